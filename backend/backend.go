@@ -1,0 +1,121 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/gen/inference"
+)
+
+// Options are what all backends of a gateway share. The zero value works.
+type Options struct {
+	// MaxMessageBytes bounds a message either way; 0: 64 MiB.
+	MaxMessageBytes int
+	// Observer may be nil.
+	Observer Observer
+	// Logger may be nil: slog's default.
+	Logger *slog.Logger
+	// DialOptions are added to the connection's own; tests use them.
+	DialOptions []grpc.DialOption
+}
+
+// Backend is one model at one version on one model server. It is safe for concurrent use.
+type Backend struct {
+	name     string
+	set      settings
+	card     *Card
+	maxBytes int
+	conn     *grpc.ClientConn
+	client   inference.GRPCInferenceServiceClient
+	breaker  *breaker
+	slots    slots
+	counters counters
+	observer Observer
+	log      *slog.Logger
+	alarm    sync.Once
+
+	ready    recent[bool]
+	metadata recent[*inference.ModelMetadataResponse]
+
+	// life ends with Close; probes run in it, not in the call that happened to ask first.
+	life context.Context
+	end  context.CancelFunc
+}
+
+// Dial makes the backend that the configuration calls name. It connects when the first call needs it, so that a model server
+// that is down doesn't keep the gateway from starting. Errors are about the configuration and name the field.
+func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
+	set, err := compileSettings(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("backends.%s.%w", name, err)
+	}
+	card, err := CompileCard(cfg.GetCard())
+	if err != nil {
+		return nil, fmt.Errorf("backends.%s.card.%w", name, err)
+	}
+	if o.MaxMessageBytes == 0 {
+		o.MaxMessageBytes = defaultMaxMessageBytes
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	conn, err := connect(set, cfg.GetTls(), o)
+	if err != nil {
+		return nil, fmt.Errorf("backends.%s.%w", name, err)
+	}
+	b := &Backend{
+		name: name, set: set, card: card, maxBytes: o.MaxMessageBytes,
+		conn: conn, client: inference.NewGRPCInferenceServiceClient(conn),
+		slots: slots{limit: set.maxInFlight}, observer: o.Observer,
+		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
+	}
+	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL
+	b.life, b.end = context.WithCancel(context.Background())
+	b.breaker = newBreaker(name, set.breaker, set.timeout, b.breakerChanged)
+	return b, nil
+}
+
+// Close ends the connection and the calls on it, which fail as Excluded. It waits for probes of ours, not for Infer.
+func (b *Backend) Close() error {
+	b.end()
+	err := b.conn.Close()
+	b.ready.wait()
+	b.metadata.wait()
+	return err
+}
+
+// Name is the backend's name in the configuration.
+func (b *Backend) Name() string { return b.name }
+
+// Model is the model's name on the server.
+func (b *Backend) Model() string { return b.set.model }
+
+// Version is the pinned version.
+func (b *Backend) Version() string { return b.set.version }
+
+// Address is the host:port in the configuration. It is for operators: callers never see it.
+func (b *Backend) Address() string { return b.set.address }
+
+// Card is what the model is.
+func (b *Backend) Card() *Card { return b.card }
+
+// Timeout is the longest attempt.
+func (b *Backend) Timeout() time.Duration { return b.set.timeout }
+
+func (b *Backend) breakerChanged(from, to candorv1.BreakerState) {
+	level := slog.LevelInfo
+	if to == candorv1.BreakerState_BREAKER_STATE_OPEN {
+		level = slog.LevelWarn
+	}
+	b.log.Log(context.Background(), level, "breaker changed", "from", from.String(), "to", to.String(),
+		"last_failure", b.counters.lastFailure())
+	if b.observer != nil {
+		b.observer.BreakerChanged(b.name, from, to)
+	}
+}

@@ -1,0 +1,215 @@
+package backend
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// MaxRows is how many rows a request may have. Each costs the gateway evidence and a decision of some hundred bytes,
+// whatever its tensors cost: without a bound 64 MiB of one-byte rows would take many gigabytes.
+const MaxRows = 1 << 16
+
+// reservedPrefix begins the names of the gateway's own tensors.
+const reservedPrefix = "candor_"
+
+// Card is a candor.v1.ModelCard made ready to check requests and answers. It is read-only after CompileCard and safe for
+// concurrent use; its slices are not to be changed.
+type Card struct {
+	proto   *candorv1.ModelCard
+	rows    candorv1.Rows
+	inputs  []tensorSpec
+	outputs []tensorSpec
+	// score is nil when the card declares none.
+	score *scoreSpec
+}
+
+// tensorSpec is what the card says about one tensor.
+type tensorSpec struct {
+	name     string
+	datatype wire.Datatype
+	// shape as declared; -1: any size.
+	shape []int64
+	// perRow: the first dimension is the row.
+	perRow bool
+	shared bool
+}
+
+// scoreSpec is what the card says about the score.
+type scoreSpec struct {
+	output       string
+	kind         candorv1.ScoreKind
+	labels       []string
+	sumTolerance float64
+	lower, upper string
+	min, max     *float64
+}
+
+// CompileCard checks a card for contradictions and makes it ready. Errors name the field, relative to the card, and what to
+// write instead.
+func CompileCard(p *candorv1.ModelCard) (*Card, error) {
+	switch {
+	case p == nil:
+		return nil, fmt.Errorf("created_at: there is no card; say what the model is")
+	case p.GetCreatedAt() == nil || p.GetCreatedAt().CheckValid() != nil:
+		return nil, fmt.Errorf("created_at: is missing; write when this version was trained, for example 2026-01-31T00:00:00Z")
+	case strings.TrimSpace(p.GetOwner()) == "":
+		return nil, fmt.Errorf("owner: is missing; write the team or person to ask")
+	case p.GetRows() != candorv1.Rows_ROWS_FIRST_DIM && p.GetRows() != candorv1.Rows_ROWS_NONE:
+		return nil, fmt.Errorf("rows: is missing; write ROWS_FIRST_DIM if the first dimension is the row, else ROWS_NONE")
+	case len(p.GetInputs()) == 0:
+		return nil, fmt.Errorf("inputs: there is none; list the model's input tensors")
+	case len(p.GetOutputs()) == 0:
+		return nil, fmt.Errorf("outputs: there is none; list the model's output tensors")
+	case len(p.GetScores()) > 1:
+		return nil, fmt.Errorf("scores: there are %d; write at most one", len(p.GetScores()))
+	}
+	c := &Card{proto: p, rows: p.GetRows()}
+	batched := c.rows == candorv1.Rows_ROWS_FIRST_DIM
+	unshared := false
+	for i, in := range p.GetInputs() {
+		t, err := compileTensor(in.GetName(), in.GetDatatype(), in.GetShape(), batched && !in.GetShared(), c.inputs)
+		if err != nil {
+			return nil, fmt.Errorf("inputs[%d].%w", i, err)
+		}
+		t.shared = in.GetShared()
+		unshared = unshared || !t.shared
+		c.inputs = append(c.inputs, t)
+	}
+	if batched && !unshared {
+		return nil, fmt.Errorf("inputs: all are shared, so nothing says how many rows a request has; take shared from one, or write rows: ROWS_NONE")
+	}
+	for i, out := range p.GetOutputs() {
+		t, err := compileTensor(out.GetName(), out.GetDatatype(), out.GetShape(), batched, c.outputs)
+		if err != nil {
+			return nil, fmt.Errorf("outputs[%d].%w", i, err)
+		}
+		c.outputs = append(c.outputs, t)
+	}
+	for _, s := range p.GetScores() {
+		score, err := c.compileScore(s)
+		if err != nil {
+			return nil, fmt.Errorf("scores[0].%w", err)
+		}
+		c.score = score
+	}
+	return c, nil
+}
+
+func compileTensor(name, datatype string, shape []int64, perRow bool, others []tensorSpec) (tensorSpec, error) {
+	t := tensorSpec{name: name, shape: shape, perRow: perRow}
+	if name == "" {
+		return t, fmt.Errorf("name: is empty; write the tensor's name on the server")
+	}
+	if strings.HasPrefix(name, reservedPrefix) {
+		return t, fmt.Errorf("name: %q begins with %s, which is reserved for the gateway's own tensors; rename it in the model", name, reservedPrefix)
+	}
+	if find(others, name) != nil {
+		return t, fmt.Errorf("name: %q stands here twice; write each tensor once", name)
+	}
+	var ok bool
+	if t.datatype, ok = wire.ParseDatatype(datatype); !ok {
+		return t, fmt.Errorf("datatype: %q is unknown; write BOOL, INT8 to INT64, UINT8 to UINT64, FP16, FP32, FP64, BF16 or BYTES", datatype)
+	}
+	if perRow && len(shape) == 0 {
+		return t, fmt.Errorf("shape: is empty, but rows is ROWS_FIRST_DIM; write the shape with the row dimension, for example [-1, 64]")
+	}
+	elements := int64(1)
+	for i, d := range shape {
+		switch {
+		case d < -1 || d == 0:
+			return t, fmt.Errorf("shape[%d]: is %d; write a size of at least 1, or -1 for any", i, d)
+		case d == -1:
+		case elements > math.MaxInt64/d:
+			return t, fmt.Errorf("shape: %s has more elements than can be counted", shapeText(shape))
+		default:
+			elements *= d
+		}
+	}
+	return t, nil
+}
+
+// elements is how many elements one row has, or the whole tensor if it has no rows; ok is false when the card leaves it open.
+func (t *tensorSpec) elements() (n int64, ok bool) {
+	shape := t.shape
+	if t.perRow {
+		shape = shape[1:]
+	}
+	n = 1
+	for _, d := range shape {
+		if d == -1 {
+			return 0, false
+		}
+		n *= d
+	}
+	return n, true
+}
+
+// Proto is the card as configured.
+func (c *Card) Proto() *candorv1.ModelCard { return c.proto }
+
+// Kind is what the score is; unspecified when the card declares none.
+func (c *Card) Kind() candorv1.ScoreKind {
+	if c.score == nil {
+		return candorv1.ScoreKind_SCORE_KIND_UNSPECIFIED
+	}
+	return c.score.kind
+}
+
+// Shared says whether an input is the same for all rows of a batch; false for one that the card doesn't know.
+func (c *Card) Shared(input string) bool {
+	t := find(c.inputs, input)
+	return t != nil && t.shared
+}
+
+// ScoreOutput is the output tensor that holds the score; empty when the card declares none.
+func (c *Card) ScoreOutput() string {
+	if c.score == nil {
+		return ""
+	}
+	return c.score.output
+}
+
+// ScoreOutputs are the output tensors that Evidence reads: the score's, and those of its interval. Nil without a score.
+func (c *Card) ScoreOutputs() []string {
+	switch {
+	case c.score == nil:
+		return nil
+	case c.score.lower != "":
+		return []string{c.score.output, c.score.lower, c.score.upper}
+	}
+	return []string{c.score.output}
+}
+
+// Labels of the score, in the order of its tensor; for one number, [negative, positive]. Nil for regression.
+func (c *Card) Labels() []string {
+	if c.score == nil {
+		return nil
+	}
+	return c.score.labels
+}
+
+func find(list []tensorSpec, name string) *tensorSpec {
+	for i := range list {
+		if list[i].name == name {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+func names(list []tensorSpec) string {
+	all := make([]string, len(list))
+	for i := range list {
+		all[i] = list[i].name
+	}
+	return strings.Join(all, ", ")
+}
+
+// shapeText writes a shape as the configuration does.
+func shapeText(shape []int64) string {
+	return "[" + strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ", "), "[]") + "]"
+}

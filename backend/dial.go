@@ -1,0 +1,94 @@
+package backend
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// Reconnecting. A model server that is back must get calls again within a second: gRPC's default waits up to two minutes.
+// 800 ms with 20 % jitter stays below it.
+var reconnect = grpc.ConnectParams{
+	Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 800 * time.Millisecond},
+	// For an address that doesn't even refuse: long enough for TLS across a continent.
+	MinConnectTimeout: 2 * time.Second,
+}
+
+// A ping is sent only while a call waits and nothing has come for this long, and not more often than gRPC servers bear by
+// default. What ends a connection to a vanished host sooner is Timeout, which gRPC also sets as TCP_USER_TIMEOUT.
+var keepAlive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 5 * time.Second}
+
+// connect makes the connection, lazily: errors are about the configuration, never about the model server.
+func connect(s settings, tlsCfg *candorv1.ClientTLS, o Options) (*grpc.ClientConn, error) {
+	creds, err := transportCredentials(tlsCfg)
+	if err != nil {
+		return nil, err
+	}
+	opts := []grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
+		grpc.WithConnectParams(reconnect),
+		grpc.WithKeepaliveParams(keepAlive),
+		grpc.WithStatsHandler(witnesses{}),
+		// Retries, hedging and ejection must count failures as we do: none of gRPC's, and none that a DNS record asks for. The
+		// transparent retry of a call that never reached the model server stays.
+		grpc.WithDisableRetry(),
+		grpc.WithDisableServiceConfig(),
+		// The address in the configuration is the one that is dialled, whatever HTTPS_PROXY says.
+		grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallSendMsgSize(o.MaxMessageBytes),
+			grpc.MaxCallRecvMsgSize(o.MaxMessageBytes),
+		),
+	}
+	conn, err := grpc.NewClient("dns:///"+s.address, append(opts, o.DialOptions...)...)
+	if err != nil {
+		return nil, fmt.Errorf("address: %q can't be used: %w; write host:port", s.address, err)
+	}
+	return conn, nil
+}
+
+// transportCredentials reads the files once to refuse what is broken. The client's certificate is read again for each new
+// connection, so that a renewed one is used without a restart.
+func transportCredentials(cfg *candorv1.ClientTLS) (credentials.TransportCredentials, error) {
+	if cfg == nil {
+		return insecure.NewCredentials(), nil
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.GetServerName()}
+	if file := cfg.GetCaFile(); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("tls.ca_file: %w; write the path of a PEM file that can be read", err)
+		}
+		out.RootCAs = x509.NewCertPool()
+		if !out.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("tls.ca_file: %s holds no certificate; write the path of a PEM file with the signing certificates", file)
+		}
+	}
+	certFile, keyFile := cfg.GetCertFile(), cfg.GetKeyFile()
+	switch {
+	case certFile == "" && keyFile == "":
+	case certFile == "":
+		return nil, fmt.Errorf("tls.cert_file: is empty but tls.key_file is set; set both or neither")
+	case keyFile == "":
+		return nil, fmt.Errorf("tls.key_file: is empty but tls.cert_file is set; set both or neither")
+	default:
+		if _, err := tls.LoadX509KeyPair(certFile, keyFile); err != nil {
+			return nil, fmt.Errorf("tls.cert_file: %w; write the PEM files of a certificate and its key", err)
+		}
+		out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+			return &cert, err
+		}
+	}
+	return credentials.NewTLS(out), nil
+}

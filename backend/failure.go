@@ -1,0 +1,78 @@
+package backend
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// Class says what a failed call means for the model server's standing. The zero Class is no class.
+type Class int
+
+const (
+	// Failed counts against the model server: it broke, hung to the end of an attempt, or gave an answer that its card
+	// forbids. A call that an open breaker refused is Failed too, but counts no further.
+	Failed Class = iota + 1
+	// Overload is a limit on concurrency, the model server's or ours. It says nothing about health: the breaker ignores it.
+	Overload
+	// Excluded is the caller's own doing (it went away, it left too little time, its message is larger than our limit). The
+	// breaker ignores it.
+	Excluded
+	// Alive is a refusal by a model server that works: it doesn't like the request. Such answers neither open a breaker nor
+	// outvote failures; to a half-open breaker they are the sign of life that it asks for.
+	Alive
+)
+
+// String returns the class in lower case, as logs and metrics show it.
+func (c Class) String() string {
+	switch c {
+	case Failed:
+		return "failed"
+	case Overload:
+		return "overload"
+	case Excluded:
+		return "excluded"
+	case Alive:
+		return "alive"
+	}
+	return "unknown"
+}
+
+// Failure is why a call gave no answer. It is a value made once and never changed.
+type Failure struct {
+	// Backend is the backend's name in the configuration.
+	Backend string
+	Class   Class
+	// Reason is what a row's decision shows.
+	Reason candorv1.Reason
+	// Code is the model server's status code, or the one that fits what we inferred.
+	Code codes.Code
+	// Message is for people: one line of at most 160 bytes, without addresses or file paths.
+	Message string
+	// Source says who said so: the model server, or we inferred it.
+	Source candorv1.FailureSource
+	// Duration is how long the call took, refusals by us included.
+	Duration time.Duration
+	// Attempts is how often the model server was called; 0: it was not.
+	Attempts int
+}
+
+// Error returns one line that names the backend, the status code, and who said it.
+func (f *Failure) Error() string {
+	who := "inferred"
+	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND {
+		who = "said by the model server"
+	}
+	return fmt.Sprintf("backend %s: %s (%s): %s", f.Backend, f.Code, who, f.Message)
+}
+
+// inferred makes a Failure that we, not the model server, say.
+func inferred(class Class, reason candorv1.Reason, code codes.Code, format string, args ...any) *Failure {
+	return &Failure{
+		Class: class, Reason: reason, Code: code, Message: fmt.Sprintf(format, args...),
+		Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED,
+	}
+}

@@ -1,0 +1,216 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// Answer is what a model server answered. Nothing in it is changed any more.
+type Answer struct {
+	Response *wire.Response
+	Duration time.Duration
+	Attempts int
+	// Verdict is what the check said; its Unusable is empty.
+	Verdict Verdict
+}
+
+// Verdict is what a check says about an answer. The zero Verdict finds nothing wrong. Anything else counts against the
+// backend, even when the good rows are used.
+type Verdict struct {
+	// Unusable says why the whole answer can't be used: Infer then fails with REASON_CONTRACT_FAILURE.
+	Unusable string
+	// BadRows is how many rows can't be used, Detail what is wrong with the first.
+	BadRows int
+	Detail  string
+}
+
+// errTimeUp is the cause of an attempt's context when our own timer ended it.
+var errTimeUp = errors.New("the attempt's time is up")
+
+// Infer sends request, an encoded inference.ModelInferRequest, and answers what came back after check has seen it. check may
+// be nil; it runs in this goroutine. The error is always a *Failure. Outgoing metadata in ctx goes along as it is.
+//
+// An attempt lasts at most the backend's timeout and never beyond ctx. Only an attempt that our own timer ended counts
+// against the model server as a time-out. One that ended with the caller's deadline doesn't, since callers choose their
+// deadlines: for a model server that hangs to open its breaker, timeout must be below the deadlines that callers use.
+func (b *Backend) Infer(ctx context.Context, request []byte, check func(*wire.Response) Verdict) (*Answer, error) {
+	start := time.Now()
+	if f := b.admit(ctx, len(request)); f != nil {
+		return nil, b.finish(f, start)
+	}
+	if !b.slots.take() {
+		return nil, b.finish(inferred(Overload, candorv1.Reason_REASON_OVERLOAD, codes.ResourceExhausted,
+			"%d calls are in flight, as many as max_in_flight allows", b.set.maxInFlight), start)
+	}
+	defer b.slots.release()
+	permit := b.breaker.allow(b.set.timeout)
+	if permit == nil {
+		return nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
+			"the breaker is open after failures; no call was made"), start)
+	}
+	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
+	defer permit.report(ignored)
+
+	response, verdict, failure := b.attempt(ctx, permit, request, check)
+	took := time.Since(start)
+	attempt := Attempt{
+		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: 1, Start: start, Duration: took,
+		RequestBytes: len(request), Verdict: verdict,
+	}
+	if response != nil {
+		attempt.ResponseBytes = len(response.Data)
+	}
+	if failure != nil {
+		failure.Attempts = 1
+		b.finish(failure, start)
+		attempt.Failure = failure
+	} else {
+		b.counters.count(nil, verdict)
+	}
+	permit.report(outcomeOf(failure, verdict))
+	if b.observer != nil {
+		b.observer.Attempt(ctx, attempt)
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict}, nil
+}
+
+// admit refuses what shall not be tried.
+func (b *Backend) admit(ctx context.Context, size int) *Failure {
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.Canceled, "the caller cancelled the call")
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if left := time.Until(deadline); left < b.set.minTimeout {
+			return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded,
+				"%v are left, an attempt needs %v (min_timeout)", max(left, 0).Round(time.Microsecond), b.set.minTimeout)
+		}
+	}
+	if size > b.maxBytes {
+		return inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.ResourceExhausted,
+			"the request has %d bytes, more than max_message_bytes, %d", size, b.maxBytes)
+	}
+	return nil
+}
+
+// attempt makes one call.
+func (b *Backend) attempt(ctx context.Context, p *permit, request []byte, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+	start := time.Now()
+	given, ours := b.set.timeout, true
+	if deadline, ok := ctx.Deadline(); ok {
+		if left := deadline.Sub(start); left < given {
+			given, ours = left, false
+		}
+	}
+	timed, cancel := context.WithTimeoutCause(ctx, b.set.timeout, errTimeUp)
+	defer cancel()
+
+	var (
+		seen    witness
+		trailer metadata.MD
+		reply   wire.Frame
+	)
+	err := b.conn.Invoke(watched(timed, &seen), inference.GRPCInferenceService_ModelInfer_FullMethodName,
+		wire.NewFrame(request), &reply, grpc.ForceCodecV2(wire.Codec{}), grpc.Trailer(&trailer))
+	p.answered.Store(true)
+	if err != nil {
+		timeUp := errors.Is(context.Cause(timed), errTimeUp)
+		return nil, Verdict{}, b.judge(ended{
+			status: status.Convert(err), said: seen.trailers.Load(), begun: seen.headers.Load(), trailer: trailer,
+			callerGone: ctx.Err() != nil && !timeUp, callerLate: errors.Is(ctx.Err(), context.DeadlineExceeded),
+			timeUp: timeUp, ours: ours, elapsed: time.Since(start), given: given,
+		})
+	}
+	return b.read(reply.Bytes(), check)
+}
+
+// judge classifies an attempt's error.
+func (b *Backend) judge(e ended) *Failure {
+	if b.life.Err() != nil && !e.said {
+		return inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Canceled, "the gateway closed the connection")
+	}
+	f := classify(b.set.dialect, b.maxBytes, e)
+	if f.Code == codes.Unimplemented {
+		b.alarm.Do(func() {
+			text := "the model server does not implement ModelInfer of inference.GRPCInferenceService; check address and dialect"
+			b.counters.setAlarm(text)
+			b.log.Error(text, "said", sanitize(f.Message, b.set.host))
+		})
+	}
+	return f
+}
+
+// read views an answer and holds it against what every answer must keep, then against check.
+func (b *Backend) read(data []byte, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+	response, err := wire.ScanResponse(data)
+	if err != nil {
+		return nil, Verdict{}, broken("the answer is not a ModelInferResponse: %v", err)
+	}
+	if err := response.Validate(); err != nil {
+		return response, Verdict{}, broken("%v", err)
+	}
+	// Some servers have no versions and say nothing; what they say must be the version that the card describes.
+	if v := response.ModelVersion; v != "" && v != b.set.version {
+		return response, Verdict{}, broken("version %q answered, version %q is pinned", v, b.set.version)
+	}
+	var verdict Verdict
+	if check != nil {
+		verdict = check(response)
+	}
+	if verdict.Unusable != "" {
+		return response, verdict, broken("%s", verdict.Unusable)
+	}
+	return response, verdict, nil
+}
+
+// broken is an answer that breaks the model's card. That it is bad we say ourselves.
+func broken(format string, args ...any) *Failure {
+	return inferred(Failed, candorv1.Reason_REASON_CONTRACT_FAILURE, codes.Internal, format, args...)
+}
+
+// finish completes a Failure and counts it.
+func (b *Backend) finish(f *Failure, start time.Time) *Failure {
+	f.Backend, f.Duration = b.name, time.Since(start)
+	f.Message = sanitize(f.Message, b.set.host)
+	b.counters.count(f, Verdict{})
+	return f
+}
+
+// outcomeOf is what a call tells the breaker.
+func outcomeOf(f *Failure, v Verdict) outcome {
+	switch {
+	case f == nil && v.BadRows > 0:
+		return failed
+	case f == nil:
+		return succeeded
+	case f.Class == Failed:
+		return failed
+	case f.Class == Alive:
+		return alive
+	}
+	return ignored
+}
+
+// String describes a Verdict for logs.
+func (v Verdict) String() string {
+	switch {
+	case v.Unusable != "":
+		return "unusable: " + v.Unusable
+	case v.BadRows > 0:
+		return fmt.Sprintf("%d bad rows: %s", v.BadRows, v.Detail)
+	}
+	return "good"
+}

@@ -1,0 +1,127 @@
+package backend
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// The defaults that candor.v1.Backend and candor.v1.BreakerConfig document.
+const (
+	defaultTimeout      = 5 * time.Second
+	defaultMinTimeout   = 5 * time.Millisecond
+	defaultMaxInFlight  = 256
+	defaultFailureRatio = 0.5
+	defaultMinCalls     = 10
+	defaultWindow       = 30 * time.Second
+	defaultOpenFor      = 5 * time.Second
+	defaultProbes       = 3
+)
+
+// defaultMaxMessageBytes is Listen.max_message_bytes' default.
+const defaultMaxMessageBytes = 64 << 20
+
+// windowTimeouts is how many timeouts the breaker's window must hold at least: a call that takes longer than the window is
+// dropped from the counts when it ends, so that a model server that hangs would never open its breaker.
+const windowTimeouts = 2
+
+// settings are a candor.v1.Backend with its defaults filled in.
+type settings struct {
+	address, host  string
+	model, version string
+	dialect        candorv1.Dialect
+	timeout        time.Duration
+	minTimeout     time.Duration
+	maxInFlight    int64
+	breaker        breakerSettings
+}
+
+type breakerSettings struct {
+	failureRatio float64
+	minCalls     uint32
+	window       time.Duration
+	openFor      time.Duration
+	probes       uint32
+}
+
+// compileSettings fills in defaults and refuses what can't work together. Errors name the field, relative to the backend.
+func compileSettings(cfg *candorv1.Backend) (settings, error) {
+	s := settings{
+		address:     cfg.GetAddress(),
+		model:       cfg.GetModel(),
+		version:     cfg.GetVersion(),
+		dialect:     cfg.GetDialect(),
+		timeout:     orDefault(cfg.GetTimeout(), defaultTimeout),
+		minTimeout:  orDefault(cfg.GetMinTimeout(), defaultMinTimeout),
+		maxInFlight: defaultMaxInFlight,
+		breaker: breakerSettings{
+			failureRatio: defaultFailureRatio,
+			minCalls:     defaultMinCalls,
+			window:       orDefault(cfg.GetBreaker().GetWindow(), defaultWindow),
+			openFor:      orDefault(cfg.GetBreaker().GetOpenFor(), defaultOpenFor),
+			probes:       defaultProbes,
+		},
+	}
+	if cfg.MaxInFlight != nil {
+		s.maxInFlight = int64(cfg.GetMaxInFlight())
+	}
+	if b := cfg.GetBreaker(); b != nil {
+		if b.FailureRatio != nil {
+			s.breaker.failureRatio = b.GetFailureRatio()
+		}
+		if b.MinCalls != nil {
+			s.breaker.minCalls = b.GetMinCalls()
+		}
+		if b.Probes != nil {
+			s.breaker.probes = b.GetProbes()
+		}
+	}
+	return s, s.check()
+}
+
+func (s *settings) check() error {
+	host, port, err := net.SplitHostPort(s.address)
+	if err != nil || host == "" || port == "" {
+		return fmt.Errorf("address: %q is not host:port; write the model server's gRPC address, for example localhost:8001", s.address)
+	}
+	s.host = host
+	switch {
+	case s.model == "":
+		return fmt.Errorf("model: is empty; write the model's name on the server")
+	case s.version == "":
+		return fmt.Errorf("version: is empty; write the version that the card describes")
+	case s.timeout <= 0 || s.minTimeout <= 0:
+		return fmt.Errorf("timeout: %v with min_timeout %v; both must be above 0", s.timeout, s.minTimeout)
+	case s.timeout <= s.minTimeout:
+		return fmt.Errorf("timeout: %v is not above min_timeout %v, so no attempt could be made; raise timeout or lower min_timeout",
+			s.timeout, s.minTimeout)
+	case s.maxInFlight < 1:
+		return fmt.Errorf("max_in_flight: is %d; write at least 1", s.maxInFlight)
+	}
+	b := s.breaker
+	switch {
+	case !(b.failureRatio > 0 && b.failureRatio <= 1):
+		return fmt.Errorf("breaker.failure_ratio: is %v; write a share above 0 and at most 1", b.failureRatio)
+	case b.minCalls < 1:
+		return fmt.Errorf("breaker.min_calls: is 0; write at least 1")
+	case b.probes < 1:
+		return fmt.Errorf("breaker.probes: is 0; write at least 1")
+	case b.openFor <= 0:
+		return fmt.Errorf("breaker.open_for: is %v; write a time above 0", b.openFor)
+	case b.window < windowTimeouts*s.timeout:
+		return fmt.Errorf("breaker.window: %v is too short for timeout %v, failures that take the whole timeout would not count; write at least %v",
+			b.window, s.timeout, windowTimeouts*s.timeout)
+	}
+	return nil
+}
+
+func orDefault(d *durationpb.Duration, otherwise time.Duration) time.Duration {
+	if d == nil {
+		return otherwise
+	}
+	return d.AsDuration()
+}

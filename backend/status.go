@@ -1,0 +1,102 @@
+package backend
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// Status is how a backend is, counted since Dial.
+type Status struct {
+	// Breaker is the state now.
+	Breaker  candorv1.BreakerState
+	InFlight int64
+	// Calls were made to the model server. Failures are those of class Failed, or whose answer broke the card for a row;
+	// ContractFailures are the ones among them that broke the card.
+	Calls, Failures, ContractFailures int64
+	// Overloads and Excluded are calls of these classes; both count calls that weren't made, too.
+	Overloads, Excluded int64
+	// Refused are calls that an open breaker didn't let through.
+	Refused int64
+	// Opened and Closed count outages: from closed to open, and back to closed. A probe that fails is in neither.
+	Opened, Closed int64
+	// LastFailure is the message of the newest of Failures, at LastFailureTime; empty: none yet.
+	LastFailure     string
+	LastFailureTime time.Time
+	// Alarm says what in the configuration is probably wrong; empty: nothing known.
+	Alarm string
+}
+
+// Status answers how the backend is now. It asks the breaker, which is how an open one becomes half-open without a call.
+func (b *Backend) Status() Status {
+	s := Status{Breaker: b.breaker.state(), InFlight: b.slots.used.Load()}
+	b.counters.fill(&s)
+	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
+	return s
+}
+
+// counters count what Status shows.
+type counters struct {
+	calls, failures, contract    atomic.Int64
+	overloads, excluded, refused atomic.Int64
+
+	mu       sync.Mutex
+	last     string
+	lastTime time.Time
+	alarm    string
+}
+
+// count counts one ended call; f is nil when there is an answer.
+func (c *counters) count(f *Failure, v Verdict) {
+	if f == nil {
+		c.calls.Add(1)
+		if v.BadRows > 0 {
+			c.contract.Add(1)
+			c.fail(v.Detail)
+		}
+		return
+	}
+	c.calls.Add(int64(f.Attempts))
+	switch {
+	case f.Reason == candorv1.Reason_REASON_BREAKER_OPEN:
+		c.refused.Add(1)
+	case f.Class == Failed:
+		if f.Reason == candorv1.Reason_REASON_CONTRACT_FAILURE {
+			c.contract.Add(1)
+		}
+		c.fail(f.Message)
+	case f.Class == Overload:
+		c.overloads.Add(1)
+	case f.Class == Excluded:
+		c.excluded.Add(1)
+	}
+}
+
+func (c *counters) fail(message string) {
+	c.failures.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.lastTime = message, time.Now()
+}
+
+func (c *counters) lastFailure() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
+func (c *counters) setAlarm(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alarm = text
+}
+
+func (c *counters) fill(s *Status) {
+	s.Calls, s.Failures, s.ContractFailures = c.calls.Load(), c.failures.Load(), c.contract.Load()
+	s.Overloads, s.Excluded, s.Refused = c.overloads.Load(), c.excluded.Load(), c.refused.Load()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.LastFailure, s.LastFailureTime, s.Alarm = c.last, c.lastTime, c.alarm
+}

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// windowTimeouts is how many timeouts a breaker's window holds at least: a failure that takes longer than the window never
+// counts, so that a server that hangs would never open its breaker.
+const windowTimeouts = 2
+
+func (c *checker) backend(at path, backend *candorv1.Backend) {
+	c.address(at.field("address"), backend.GetAddress(), false)
+	timeout, least := backend.GetTimeout().AsDuration(), backend.GetMinTimeout().AsDuration()
+	window := backend.GetBreaker().GetWindow().AsDuration()
+	breaker := at.field("breaker").field("window")
+	if timeout > 0 && least >= timeout && !c.lost(at.field("timeout")) && !c.lost(at.field("min_timeout")) {
+		where := at.field("min_timeout")
+		if !c.written(where) {
+			where = at.field("timeout")
+		}
+		c.complain(where, fmt.Sprintf("min_timeout %v is not below timeout %v: no attempt would ever be made", least, timeout),
+			"raise timeout or lower min_timeout")
+	}
+	if timeout > 0 && window/windowTimeouts < timeout && !c.lost(at.field("timeout")) && !c.lost(breaker) {
+		where := breaker
+		if !c.written(where) {
+			where = at.field("timeout")
+		}
+		remedy := fmt.Sprintf("write a breaker.window of at least %v, or a shorter timeout", times(windowTimeouts, timeout))
+		c.complain(where, fmt.Sprintf("the breaker's window %v is too short for timeout %v: a server that hangs would not open it", window, timeout), remedy)
+	}
+	if client := backend.GetTls(); client != nil {
+		at := at.field("tls")
+		if cert, key := client.GetCertFile(), client.GetKeyFile(); (cert == "") != (key == "") && !c.lostWithin(at) {
+			c.complain(at, "cert_file and key_file belong together", "give both, or neither")
+		}
+		c.keyPair(at, client.GetCertFile(), client.GetKeyFile())
+		c.authorities(at.field("ca_file"), client.GetCaFile())
+	}
+	if backend.GetCard() != nil {
+		c.card(at.field("card"), backend.GetCard())
+	}
+}
+
+// times is n times d, or the longest duration there is.
+func times(n int, d time.Duration) time.Duration {
+	const longest = time.Duration(1<<63 - 1)
+	if d > longest/time.Duration(n) {
+		return longest
+	}
+	return time.Duration(n) * d
+}

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"fmt"
+	"math"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// review checks where deferred rows go, and that there is an answer wherever one is promised.
+func (c *checker) review(at path, policy *candorv1.Policy, score *candorv1.Score, known bool) {
+	review, onDefer := policy.GetReview(), at.field("on_defer")
+	if review == nil {
+		if c.written(onDefer) && !c.lost(onDefer) && !c.lost(at.field("review")) {
+			c.warn(onDefer, "has no effect: without review nothing is deferred", "add review, or take it out")
+		}
+		return
+	}
+	at = at.field("review")
+	refer(c, at.field("queue"), "queue", review.GetQueue(), "queues", c.cfg.GetQueues())
+	if review.GetOnExpire() == candorv1.ExpireAction_EXPIRE_ACTION_FALLBACK && policy.GetFallback() == nil && !c.lost(at[:len(at)-1].field("fallback")) {
+		c.complain(at.field("on_expire"), "the policy has no fallback whose answer could be given", "write default or reject, or add fallback")
+	}
+	if known {
+		c.defaultAnswer(at, onDefer, policy, score)
+	}
+}
+
+// defaultAnswer checks the label or value that stands for "we do not know".
+func (c *checker) defaultAnswer(at, onDefer path, policy *candorv1.Policy, score *candorv1.Score) {
+	review := policy.GetReview()
+	regression := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
+	field, other := "default_label", "default_value"
+	given, otherGiven := review.GetDefaultLabel() != "", review.DefaultValue != nil
+	if regression {
+		field, other, given, otherGiven = other, field, otherGiven, given
+	}
+	if otherGiven {
+		what := "classifies: its answers are labels"
+		if regression {
+			what = "is a regression: its answers are values"
+		}
+		c.complain(at.field(other), "the primary "+what, "write "+field)
+	}
+	if !given && !c.lost(at.field(field)) && !otherGiven {
+		for _, promise := range []struct {
+			at   path
+			made bool
+		}{
+			{onDefer, policy.GetOnDefer() == candorv1.OnDefer_ON_DEFER_DEFAULT},
+			{at.field("on_expire"), review.GetOnExpire() == candorv1.ExpireAction_EXPIRE_ACTION_DEFAULT},
+		} {
+			if promise.made {
+				c.complain(promise.at, "there is no default answer", "add review."+field)
+			}
+		}
+	}
+	switch {
+	case !given:
+	case !regression:
+		c.label(at.field(field), review.GetDefaultLabel(), score.GetLabels())
+	default:
+		bounds, value := score.GetRegression(), review.GetDefaultValue()
+		switch {
+		case math.IsNaN(value) || math.IsInf(value, 0):
+			c.complain(at.field(field), "is not a number", "write one in "+unit(score))
+		case bounds.GetMin() > value && bounds.Min != nil || bounds.GetMax() < value && bounds.Max != nil:
+			c.complain(at.field(field), fmt.Sprintf("%v is outside of the range that the card gives", value), "write a value between the card's min and max")
+		}
+	}
+}
+
+// A batch of 256 rows is what clients of tabular models commonly send, and 1 % a common share of deferrals.
+const (
+	exampleBatch    = 256
+	exampleDeferral = 0.01
+)
+
+// batches warns that withholding a row fails the whole call of a client that doesn't ask for candor_route.
+func (c *checker) batches(at path, policy *candorv1.Policy, card *candorv1.ModelCard) {
+	if policy.GetMode() != candorv1.Mode_MODE_ENFORCE || policy.GetReview() == nil || card.GetRows() != candorv1.Rows_ROWS_FIRST_DIM ||
+		policy.GetOnDefer() != candorv1.OnDefer_ON_DEFER_WITHHOLD || c.lost(at.field("on_defer")) {
+		return
+	}
+	failed := 1 - math.Pow(1-exampleDeferral, exampleBatch)
+	c.warn(at.field("on_defer"), fmt.Sprintf("with withhold one deferred row fails the whole call of a client that doesn't ask for candor_route: deferring %.0f %% of the rows fails %.0f %% of such calls of %d rows",
+		100*exampleDeferral, 100*failed, exampleBatch),
+		"write provisional or default, or see that clients ask for candor_route")
+}

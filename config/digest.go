@@ -1,0 +1,41 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+
+	"google.golang.org/protobuf/proto"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// DigestSize is the length of a [Digest] in bytes.
+const DigestSize = 8
+
+// Digest identifies how a model's rows are decided: it changes with the model's entry (its primary and policy) and with the
+// ensemble that the policy falls back to, and with nothing else. Two gateways of one build that have read the same
+// configuration agree about it, whatever the order of its keys. It is nil when there is no such model.
+//
+// Records carry it; it is not a defence against somebody who looks for collisions.
+func Digest(cfg *candorv1.Config, model string) []byte {
+	entry, ok := cfg.GetModels()[model]
+	if !ok {
+		return nil
+	}
+	h := sha256.New()
+	digest(h, entry)
+	if name := entry.GetPolicy().GetFallback().GetEnsemble(); name != "" {
+		h.Write([]byte(name))
+		digest(h, cfg.GetEnsembles()[name])
+	}
+	return h.Sum(nil)[:DigestSize]
+}
+
+// digest adds a message with its length, so that what is in one can't pass for the other.
+func digest(h hash.Hash, message proto.Message) {
+	// A message that came from a configuration holds valid text only, the one thing that marshalling can trip over.
+	text, _ := proto.MarshalOptions{Deterministic: true}.Marshal(message)
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
+	h.Write(text)
+}

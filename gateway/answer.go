@@ -1,0 +1,235 @@
+package gateway
+
+import (
+	"math"
+
+	"google.golang.org/grpc/codes"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// answer makes the reply: the primary's response with the rows of others spliced in, and the metadata appended. A client that
+// can't tell a withheld row from a real one gets an error instead, beside the Reply that holds the typed predictions.
+func (g *Gateway) answer(c *call) (*Reply, error) {
+	reply := &Reply{PredictionID: c.id.String(), Predictions: g.predictions(c)}
+	if err := c.withheld(); err != nil && !c.ask.aware {
+		return reply, err
+	}
+	var err error
+	if c.response != nil {
+		reply.Segments, err = c.rewritten()
+	} else {
+		reply.Segments, err = c.built()
+	}
+	if err != nil {
+		// The response has been checked against the card: what can't be spliced now is a defect of ours.
+		return reply, errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "the answer could not be put together: %v", err)
+	}
+	return reply, nil
+}
+
+// rewritten extends the primary's response. Rows that the primary answered keep their bits.
+func (c *call) rewritten() ([][]byte, error) {
+	version := c.model.backendCfg.GetVersion()
+	w := wire.Rewrite{
+		Model: &c.model.name, Version: &version,
+		StripOutputs: func(name string) bool { return isOurs(name) || c.ask.added[name] },
+		StripParams:  isOurs,
+		AppendParams: c.params(), AppendOutputs: c.metadataTensors(),
+	}
+	for i := range c.rows {
+		r := &c.rows[i]
+		if r.released && r.answeredBy == 0 {
+			continue
+		}
+		for _, f := range c.model.fills {
+			t := c.response.Output(f.output)
+			if t == nil || w.StripOutputs(f.output) {
+				continue
+			}
+			n, err := t.Elements()
+			if err != nil {
+				return nil, err
+			}
+			s := wire.Splice{Output: f.output, Row: i, Rows: len(c.rows)}
+			s.Floats, s.Texts = f.row(c.model, r, int(n)/len(c.rows))
+			w.Splices = append(w.Splices, s)
+		}
+	}
+	return c.response.Rewrite(w)
+}
+
+// built makes a response when the primary gave none, in the form in which the client sent.
+func (c *call) built() ([][]byte, error) {
+	var outputs []wire.TensorData
+	for _, f := range c.model.fills {
+		if !c.wants(f.output) {
+			continue
+		}
+		t := wire.TensorData{Name: f.output, Datatype: f.datatype, Shape: f.shape(c.model, len(c.rows))}
+		per := 1
+		for _, d := range t.Shape {
+			per *= int(d)
+		}
+		per /= len(c.rows)
+		for i := range c.rows {
+			floats, texts := f.row(c.model, &c.rows[i], per)
+			t.Floats, t.Texts = append(t.Floats, floats...), append(t.Texts, texts...)
+		}
+		outputs = append(outputs, t)
+	}
+	data, err := wire.BuildResponse(c.model.name, c.model.backendCfg.GetVersion(), c.req.ID, c.params(),
+		append(outputs, c.metadataTensors()...), c.req.RawForm)
+	if err != nil {
+		return nil, err
+	}
+	return [][]byte{data}, nil
+}
+
+// wants says whether the client asked for this output of the model: by name, or by naming none.
+func (c *call) wants(output string) bool {
+	named := false
+	for _, o := range c.req.Outputs {
+		if o.Name == output {
+			return true
+		}
+		named = named || !isOurs(o.Name)
+	}
+	return !named
+}
+
+// shape of the whole tensor, for an answer that no response gives the shape of.
+func (f *fill) shape(m *model, rows int) []int64 {
+	shape := make([]int64, 0, len(f.perRow)+1)
+	if m.backendCfg.GetCard().GetRows() == candorv1.Rows_ROWS_FIRST_DIM {
+		shape = append(shape, int64(rows))
+	}
+	for _, d := range f.perRow {
+		if d < 0 {
+			d = 1
+			if f.how == candorv1.AnswerFill_ANSWER_FILL_SCORES {
+				d = int64(len(m.card.Labels()))
+			}
+		}
+		shape = append(shape, d)
+	}
+	return shape
+}
+
+// row fills n elements of one row from its answer, or with the neutral value when nothing is released.
+func (f *fill) row(m *model, r *row, n int) (floats []float64, texts [][]byte) {
+	if f.datatype == wire.BYTES {
+		text := f.neutralText
+		if r.released && f.how == candorv1.AnswerFill_ANSWER_FILL_LABEL {
+			text = r.answer.Label
+		}
+		for range n {
+			texts = append(texts, []byte(text))
+		}
+		return nil, texts
+	}
+	v := f.neutral
+	if r.released {
+		switch {
+		case f.how == candorv1.AnswerFill_ANSWER_FILL_SCORES:
+			if scores := scoresOf(m.kind, r.answer.Probs, r.answer.Top, len(m.card.Labels()), n); scores != nil {
+				return scores, nil
+			}
+		case f.how == candorv1.AnswerFill_ANSWER_FILL_LABEL_INDEX && r.answer.Top >= 0:
+			v = float64(r.answer.Top)
+		case f.how == candorv1.AnswerFill_ANSWER_FILL_VALUE && r.answer.Value != nil:
+			v = *r.answer.Value
+		}
+	}
+	floats = make([]float64, n)
+	for i := range floats {
+		floats[i] = v
+	}
+	return floats, nil
+}
+
+// leastProbability keeps the logarithm of a one-hot answer finite: it is about the spacing of FP32 below 1.
+const leastProbability = 1e-7
+
+// scoresOf converts class probabilities to n numbers of the primary's score kind. A label without probabilities becomes
+// one-hot. nil: there is neither.
+func scoresOf(kind candorv1.ScoreKind, probs []float64, top, labels, n int) []float64 {
+	if probs == nil {
+		if top < 0 {
+			return nil
+		}
+		probs = make([]float64, labels)
+		probs[top] = 1
+	}
+	if n == 1 && len(probs) == 2 {
+		p := probs[1]
+		if kind == candorv1.ScoreKind_SCORE_KIND_PROBABILITY {
+			return []float64{p}
+		}
+		p = min(max(p, leastProbability), 1-leastProbability)
+		return []float64{math.Log(p / (1 - p))}
+	}
+	if n != len(probs) {
+		return nil
+	}
+	out := make([]float64, n)
+	for i, p := range probs {
+		out[i] = p
+		if kind != candorv1.ScoreKind_SCORE_KIND_PROBABILITY {
+			// A logit is a log-probability up to a constant, so ln p serves both kinds.
+			out[i] = math.Log(max(p, leastProbability))
+		}
+	}
+	return out
+}
+
+// withheld answers the error that a client who did not ask for candor_route gets; nil when every row is answered.
+func (c *call) withheld() error {
+	var deferred, rejected int
+	var first, firstLimit *row
+	for i := range c.rows {
+		r := &c.rows[i]
+		if r.released {
+			continue
+		}
+		if r.itemID != "" {
+			deferred++
+			if first == nil {
+				first = r
+			}
+		} else {
+			rejected++
+		}
+		if r.limit != "" && firstLimit == nil {
+			firstLimit = r
+		}
+	}
+	var e *Error
+	switch {
+	case deferred > 0:
+		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_DEFERRED_TO_REVIEW,
+			"%d of %d rows wait for a human; GetPrediction and WatchPredictions give the final answer, and a client that names candor_route among the outputs gets the other rows now",
+			deferred, len(c.rows))
+		e.ResourceType, e.Resource = "candor.v1.ReviewItem", "reviewItems/"+first.itemID
+		e.with("review_item", e.Resource).with("deferred", count(deferred))
+	case rejected == 0:
+		return nil
+	case firstLimit != nil:
+		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_ACTION_LIMIT_TRIPPED,
+			"%d of %d rows are withheld: the action limit %q has tripped and holds until an operator resets it", rejected, len(c.rows), firstLimit.limit)
+		e.ResourceType, e.Resource = "candor.v1.Limit", "limits/"+firstLimit.limit
+	case c.failure != nil:
+		return backendError(c.failure).with("backend", c.model.primary.Name())
+	default:
+		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_REJECTED,
+			"%d of %d rows have no answer that the policy lets out", rejected, len(c.rows))
+	}
+	if rejected > 0 {
+		e.with("rejected", count(rejected))
+	}
+	if firstLimit != nil {
+		e.with("limit", firstLimit.limit).with("action", firstLimit.action)
+	}
+	return e.with("rows", count(len(c.rows)))
+}

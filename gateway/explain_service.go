@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/candor-gateway/candor/audit"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+type explainService struct {
+	candorv1.UnimplementedExplainServiceServer
+	g *Gateway
+}
+
+func (s *explainService) ExplainPrediction(ctx context.Context, in *candorv1.ExplainPredictionRequest) (*candorv1.ExplainPredictionResponse, error) {
+	if err := validate(in); err != nil {
+		return nil, err
+	}
+	predictions, stored, items, err := s.g.story(ctx, principal(ctx), in.GetPredictionId())
+	if err != nil {
+		return nil, err
+	}
+	out := &candorv1.ExplainPredictionResponse{
+		Predictions: predictions, Record: stored.Record.GetPrediction(), Writer: stored.Writer, Sequence: stored.Seq,
+	}
+	for i := range items {
+		out.ReviewItems = append(out.ReviewItems, itemProto(&items[i]))
+	}
+	return out, nil
+}
+
+func (s *explainService) SummarizeDecisions(ctx context.Context, in *candorv1.SummarizeDecisionsRequest) (*candorv1.SummarizeDecisionsResponse, error) {
+	p := principal(ctx)
+	if err := validate(in); err != nil {
+		return nil, err
+	}
+	q := audit.Query{
+		Since: in.GetSince().AsTime(), Until: s.g.ledger.Now(), Model: in.GetModel(), Consumer: in.GetConsumer(),
+		Action: in.GetAction(), Route: in.GetRoute(), By: in.GetBy(),
+	}
+	if in.GetUntil() != nil {
+		q.Until = in.GetUntil().AsTime()
+	}
+	if !q.Since.Before(q.Until) {
+		return nil, invalid("since", "it is not before until")
+	}
+	if len(p.roles) == 0 {
+		// A consumer without a role sees its own decisions.
+		if q.Consumer != "" && q.Consumer != p.Name {
+			_, err := requireRole(ctx, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR)
+			return nil, err
+		}
+		q.Consumer = p.Name
+	}
+	sum, err := s.g.ledger.Summarize(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return summaryProto(sum), nil
+}
+
+func summaryProto(sum audit.Summary) *candorv1.SummarizeDecisionsResponse {
+	out := &candorv1.SummarizeDecisionsResponse{Total: sum.Total, TotalBefore: sum.TotalBefore}
+	for _, gr := range sum.Groups {
+		out.Groups = append(out.Groups, &candorv1.SummarizeDecisionsResponse_Group{
+			Keys: gr.Keys, Count: gr.Count, CountBefore: gr.CountBefore, ExamplePredictionId: gr.Example,
+		})
+	}
+	return out
+}
+
+// readyTimeout bounds how long a list of backends waits for one that doesn't answer.
+const readyTimeout = time.Second
+
+func (s *explainService) ListBackends(ctx context.Context, in *candorv1.ListBackendsRequest) (*candorv1.ListBackendsResponse, error) {
+	if _, err := requireRole(ctx, candorv1.Role_ROLE_OPERATOR, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_REVIEWER); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	out := &candorv1.ListBackendsResponse{}
+	for name, b := range s.g.backends {
+		st := b.Status()
+		out.Backends = append(out.Backends, &candorv1.BackendStatus{
+			Name: name, Address: b.Address(), Model: b.Model(), Version: b.Version(), Breaker: st.Breaker, Ready: b.Ready(ctx),
+			InFlight: st.InFlight, Calls: st.Calls, Failures: st.Failures, ContractFailures: st.ContractFailures,
+			BreakerOpened: st.Opened, BreakerClosed: st.Closed, LastFailure: st.LastFailure,
+			CreateTime: timestamppb.New(s.g.cfg.GetBackends()[name].GetCard().GetCreatedAt().AsTime()),
+		})
+	}
+	slices.SortFunc(out.Backends, func(a, b *candorv1.BackendStatus) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return out, nil
+}

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/candor-gateway/candor/backend"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/review"
+)
+
+// Deps are what a Gateway is made of, beside its configuration. The caller owns them and closes them after Run has returned.
+type Deps struct {
+	Ledger  Ledger
+	Reviews review.Store
+	Limits  limits.Store
+	// Log; nil: slog.Default().
+	Log *slog.Logger
+	// Registry of the metrics; nil: a new one.
+	Registry *prometheus.Registry
+	// Spans go to these exporters; none: nothing is traced.
+	Spans []sdktrace.SpanExporter
+	// Version of the program, for ServerMetadata.
+	Version string
+}
+
+// Gateway serves one configuration. It is made by New and serves by Run, once.
+type Gateway struct {
+	cfg        *candorv1.Config
+	log        *slog.Logger
+	version    string
+	ledger     Ledger
+	reviews    review.Store
+	gate       *limits.Gate
+	limitStore limits.Store
+	principals *principals
+	backends   map[string]*backend.Backend
+	models     map[string]*model
+	// modelNames sorted, for messages.
+	modelNames []string
+	metrics    *metrics
+	tracing    *tracing
+	registry   *prometheus.Registry
+	// tripped wakes the sender of alerts.
+	tripped chan struct{}
+	// stopping is closed when draining begins, so that streams without an end of their own end.
+	stopping chan struct{}
+	stopOnce sync.Once
+}
+
+// New makes a Gateway of a configuration that config.Load has checked and filled with defaults. It loads the state of the
+// limits from the store, and dials nothing: connections come up when they are first used.
+func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
+	g := &Gateway{
+		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, registry: d.Registry,
+		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
+		tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+	}
+	if g.log == nil {
+		g.log = slog.Default()
+	}
+	if g.registry == nil {
+		g.registry = prometheus.NewRegistry()
+	}
+	g.metrics = newMetrics(g.registry, cfg)
+	g.tracing = newTracing(cfg.GetTelemetry(), d.Spans)
+	if err := g.open(ctx); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+func (g *Gateway) open(ctx context.Context) error {
+	for name, bc := range g.cfg.GetBackends() {
+		b, err := backend.Dial(name, bc, backend.Options{
+			MaxMessageBytes: int(g.cfg.GetListen().GetMaxMessageBytes()), Observer: g.metrics, Logger: g.log,
+		})
+		if err != nil {
+			return fmt.Errorf("backends.%s: %w", name, err)
+		}
+		g.backends[name] = b
+		g.metrics.watchBackend(b)
+	}
+	for name := range g.cfg.GetModels() {
+		m, err := newModel(name, g.cfg, g.backends)
+		if err != nil {
+			return err
+		}
+		g.models[name] = m
+		g.modelNames = append(g.modelNames, name)
+	}
+	slices.Sort(g.modelNames)
+	var defs []limits.Definition
+	for name, l := range g.cfg.GetLimits() {
+		defs = append(defs, limits.Definition{
+			Name: name, Action: l.GetAction(), Model: l.GetModel(), Consumer: l.GetConsumer(), MaxCount: l.GetMaxCount(),
+			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), Webhook: l.GetWebhook(),
+		})
+	}
+	var err error
+	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{OnTrip: g.onTrip})
+	if err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
+	g.metrics.watchLimits(g.gate, g.ledger.Now)
+	return nil
+}
+
+// Close releases connections and flushes spans. Call it after Run, or when Run is never called.
+func (g *Gateway) Close() error {
+	var errs []error
+	for _, b := range g.backends {
+		errs = append(errs, b.Close())
+	}
+	errs = append(errs, g.tracing.close())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// Principal is an authenticated caller: a consumer with grants, an operator with roles, or (the same proof under both
+// headings) both. A name in a header or a flag never makes one.
+type Principal struct {
+	Name string
+	// models is the grant: names, or "*"; nil: none.
+	models []string
+	roles  []candorv1.Role
+}
+
+// mayUse says whether the principal has a grant for the model.
+func (p *Principal) mayUse(model string) bool {
+	return slices.Contains(p.models, "*") || slices.Contains(p.models, model)
+}
+
+func (p *Principal) has(role candorv1.Role) bool { return slices.Contains(p.roles, role) }
+
+// principals finds a caller by proof. Read-only after it is made.
+type principals struct {
+	bySAN       map[string]*Principal
+	byTokenHash map[string]*Principal
+	anonymous   *Principal
+}
+
+func newPrincipals(cfg *candorv1.Config) *principals {
+	ps := &principals{bySAN: map[string]*Principal{}, byTokenHash: map[string]*Principal{}}
+	for name, c := range cfg.GetConsumers() {
+		ps.find(name, c.GetIdentity()).models = c.GetModels()
+	}
+	for name, o := range cfg.GetOperators() {
+		ps.find(name, o.GetIdentity()).roles = o.GetRoles()
+	}
+	return ps
+}
+
+// find answers the principal of this proof, made when new.
+func (ps *principals) find(name string, id *candorv1.Identity) *Principal {
+	p := &Principal{Name: name}
+	switch proof := id.GetProof().(type) {
+	case *candorv1.Identity_MtlsSan:
+		if have, ok := ps.bySAN[proof.MtlsSan]; ok {
+			return have
+		}
+		ps.bySAN[proof.MtlsSan] = p
+	case *candorv1.Identity_TokenSha256:
+		if have, ok := ps.byTokenHash[proof.TokenSha256]; ok {
+			return have
+		}
+		ps.byTokenHash[proof.TokenSha256] = p
+	case *candorv1.Identity_Anonymous:
+		if ps.anonymous != nil {
+			return ps.anonymous
+		}
+		ps.anonymous = p
+	}
+	return p
+}
+
+// HashToken is the form in which the configuration holds a bearer token: hex SHA-256. Tokens are 256 random bits, so a slow
+// hash would protect nothing that a fast one doesn't.
+func HashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// identify answers who calls. A credential that is presented and unknown is refused even where anonymous callers are
+// allowed: a revoked token must not turn into a weaker, working identity.
+func (ps *principals) identify(ctx context.Context) (*Principal, error) {
+	if tokens := metadata.ValueFromIncomingContext(ctx, "authorization"); len(tokens) > 0 {
+		scheme, token, ok := strings.Cut(tokens[0], " ")
+		if !ok || !strings.EqualFold(scheme, "bearer") || len(tokens) > 1 {
+			return nil, unauthenticated("the authorization metadata is not one `Bearer TOKEN`")
+		}
+		if p, ok := ps.byTokenHash[HashToken(token)]; ok {
+			return p, nil
+		}
+		return nil, unauthenticated("the token is unknown or revoked")
+	}
+	if cert := clientCertificate(ctx); cert != nil {
+		for _, name := range alternativeNames(cert) {
+			if p, ok := ps.bySAN[name]; ok {
+				return p, nil
+			}
+		}
+		if ps.anonymous == nil {
+			return nil, unauthenticated("the client certificate names no declared consumer or operator")
+		}
+	}
+	if ps.anonymous != nil {
+		return ps.anonymous, nil
+	}
+	return nil, unauthenticated("there are no credentials")
+}
+
+func unauthenticated(why string) *Error {
+	return errf(codes.Unauthenticated, candorv1.ErrorReason_ERROR_REASON_UNAUTHENTICATED, "%s", why).
+		with("remedy", "present a client certificate, or `authorization: Bearer TOKEN`, that is declared under consumers or operators")
+}
+
+func clientCertificate(ctx context.Context) *x509.Certificate {
+	pr, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, ok := pr.AuthInfo.(credentials.TLSInfo)
+	// Only a verified chain proves anything.
+	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
+		return nil
+	}
+	return info.State.VerifiedChains[0][0]
+}
+
+func alternativeNames(cert *x509.Certificate) []string {
+	names := slices.Concat(cert.DNSNames, cert.EmailAddresses)
+	for _, u := range cert.URIs {
+		names = append(names, u.String())
+	}
+	return names
+}
+
+type principalKey struct{}
+
+func withPrincipal(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// principal answers who the interceptor found. Its zero Principal may do nothing.
+func principal(ctx context.Context) *Principal {
+	if p, ok := ctx.Value(principalKey{}).(*Principal); ok {
+		return p
+	}
+	return &Principal{}
+}
+
+// requireRole refuses a caller without any of the roles.
+func requireRole(ctx context.Context, roles ...candorv1.Role) (*Principal, error) {
+	p := principal(ctx)
+	for _, r := range roles {
+		if p.has(r) {
+			return p, nil
+		}
+	}
+	want := make([]string, len(roles))
+	for i, r := range roles {
+		want[i] = strings.ToLower(strings.TrimPrefix(r.String(), "ROLE_"))
+	}
+	list := strings.Join(want, " or ")
+	return nil, errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,
+		"%q needs the role %s; an administrator can add it under operators", p.Name, list).
+		with("principal", p.Name).with("role", list)
+}

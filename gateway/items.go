@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/review"
+)
+
+// maxPayload is the most of a row's input that a review item keeps, in bytes of the encoded payload. A larger tensor is left
+// out by name: a reviewer sees that it is missing rather than a part of it.
+const maxPayload = 4 << 20
+
+// deferRows makes the review items of the rows that go to a human.
+func (g *Gateway) deferRows(c *call) {
+	for i := range c.rows {
+		r := &c.rows[i]
+		if r.applied != candorv1.Route_ROUTE_DEFER {
+			if !r.released {
+				r.state = candorv1.AnswerState_ANSWER_STATE_WITHHELD
+			}
+			continue
+		}
+		if !r.released {
+			r.state = candorv1.AnswerState_ANSWER_STATE_PENDING
+		}
+		item := g.itemOf(c, i)
+		r.itemID = item.ID
+		c.items = append(c.items, item)
+	}
+}
+
+func (g *Gateway) itemOf(c *call, i int) review.Item {
+	r, m := &c.rows[i], c.model
+	now := g.ledger.Now()
+	item := review.Item{
+		ID:           uuid.Must(uuid.NewV7()).String(),
+		Queue:        m.review.GetQueue(),
+		State:        candorv1.ReviewState_REVIEW_STATE_PENDING,
+		Release:      candorv1.ReleaseState_RELEASE_STATE_HELD,
+		PredictionID: c.id.String(), Row: uint32(i),
+		Model: m.name, Backend: m.primary.Name(), ModelVersion: m.backendCfg.GetVersion(), Consumer: c.who.Name,
+		Reasons:      r.decision.Reasons,
+		ExpectedLoss: expectedLoss(r),
+		Created:      now, Deadline: now.Add(m.reviewDeadline),
+		OnExpire: m.review.GetOnExpire(), DefaultLabel: m.review.GetDefaultLabel(), DefaultValue: m.review.DefaultValue,
+		Labels: m.card.Labels(), Unit: m.unit,
+		Payload:             c.payload(i),
+		Traceparent:         c.trace.traceparent(),
+		SamplingProbability: 1,
+		PolicyDigest:        m.digest,
+	}
+	for _, se := range r.stageEvidence {
+		item.Answers = append(item.Answers, stageAnswer(se, c))
+	}
+	if item.Payload != nil {
+		sum, _ := hex.DecodeString(item.Payload.GetSha256())
+		r.payload = sum
+	}
+	return item
+}
+
+// expectedLoss of the answer that the row has so far: 1 - confidence, and 1 where nothing is known.
+func expectedLoss(r *row) float64 {
+	if r.answeredBy < 0 || r.answer.Confidence == nil {
+		return 1
+	}
+	return 1 - *r.answer.Confidence
+}
+
+func stageAnswer(se stageEvidence, c *call) *candorv1.StageAnswer {
+	s := c.stages[se.stage]
+	return &candorv1.StageAnswer{
+		Stage: s.Name, Version: s.Version, Label: se.evidence.Label, Value: se.evidence.Value,
+		Confidence: se.evidence.Confidence, Probabilities: se.evidence.Probs,
+	}
+}
+
+// payload is the row's input as its card declares it, without what the card redacts; nil when nothing is left.
+func (c *call) payload(i int) *candorv1.ReviewPayload {
+	p := &candorv1.ReviewPayload{}
+	for _, spec := range c.model.backendCfg.GetCard().GetInputs() {
+		t := c.req.Input(spec.GetName())
+		if t == nil || spec.GetRedact() {
+			continue
+		}
+		pt := payloadTensor(t, spec, i, len(c.rows), c.model.card.Shared(spec.GetName()))
+		if proto.Size(p)+proto.Size(pt) > maxPayload {
+			pt.Values, pt.Texts, pt.View = nil, nil, candorv1.PayloadView_PAYLOAD_VIEW_UNSPECIFIED
+		}
+		p.Tensors = append(p.Tensors, pt)
+	}
+	if len(p.Tensors) == 0 {
+		return nil
+	}
+	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
+	if err != nil {
+		return nil
+	}
+	sum := sha256.Sum256(encoded)
+	p.Sha256 = hex.EncodeToString(sum[:])
+	return p
+}
+
+func payloadTensor(t *wire.Tensor, spec *candorv1.InputSpec, row, rows int, shared bool) *candorv1.PayloadTensor {
+	pt := &candorv1.PayloadTensor{
+		Name: spec.GetName(), Datatype: t.DatatypeName, View: spec.GetView(), Features: spec.GetFeatures(), Shape: t.Shape,
+	}
+	// The request has been validated: these can't fail, and a payload without a tensor is better than no item.
+	switch {
+	case t.Datatype == wire.BYTES && shared:
+		pt.Texts, _ = t.Texts()
+	case t.Datatype == wire.BYTES:
+		pt.Texts, _ = t.TextRow(row, rows)
+	case shared:
+		pt.Values, _ = t.Floats(nil)
+	default:
+		pt.Values, _ = t.FloatRow(nil, row, rows)
+	}
+	if !shared && len(t.Shape) > 1 {
+		pt.Shape = t.Shape[1:]
+	}
+	if w := int64(spec.GetImageWidth()); w > 0 && len(pt.Shape) == 1 {
+		pt.Shape = []int64{pt.Shape[0] / w, w}
+	}
+	return pt
+}

@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/candor-gateway/candor/backend"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
+)
+
+// metrics are the gateway's counters. Labels are names from the configuration and enums, never anything that a client sends,
+// so that their number is bounded.
+type metrics struct {
+	reg           *prometheus.Registry
+	decisions     *prometheus.CounterVec
+	reasons       *prometheus.CounterVec
+	answers       *prometheus.CounterVec
+	seconds       *prometheus.HistogramVec
+	errors        *prometheus.CounterVec
+	attempts      *prometheus.CounterVec
+	attemptTime   *prometheus.HistogramVec
+	transitions   *prometheus.CounterVec
+	limitTrips    *prometheus.CounterVec
+	finals        *prometheus.CounterVec
+	age           *prometheus.GaugeVec
+	alertFailures prometheus.Counter
+	recordFailures,
+	panics prometheus.Counter
+}
+
+// buckets in seconds: from what a hop on one machine takes to the longest deadlines that anybody sets.
+var buckets = []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
+
+func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &metrics{
+		reg:            reg,
+		decisions:      counter("candor_decisions_total", "Decisions per row, as decided and as applied (they differ in mode observe).", "model", "route", "applied"),
+		reasons:        counter("candor_reasons_total", "Reasons of decisions; a row may have several.", "model", "reason"),
+		answers:        counter("candor_answers_total", "Rows answered by each stage. A primary that is hidden behind its fallback shows here.", "model", "stage"),
+		seconds:        prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
+		errors:         counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
+		attempts:       counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive.", "backend", "result"),
+		attemptTime:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
+		transitions:    counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
+		limitTrips:     counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
+		finals:         counter("candor_review_final_total", "Review items that got their final answer, by verdict or at their deadline.", "model", "by"),
+		age:            prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
+		alertFailures:  prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
+		recordFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
+		panics:         prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
+	}
+	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.attempts, m.attemptTime, m.transitions, m.limitTrips,
+		m.finals, m.age, m.alertFailures, m.recordFailures, m.panics)
+	for name, b := range cfg.GetBackends() {
+		m.age.WithLabelValues(name, b.GetVersion()).Set(float64(b.GetCard().GetCreatedAt().GetSeconds()))
+	}
+	for name := range cfg.GetLimits() {
+		m.limitTrips.WithLabelValues(name)
+	}
+	return m
+}
+
+// watchBackend shows the breaker as it is when it is looked at: a gauge fed by changes alone would show open for as long as
+// nobody calls.
+func (m *metrics) watchBackend(b *backend.Backend) {
+	m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "candor_breaker_state", Help: "1 closed, 2 half-open, 3 open.", ConstLabels: prometheus.Labels{"backend": b.Name()},
+	}, func() float64 { return float64(b.Status().Breaker) }))
+}
+
+func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
+	m.reg.MustRegister(&limitCollector{
+		gate: g, now: now,
+		used:    prometheus.NewDesc("candor_limit_used", "Released within the window that ends now.", []string{"limit"}, nil),
+		tripped: prometheus.NewDesc("candor_limit_tripped", "1 while the limit is latched.", []string{"limit"}, nil),
+	})
+}
+
+// limitCollector reads the gate when it is scraped.
+type limitCollector struct {
+	gate          *limits.Gate
+	now           func() time.Time
+	used, tripped *prometheus.Desc
+}
+
+func (c *limitCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.used; ch <- c.tripped }
+
+func (c *limitCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.gate.States(c.now()) {
+		tripped := 0.0
+		if s.Tripped {
+			tripped = 1
+		}
+		ch <- prometheus.MustNewConstMetric(c.used, prometheus.GaugeValue, float64(s.Used), s.Definition.Name)
+		ch <- prometheus.MustNewConstMetric(c.tripped, prometheus.GaugeValue, tripped, s.Definition.Name)
+	}
+}
+
+// Attempt and BreakerChanged make metrics a backend.Observer.
+func (m *metrics) Attempt(_ context.Context, a backend.Attempt) {
+	result := "ok"
+	switch {
+	case a.Failure != nil:
+		result = a.Failure.Class.String()
+	case a.Verdict.BadRows > 0:
+		result = "contract"
+	}
+	m.attempts.WithLabelValues(a.Backend, result).Inc()
+	m.attemptTime.WithLabelValues(a.Backend).Observe(a.Duration.Seconds())
+}
+
+func (m *metrics) BreakerChanged(name string, _, to candorv1.BreakerState) {
+	m.transitions.WithLabelValues(name, short(to.String())).Inc()
+}
+
+// count counts a call that has ended.
+func (m *metrics) count(c *call, failed *Error) {
+	name := c.model.name
+	m.seconds.WithLabelValues(name).Observe(time.Since(c.start).Seconds())
+	if failed != nil {
+		m.errors.WithLabelValues(name, shortReason(failed.Reason)).Inc()
+	}
+	if c.record == nil {
+		return
+	}
+	for i := range c.rows {
+		r := &c.rows[i]
+		m.decisions.WithLabelValues(name, short(r.decision.Route.String()), short(r.applied.String())).Inc()
+		for _, why := range r.decision.Reasons {
+			m.reasons.WithLabelValues(name, short(why.String())).Inc()
+		}
+		if by := c.answeredBy(r); by != "" {
+			m.answers.WithLabelValues(name, by).Inc()
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package gateway
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/candor-gateway/candor/backend"
+	"github.com/candor-gateway/candor/config"
+	"github.com/candor-gateway/candor/fallback"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/router"
+)
+
+// model is one configured model, ready to serve. Read-only after it is made.
+type model struct {
+	name    string
+	primary *backend.Backend
+	card    *backend.Card
+	cfg     *candorv1.Model
+	// backendCfg is the primary's.
+	backendCfg *candorv1.Backend
+	policy     router.Policy
+	digest     []byte
+	ensemble   *fallback.Ensemble
+	review     *candorv1.ReviewPolicy
+	onDefer    candorv1.OnDefer
+	// deadline of its review items.
+	reviewDeadline time.Duration
+	fills          []fill
+	kind           candorv1.ScoreKind
+	unit           string
+}
+
+// fill is how one output tensor of the primary is filled from an answer that is not the primary's.
+type fill struct {
+	output   string
+	how      candorv1.AnswerFill
+	datatype wire.Datatype
+	// perRow is the shape of one row.
+	perRow      []int64
+	neutral     float64
+	neutralText string
+}
+
+// newModel compiles a model. The configuration has been checked: an error here is a check that is missing there.
+func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Backend) (*model, error) {
+	mc := cfg.GetModels()[name]
+	primary := backends[mc.GetPrimary()]
+	if primary == nil {
+		return nil, fmt.Errorf("models.%s.primary: there is no backend %q", name, mc.GetPrimary())
+	}
+	bc := cfg.GetBackends()[mc.GetPrimary()]
+	spec := bc.GetCard()
+	m := &model{
+		name: name, primary: primary, card: primary.Card(), cfg: mc, backendCfg: bc, review: mc.GetPolicy().GetReview(),
+		onDefer: mc.GetPolicy().GetOnDefer(), digest: config.Digest(cfg, name),
+	}
+	if scores := spec.GetScores(); len(scores) > 0 {
+		m.kind, m.unit = scores[0].GetKind(), scores[0].GetRegression().GetUnit()
+	}
+	var err error
+	if m.policy, err = router.Compile(mc.GetPolicy(), m.kind); err != nil {
+		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
+	}
+	if m.onDefer == candorv1.OnDefer_ON_DEFER_UNSPECIFIED {
+		m.onDefer = candorv1.OnDefer_ON_DEFER_WITHHOLD
+	}
+	if m.review != nil {
+		m.reviewDeadline = m.review.GetDeadline().AsDuration()
+		if m.review.GetDeadline() == nil {
+			m.reviewDeadline = cfg.GetQueues()[m.review.GetQueue()].GetDeadline().AsDuration()
+		}
+	}
+	if f := mc.GetPolicy().GetFallback(); f != nil {
+		m.ensemble = newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Method)
+	}
+	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), spec)
+	if err != nil {
+		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)
+	}
+	return m, nil
+}
+
+func newEnsemble(name string, e *candorv1.Ensemble, labels []string, method candorv1.ConfidenceMethod) *fallback.Ensemble {
+	out := &fallback.Ensemble{Name: name, Version: e.GetVersion(), Quorum: int(e.GetQuorum()), Labels: labels, Method: method}
+	for _, m := range e.GetMembers() {
+		out.Members = append(out.Members, fallback.Member{Backend: m.GetBackend(), Timeout: m.GetTimeout().AsDuration()})
+	}
+	if r := e.GetRemedial(); r != nil {
+		out.Remedial = &fallback.Remedial{Backend: r.GetBackend(), ConstantLabel: r.GetConstantLabel()}
+	}
+	return out
+}
+
+func newFills(answers []*candorv1.AnswerSpec, card *candorv1.ModelCard) ([]fill, error) {
+	var fills []fill
+	for _, o := range card.GetOutputs() {
+		dt, ok := wire.ParseDatatype(o.GetDatatype())
+		if !ok {
+			return nil, fmt.Errorf("output %q has the unknown datatype %q", o.GetName(), o.GetDatatype())
+		}
+		f := fill{output: o.GetName(), datatype: dt, how: candorv1.AnswerFill_ANSWER_FILL_NEUTRAL, neutral: math.NaN(), perRow: o.GetShape()}
+		if card.GetRows() == candorv1.Rows_ROWS_FIRST_DIM && len(f.perRow) > 0 {
+			f.perRow = f.perRow[1:]
+		}
+		i := slices.IndexFunc(answers, func(a *candorv1.AnswerSpec) bool { return a.GetOutput() == o.GetName() })
+		if i >= 0 {
+			a := answers[i]
+			f.how, f.neutralText = a.GetFill(), a.GetNeutralText()
+			if a.Neutral != nil {
+				f.neutral = a.GetNeutral()
+			}
+		}
+		fills = append(fills, f)
+	}
+	return fills, nil
+}
+
+// created is when the primary's version was trained.
+func (m *model) created() time.Time { return m.backendCfg.GetCard().GetCreatedAt().AsTime() }
+
+// actionOf is what the consumer does with this answer: the first declared action that matches; empty: none.
+func (m *model) actionOf(label string, value *float64) string {
+	for _, a := range m.cfg.GetPolicy().GetActions() {
+		w := a.GetWhen()
+		match := len(w.GetLabelIn()) > 0 && slices.Contains(w.GetLabelIn(), label)
+		if value != nil && (w.Above != nil || w.Below != nil) {
+			match = (w.Above == nil || *value > w.GetAbove()) && (w.Below == nil || *value < w.GetBelow())
+		}
+		if match {
+			return a.GetName()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,185 @@
+package gateway
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// prefix of every name that is Candor's, in parameters and among tensors. What a backend or a client sends under it is
+// dropped.
+const prefix = "candor_"
+
+func isOurs(name string) bool { return strings.HasPrefix(name, prefix) }
+
+// Metadata tensors: named among a request's outputs, they come with one element per row.
+const (
+	tensorRoute      = "candor_route"
+	tensorConfidence = "candor_confidence"
+	tensorAnsweredBy = "candor_answered_by"
+	tensorDecisionID = "candor_decision_id"
+)
+
+// metadataOutputs are the metadata tensors with their datatypes, as ModelMetadata advertises them.
+var metadataOutputs = []struct {
+	name     string
+	datatype wire.Datatype
+}{
+	{tensorRoute, wire.BYTES},
+	{tensorConfidence, wire.FP32},
+	{tensorAnsweredBy, wire.BYTES},
+	{tensorDecisionID, wire.BYTES},
+}
+
+// askedFor reads what the client named among the outputs.
+func askedFor(req *wire.Request, m *model, typed bool) (asked, error) {
+	a := asked{aware: typed}
+	named := false
+	for _, o := range req.Outputs {
+		if !isOurs(o.Name) {
+			named = true
+			continue
+		}
+		if !slices.ContainsFunc(metadataOutputs, func(t struct {
+			name     string
+			datatype wire.Datatype
+		}) bool {
+			return t.name == o.Name
+		}) {
+			return asked{}, invalid("outputs", "there is no metadata tensor "+strconv.Quote(o.Name)+"; there are "+metadataNames())
+		}
+		a.aware = a.aware || o.Name == tensorRoute
+		if !slices.Contains(a.tensors, o.Name) {
+			a.tensors = append(a.tensors, o.Name)
+		}
+	}
+	if named {
+		for _, score := range m.card.ScoreOutputs() {
+			if !slices.ContainsFunc(req.Outputs, func(o wire.RequestedOutput) bool { return o.Name == score }) {
+				if a.added == nil {
+					a.added = map[string]bool{}
+				}
+				a.added[score] = true
+			}
+		}
+	}
+	return a, nil
+}
+
+func metadataNames() string {
+	names := make([]string, len(metadataOutputs))
+	for i, t := range metadataOutputs {
+		names[i] = t.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// params are the response parameters; docs/metadata.md is their table. Only bool, int64 and string survive every dialect.
+func (c *call) params() []wire.Param {
+	p := []wire.Param{
+		wire.StringParam("candor_prediction_id", c.id.String()),
+		wire.StringParam("candor_mode", short(c.model.policy.Mode.String())),
+		wire.StringParam("candor_model_created_at", c.model.created().UTC().Format(time.RFC3339)),
+		wire.StringParam("candor_policy", digestText(c.model.digest)),
+	}
+	if len(c.rows) > 1 {
+		counts := map[candorv1.Route]int64{}
+		for i := range c.rows {
+			counts[c.rows[i].decision.Route]++
+		}
+		for _, r := range []candorv1.Route{
+			candorv1.Route_ROUTE_ACCEPT, candorv1.Route_ROUTE_FALLBACK, candorv1.Route_ROUTE_DEFER, candorv1.Route_ROUTE_REJECT,
+		} {
+			p = append(p, wire.Int64Param("candor_rows_"+strings.ToLower(short(r.String())), counts[r]))
+		}
+		return p
+	}
+	r := &c.rows[0]
+	p = append(p,
+		wire.StringParam("candor_route", short(r.decision.Route.String())),
+		wire.StringParam("candor_reasons", reasonsText(r.decision.Reasons)),
+		wire.StringParam("candor_answered_by", c.answeredBy(r)),
+		wire.StringParam("candor_state", short(r.state.String())),
+	)
+	if v := ppm(r.decision.Confidence); v != nil {
+		p = append(p, wire.Int64Param("candor_confidence_ppm", int64(*v)))
+	}
+	if v := ppm(r.decision.Threshold); v != nil {
+		p = append(p, wire.Int64Param("candor_threshold_ppm", int64(*v)))
+	}
+	if r.itemID != "" {
+		p = append(p, wire.StringParam("candor_review_item", "reviewItems/"+r.itemID))
+	}
+	if r.action != "" {
+		p = append(p, wire.StringParam("candor_action", r.action))
+	}
+	if r.limit != "" {
+		p = append(p, wire.StringParam("candor_limit", r.limit))
+	}
+	if f := r.fault(c); f != "" {
+		p = append(p, wire.StringParam("candor_fault", f))
+	}
+	return p
+}
+
+// fault says for people what was wrong with the primary's answer; empty: nothing.
+func (r *row) fault(c *call) string {
+	if len(r.evidence.Faults) == 0 {
+		return ""
+	}
+	return c.model.primary.Name() + ": " + r.evidence.Detail
+}
+
+// answeredBy names the stage whose answer left; empty: none did.
+func (c *call) answeredBy(r *row) string {
+	if !r.released || r.answeredBy < 0 {
+		return ""
+	}
+	return c.stages[r.answeredBy].Name
+}
+
+// metadataTensors are those that the client asked for, one element per row.
+func (c *call) metadataTensors() []wire.TensorData {
+	var out []wire.TensorData
+	for _, name := range c.ask.tensors {
+		t := wire.TensorData{Name: name, Datatype: wire.BYTES, Shape: []int64{int64(len(c.rows))}}
+		for i := range c.rows {
+			r := &c.rows[i]
+			switch name {
+			case tensorRoute:
+				t.Texts = append(t.Texts, []byte(short(r.decision.Route.String())))
+			case tensorAnsweredBy:
+				t.Texts = append(t.Texts, []byte(c.answeredBy(r)))
+			case tensorDecisionID:
+				t.Texts = append(t.Texts, []byte(decisionID(c.id.String(), i, c.model.card.ScoreOutput())))
+			case tensorConfidence:
+				t.Datatype = wire.FP32
+				v := math.NaN()
+				if r.decision.Confidence != nil {
+					v = *r.decision.Confidence
+				}
+				t.Floats = append(t.Floats, v)
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// decisionID names one decision: prediction, row, output.
+func decisionID(prediction string, row int, output string) string {
+	return prediction + "/" + strconv.Itoa(row) + "/" + output
+}
+
+func reasonsText(reasons []candorv1.Reason) string {
+	names := make([]string, len(reasons))
+	for i, r := range reasons {
+		names[i] = short(r.String())
+	}
+	return strings.Join(names, ",")
+}

@@ -1,0 +1,241 @@
+package gateway
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/candor-gateway/candor/audit"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/review"
+)
+
+// registerPredictions registers PredictionService with Predict on raw frames: its request holds an encoded ModelInferRequest,
+// which takes the same path as ModelInfer's.
+func registerPredictions(srv *grpc.Server, g *Gateway) {
+	desc := candorv1.PredictionService_ServiceDesc
+	desc.Methods = slices.Clone(desc.Methods)
+	for i := range desc.Methods {
+		if desc.Methods[i].MethodName == "Predict" {
+			desc.Methods[i].Handler = rawUnary(candorv1.PredictionService_Predict_FullMethodName, (*predictionService).predict)
+		}
+	}
+	srv.RegisterService(&desc, &predictionService{g: g})
+}
+
+type predictionService struct {
+	candorv1.UnimplementedPredictionServiceServer
+	g *Gateway
+}
+
+func (s *predictionService) predict(ctx context.Context, in *wire.Frame) (*wire.Frame, error) {
+	request, err := wire.PredictRequest(in.Bytes())
+	if err != nil {
+		return nil, fromWire(err)
+	}
+	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx), Typed: true}, request)
+	if err != nil {
+		return nil, err
+	}
+	segments, err := wire.PredictResponse(reply.Segments, &candorv1.PredictResponse{Predictions: reply.Predictions})
+	if err != nil {
+		return nil, err
+	}
+	return wire.NewFrame(segments...), nil
+}
+
+func (s *predictionService) GetPrediction(ctx context.Context, in *candorv1.GetPredictionRequest) (*candorv1.GetPredictionResponse, error) {
+	if err := validate(in); err != nil {
+		return nil, err
+	}
+	predictions, _, _, err := s.g.story(ctx, principal(ctx), in.GetPredictionId())
+	if err != nil {
+		return nil, err
+	}
+	return &candorv1.GetPredictionResponse{Predictions: predictions}, nil
+}
+
+// story is all that is known of a prediction, for those who may know: the consumer who made it, and operators of any role.
+func (g *Gateway) story(ctx context.Context, p *Principal, id string) ([]*candorv1.Prediction, audit.Stored, []review.Item, error) {
+	notFound := errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_PREDICTION_NOT_FOUND, "there is no prediction %s", id).with("prediction_id", id)
+	stored, err := g.ledger.Find(ctx, id)
+	if errors.Is(err, audit.ErrNotFound) {
+		return nil, audit.Stored{}, nil, notFound
+	}
+	if err != nil {
+		return nil, audit.Stored{}, nil, err
+	}
+	pr := stored.Record.GetPrediction()
+	if pr.GetConsumer() != p.Name && len(p.roles) == 0 {
+		// Another consumer's prediction is nobody's business, its existence included.
+		return nil, audit.Stored{}, nil, notFound
+	}
+	page, err := g.reviews.List(ctx, review.Filter{PredictionID: id, Limit: max(1, len(pr.GetRows()))})
+	if err != nil {
+		return nil, audit.Stored{}, nil, err
+	}
+	outcomes, err := g.ledger.Outcomes(ctx, id)
+	if err != nil {
+		return nil, audit.Stored{}, nil, err
+	}
+	predictions := g.predictionsOf(stored.Record)
+	for i := range page.Items {
+		if row := int(page.Items[i].Row); row < len(predictions) {
+			finish(predictions[row], &page.Items[i])
+		}
+	}
+	for _, o := range outcomes {
+		if int(o.GetRow()) < len(predictions) {
+			predictions[o.GetRow()].Outcome = outcomeText(o)
+		}
+	}
+	return predictions, stored, page.Items, nil
+}
+
+func outcomeText(o *candorv1.OutcomeRecord) string {
+	if o.Value == nil {
+		return o.GetLabel()
+	}
+	b, err := protojson.Marshal(&candorv1.OutcomeRecord{Value: o.Value})
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// watchPage is how many final answers are read from the store at a time.
+const watchPage = 256
+
+// WatchPredictions streams final answers from a position on. It takes no memory for a slow reader: what it hasn't sent is in
+// the store.
+func (s *predictionService) WatchPredictions(in *candorv1.WatchPredictionsRequest, stream grpc.ServerStreamingServer[candorv1.WatchPredictionsResponse]) error {
+	ctx, p := stream.Context(), principal(stream.Context())
+	if err := validate(in); err != nil {
+		return err
+	}
+	if in.GetModel() != "" {
+		if _, err := s.g.modelFor(p, in.GetModel(), ""); err != nil {
+			return err
+		}
+	}
+	position, err := s.g.position(in.GetResumeToken())
+	if err != nil {
+		return err
+	}
+	for {
+		// Taken before reading, so that what is stored in between isn't missed.
+		changed := s.g.ledger.Changed()
+		finals, err := s.g.ledger.Finals(ctx, position, watchPage)
+		if err != nil {
+			return err
+		}
+		for i := range finals {
+			position = finals[i].Position
+			item := &finals[i].Item
+			if item.Consumer != p.Name || (in.GetModel() != "" && item.Model != in.GetModel()) {
+				continue
+			}
+			prediction, err := s.finalOf(ctx, item)
+			if err != nil {
+				return err
+			}
+			if err := stream.Send(&candorv1.WatchPredictionsResponse{Prediction: prediction, ResumeToken: s.g.token(position)}); err != nil {
+				return err
+			}
+		}
+		if len(finals) == watchPage {
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.g.stopping:
+			e := errf(codes.Unavailable, candorv1.ErrorReason_ERROR_REASON_DRAINING, "the gateway is shutting down; go on with the last resume_token at another replica")
+			e.RetryAfter = time.Second
+			return e
+		}
+	}
+}
+
+// finalOf is the row's Prediction with the item's final answer.
+func (s *predictionService) finalOf(ctx context.Context, item *review.Item) (*candorv1.Prediction, error) {
+	stored, err := s.g.ledger.Find(ctx, item.PredictionID)
+	if err != nil {
+		return nil, err
+	}
+	predictions := s.g.predictionsOf(stored.Record)
+	if int(item.Row) >= len(predictions) {
+		s.g.log.ErrorContext(ctx, "a review item names a row that its prediction doesn't have", slog.String("review_item", item.ID))
+		return nil, errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "review item %s names row %d of a prediction without it", item.ID, item.Row)
+	}
+	finish(predictions[item.Row], item)
+	return predictions[item.Row], nil
+}
+
+// token and position turn a place in the feed of final answers into text and back. The store's identity is part of it: a
+// position in another store means nothing here.
+func (g *Gateway) token(position uint64) string {
+	b := binary.BigEndian.AppendUint64(nil, position)
+	return base64.RawURLEncoding.EncodeToString(append(b, g.cfg.GetStore().GetIdentity()...))
+}
+
+func (g *Gateway) position(token string) (uint64, error) {
+	if token == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) < 8 || string(b[8:]) != g.cfg.GetStore().GetIdentity() {
+		return 0, invalid("resume_token", "it is not a token of this store; leave it empty to begin anew")
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+func (s *predictionService) RecordOutcome(ctx context.Context, in *candorv1.RecordOutcomeRequest) (*candorv1.RecordOutcomeResponse, error) {
+	if err := validate(in); err != nil {
+		return nil, err
+	}
+	predictions, stored, _, err := s.g.story(ctx, principal(ctx), in.GetPredictionId())
+	if err != nil {
+		return nil, err
+	}
+	if int(in.GetRow()) >= len(predictions) {
+		return nil, invalid("row", "the prediction has "+count(len(predictions))+" rows, numbered from 0")
+	}
+	id := uuid.MustParse(in.GetPredictionId())
+	o := &candorv1.OutcomeRecord{PredictionId: id[:], Row: in.GetRow(), RequestId: in.GetRequestId(), ObserveTimeUs: s.g.ledger.Now().UnixMicro()}
+	if t := in.GetObserveTime(); t != nil {
+		if !t.IsValid() {
+			return nil, invalid("observe_time", "it is not a time between the years 1 and 9999")
+		}
+		o.ObserveTimeUs = t.AsTime().UnixMicro()
+	}
+	m := s.g.models[stored.Record.GetPrediction().GetModel()]
+	switch truth := in.GetTruth().(type) {
+	case *candorv1.RecordOutcomeRequest_Label:
+		o.Label = truth.Label
+		if m != nil && !slices.Contains(m.card.Labels(), truth.Label) {
+			return nil, invalid("label", "it is none of the model's labels "+list(m.card.Labels()))
+		}
+	case *candorv1.RecordOutcomeRequest_Value:
+		if math.IsNaN(truth.Value) || (m != nil && len(m.card.Labels()) > 0) {
+			return nil, invalid("value", "the model answers labels; send label, one of "+list(m.card.Labels()))
+		}
+		o.Value = &truth.Value
+	}
+	if err := s.g.ledger.RecordOutcome(ctx, o); err != nil {
+		return nil, err
+	}
+	return &candorv1.RecordOutcomeResponse{}, nil
+}

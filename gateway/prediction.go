@@ -1,0 +1,222 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/router"
+)
+
+// predictions are the typed answers of a call that has just been decided: those of its record, with the values that no
+// record keeps.
+func (g *Gateway) predictions(c *call) []*candorv1.Prediction {
+	out := g.predictionsOf(c.record)
+	for i, p := range out {
+		r := &c.rows[i]
+		p.Decision.ReviewItem = itemName(r.itemID)
+		if r.answeredBy >= 0 && r.answer.UncertaintyKind != 0 {
+			p.Uncertainty = &candorv1.Uncertainty{Kind: r.answer.UncertaintyKind, Value: r.answer.Uncertainty}
+		}
+		if r.released {
+			setValue(p, r.answer, c.model.unit)
+		} else {
+			p.Value = abstention(r.decision.Reasons, r.evidence.Detail)
+		}
+	}
+	return out
+}
+
+func abstention(reasons []candorv1.Reason, detail string) *candorv1.Prediction_Abstention {
+	a := &candorv1.Abstention{Detail: detail}
+	if len(reasons) > 0 {
+		a.Reason = reasons[len(reasons)-1]
+	}
+	return &candorv1.Prediction_Abstention{Abstention: a}
+}
+
+// setValue is the answer in its kind.
+func setValue(p *candorv1.Prediction, ev router.Evidence, unit string) {
+	switch {
+	case ev.Value != nil:
+		p.Value = &candorv1.Prediction_Regression{Regression: &candorv1.RegressionValue{
+			Value: *ev.Value, Unit: unit, Lower: ev.Lower, Upper: ev.Upper,
+		}}
+	case ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOG_ODDS && len(ev.Scores) == 1:
+		p.Value = &candorv1.Prediction_LogOdds{LogOdds: ev.Scores[0]}
+	case ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOGIT && len(ev.Scores) > 1:
+		p.Value = &candorv1.Prediction_Logits{Logits: &candorv1.Logits{Label: ev.Label, Logits: ev.Scores, Labels: ev.Labels}}
+	case ev.Probs != nil:
+		p.Value = &candorv1.Prediction_ClassProbabilities{ClassProbabilities: &candorv1.ClassProbabilities{
+			Label: ev.Label, Probabilities: ev.Probs, Labels: ev.Labels,
+		}}
+	case ev.Label != "":
+		p.Value = &candorv1.Prediction_Label{Label: ev.Label}
+	}
+}
+
+// predictionsOf tells what a record knows, one Prediction per row.
+func (g *Gateway) predictionsOf(rec *candorv1.Record) []*candorv1.Prediction {
+	pr := rec.GetPrediction()
+	id := uuidText(pr.GetPredictionId())
+	made := time.UnixMicro(rec.GetTimeUs())
+	var out []*candorv1.Prediction
+	for i, row := range pr.GetRows() {
+		p := &candorv1.Prediction{
+			PredictionId: id, Row: uint32(i), Model: pr.GetModel(), State: row.GetState(),
+			Decision: g.decisionOf(pr, row, id, i), Path: pathOf(pr, row),
+			Provenance: g.provenance(pr, made), CreateTime: timestamppb.New(made),
+		}
+		if len(pr.GetTraceId()) > 0 {
+			p.TraceId = hex.EncodeToString(pr.GetTraceId())
+		}
+		if row.GetUncertaintyKind() != 0 {
+			p.Uncertainty = &candorv1.Uncertainty{Kind: row.GetUncertaintyKind(), Value: float64(row.GetUncertaintyPpm()) / million}
+		}
+		if by := row.GetAnsweredBy(); by > 0 && int(by) <= len(pr.GetStages()) {
+			p.AnsweredBy = pr.GetStages()[by-1].GetStage()
+			if row.Value != nil {
+				p.Value = &candorv1.Prediction_Regression{Regression: &candorv1.RegressionValue{Value: row.GetValue(), Unit: g.unitOf(pr.GetModel())}}
+			} else if row.GetLabel() != "" {
+				p.Value = &candorv1.Prediction_Label{Label: row.GetLabel()}
+			}
+		} else {
+			p.Value = abstention(row.GetReasons(), "")
+		}
+		if row.GetState() == candorv1.AnswerState_ANSWER_STATE_FINAL {
+			p.FinalTime = p.CreateTime
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord, id string, i int) *candorv1.Decision {
+	d := &candorv1.Decision{
+		DecisionId: id + "/" + strconv.Itoa(i), Route: row.GetRoute(), AppliedRoute: row.GetAppliedRoute(), Mode: pr.GetMode(),
+		Reasons: row.GetReasons(), Confidence: fromPPM(row.ConfidencePpm), ConfidenceMethod: pr.GetConfidenceMethod(),
+		Threshold: fromPPM(row.ThresholdPpm), PolicyDigest: digestText(pr.GetPolicyDigest()),
+		ReviewItem: itemName(uuidText(row.GetReviewItem())), Action: row.GetAction(),
+	}
+	if m := g.models[pr.GetModel()]; m != nil {
+		d.DecisionId = decisionID(id, i, m.card.ScoreOutput())
+	}
+	if row.GetLimit() != "" {
+		d.Limit = "limits/" + row.GetLimit()
+	}
+	return d
+}
+
+// pathOf is the row's way: the stages that were asked for it, with what each said.
+func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.Step {
+	var path []*candorv1.Step
+	for s, st := range pr.GetStages() {
+		step := &candorv1.Step{
+			Stage: st.GetStage(), Kind: st.GetKind(), Version: st.GetVersion(),
+			Duration: durationpb.New(time.Duration(st.GetDurationUs()) * time.Microsecond),
+			Answered: st.GetFailure() == 0, Reason: st.GetFailure(), Detail: st.GetDetail(),
+			FailureSource: st.GetFailureSource(), Attempts: st.GetAttempts(),
+		}
+		for _, a := range row.GetAnswers() {
+			if int(a.GetStage()) == s {
+				step.Label, step.Confidence = a.GetLabel(), fromPPM(a.ConfidencePpm)
+			}
+		}
+		if s == 0 && len(row.GetAnswers()) == 0 && row.GetAnsweredBy() == 1 {
+			step.Label, step.Confidence = row.GetLabel(), fromPPM(row.ConfidencePpm)
+		}
+		// A stage that answered others of the batch is no part of this row's way.
+		asked := s == 0 || step.Confidence != nil || step.Label != "" || !step.Answered || uint32(s)+1 == row.GetAnsweredBy()
+		if asked && (s == 0 || row.GetAppliedRoute() != candorv1.Route_ROUTE_ACCEPT) {
+			path = append(path, step)
+		}
+	}
+	return path
+}
+
+func (g *Gateway) provenance(pr *candorv1.PredictionRecord, made time.Time) *candorv1.ModelProvenance {
+	if len(pr.GetStages()) == 0 {
+		return nil
+	}
+	st := pr.GetStages()[0]
+	created := time.Unix(st.GetModelCreatedS(), 0)
+	p := &candorv1.ModelProvenance{
+		Backend: st.GetStage(), Version: st.GetVersion(), CreateTime: timestamppb.New(created),
+		Age: durationpb.New(made.Sub(created).Truncate(time.Second)),
+	}
+	if cfg := g.cfg.GetBackends()[st.GetStage()]; cfg.GetVersion() == st.GetVersion() {
+		p.Model, p.Owner = cfg.GetModel(), cfg.GetCard().GetOwner()
+	}
+	return p
+}
+
+// finish lays an item's final answer over its row's Prediction. It is the one account of what a final answer looks like, for
+// GetPrediction, WatchPredictions and ExplainPrediction alike.
+func finish(p *candorv1.Prediction, item *review.Item) {
+	p.Decision.ReviewItem = itemName(item.ID)
+	if item.FinalTime.IsZero() {
+		return
+	}
+	step := &candorv1.Step{
+		Stage: item.Verdict.GetAuthor(), Kind: candorv1.StepKind_STEP_KIND_HUMAN, Answered: item.Verdict != nil,
+		Label: item.Verdict.GetLabel(), Duration: durationpb.New(item.FinalTime.Sub(item.Created)), Reason: item.FinalReason,
+	}
+	p.Path = append(p.Path, step)
+	p.Decision.Reasons = append(slices.Clone(p.Decision.Reasons), item.FinalReason)
+	p.FinalTime = timestamppb.New(item.FinalTime)
+	p.Author = item.Verdict.GetAuthor()
+	if p.Author == "" {
+		p.Author = authorOnExpire
+		step.Stage = authorOnExpire
+	}
+	if item.Action != "" {
+		p.Decision.Action = item.Action
+	}
+	if item.HeldBy != "" {
+		p.Decision.Limit = "limits/" + item.HeldBy
+	}
+	if item.Verdict == nil || item.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
+		p.State = candorv1.AnswerState_ANSWER_STATE_WITHHELD
+		p.AnsweredBy = ""
+		p.Value = abstention(p.Decision.Reasons, "")
+		return
+	}
+	p.State, p.AnsweredBy = candorv1.AnswerState_ANSWER_STATE_FINAL, p.Author
+	if v, ok := item.Verdict.GetAnswer().(*candorv1.Verdict_Value); ok {
+		p.Value = &candorv1.Prediction_Regression{Regression: &candorv1.RegressionValue{Value: v.Value, Unit: item.Unit}}
+		return
+	}
+	p.Value = &candorv1.Prediction_Label{Label: item.Verdict.GetLabel()}
+}
+
+// authorOnExpire is the author of an answer that a deadline gave.
+const authorOnExpire = "policy/on_expire"
+
+func (g *Gateway) unitOf(model string) string {
+	if m := g.models[model]; m != nil {
+		return m.unit
+	}
+	return ""
+}
+
+func uuidText(b []byte) string {
+	id, err := uuid.FromBytes(b)
+	if err != nil {
+		return ""
+	}
+	return id.String()
+}
+
+func itemName(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "reviewItems/" + id
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/candor-gateway/candor/fallback"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// recordCall makes what happened durable: in one transaction, before the reply, for everything that withholds, defers or
+// replaces an answer; by the group commit for plain accepts.
+func (g *Gateway) recordCall(c *call) error {
+	c.record = g.recordOf(c)
+	plain := !g.cfg.GetAudit().GetStrict()
+	for i := range c.rows {
+		plain = plain && c.rows[i].plain()
+	}
+	// The client may have gone; what was decided and leased is recorded all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), recordTimeout)
+	defer cancel()
+	var err error
+	if plain {
+		err = g.ledger.Enqueue(ctx, c.record)
+	} else {
+		err = g.ledger.Record(ctx, c.record, c.items)
+	}
+	if err == nil {
+		return nil
+	}
+	g.refund(c)
+	g.log.ErrorContext(ctx, "the decision could not be recorded", slog.String("prediction_id", c.id.String()), slog.Any("error", err))
+	g.metrics.recordFailures.Inc()
+	return storeUnavailable()
+}
+
+// recordTimeout bounds how long a reply waits for a store that doesn't answer.
+const recordTimeout = 5 * time.Second
+
+func (g *Gateway) recordOf(c *call) *candorv1.Record {
+	p := &candorv1.PredictionRecord{
+		PredictionId: c.id[:], Consumer: c.who.Name, Model: c.model.name, Mode: c.model.policy.Mode,
+		PolicyDigest: c.model.digest, DurationUs: micros(time.Since(c.start)), ConfidenceMethod: c.model.policy.Method,
+		RequestId: cut(c.req.ID, maxRequestID),
+	}
+	if id := c.traceID(); id.IsValid() && c.trace.kept(c) {
+		p.TraceId = id[:]
+	}
+	for _, s := range c.stages {
+		p.Stages = append(p.Stages, stageRecord(s))
+	}
+	for i := range c.rows {
+		p.Rows = append(p.Rows, rowRecord(&c.rows[i]))
+	}
+	return &candorv1.Record{TimeUs: g.ledger.Now().UnixMicro(), Entry: &candorv1.Record_Prediction{Prediction: p}}
+}
+
+const (
+	// maxRequestID and maxDetail keep a plain accept's record under 512 bytes whatever a client or a model server sends.
+	maxRequestID = 64
+	maxDetail    = 160
+)
+
+func stageRecord(s fallback.Stage) *candorv1.StageRecord {
+	out := &candorv1.StageRecord{
+		Stage: s.Name, Kind: s.Kind, Version: s.Version, DurationUs: micros(s.Duration), Attempts: uint32(s.Attempts),
+		Rows: uint32(len(s.Rows)), ModelCreatedS: s.Created, Parent: s.Parent,
+	}
+	if s.Failure != nil {
+		out.Failure, out.FailureSource, out.Detail = s.Failure.Reason, s.Failure.Source, cut(s.Failure.Detail, maxDetail)
+	} else {
+		// A row that broke its card is told with the stage that gave it.
+		for _, ev := range s.Evidence {
+			if len(ev.Faults) > 0 && s.Kind != candorv1.StepKind_STEP_KIND_ENSEMBLE {
+				out.Detail = cut(ev.Detail, maxDetail)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func rowRecord(r *row) *candorv1.RowRecord {
+	out := &candorv1.RowRecord{
+		Route: r.decision.Route, AppliedRoute: r.applied, Reasons: r.decision.Reasons,
+		ConfidencePpm: ppm(r.decision.Confidence), ThresholdPpm: ppm(r.decision.Threshold),
+		Action: r.action, Limit: r.limit, State: r.state, PayloadSha256: r.payload,
+	}
+	if r.answeredBy >= 0 {
+		out.Label, out.Value = r.answer.Label, r.answer.Value
+		if r.released {
+			out.AnsweredBy = uint32(r.answeredBy) + 1
+		}
+		if !r.plain() {
+			out.UncertaintyPpm = *ppm(&r.answer.Uncertainty)
+			out.UncertaintyKind = r.answer.UncertaintyKind
+		}
+	}
+	if r.itemID != "" {
+		id := uuid.MustParse(r.itemID)
+		out.ReviewItem = id[:]
+	}
+	if !r.plain() || len(r.stageEvidence) > 1 {
+		for _, se := range r.stageEvidence {
+			out.Answers = append(out.Answers, &candorv1.RowAnswer{
+				Stage: uint32(se.stage), Label: se.evidence.Label, Value: se.evidence.Value, ConfidencePpm: ppm(se.evidence.Confidence),
+			})
+		}
+	}
+	return out
+}
+
+const million = 1e6
+
+// ppm rounds a number in [0,4294] to parts per million; nil stays nil.
+func ppm(v *float64) *uint32 {
+	if v == nil {
+		return nil
+	}
+	out := uint32(math.Round(math.Min(math.Max(*v, 0), math.MaxUint32/million) * million))
+	return &out
+}
+
+func fromPPM(v *uint32) *float64 {
+	if v == nil {
+		return nil
+	}
+	out := float64(*v) / million
+	return &out
+}
+
+func micros(d time.Duration) uint32 {
+	return uint32(min(max(d.Microseconds(), 0), math.MaxUint32))
+}
+
+// cut shortens text to at most n bytes without cutting a character in two.
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(s, "")
+}

@@ -1,0 +1,163 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// Addrs are where a running gateway listens; HTTP is empty when it doesn't.
+type Addrs struct{ GRPC, HTTP string }
+
+// Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused, calls in flight finish within
+// listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
+func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
+	lis, err := net.Listen("tcp", g.cfg.GetListen().GetGrpc())
+	if err != nil {
+		return fmt.Errorf("listen.grpc: %w; another program may have the port: choose one with port 0, or another number", err)
+	}
+	addrs := Addrs{GRPC: lis.Addr().String()}
+	srv, healthSrv, err := g.newServer()
+	if err != nil {
+		_ = lis.Close()
+		return err
+	}
+	web, webLis, err := g.newHTTP()
+	if err != nil {
+		_ = lis.Close()
+		return err
+	}
+	if webLis != nil {
+		addrs.HTTP = webLis.Addr().String()
+	}
+
+	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	work := g.startWork(workCtx)
+	served := make(chan error, 2)
+	go func() { served <- srv.Serve(lis) }()
+	if web != nil {
+		go func() {
+			if err := web.Serve(webLis); !errors.Is(err, http.ErrServerClosed) {
+				served <- fmt.Errorf("http: %w", err)
+			}
+		}()
+	}
+	if ready != nil {
+		ready(addrs)
+	}
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-served:
+	}
+	healthSrv.Shutdown()
+	g.drain(srv)
+	stopWork()
+	work.Wait()
+	if web != nil {
+		closing, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = web.Shutdown(closing)
+	}
+	return err
+}
+
+// drain lets calls in flight finish, and ends them when the drain time has passed.
+func (g *Gateway) drain(srv *grpc.Server) {
+	g.stopOnce.Do(func() { close(g.stopping) })
+	done := make(chan struct{})
+	go func() { srv.GracefulStop(); close(done) }()
+	timer := time.NewTimer(g.cfg.GetListen().GetDrainTimeout().AsDuration())
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		srv.Stop()
+		<-done
+	}
+}
+
+func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
+	l := g.cfg.GetListen()
+	creds, err := serverCredentials(l.GetTls())
+	if err != nil {
+		return nil, nil, err
+	}
+	size := int(l.GetMaxMessageBytes())
+	srv := grpc.NewServer(
+		grpc.Creds(creds),
+		grpc.ForceServerCodecV2(wire.Codec{}),
+		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
+		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: l.GetMaxConnectionIdle().AsDuration(), Time: pingAfter, Timeout: pingTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: clientPingMin, PermitWithoutStream: true}),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.WaitForHandlers(true),
+		grpc.ChainUnaryInterceptor(g.unaryGuard),
+		grpc.ChainStreamInterceptor(g.streamGuard),
+	)
+	registerOIP(srv, g)
+	registerPredictions(srv, g)
+	candorv1.RegisterReviewServiceServer(srv, &reviewService{g: g})
+	candorv1.RegisterLimitServiceServer(srv, &limitService{g: g})
+	candorv1.RegisterExplainServiceServer(srv, &explainService{g: g})
+	h := health.NewServer()
+	h.SetServingStatus(oipService, healthpb.HealthCheckResponse_SERVING)
+	healthpb.RegisterHealthServer(srv, h)
+	if l.GetReflection() {
+		reflection.Register(srv)
+	}
+	return srv, h, nil
+}
+
+// Connection care. A ping every two minutes finds dead peers behind a NAT; clients may ping every 10 s, the least that
+// grpc-go's clients do by default; a handshake that takes longer is somebody holding sockets.
+const (
+	pingAfter        = 2 * time.Minute
+	pingTimeout      = 20 * time.Second
+	clientPingMin    = 10 * time.Second
+	handshakeTimeout = 20 * time.Second
+)
+
+func serverCredentials(t *candorv1.ServerTLS) (credentials.TransportCredentials, error) {
+	if t == nil {
+		return insecure.NewCredentials(), nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.GetCertFile(), t.GetKeyFile())
+	if err != nil {
+		return nil, fmt.Errorf("listen.tls: %w", err)
+	}
+	conf := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if t.GetClientCaFile() != "" {
+		pem, err := os.ReadFile(t.GetClientCaFile())
+		if err != nil {
+			return nil, fmt.Errorf("listen.tls.client_ca_file: %w", err)
+		}
+		conf.ClientCAs = x509.NewCertPool()
+		if !conf.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("listen.tls.client_ca_file: %s holds no PEM certificate", t.GetClientCaFile())
+		}
+		// Verified when given: tokens and declared anonymous callers stay possible beside certificates.
+		conf.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	return credentials.NewTLS(conf), nil
+}

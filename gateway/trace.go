@@ -1,0 +1,290 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/metadata"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+// tracing makes spans after the decision: ids are allocated first and sent on to the model servers, and spans are built from
+// recorded timings only for calls that are kept. So a call that isn't kept costs two random numbers, and every deferred,
+// fallback, withheld and failed call is kept. For those that are kept although they weren't sampled at the start, the model
+// servers' own spans are absent: they had been told that the call isn't sampled.
+type tracing struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+	ratio    float64
+}
+
+func newTracing(cfg *candorv1.Telemetry, exporters []sdktrace.SpanExporter) *tracing {
+	if len(exporters) == 0 {
+		return &tracing{}
+	}
+	opts := []sdktrace.TracerProviderOption{
+		sdktrace.WithIDGenerator(allocatedIDs{}), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "candor"))),
+	}
+	for _, e := range exporters {
+		opts = append(opts, sdktrace.WithBatcher(e))
+	}
+	p := sdktrace.NewTracerProvider(opts...)
+	return &tracing{provider: p, tracer: p.Tracer("github.com/candor-gateway/candor/gateway"), ratio: cfg.GetSampleRatio()}
+}
+
+// closeTimeout bounds how long the last spans may take to leave.
+const closeTimeout = 5 * time.Second
+
+func (t *tracing) close() error {
+	if t == nil || t.provider == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("telemetry: the last spans were not exported: %w", err)
+	}
+	return nil
+}
+
+// callTrace is the trace of one call. attempt may be called by several goroutines; everything else by the call's own.
+type callTrace struct {
+	t       *tracing
+	parent  trace.SpanContext
+	trace   trace.TraceID
+	span    trace.SpanID
+	sampled bool
+	failure *Error
+
+	mu       sync.Mutex
+	attempts []attemptSpan
+}
+
+// attemptSpan is the span of one call to a model server, whose id went out before the call.
+type attemptSpan struct {
+	backend string
+	span    trace.SpanID
+	start   time.Time
+}
+
+// begin allocates the ids of a call, and joins the caller's trace if there is one.
+func (t *tracing) begin(ctx context.Context, _ *call) *callTrace {
+	ct := &callTrace{t: t, parent: incoming(ctx)}
+	if t.provider == nil {
+		ct.trace = ct.parent.TraceID()
+		return ct
+	}
+	ct.trace, ct.span = ct.parent.TraceID(), newSpanID()
+	ct.sampled = ct.parent.IsSampled()
+	if !ct.trace.IsValid() {
+		ct.trace = newTraceID()
+		ct.sampled = rand.Float64() < t.ratio
+	}
+	return ct
+}
+
+func (ct *callTrace) traceID() trace.TraceID { return ct.trace }
+
+func (ct *callTrace) fail(e *Error) { ct.failure = e }
+
+// kept says whether the call's spans are exported.
+func (ct *callTrace) kept(c *call) bool {
+	if ct.t.provider == nil {
+		// Nothing is exported here, but the caller's own trace can still be found by its id.
+		return ct.parent.IsSampled()
+	}
+	if ct.sampled || ct.failure != nil {
+		return true
+	}
+	for i := range c.rows {
+		if r := &c.rows[i]; !r.plain() || r.decision.Route != candorv1.Route_ROUTE_ACCEPT {
+			return true
+		}
+	}
+	return false
+}
+
+// attempt puts the trace into what a model server is sent (W3C Trace Context), under a span id of its own.
+func (ct *callTrace) attempt(ctx context.Context, backend string, _ candorv1.StepKind) context.Context {
+	if !ct.trace.IsValid() {
+		return ctx
+	}
+	span := newSpanID()
+	ct.mu.Lock()
+	ct.attempts = append(ct.attempts, attemptSpan{backend: backend, span: span, start: time.Now()})
+	ct.mu.Unlock()
+	return metadata.AppendToOutgoingContext(ctx, traceparentKey, traceparent(ct.trace, span, ct.sampled))
+}
+
+// traceparent of the prediction's own span, for the review items that link to it; empty: there is no trace.
+func (ct *callTrace) traceparent() string {
+	if !ct.trace.IsValid() || !ct.span.IsValid() {
+		return ""
+	}
+	return traceparent(ct.trace, ct.span, true)
+}
+
+// export builds the spans of a call that has ended.
+func (ct *callTrace) export(c *call, end time.Time) {
+	if ct.t.provider == nil || !ct.kept(c) {
+		return
+	}
+	ctx := trace.ContextWithSpanContext(context.Background(), ct.parent)
+	ctx, root := ct.t.tracer.Start(withIDs(ctx, ct.trace, ct.span), spanPredict,
+		trace.WithTimestamp(c.start), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(callAttributes(c)...))
+	ct.mu.Lock()
+	attempts := ct.attempts
+	ct.mu.Unlock()
+	ensembles := map[string]context.Context{}
+	started := map[string]time.Time{}
+	for _, s := range c.stages {
+		// An ensemble begins when its first member is asked.
+		for _, a := range attempts {
+			if at, ok := started[s.Parent]; s.Parent != "" && a.backend == s.Name && (!ok || a.start.Before(at)) {
+				started[s.Parent] = a.start
+			}
+		}
+	}
+	// Ensembles first: their members hang below them.
+	for _, s := range c.stages {
+		if at, ok := started[s.Name]; ok && s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE {
+			sctx, span := ct.t.tracer.Start(withIDs(ctx, ct.trace, newSpanID()), spanEnsemble, trace.WithTimestamp(at), trace.WithAttributes(stageAttributes(s)...))
+			end2 := at.Add(s.Duration)
+			mark(span, s.Failure)
+			span.End(trace.WithTimestamp(end2))
+			ensembles[s.Name] = sctx
+		}
+	}
+	for _, s := range c.stages {
+		for _, a := range attempts {
+			if a.backend != s.Name || s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE {
+				continue
+			}
+			parent := ctx
+			if e, ok := ensembles[s.Parent]; ok {
+				parent = e
+			}
+			_, span := ct.t.tracer.Start(withIDs(parent, ct.trace, a.span), spanAttempt, trace.WithTimestamp(a.start),
+				trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(stageAttributes(s)...))
+			mark(span, s.Failure)
+			span.End(trace.WithTimestamp(a.start.Add(s.Duration)))
+			break
+		}
+	}
+	for i := range c.rows {
+		if r := &c.rows[i]; !r.plain() && i < maxRowEvents {
+			root.AddEvent(eventDecision, trace.WithTimestamp(end), trace.WithAttributes(rowAttributes(c, i)...))
+		}
+	}
+	if ct.failure != nil {
+		root.SetStatus(codes.Error, shortReason(ct.failure.Reason))
+	}
+	root.End(trace.WithTimestamp(end))
+}
+
+// maxRowEvents bounds a batch's part of its span.
+const maxRowEvents = 32
+
+// review exports the trace of a review: its own, linked to the prediction's span.
+func (t *tracing) review(item *review.Item) {
+	if t.provider == nil {
+		return
+	}
+	opts := []trace.SpanStartOption{
+		trace.WithNewRoot(), trace.WithTimestamp(item.Created), trace.WithAttributes(itemAttributes(item)...),
+	}
+	if link := parseTraceparent(item.Traceparent); link.IsValid() {
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: link}))
+	}
+	_, span := t.tracer.Start(withIDs(context.Background(), newTraceID(), newSpanID()), spanReview, opts...)
+	span.End(trace.WithTimestamp(item.FinalTime))
+}
+
+type idsKey struct{}
+
+type ids struct {
+	trace trace.TraceID
+	span  trace.SpanID
+}
+
+func withIDs(ctx context.Context, t trace.TraceID, s trace.SpanID) context.Context {
+	return context.WithValue(ctx, idsKey{}, ids{t, s})
+}
+
+// allocatedIDs gives the SDK the ids that were allocated before the span was known to be kept.
+type allocatedIDs struct{}
+
+func (allocatedIDs) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
+	if v, ok := ctx.Value(idsKey{}).(ids); ok {
+		return v.trace, v.span
+	}
+	return newTraceID(), newSpanID()
+}
+
+func (allocatedIDs) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
+	if v, ok := ctx.Value(idsKey{}).(ids); ok {
+		return v.span
+	}
+	return newSpanID()
+}
+
+func newTraceID() (id trace.TraceID) {
+	for !id.IsValid() {
+		binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+		binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+	}
+	return id
+}
+
+func newSpanID() (id trace.SpanID) {
+	for !id.IsValid() {
+		binary.NativeEndian.PutUint64(id[:], rand.Uint64())
+	}
+	return id
+}
+
+const traceparentKey = "traceparent"
+
+func incoming(ctx context.Context) trace.SpanContext {
+	v := metadata.ValueFromIncomingContext(ctx, traceparentKey)
+	if len(v) != 1 {
+		return trace.SpanContext{}
+	}
+	return parseTraceparent(v[0])
+}
+
+// traceparent and parseTraceparent speak version 00 of W3C Trace Context.
+func traceparent(t trace.TraceID, s trace.SpanID, sampled bool) string {
+	flags := "00"
+	if sampled {
+		flags = "01"
+	}
+	return "00-" + t.String() + "-" + s.String() + "-" + flags
+}
+
+func parseTraceparent(v string) trace.SpanContext {
+	const size = 55
+	if len(v) < size || v[2] != '-' || v[35] != '-' || v[52] != '-' || v[:2] == "ff" || (len(v) > size && (v[:2] == "00" || v[size] != '-')) {
+		return trace.SpanContext{}
+	}
+	t, err1 := trace.TraceIDFromHex(v[3:35])
+	s, err2 := trace.SpanIDFromHex(v[36:52])
+	flags, err3 := hex.DecodeString(v[53:55])
+	if err1 != nil || err2 != nil || err3 != nil {
+		return trace.SpanContext{}
+	}
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: t, SpanID: s, TraceFlags: trace.TraceFlags(flags[0]), Remote: true})
+}

@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+// Periods of the work beside the request path. Expiry's is how late a default action may be; settling gives unused permits
+// back to the limits' stored state, so that a restart doesn't count them.
+const (
+	expireEvery = time.Second
+	settleEvery = 2 * time.Second
+	alertEvery  = 15 * time.Second
+	expireBatch = 256
+)
+
+// startWork runs what goes on beside calls until ctx ends.
+func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	wg.Go(func() { every(ctx, expireEvery, nil, g.expire) })
+	wg.Go(func() {
+		every(ctx, settleEvery, nil, func(ctx context.Context) {
+			if err := g.gate.Settle(ctx, g.ledger.Now()); err != nil && ctx.Err() == nil {
+				g.log.WarnContext(ctx, "permits could not be settled", slog.Any("error", err))
+			}
+		})
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+		defer cancel()
+		if err := g.gate.Close(closing, g.ledger.Now()); err != nil {
+			g.log.WarnContext(ctx, "unused permits stay deducted until they leave their window", slog.Any("error", err))
+		}
+	})
+	wg.Go(func() { every(ctx, alertEvery, g.tripped, g.sendAlerts) })
+	return &wg
+}
+
+// every calls f at once, then at each tick and whenever wake fires, until ctx ends.
+func every(ctx context.Context, period time.Duration, wake <-chan struct{}, f func(context.Context)) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		f(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-wake:
+		}
+	}
+}
+
+// expire finishes the items whose deadline has passed, each by its policy's default action, which passes the action limits
+// like any other answer.
+func (g *Gateway) expire(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := g.ledger.Now()
+		done, err := g.reviews.Expire(ctx, now, expireBatch, func(item review.Item) review.Expiry {
+			v := expiryVerdict(&item, now)
+			// Inside the store's transaction nothing may ask the store, and the gate may have to. So an answer that a limit
+			// bounds is held here, and a reviewer or a reset lets it out.
+			e := review.Expiry{Verdict: v, Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}
+			if m := g.models[item.Model]; m != nil && v != nil {
+				e.Action = m.actionOf(v.GetLabel(), verdictValue(v))
+				if name := g.limitOf(e.Action, item.Model, item.Consumer); name != "" {
+					e.Release, e.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, name
+				}
+			}
+			return e
+		})
+		if err != nil {
+			if ctx.Err() == nil {
+				g.log.WarnContext(ctx, "review items could not be expired; trying again", slog.Any("error", err))
+			}
+			return
+		}
+		for i := range done {
+			g.metrics.finals.WithLabelValues(done[i].Model, "expired").Inc()
+			g.log.WarnContext(ctx, "review deadline passed", slog.String("review_item", done[i].ID), slog.String("queue", done[i].Queue),
+				slog.String("on_expire", short(done[i].OnExpire.String())))
+		}
+		if len(done) < expireBatch {
+			return
+		}
+	}
+}
+
+// expiryVerdict is the answer that the policy's on_expire gives; nil: none, which rejects.
+func expiryVerdict(item *review.Item, now time.Time) *candorv1.Verdict {
+	v := &candorv1.Verdict{Author: authorOnExpire, CreateTime: timestamppb.New(now)}
+	switch item.OnExpire {
+	case candorv1.ExpireAction_EXPIRE_ACTION_DEFAULT:
+		switch {
+		case item.DefaultValue != nil:
+			v.Answer = &candorv1.Verdict_Value{Value: *item.DefaultValue}
+		case item.DefaultLabel != "":
+			v.Answer = &candorv1.Verdict_Label{Label: item.DefaultLabel}
+		default:
+			return nil
+		}
+		return v
+	case candorv1.ExpireAction_EXPIRE_ACTION_FALLBACK:
+		if len(item.Answers) == 0 {
+			return nil
+		}
+		// Stages stand in the order in which they were asked; the last is the fallback's.
+		last := item.Answers[len(item.Answers)-1]
+		if last.Value != nil {
+			v.Answer = &candorv1.Verdict_Value{Value: last.GetValue()}
+		} else {
+			v.Answer = &candorv1.Verdict_Label{Label: last.GetLabel()}
+		}
+		return v
+	}
+	return nil
+}
+
+func verdictValue(v *candorv1.Verdict) *float64 {
+	if a, ok := v.GetAnswer().(*candorv1.Verdict_Value); ok {
+		return &a.Value
+	}
+	return nil
+}
+
+// limitOf names a limit that bounds the action; empty: none.
+func (g *Gateway) limitOf(action, model, consumer string) string {
+	if action == "" || !g.gate.Covers(action, model, consumer) {
+		return ""
+	}
+	for name, l := range g.cfg.GetLimits() {
+		if l.GetAction() == action && !l.GetDryRun() && (l.GetModel() == "" || l.GetModel() == model) && (l.GetConsumer() == "" || l.GetConsumer() == consumer) {
+			return name
+		}
+	}
+	return ""
+}

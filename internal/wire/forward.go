@@ -1,0 +1,106 @@
+package wire
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Forward says how the request that a backend gets differs from the one that came. The zero value changes nothing.
+type Forward struct {
+	// Model and Version replace the model's name and version. An empty Version asks the server to choose. An empty
+	// Model leaves both as they are.
+	Model, Version string
+	// StripOutputs reports which requested outputs are taken out; nil takes out none.
+	StripOutputs func(name string) bool
+	// AddOutputs are asked for as well, unless they already are. If no output is named, or none is left after
+	// StripOutputs, the server is asked for all of its outputs and nothing is added.
+	AddOutputs []string
+	// StripParams reports which of the request's parameters are taken out; nil takes out none.
+	StripParams func(key string) bool
+}
+
+// Forward returns the request for a backend. What f doesn't change keeps its bytes and its order, unknown fields
+// included: the model's name and version are replaced by appending the new ones. If nothing changes at all, the result
+// is r.Data itself.
+func (r *Request) Forward(f Forward) []byte {
+	tail := r.appended(f)
+	if !r.strips(f) {
+		if len(tail) == 0 {
+			return r.Data
+		}
+		return slices.Concat(r.Data, tail)
+	}
+	dst := make([]byte, 0, len(r.Data)+len(tail))
+	c := cursor{rest: r.Data}
+	for c.next() {
+		if f.keeps(&c) {
+			dst = append(dst, c.span...)
+		}
+	}
+	return append(dst, tail...)
+}
+
+// strips reports whether f takes anything out of this request.
+func (r *Request) strips(f Forward) bool {
+	return slices.ContainsFunc(r.Outputs, func(o RequestedOutput) bool { return f.stripsOutput(o.Name) }) ||
+		slices.ContainsFunc(r.Params, func(p Param) bool { return f.stripsParam(p.Key) })
+}
+
+func (f *Forward) stripsOutput(name string) bool {
+	return f.StripOutputs != nil && f.StripOutputs(name)
+}
+func (f *Forward) stripsParam(key string) bool { return f.StripParams != nil && f.StripParams(key) }
+
+// keeps reports whether the field of the request that c stands at stays.
+func (f *Forward) keeps(c *cursor) bool {
+	switch {
+	case c.is(requestOutputs, protowire.BytesType):
+		return !f.stripsOutput(lastString(c.data, 1))
+	case c.is(requestParameters, protowire.BytesType):
+		return !f.stripsParam(lastString(c.data, 1))
+	}
+	return true
+}
+
+// appended returns the fields that follow what stays of the request.
+func (r *Request) appended(f Forward) []byte {
+	var tail []byte
+	if f.Model != "" {
+		if f.Model != r.ModelName {
+			tail = appendBytes(tail, requestModelName, f.Model)
+		}
+		if f.Version != r.ModelVersion {
+			tail = appendBytes(tail, requestModelVersion, f.Version)
+		}
+	}
+	named := make([]string, 0, len(r.Outputs)+len(f.AddOutputs))
+	for _, o := range r.Outputs {
+		if !f.stripsOutput(o.Name) {
+			named = append(named, o.Name)
+		}
+	}
+	if len(named) == 0 {
+		return tail
+	}
+	for _, name := range f.AddOutputs {
+		if !slices.Contains(named, name) {
+			tail = appendRequestedOutput(tail, name)
+			named = append(named, name)
+		}
+	}
+	return tail
+}
+
+// lastString returns the string field num of an encoded message that was scanned before: a map entry's key, a tensor's
+// name. The last one counts.
+func lastString(message []byte, num protowire.Number) string {
+	var s []byte
+	c := cursor{rest: message}
+	for c.next() {
+		if c.is(num, protowire.BytesType) {
+			s = c.data
+		}
+	}
+	return string(s)
+}

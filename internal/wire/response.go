@@ -1,0 +1,86 @@
+package wire
+
+import "google.golang.org/protobuf/encoding/protowire"
+
+// The field numbers of ModelInferResponse.
+const (
+	responseModelName    protowire.Number = 1
+	responseModelVersion protowire.Number = 2
+	responseID           protowire.Number = 3
+	responseParameters   protowire.Number = 4
+	responseOutputs      protowire.Number = 5
+	responseRaw          protowire.Number = 6
+)
+
+// Response is a view of an inference.ModelInferResponse. It and everything in it alias Data, which nobody may change.
+type Response struct {
+	// Data is the whole message.
+	Data []byte
+
+	ModelName    string
+	ModelVersion string
+	ID           string
+	// Params are the response's parameters; of entries with one key the last is kept, as in a map.
+	Params  []Param
+	Outputs []Tensor
+	// RawForm reports whether raw_output_contents is present: then every output's elements are there.
+	RawForm bool
+
+	raws [][]byte
+}
+
+// ScanResponse views data, an encoded inference.ModelInferResponse, in one pass and without building tensors. It keeps
+// data, which must not change afterwards. It accepts what proto.Unmarshal accepts, up to [MaxItems]; errors are
+// *FieldError.
+func ScanResponse(data []byte) (*Response, error) {
+	r := &Response{Data: data}
+	var s scanner
+	var params paramList
+	c := cursor{rest: data}
+	for c.next() {
+		if c.typ != protowire.BytesType {
+			continue // an unknown field
+		}
+		field, index := "", -1
+		var err error
+		switch c.num {
+		case responseModelName:
+			field = "model_name"
+			r.ModelName, err = text(c.data)
+		case responseModelVersion:
+			field = "model_version"
+			r.ModelVersion, err = text(c.data)
+		case responseID:
+			field = "id"
+			r.ID, err = text(c.data)
+		case responseParameters:
+			field = "parameters"
+			err = s.param(&params, c.data)
+		case responseOutputs:
+			field, index = "outputs", len(r.Outputs)
+			var t Tensor
+			t, err = s.tensor(c.data, field, index)
+			r.Outputs = append(r.Outputs, t)
+		case responseRaw:
+			field, index = rawOutputs, len(r.raws)
+			err = s.item()
+			r.raws = append(r.raws, c.data)
+		}
+		if err != nil {
+			return nil, within(field, index, err)
+		}
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	r.Params = params.params
+	r.RawForm = len(r.raws) > 0
+	attachRaw(r.Outputs, r.raws)
+	return r, nil
+}
+
+// Output returns the output tensor with the given name, nil if there is none.
+func (r *Response) Output(name string) *Tensor { return findTensor(r.Outputs, name) }
+
+// Param returns the response's parameter with the given key.
+func (r *Response) Param(key string) (Param, bool) { return findParam(r.Params, key) }

@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Rewrite says how the response that a client gets differs from the one that a backend gave. The zero value changes
+// nothing.
+type Rewrite struct {
+	// Model and Version replace the model's name and version; nil leaves them.
+	Model, Version *string
+	// StripOutputs reports which of the backend's tensors are taken out, with their raw contents; nil takes out none.
+	StripOutputs func(name string) bool
+	// StripParams reports which of the backend's response parameters are taken out; nil takes out none.
+	StripParams func(key string) bool
+	// Splices replace rows of tensors. Of two for the same row of an output, the later counts.
+	Splices []Splice
+	// AppendParams are added; one with a key that the response has replaces it.
+	AppendParams []Param
+	// AppendOutputs are added in the form that the response has: raw if it has raw_output_contents, else typed.
+	AppendOutputs []TensorData
+}
+
+// Rewrite returns the response for a client, as segments for [NewFrame]. Whatever w doesn't change keeps its bytes and
+// is not copied: segments alias r.Data. If nothing is stripped or spliced, the first segment is r.Data.
+func (r *Response) Rewrite(w Rewrite) ([][]byte, error) {
+	if r.RawForm && len(r.raws) != len(r.Outputs) {
+		return nil, miscounted(rawOutputs, len(r.raws), len(r.Outputs))
+	}
+	tail, err := r.appended(w)
+	if err != nil {
+		return nil, err
+	}
+	spliced, err := r.spliced(w)
+	if err != nil {
+		return nil, err
+	}
+	a := assembly{source: r.Data}
+	if len(spliced) == 0 && !r.strips(w) {
+		a.end = len(r.Data)
+	} else {
+		r.assemble(&a, w, spliced)
+	}
+	a.insert(tail)
+	return a.segments, nil
+}
+
+// assemble walks the response's fields and keeps, drops or replaces each.
+func (r *Response) assemble(a *assembly, w Rewrite, spliced map[int]*run) {
+	outputs, raws := 0, 0
+	c := cursor{rest: r.Data}
+	for c.next() {
+		keep := true
+		var replacement []byte
+		switch {
+		case c.is(responseParameters, protowire.BytesType):
+			keep = !w.stripsParam(lastString(c.data, 1))
+		case c.is(responseOutputs, protowire.BytesType):
+			t := &r.Outputs[outputs]
+			keep = !w.stripsOutput(t.Name)
+			if elements := spliced[outputs]; elements != nil && !t.HasRaw {
+				replacement = appendBytes(nil, responseOutputs, t.edited(c.data, nil, elements))
+			}
+			outputs++
+		case c.is(responseRaw, protowire.BytesType):
+			keep = !w.stripsOutput(r.Outputs[raws].Name)
+			if elements := spliced[raws]; elements != nil {
+				replacement = appendBytes(nil, responseRaw, elements.data)
+			}
+			raws++
+		}
+		switch {
+		case !keep:
+			a.skip(len(c.span))
+		case replacement != nil:
+			a.skip(len(c.span))
+			a.insert(replacement)
+		default:
+			a.keep(len(c.span))
+		}
+	}
+}
+
+// strips reports whether w takes anything out of this response.
+func (r *Response) strips(w Rewrite) bool {
+	return slices.ContainsFunc(r.Outputs, func(t Tensor) bool { return w.stripsOutput(t.Name) }) ||
+		slices.ContainsFunc(r.Params, func(p Param) bool { return w.stripsParam(p.Key) })
+}
+
+func (w *Rewrite) stripsOutput(name string) bool {
+	return w.StripOutputs != nil && w.StripOutputs(name)
+}
+func (w *Rewrite) stripsParam(key string) bool { return w.StripParams != nil && w.StripParams(key) }
+
+// appended returns the fields that follow what stays of the response.
+func (r *Response) appended(w Rewrite) ([]byte, error) {
+	var tail []byte
+	if w.Model != nil && *w.Model != r.ModelName {
+		if _, err := text([]byte(*w.Model)); err != nil {
+			return nil, within("model_name", -1, err)
+		}
+		tail = appendBytes(tail, responseModelName, *w.Model)
+	}
+	if w.Version != nil && *w.Version != r.ModelVersion {
+		if _, err := text([]byte(*w.Version)); err != nil {
+			return nil, within("model_version", -1, err)
+		}
+		tail = appendBytes(tail, responseModelVersion, *w.Version)
+	}
+	if err := checkParams(w.AppendParams); err != nil {
+		return nil, err
+	}
+	for _, p := range w.AppendParams {
+		tail = appendParam(tail, responseParameters, p)
+	}
+	return appendTensors(tail, "outputs", w.AppendOutputs, responseOutputs, responseRaw, r.RawForm)
+}
+
+// assembly puts a message together from spans of a source, which are not copied, and new bytes.
+type assembly struct {
+	segments   [][]byte
+	source     []byte
+	start, end int // the span of the source that is kept but isn't a segment yet
+}
+
+// keep takes over the source's next n bytes.
+func (a *assembly) keep(n int) { a.end += n }
+
+// skip leaves out the source's next n bytes.
+func (a *assembly) skip(n int) {
+	a.flush()
+	a.start += n
+	a.end += n
+}
+
+// insert adds new bytes after what was kept so far.
+func (a *assembly) insert(b []byte) {
+	a.flush()
+	if len(b) > 0 {
+		a.segments = append(a.segments, b)
+	}
+}
+
+func (a *assembly) flush() {
+	if a.end > a.start {
+		a.segments = append(a.segments, a.source[a.start:a.end:a.end])
+		a.start = a.end
+	}
+}

@@ -1,0 +1,131 @@
+package wire
+
+import (
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// scanner reads the parts that requests and responses have in common, and counts what it makes room for.
+type scanner struct {
+	items int
+}
+
+// item makes sure that the message may have one more tensor, output, parameter or raw content.
+func (s *scanner) item() error {
+	if s.items++; s.items > MaxItems {
+		return faultf("", "send fewer", "more than %d tensors, parameters and outputs in one message", MaxItems)
+	}
+	return nil
+}
+
+// tensor reads an InferInputTensor or InferOutputTensor, which have the same fields.
+func (s *scanner) tensor(data []byte, owner string, index int) (Tensor, error) {
+	t := Tensor{owner: owner, index: index}
+	if err := s.item(); err != nil {
+		return t, err
+	}
+	var params paramList
+	c := cursor{rest: data}
+	for c.next() {
+		var err error
+		var field string
+		switch {
+		case c.is(1, protowire.BytesType):
+			field = "name"
+			t.Name, err = text(c.data)
+		case c.is(2, protowire.BytesType):
+			field = "datatype"
+			err = t.setDatatype(c.data)
+		case c.is(3, protowire.VarintType):
+			t.Shape = append(t.Shape, int64(c.bits))
+		case c.is(3, protowire.BytesType):
+			field = "shape"
+			err = t.packedShape(c.data)
+		case c.is(4, protowire.BytesType):
+			field = "parameters"
+			err = s.param(&params, c.data)
+		case c.is(5, protowire.BytesType):
+			field = "contents"
+			err = t.addContents(c.data)
+		}
+		if err != nil {
+			return t, within(field, -1, err)
+		}
+	}
+	t.Params = params.params
+	return t, c.err
+}
+
+func (t *Tensor) setDatatype(b []byte) error {
+	// The names that the protocol knows are the common case, and need no copy of their own.
+	if d, ok := ParseDatatype(string(b)); ok {
+		t.Datatype, t.DatatypeName = d, d.String()
+		return nil
+	}
+	var err error
+	t.Datatype = 0
+	t.DatatypeName, err = text(b)
+	return err
+}
+
+func (t *Tensor) packedShape(b []byte) error {
+	n, err := packed(b)
+	if err != nil {
+		return err
+	}
+	if t.Shape == nil {
+		t.Shape = make([]int64, 0, n)
+	}
+	for len(b) > 0 {
+		v, m := protowire.ConsumeVarint(b)
+		t.Shape = append(t.Shape, int64(v))
+		b = b[m:]
+	}
+	return nil
+}
+
+// param reads one entry of a map of parameters.
+func (s *scanner) param(list *paramList, entry []byte) error {
+	if err := s.item(); err != nil {
+		return err
+	}
+	p, err := parseParam(entry)
+	if err != nil {
+		return err
+	}
+	list.add(p)
+	return nil
+}
+
+// requestedOutput reads an InferRequestedOutputTensor.
+func (s *scanner) requestedOutput(data []byte) (RequestedOutput, error) {
+	var out RequestedOutput
+	if err := s.item(); err != nil {
+		return out, err
+	}
+	var params paramList
+	c := cursor{rest: data}
+	for c.next() {
+		var err error
+		var field string
+		switch {
+		case c.is(1, protowire.BytesType):
+			field = "name"
+			out.Name, err = text(c.data)
+		case c.is(2, protowire.BytesType):
+			field = "parameters"
+			err = s.param(&params, c.data)
+		}
+		if err != nil {
+			return out, within(field, -1, err)
+		}
+	}
+	out.Params = params.params
+	return out, c.err
+}
+
+// attachRaw gives each tensor its raw content. Contents without a tensor are left to Validate.
+func attachRaw(tensors []Tensor, raws [][]byte) {
+	for i := range min(len(tensors), len(raws)) {
+		tensors[i].Raw, tensors[i].HasRaw = raws[i], true
+	}
+}

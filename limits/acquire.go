@@ -1,0 +1,159 @@
+package limits
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Acquire asks every limit that bounds the answer for one release at now. All of them grant it and it is deducted from all,
+// or it is withheld and deducted from none. The trip of a limit is durable before Acquire returns, as is every permit that
+// it hands out.
+//
+// It waits for the store only where a lease has to be fetched or a trip to be stored, and no longer than ctx: with ctx over,
+// or the store failing, the answer is withheld as Unavailable. now may step back between calls: the latest counts.
+func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
+	var few [4]*limit // no allocation for as many
+	matched := g.match(few[:0], a)
+	if len(matched) == 0 {
+		return Verdict{Released: true}
+	}
+	unleased := false // dry runs go on in memory once their store has failed
+	for {
+		for _, l := range matched {
+			l.mu.Lock()
+		}
+		s := g.decide(ctx, matched, a, g.clock.advance(now), unleased)
+		for _, l := range matched {
+			l.mu.Unlock()
+		}
+		if s.decided {
+			return g.conclude(ctx, a, s)
+		}
+		for _, w := range s.waits {
+			err := w.call.wait(ctx)
+			switch {
+			case err == nil:
+			case w.limit.def.DryRun:
+				g.storeFailed(w.limit, err)
+				unleased = true
+			default:
+				g.storeFailed(w.limit, err)
+				return Verdict{Limit: w.limit.def.Name, OnTrip: w.limit.def.OnTrip, Unavailable: true, Err: err}
+			}
+		}
+	}
+}
+
+// AcquireAll asks for the rows of a batch, in order; answers one Verdict for each.
+func (g *Gate) AcquireAll(ctx context.Context, now time.Time, rows []Answer) []Verdict {
+	verdicts := make([]Verdict, len(rows))
+	for i, a := range rows {
+		verdicts[i] = g.Acquire(ctx, now, a)
+	}
+	return verdicts
+}
+
+// step is what one look at all limits came to: a verdict, with trips to be stored before it is given, or leases to wait for
+// before the next look.
+type step struct {
+	decided  bool
+	verdict  Verdict
+	deniedBy *limit
+	waits    []wait
+}
+
+type wait struct {
+	limit *limit
+	call  *flight
+}
+
+func (s *step) await(l *limit, f *flight) {
+	if f != nil {
+		s.waits = append(s.waits, wait{l, f})
+	}
+}
+
+// decide looks at the limits, all of which are locked, at time t. Limits that hold are asked before dry runs, and latched
+// ones before all: an answer that is withheld anyway meets no other limit.
+func (g *Gate) decide(ctx context.Context, limits []*limit, a Answer, t int64, unleased bool) (s step) {
+	if g.closed.Load() {
+		s.decided = true
+		s.verdict = Verdict{Limit: limits[0].def.Name, OnTrip: limits[0].def.OnTrip, Unavailable: true, Err: ErrClosed}
+		return s
+	}
+	for _, l := range limits {
+		if !l.def.DryRun && l.latch.tripped {
+			return g.deny(ctx, l)
+		}
+	}
+	for _, l := range limits {
+		if !l.def.DryRun && l.remaining(t) <= 0 {
+			l.trip(a, t)
+			return g.deny(ctx, l)
+		}
+	}
+	for _, l := range limits {
+		remaining := l.remaining(t)
+		if l.leases.ready(t) || l.def.DryRun && (unleased || l.latch.tripped || remaining <= 0) {
+			continue
+		}
+		s.await(l, g.lease(ctx, l, t, l.leases.size(remaining, g.opts.MaxLease)))
+	}
+	if len(s.waits) == 0 {
+		g.grant(ctx, &s, limits, a, t)
+	}
+	return s
+}
+
+// deny withholds the answer by l, which is tripped and locked.
+func (g *Gate) deny(ctx context.Context, l *limit) (s step) {
+	l.latch.withheld++
+	s.decided, s.deniedBy = true, l
+	s.verdict = Verdict{Limit: l.def.Name, OnTrip: l.def.OnTrip}
+	s.await(l, g.storeTrip(ctx, l))
+	return s
+}
+
+// grant deducts one release from every limit; all are locked, and those that hold have a permit in hand.
+func (g *Gate) grant(ctx context.Context, s *step, limits []*limit, a Answer, t int64) {
+	s.decided, s.verdict.Released = true, true
+	p := &permit{at: t}
+	p.shares = p.few[:0]
+	for _, l := range limits {
+		if l.def.DryRun && (l.latch.tripped || l.remaining(t) <= 0) {
+			if !l.latch.tripped {
+				l.trip(a, t)
+			}
+			l.latch.withheld++
+			s.verdict.DryRunLimits = append(s.verdict.DryRunLimits, l.def.Name)
+			s.await(l, g.storeTrip(ctx, l))
+		}
+		p.shares = append(p.shares, share{l, l.release(t)})
+	}
+	s.verdict.Permit = Permit{p}
+}
+
+// conclude waits for the trips that the verdict goes with.
+func (g *Gate) conclude(ctx context.Context, a Answer, s step) Verdict {
+	for _, w := range s.waits {
+		err := w.call.wait(ctx)
+		if err == nil {
+			continue
+		}
+		g.storeFailed(w.limit, err)
+		if w.limit == s.deniedBy {
+			s.verdict.Err = fmt.Errorf("the limit is reached and holds, but its latch isn't stored yet: %w", err)
+		}
+	}
+	if s.deniedBy != nil && g.opts.OnDenied != nil {
+		g.opts.OnDenied(s.deniedBy.def.Name, a)
+	}
+	return s.verdict
+}
+
+func (g *Gate) storeFailed(l *limit, err error) {
+	if g.opts.OnStoreError != nil {
+		g.opts.OnStoreError(l.def.Name, err)
+	}
+}

@@ -1,0 +1,180 @@
+// Package limits is the last gate before an answer leaves: it bounds how often an action may happen, and once a bound is
+// met it holds back every further answer with that action until a person looks.
+//
+// Use Gate.Acquire (or AcquireAll for the rows of a batch) before an answer is released, Gate.Refund if it then wasn't,
+// Route to learn where a withheld row goes, Gate.Reset to release a latch.
+//
+// Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers released, under any
+// concurrency, and over crashes, because permits are deducted in the Store before they're used. And a trip latches: neither
+// time nor a restart releases it, only Reset does. The price of the first is that a crash forfeits permits that were leased
+// and not used, at most Options.MaxLease for each limit, until they leave the window; and after any restart a release may
+// count for up to Options.LeaseFor longer than it has to, because the store knows only the last use of each lease.
+//
+// The package reads no clock. Every time comes from the caller, who takes it from the store's clock: one that never goes
+// back, not over a restart either. A release happens at the now of its Acquire.
+package limits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrClosed is why a closed Gate withholds.
+var ErrClosed = errors.New("limits: the gate is closed")
+
+// Defaults of Options.
+const (
+	defaultMaxLease     = 64
+	defaultLeaseFor     = time.Second
+	defaultStoreTimeout = 5 * time.Second
+)
+
+// Options of a Gate; the zero value works. The callbacks are called outside of all locks, possibly at the same time, and
+// must return soon: the answer waits for them.
+type Options struct {
+	// OnTrip is told once of every trip, after it is durable and before the answer that caused it is withheld. Dry runs too.
+	OnTrip func(Trip)
+	// OnDenied is told of every answer that a limit withheld because it was reached, the first and the later ones.
+	OnDenied func(limit string, a Answer)
+	// OnStoreError is told of every answer that could not wait for a limit's store any longer, because that failed or
+	// because the caller's context ended; also where nothing was withheld because the limit is a dry run.
+	OnStoreError func(limit string, err error)
+	// MaxLease is the most permits deducted at once, and so forfeited by a crash, for each limit. Default 64.
+	MaxLease int64
+	// LeaseFor is how long they may be used. Default 1s.
+	LeaseFor time.Duration
+	// StoreTimeout is the longest wait for the store. A caller's shorter deadline ends its own wait earlier. Default 5s.
+	StoreTimeout time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxLease <= 0 {
+		o.MaxLease = defaultMaxLease
+	}
+	if o.LeaseFor <= 0 {
+		o.LeaseFor = defaultLeaseFor
+	}
+	if o.StoreTimeout <= 0 {
+		o.StoreTimeout = defaultStoreTimeout
+	}
+	return o
+}
+
+// Gate grants or withholds answers. Safe for concurrent use. One Gate at a time uses a Store.
+type Gate struct {
+	store Store
+	opts  Options
+	clock clock
+	// limits by name; the order in which several are locked.
+	limits   []*limit
+	byAction map[string][]*limit
+	closed   atomic.Bool
+
+	retiredMu sync.Mutex
+	// retired is stored state of limits that are no longer configured.
+	retired map[string]State
+}
+
+// New makes a Gate over what the store holds: counts go on, and a stored latch stays latched. State of limits that aren't
+// configured any more is left in the store; States reports it. A dry-run trip of a limit that is no longer a dry run held
+// nothing and is reset, on record, by "configuration".
+//
+// now is the store's clock. Errors name the definition and the remedy, or are the store's.
+func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
+	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit)}
+	defs = slices.Clone(defs)
+	slices.SortFunc(defs, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
+	for i, d := range defs {
+		if err := d.validate(); err != nil {
+			return nil, err
+		}
+		if i > 0 && defs[i-1].Name == d.Name {
+			return nil, fmt.Errorf("limits: %s: defined twice: rename one", d.Name)
+		}
+		l := &limit{def: d, released: newWindow(d.MaxCount)}
+		g.limits = append(g.limits, l)
+		g.byAction[d.Action] = append(g.byAction[d.Action], l)
+	}
+
+	stored, err := st.Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("limits: the stored state can't be loaded: %w", err)
+	}
+	stored = maps.Clone(stored)
+	g.clock.advance(now)
+	for _, state := range stored {
+		g.witness(state)
+	}
+	for _, l := range g.limits {
+		state := stored[l.def.Name]
+		delete(stored, l.def.Name)
+		if state.Tripped && state.Trip.DryRun && !l.def.DryRun {
+			if state, err = g.endDryRun(ctx, state); err != nil {
+				return nil, err
+			}
+		}
+		l.recover(state)
+	}
+	g.retired = stored
+	return g, nil
+}
+
+// witness moves the clock to times that the store proves to have been: a clock that starts behind them would count what is
+// released now as older than what was released before.
+func (g *Gate) witness(st State) {
+	for _, l := range st.Leases {
+		g.clock.advance(l.From)
+	}
+	if st.Tripped {
+		g.clock.advance(st.Trip.At)
+	}
+}
+
+// endDryRun clears a trip that held nothing, so that the first one that does is latched and told of.
+func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
+	r := Reset{
+		Limit:     state.Trip.Limit,
+		By:        "configuration",
+		Reason:    "the limit is no longer a dry run; its dry-run trip held nothing",
+		RequestID: "dry-run-ended/" + state.Trip.ID,
+		At:        floorTime(g.clock.ns.Load()),
+	}
+	if err := g.store.Reset(ctx, r); err != nil && !errors.Is(err, ErrNotTripped) {
+		return state, fmt.Errorf("limits: %s: the end of its dry run can't be stored: %w", r.Limit, err)
+	}
+	state.Tripped, state.Trip, state.LastReset = false, Trip{}, r
+	return state, nil
+}
+
+// Covers says whether any limit, dry runs included, bounds such an answer.
+func (g *Gate) Covers(action, model, consumer string) bool {
+	return slices.ContainsFunc(g.byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
+}
+
+// match appends the limits that bound the answer, in the order in which they're locked.
+func (g *Gate) match(to []*limit, a Answer) []*limit {
+	if a.Action == "" {
+		return to
+	}
+	for _, l := range g.byAction[a.Action] {
+		if l.def.covers(a.Model, a.Consumer) {
+			to = append(to, l)
+		}
+	}
+	return to
+}
+
+func (g *Gate) find(name string) *limit {
+	i, ok := slices.BinarySearchFunc(g.limits, name, func(l *limit, name string) int { return strings.Compare(l.def.Name, name) })
+	if !ok {
+		return nil
+	}
+	return g.limits[i]
+}

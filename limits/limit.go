@@ -1,0 +1,47 @@
+package limits
+
+import (
+	"slices"
+	"sync"
+)
+
+// limit is the state of one configured limit in this process. Everything below mu is guarded by it; no store is called under
+// it.
+type limit struct {
+	def Definition
+
+	mu sync.Mutex
+	// released is the truth about this process: when answers were released. What an earlier process left in the store is in
+	// it at the times that count for it.
+	released window
+	leases   leases
+	latch    latch
+}
+
+// remaining answers how many more may be released at t, by the window alone, and forgets what has left it.
+func (l *limit) remaining(t int64) int64 {
+	l.released.expire(t - int64(l.def.Window))
+	return l.def.MaxCount - int64(l.released.n)
+}
+
+// release counts one answer at t and answers the lease that its permit is of; 0: of none, which only a dry run may do.
+func (l *limit) release(t int64) (lease int64) {
+	l.released.insert(t)
+	return l.leases.use(t)
+}
+
+// recover takes over what the store knows: every lease counts at its Until. That is never earlier than the use of any of its
+// permits, settled or not: so a window that holds no more than MaxCount of these holds no more of the real ones.
+func (l *limit) recover(st State) {
+	byUse := slices.SortedFunc(slices.Values(st.Leases), func(a, b Lease) int { return a.Until.Compare(b.Until) })
+	for _, stored := range byUse {
+		l.leases.lastID = max(l.leases.lastID, stored.ID)
+		for range min(stored.Count, l.def.MaxCount) {
+			l.released.insert(stored.Until.UnixNano())
+		}
+	}
+	l.latch.lastReset = st.LastReset
+	if st.Tripped {
+		l.latch.tripped, l.latch.durable, l.latch.trip = true, true, st.Trip
+	}
+}

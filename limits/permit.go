@@ -1,0 +1,34 @@
+package limits
+
+import "sync/atomic"
+
+// Permit is what a released answer was deducted from. The zero Permit is of an answer that no limit bounds.
+type Permit struct{ p *permit }
+
+type permit struct {
+	at       int64
+	shares   []share
+	few      [2]share // room for shares without another allocation
+	refunded atomic.Bool
+}
+
+// share is one limit's part: the lease whose permit was used; 0: none.
+type share struct {
+	limit *limit
+	lease int64
+}
+
+// Refund takes back a release that didn't happen after all, because the reply could not be recorded: in this process it no
+// longer counts. It may go on counting in the store, until it leaves the window, and it doesn't undo a trip that it helped
+// to cause. A second Refund of a permit does nothing.
+func (g *Gate) Refund(p Permit) {
+	if p.p == nil || p.p.refunded.Swap(true) {
+		return
+	}
+	for _, s := range p.p.shares {
+		s.limit.mu.Lock()
+		s.limit.released.remove(p.p.at)
+		s.limit.leases.giveBack(s.lease)
+		s.limit.mu.Unlock()
+	}
+}

@@ -1,0 +1,83 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrNotTripped: Reset of a limit that holds nothing back.
+var ErrNotTripped = errors.New("limits: the limit is not tripped")
+
+// Store keeps what must outlive the process: leases (permits deducted before they are used), latches and resets. Every
+// method is atomic and durable (synchronous=FULL or its like) when it returns nil; any error means that the effect is
+// unknown, and the Gate then withholds. Safe for concurrent use. Conformance: store/storetest.
+type Store interface {
+	// Load answers the stored state of every limit that has any, by name. Leases whose window has passed (Until+window <
+	// now) may be left out.
+	Load(ctx context.Context) (map[string]State, error)
+	// Lease stores a new lease, and, when settled isn't nil, in the same transaction replaces an earlier lease (the one with
+	// settled.Limit and settled.ID) by what was really used of it: settled.Count permits, the last at settled.Until. A settled
+	// lease of Count 0 may be deleted; one that isn't there any more is no error. A new lease of Count 0 only carries the
+	// settlement and needn't be kept.
+	Lease(ctx context.Context, l Lease, settled *Lease) error
+	// Trip latches the limit and stores the alert and the decision log's LimitRecord, once: first is false, and nothing
+	// changes, when it was latched before. A dry-run trip is stored and latched in the same way, so that it's reported once;
+	// that it holds nothing is the Gate's affair.
+	Trip(ctx context.Context, t Trip) (first bool, err error)
+	// Reset releases the latch and appends a LimitRecord. A second call with the same RequestID answers nil and changes
+	// nothing. Errors: ErrNotTripped.
+	Reset(ctx context.Context, r Reset) error
+	// Alerts answers alerts that have not been delivered, oldest first.
+	Alerts(ctx context.Context) ([]Trip, error)
+	// AlertDelivered marks one by its id.
+	AlertDelivered(ctx context.Context, id string) error
+}
+
+// State is what the store knows of one limit.
+type State struct {
+	Leases    []Lease
+	Tripped   bool
+	Trip      Trip
+	LastReset Reset
+}
+
+// Lease is a number of permits deducted before their use. Permits of a lease may be used in [From, Until]; whether they were
+// is known only once it is settled: until then every one counts as used at Until. All times are whole microseconds, From
+// rounded down and Until rounded up, so that a store of that resolution moves no permit to an earlier time.
+type Lease struct {
+	Limit string
+	// ID is unique for the limit and rises.
+	ID    int64
+	Count int64
+	From  time.Time
+	Until time.Time
+	// Forget lets the store tidy up: leases of this limit with an Until at or before it are out of every window to come and
+	// may be deleted. It isn't part of what is stored.
+	Forget time.Time
+}
+
+// Trip is the moment at which a limit latched.
+type Trip struct {
+	// ID is unique: receivers of alerts drop a second one.
+	ID    string
+	Limit string
+	// Action, Model and Consumer of the answer that met the limit.
+	Action, Model, Consumer string
+	PredictionID            string
+	At                      time.Time
+	// Count is how many were released in the window; MaxCount the bound.
+	Count, MaxCount int64
+	Window          time.Duration
+	// DryRun trips are reported and hold nothing.
+	DryRun bool
+}
+
+// Reset is an operator's release of a latch.
+type Reset struct {
+	Limit     string
+	By        string
+	Reason    string
+	RequestID string
+	At        time.Time
+}

@@ -1,0 +1,69 @@
+package limits
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+)
+
+// latch is a limit's tripped state.
+type latch struct {
+	tripped bool
+	// durable: the store has it. A latch that isn't holds all the same, and every answer that meets it tries to store it.
+	durable bool
+	// doubtful: a failed attempt may have stored it, so "not the first" says nothing about who did.
+	doubtful bool
+	trip     Trip
+	// withheld counts since the trip, or since the start of this process, if that was later.
+	withheld  int64
+	lastReset Reset
+	call      *flight
+}
+
+// trip latches the limit by the answer a at t. l.mu is held, and the limit isn't tripped.
+func (l *limit) trip(a Answer, t int64) {
+	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, false, false, 0
+	l.latch.trip = Trip{
+		ID:           rand.Text(),
+		Limit:        l.def.Name,
+		Action:       a.Action,
+		Model:        a.Model,
+		Consumer:     a.Consumer,
+		PredictionID: a.PredictionID,
+		At:           floorTime(t),
+		Count:        int64(l.released.n),
+		MaxCount:     l.def.MaxCount,
+		Window:       l.def.Window,
+		DryRun:       l.def.DryRun,
+	}
+}
+
+// storeTrip joins or starts the call that makes the latch durable; nil: it is. l.mu is held.
+func (g *Gate) storeTrip(ctx context.Context, l *limit) *flight {
+	s := &l.latch
+	if s.durable || s.call != nil {
+		return s.call
+	}
+	trip := s.trip
+	s.call = fly(ctx, g.opts.StoreTimeout, func(ctx context.Context) error {
+		var first bool
+		err := guarded(func() (err error) {
+			first, err = g.store.Trip(ctx, trip)
+			return err
+		})
+		l.mu.Lock()
+		s.call = nil
+		s.durable = err == nil
+		tell := err == nil && (first || s.doubtful)
+		s.doubtful = s.doubtful || err != nil
+		l.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("limits: %s: trip: %w", trip.Limit, err)
+		}
+		if tell && g.opts.OnTrip != nil {
+			g.opts.OnTrip(trip)
+		}
+		return nil
+	})
+	return s.call
+}

@@ -1,0 +1,52 @@
+package router
+
+import candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+
+// Evidence is what the router knows about one row after one stage has answered, or failed to.
+//
+// A zero Evidence knows nothing: it has no confidence, so nothing is accepted on it. Evidence is a value; its slices belong
+// to whoever made it and are never changed after Decide has seen them.
+type Evidence struct {
+	// Stage is the backend or ensemble whose answer this is.
+	Stage string
+	// Kind is what Scores are; unspecified when the card declares no score.
+	Kind candorv1.ScoreKind
+	// Scores are the row's scores as the model gave them: one per label, or one number for the second of two labels.
+	Scores []float64
+	// Probs are the class probabilities in the order of Labels; they sum to 1. Nil for regression.
+	Probs []float64
+	// Labels in the order of Probs.
+	Labels []string
+	// Top is the index of the largest of Probs; -1 without one.
+	Top int
+	// Label is the answer's label; empty for regression.
+	Label string
+	// Value is the regression value in the card's unit; nil for classification.
+	Value *float64
+	// Lower and Upper bound the interval around Value; nil without one.
+	Lower, Upper *float64
+
+	// Confidence is in [0,1]; nil where there is no confidence signal.
+	Confidence *float64
+	// Method says how Confidence was made.
+	Method candorv1.ConfidenceMethod
+	// Uncertainty beside the confidence, and its kind; unspecified: none.
+	Uncertainty     float64
+	UncertaintyKind candorv1.UncertaintyKind
+
+	// Faults are the reasons why this answer can't be used (a failed backend, a broken card). With any, nothing else in the
+	// Evidence may be trusted.
+	Faults []candorv1.Reason
+	// Notes are reasons that don't forbid use: a member missing, a remedial stage that answered.
+	Notes []candorv1.Reason
+	// Unconditional marks an answer that claims no confidence because a person declared it (a constant): it is released
+	// without a comparison.
+	Unconditional bool
+	// Detail says for people what is wrong with a faulty answer ("probability 1.7 is above 1").
+	Detail string
+}
+
+// Failed makes the Evidence of a stage that gave no usable answer.
+func Failed(stage string, reason candorv1.Reason, detail string) Evidence {
+	return Evidence{Stage: stage, Top: -1, Faults: []candorv1.Reason{reason}, Detail: detail}
+}

@@ -1,0 +1,53 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+
+	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// Why a store can't be made or opened. Each comes inside an *OpenError, which has the path and the remedy.
+var (
+	// ErrExists: Init found something at the path.
+	ErrExists = errors.New("the store exists already")
+	// ErrAbsent: Open found nothing at the path.
+	ErrAbsent = errors.New("there is no store")
+	// ErrForeign: the store has another identity than the configuration.
+	ErrForeign = errors.New("the store belongs to another gateway")
+	// ErrNewer: a later version of Candor has migrated the store.
+	ErrNewer = errors.New("the store's schema is newer than this program")
+	// ErrOlder: the store needs a migration, which OpenReadOnly doesn't do.
+	ErrOlder = errors.New("the store's schema is older than this program")
+	// ErrLocked: another process serves from the store.
+	ErrLocked = errors.New("another process serves from the store")
+	// ErrNotStore: the file isn't a store, or Init didn't finish.
+	ErrNotStore = errors.New("the file is no Candor store")
+)
+
+var (
+	// ErrClosed: the store has been closed.
+	ErrClosed = errors.New("sqlite: the store is closed")
+	// ErrReadOnly: a store that OpenReadOnly opened was asked to write.
+	ErrReadOnly = errors.New("sqlite: the store was opened read-only")
+)
+
+// OpenError says why the store at Path can't be used, and what to do.
+type OpenError struct {
+	Path   string
+	Err    error
+	Remedy string
+}
+
+// Error has the path, the cause and the remedy.
+func (e *OpenError) Error() string { return fmt.Sprintf("store %s: %v: %s", e.Path, e.Err, e.Remedy) }
+
+// Unwrap answers the cause.
+func (e *OpenError) Unwrap() error { return e.Err }
+
+// isConstraint says whether the statement was refused for what it would store, and did nothing.
+func isConstraint(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_CONSTRAINT
+}
