@@ -35,6 +35,8 @@ type ended struct {
 	// ours: our own timer was to fire before the caller's deadline.
 	ours           bool
 	elapsed, given time.Duration
+	// enough: a working server would have answered in the time given.
+	enough bool
 }
 
 // classify says what an attempt's error means for the model server. Its Failure lacks only the backend's name and the
@@ -42,6 +44,8 @@ type ended struct {
 func classify(d candorv1.Dialect, maxBytes int, e ended) *Failure {
 	code, text := e.status.Code(), e.status.Message()
 	switch {
+	case e.callerGone && e.callerLate && e.enough:
+		return inferred(Failed, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "no answer within %v", e.given.Round(time.Microsecond))
 	case e.callerGone && e.callerLate:
 		// Also when a status came: servers turn a passed deadline into any status they like.
 		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded,

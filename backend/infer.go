@@ -41,9 +41,9 @@ var errTimeUp = errors.New("the attempt's time is up")
 // Infer sends request, an encoded inference.ModelInferRequest, and answers what came back after check has seen it. check may
 // be nil; it runs in this goroutine. The error is always a *Failure. Outgoing metadata in ctx goes along as it is.
 //
-// An attempt lasts at most the backend's timeout and never beyond ctx. Only an attempt that our own timer ended counts
-// against the model server as a time-out. One that ended with the caller's deadline doesn't, since callers choose their
-// deadlines: for a model server that hangs to open its breaker, timeout must be below the deadlines that callers use.
+// An attempt lasts at most the backend's timeout and never beyond ctx. One that our own timer ended counts against the model
+// server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
+// time than the caller left (see tempo).
 func (b *Backend) Infer(ctx context.Context, request []byte, check func(*wire.Response) Verdict) (*Answer, error) {
 	start := time.Now()
 	if f := b.admit(ctx, len(request)); f != nil {
@@ -131,9 +131,10 @@ func (b *Backend) attempt(ctx context.Context, p *permit, request []byte, check 
 		return nil, Verdict{}, b.judge(ended{
 			status: status.Convert(err), said: seen.trailers.Load(), begun: seen.headers.Load(), trailer: trailer,
 			callerGone: ctx.Err() != nil && !timeUp, callerLate: errors.Is(ctx.Err(), context.DeadlineExceeded),
-			timeUp: timeUp, ours: ours, elapsed: time.Since(start), given: given,
+			timeUp: timeUp, ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given),
 		})
 	}
+	b.tempo.answered(time.Since(start))
 	return b.read(reply.Bytes(), check)
 }
 

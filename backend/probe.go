@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -59,11 +60,11 @@ func (b *Backend) Metadata(ctx context.Context) (*inference.ModelMetadataRespons
 	if err == nil {
 		return m, nil
 	}
-	if f, ok := err.(*Failure); ok {
+	if f := (*Failure)(nil); errors.As(err, &f) {
 		return nil, f
 	}
 	f := classify(b.set.dialect, b.maxBytes, ended{
-		status: status.FromContextError(err), callerGone: true, callerLate: err == context.DeadlineExceeded, elapsed: time.Since(start),
+		status: status.FromContextError(err), callerGone: true, callerLate: errors.Is(err, context.DeadlineExceeded), elapsed: time.Since(start),
 	})
 	f.Backend, f.Duration = b.name, time.Since(start)
 	return nil, f

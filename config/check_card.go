@@ -28,6 +28,9 @@ func (c *checker) card(at path, card *candorv1.ModelCard) {
 	if created := card.GetCreatedAt(); created != nil && created.AsTime().After(c.now) {
 		c.complain(at.field("created_at"), "is in the future", "write when this version was trained, in the past of "+c.now.UTC().Format(time.RFC3339))
 	}
+	if card.GetOwner() != "" && strings.TrimSpace(card.GetOwner()) == "" {
+		c.complain(at.field("owner"), "is empty", "write the team or person to ask")
+	}
 	inputs := card.GetInputs()
 	c.repeated("the input", len(inputs),
 		func(i int) string { return inputs[i].GetName() },
@@ -118,7 +121,7 @@ func (c *checker) tensor(at path, name, datatype string, shape []int64, rows boo
 	if strings.HasPrefix(name, reserved) {
 		c.complain(at.field("name"), "names that begin with candor_ are the gateway's own", "rename the tensor in the model")
 	}
-	if _, ok := wire.ParseDatatype(datatype); !ok && datatype != "" && !c.lost(at.field("datatype")) {
+	if !isDatatype(datatype) && datatype != "" && !c.lost(at.field("datatype")) {
 		remedy := "write " + oneOf(datatypes)
 		if meant := datatypeSynonyms[strings.ToUpper(datatype)]; meant != "" {
 			remedy = "write " + meant
@@ -145,6 +148,11 @@ func (c *checker) tensor(at path, name, datatype string, shape []int64, rows boo
 	case rows && shape[0] > 0:
 		c.warn(at.item(0), fmt.Sprintf("fixes a request at %d rows", shape[0]), "write -1 for any number")
 	}
+}
+
+func isDatatype(name string) bool {
+	_, ok := wire.ParseDatatype(name)
+	return ok
 }
 
 func overflows(shape []int64) bool {

@@ -173,7 +173,7 @@ func (c *checker) sameInputs(at path, other, one *candorv1.ModelCard, whose stri
 		switch {
 		case !ok:
 			c.complain(at, fmt.Sprintf("has no input %q, which %s takes", input.GetName(), whose), remedy)
-		case same.GetDatatype() != input.GetDatatype():
+		case same.GetDatatype() != input.GetDatatype() && isDatatype(same.GetDatatype()) && isDatatype(input.GetDatatype()):
 			c.complain(at, fmt.Sprintf("takes %s as %s, and %s as %s", input.GetName(), same.GetDatatype(), whose, input.GetDatatype()), remedy)
 		case same.GetShared() != input.GetShared():
 			c.complain(at, fmt.Sprintf("%s is shared by all rows for only one of it and %s", input.GetName(), whose), remedy)

@@ -11,7 +11,7 @@ import (
 func (c *checker) review(at path, policy *candorv1.Policy, score *candorv1.Score, known bool) {
 	review, onDefer := policy.GetReview(), at.field("on_defer")
 	if review == nil {
-		if c.written(onDefer) && !c.lost(onDefer) && !c.lost(at.field("review")) {
+		if policy.GetOnDefer() != candorv1.OnDefer_ON_DEFER_WITHHOLD && !c.lost(onDefer) && !c.lost(at.field("review")) {
 			c.warn(onDefer, "has no effect: without review nothing is deferred", "add review, or take it out")
 		}
 		return

@@ -38,8 +38,10 @@ func (c *checker) scoreOutput(at path, name string, card *candorv1.ModelCard) *c
 	case name == "" || c.lost(at):
 	case output == nil:
 		c.noOutput(at, name, card)
-	case output.GetDatatype() == wire.BYTES.String() || output.GetDatatype() == wire.BOOL.String():
-		c.complain(at, fmt.Sprintf("%s holds %s, which is no number", name, output.GetDatatype()), "name an output with numbers")
+	default:
+		if datatype, ok := wire.ParseDatatype(output.GetDatatype()); ok && !datatype.IsFloat() {
+			c.complain(at, fmt.Sprintf("%s holds %v, and a score is a floating-point number", name, datatype), "name an output of FP16, BF16, FP32 or FP64")
+		}
 	}
 	return output
 }
@@ -97,6 +99,9 @@ func (c *checker) regression(at path, score *candorv1.Score, card *candorv1.Mode
 	if len(score.GetLabels()) > 0 {
 		c.complain(at.field("labels"), "a regression has no labels", "take them out")
 	}
+	if score.SumTolerance != nil {
+		c.complain(at.field("sum_tolerance"), "a regression has no probabilities", "take it out")
+	}
 	c.oneNumber(at.field("output"), output, card)
 	regression := score.GetRegression()
 	at = at.field("regression")
@@ -111,9 +116,14 @@ func (c *checker) regression(at path, score *candorv1.Score, card *candorv1.Mode
 	if lower != "" {
 		c.oneNumber(at.field("lower_output"), c.scoreOutput(at.field("lower_output"), lower, card), card)
 	}
+	for field, name := range map[string]string{"lower_output": lower, "upper_output": upper} {
+		if name != "" && name == score.GetOutput() {
+			c.complain(at.field(field), "is the output with the value itself", "name the output with the bound")
+		}
+	}
 	if upper != "" {
 		c.oneNumber(at.field("upper_output"), c.scoreOutput(at.field("upper_output"), upper, card), card)
-		if upper == lower {
+		if upper == lower && upper != score.GetOutput() {
 			c.complain(at.field("upper_output"), "is the same output as lower_output", "name the output with the upper bound")
 		}
 	}

@@ -77,7 +77,9 @@ func backendDefaults(backend *candorv1.Backend) {
 		}
 	}
 	for _, score := range backend.GetCard().GetScores() {
-		fill(&score.SumTolerance, 0.001)
+		if score.GetKind() != candorv1.ScoreKind_SCORE_KIND_REGRESSION {
+			fill(&score.SumTolerance, 0.001)
+		}
 	}
 }
 

@@ -28,6 +28,12 @@ func (g *Gateway) onTrip(t limits.Trip) {
 	}
 }
 
+// onLimitStoreError is told of answers that a limit could not ask its store about.
+func (g *Gateway) onLimitStoreError(limit string, err error) {
+	g.metrics.limitStoreErrors.WithLabelValues(limit).Inc()
+	g.log.Warn("a limit's store did not answer; its answers are withheld", slog.String("limit", limit), slog.Any("error", err))
+}
+
 // sendAlerts delivers the alerts that are stored and not yet delivered, oldest first. One that fails is tried again at the next
 // turn, under the same id.
 func (g *Gateway) sendAlerts(ctx context.Context) {

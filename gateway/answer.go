@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"math"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 
@@ -32,9 +33,14 @@ func (g *Gateway) answer(c *call) (*Reply, error) {
 // rewritten extends the primary's response. Rows that the primary answered keep their bits.
 func (c *call) rewritten() ([][]byte, error) {
 	version := c.model.backendCfg.GetVersion()
+	others := slices.ContainsFunc(c.rows, func(r row) bool { return !r.released || r.answeredBy != 0 })
 	w := wire.Rewrite{
 		Model: &c.model.name, Version: &version,
-		StripOutputs: func(name string) bool { return isOurs(name) || c.ask.added[name] },
+		// A tensor that the card doesn't declare can't be filled for a row that the primary doesn't answer, and would give
+		// away what was withheld.
+		StripOutputs: func(name string) bool {
+			return isOurs(name) || c.ask.added[name] || (others && !c.model.declares(name))
+		},
 		StripParams:  isOurs,
 		AppendParams: c.params(), AppendOutputs: c.metadataTensors(),
 	}
@@ -58,6 +64,10 @@ func (c *call) rewritten() ([][]byte, error) {
 		}
 	}
 	return c.response.Rewrite(w)
+}
+
+func (m *model) declares(output string) bool {
+	return slices.ContainsFunc(m.fills, func(f fill) bool { return f.output == output })
 }
 
 // built makes a response when the primary gave none, in the form in which the client sent.

@@ -106,7 +106,7 @@ func (g *Gateway) open(ctx context.Context) error {
 		})
 	}
 	var err error
-	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{OnTrip: g.onTrip})
+	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError})
 	if err != nil {
 		return fmt.Errorf("limits: %w", err)
 	}

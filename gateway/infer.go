@@ -34,7 +34,7 @@ type Reply struct {
 }
 
 // Infer is the request path. data is an encoded ModelInferRequest; it is not changed, and must not be until Infer returns.
-// The error is an *Error. Whatever happens, what the reply says about a deferred, withheld or fallback row is durable
+// The error is an *Error; one that tells of withheld rows comes beside a Reply without segments. Whatever happens, what the reply says about a deferred, withheld or fallback row is durable
 // before Infer returns.
 func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, error) {
 	c, err := g.admit(ctx, who, data)
@@ -56,7 +56,7 @@ func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, e
 	}
 	reply, err := g.answer(c)
 	if err != nil {
-		return nil, g.named(c, err)
+		return reply, g.named(c, err)
 	}
 	return reply, nil
 }
@@ -210,6 +210,10 @@ func (g *Gateway) hopeless(c *call) error {
 	said := "gateway"
 	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND {
 		said = "backend"
+	}
+	if f.Class == backend.Excluded && f.Code == codes.ResourceExhausted {
+		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE, "backend %q: %s", b.Name(), f.Message).
+			with("limit_bytes", count(int(g.cfg.GetListen().GetMaxMessageBytes()))).with("backend", b.Name())
 	}
 	if f.Class == backend.Alive && (f.Code == codes.InvalidArgument || f.Code == codes.OutOfRange) {
 		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_BACKEND_ERROR, "the model server of backend %q refused the request: %s", b.Name(), f.Message).

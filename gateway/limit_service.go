@@ -51,12 +51,12 @@ func (s *limitService) ResetLimit(ctx context.Context, in *candorv1.ResetLimitRe
 		return nil, err
 	}
 	name := strings.TrimPrefix(in.GetName(), "limits/")
-	if _, ok := s.g.cfg.GetLimits()[name]; !ok {
-		return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", name).with("limit", name)
-	}
 	err = s.g.gate.Reset(ctx, limits.Reset{Limit: name, By: p.Name, Reason: in.GetReason(), RequestID: in.GetRequestId(), At: s.g.ledger.Now()})
 	if errors.Is(err, limits.ErrNotTripped) {
 		return nil, errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_TRIPPED, "limit %q is not tripped; there is nothing to reset", name).with("limit", name)
+	}
+	if errors.Is(err, limits.ErrNotFound) {
+		return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", name).with("limit", name)
 	}
 	if err != nil {
 		return nil, err

@@ -14,19 +14,21 @@ import (
 // metrics are the gateway's counters. Labels are names from the configuration and enums, never anything that a client sends,
 // so that their number is bounded.
 type metrics struct {
-	reg           *prometheus.Registry
-	decisions     *prometheus.CounterVec
-	reasons       *prometheus.CounterVec
-	answers       *prometheus.CounterVec
-	seconds       *prometheus.HistogramVec
-	errors        *prometheus.CounterVec
-	attempts      *prometheus.CounterVec
-	attemptTime   *prometheus.HistogramVec
-	transitions   *prometheus.CounterVec
-	limitTrips    *prometheus.CounterVec
-	finals        *prometheus.CounterVec
-	age           *prometheus.GaugeVec
-	alertFailures prometheus.Counter
+	reg         *prometheus.Registry
+	decisions   *prometheus.CounterVec
+	reasons     *prometheus.CounterVec
+	answers     *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+	errors      *prometheus.CounterVec
+	attempts    *prometheus.CounterVec
+	attemptTime *prometheus.HistogramVec
+	transitions *prometheus.CounterVec
+	limitTrips  *prometheus.CounterVec
+	// limitStoreErrors: withheld because the store did not answer.
+	limitStoreErrors *prometheus.CounterVec
+	finals           *prometheus.CounterVec
+	age              *prometheus.GaugeVec
+	alertFailures    prometheus.Counter
 	recordFailures,
 	panics prometheus.Counter
 }
@@ -39,23 +41,24 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		reg:            reg,
-		decisions:      counter("candor_decisions_total", "Decisions per row, as decided and as applied (they differ in mode observe).", "model", "route", "applied"),
-		reasons:        counter("candor_reasons_total", "Reasons of decisions; a row may have several.", "model", "reason"),
-		answers:        counter("candor_answers_total", "Rows answered by each stage. A primary that is hidden behind its fallback shows here.", "model", "stage"),
-		seconds:        prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
-		errors:         counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
-		attempts:       counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive.", "backend", "result"),
-		attemptTime:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
-		transitions:    counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
-		limitTrips:     counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
-		finals:         counter("candor_review_final_total", "Review items that got their final answer, by verdict or at their deadline.", "model", "by"),
-		age:            prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
-		alertFailures:  prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
-		recordFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
-		panics:         prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
+		reg:              reg,
+		decisions:        counter("candor_decisions_total", "Decisions per row, as decided and as applied (they differ in mode observe).", "model", "route", "applied"),
+		reasons:          counter("candor_reasons_total", "Reasons of decisions; a row may have several.", "model", "reason"),
+		answers:          counter("candor_answers_total", "Rows answered by each stage. A primary that is hidden behind its fallback shows here.", "model", "stage"),
+		seconds:          prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
+		errors:           counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
+		attempts:         counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive.", "backend", "result"),
+		attemptTime:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
+		transitions:      counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
+		limitTrips:       counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
+		limitStoreErrors: counter("candor_limit_store_errors_total", "Answers withheld because a limit's store did not answer.", "limit"),
+		finals:           counter("candor_review_final_total", "Review items that got their final answer, by verdict or at their deadline.", "model", "by"),
+		age:              prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
+		alertFailures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
+		recordFailures:   prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
+		panics:           prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
-	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.attempts, m.attemptTime, m.transitions, m.limitTrips,
+	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
 		m.finals, m.age, m.alertFailures, m.recordFailures, m.panics)
 	for name, b := range cfg.GetBackends() {
 		m.age.WithLabelValues(name, b.GetVersion()).Set(float64(b.GetCard().GetCreatedAt().GetSeconds()))

@@ -5,6 +5,16 @@
 // of a call and returns on the same address, one that accepts a call and never answers, one that answers NaN, another
 // version or bytes that are no message. A test that mocks the client side of gRPC sees none of them.
 //
+//	s := oiptest.Start(t, oiptest.Model{
+//		Name:  "digits",
+//		Infer: oiptest.Probabilities([][]float32{{0.99, 0.01}, {0.6, 0.4}}), // unsure of the second row
+//	})
+//	s.Script(oiptest.Fail(codes.Internal, "CUDA error")) // the first call only
+//	// … point the code under test at s.Addr() and call it …
+//	s.RowsTo("digits") // how many rows reached the model
+//	s.Kill()           // callers see UNAVAILABLE
+//	s.Restart()        // the same address
+//
 // # Which function do I use
 //
 //   - A server: [Start], or [StartWith] for TLS and sizes. It stops by itself when the test ends.

@@ -112,7 +112,13 @@ func TestCodecSendsOneFrameManyTimes(t *testing.T) {
 		})
 	}
 	calls.Wait()
+	if got := frame.String(); got != "frame of 2100004 bytes" {
+		t.Errorf("frame is described as %q", got)
+	}
 	var empty Frame
+	if empty.Bytes() != nil || empty.Len() != 0 {
+		t.Errorf("the zero frame has %d bytes", empty.Len())
+	}
 	out := NewFrame([]byte("old"))
 	if err := conn.Invoke(t.Context(), inferMethod, &empty, out, grpc.ForceCodecV2(Codec{})); err != nil || out.Len() != 0 {
 		t.Errorf("empty frame: %d bytes, %v", out.Len(), err)

@@ -3,7 +3,8 @@
 // A request or a response is looked at in one pass ([ScanRequest], [ScanResponse]): names, parameters, tensor headers
 // and where the contents lie. What is only forwarded stays the bytes that it came as, unknown fields included
 // ([Request.Forward], [Response.Rewrite]); only tensors that someone asks for are decoded ([Tensor.Floats],
-// [Tensor.Texts]), and only rows that someone replaces are encoded ([Splice]).
+// [Tensor.Texts]), and only rows that someone replaces are encoded ([Splice]), unless a client reads only the other form
+// ([Response.Transcode]).
 //
 // Two facts about protobuf carry the package. A message followed by more of its fields is the same message merged, so
 // metadata is appended instead of re-encoding what is there; and the last occurrence of a singular field wins, so a

@@ -179,7 +179,7 @@ func narrow(d Datatype, v uint64) (uint64, bool) {
 	return v, true
 }
 
-// float returns the value of an element's bits.
+// float returns the value of an element's bits. FP32 and FP64 are read by run.floats itself.
 func float(d Datatype, bits uint64) float64 {
 	switch d {
 	case INT8, INT16, INT32, INT64:
@@ -188,10 +188,6 @@ func float(d Datatype, bits uint64) float64 {
 		return fromHalf(uint16(bits))
 	case BF16:
 		return fromBrain(uint16(bits))
-	case FP32:
-		return float64(math.Float32frombits(uint32(bits)))
-	case FP64:
-		return math.Float64frombits(bits)
 	}
 	return float64(bits)
 }
@@ -199,13 +195,13 @@ func float(d Datatype, bits uint64) float64 {
 // floats appends the elements of a run of numbers.
 func (r run) floats(dst []float64) ([]float64, error) {
 	// The most frequent scores get loops of their own.
-	switch {
-	case r.datatype == FP32:
+	switch r.datatype {
+	case FP32:
 		for data := r.data; len(data) >= 4; data = data[4:] {
 			dst = append(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(data))))
 		}
 		return dst, nil
-	case r.datatype == FP64:
+	case FP64:
 		for data := r.data; len(data) >= 8; data = data[8:] {
 			dst = append(dst, math.Float64frombits(binary.LittleEndian.Uint64(data)))
 		}

@@ -85,8 +85,8 @@ func (t *Tensor) Floats(dst []float64) ([]float64, error) {
 }
 
 // FloatRow is Floats for the elements of one row, where rows is the first dimension. It finds the row by its stride
-// where elements have a fixed size. Typed integers have to be walked from the start: to read many rows of those, read
-// all by Floats.
+// where elements have a fixed size. Typed integers, and contents that aren't packed, are walked from the start: to read
+// many rows of those, read all by Floats.
 func (t *Tensor) FloatRow(dst []float64, row, rows int) ([]float64, error) {
 	r, n, err := t.numbers()
 	if err != nil {

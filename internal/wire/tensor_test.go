@@ -178,3 +178,44 @@ func TestParseDatatype(t *testing.T) {
 		}
 	}
 }
+
+func TestDatatypeNone(t *testing.T) {
+	for _, d := range []Datatype{0, BYTES + 1} {
+		if d.Size() != 0 || d.IsFloat() || d.content() != 0 || d.String() != "unknown datatype" {
+			t.Errorf("Datatype(%d): %d bytes, float %v, %v, %v; want none", uint8(d), d.Size(), d.IsFloat(), d.content(), d)
+		}
+	}
+	var floats []Datatype
+	for _, d := range allDatatypes {
+		if d.IsFloat() {
+			floats = append(floats, d)
+		}
+	}
+	if want := []Datatype{FP16, FP32, FP64, BF16}; !slices.Equal(floats, want) {
+		t.Errorf("floats are %v, want %v", floats, want)
+	}
+}
+
+// Tensors that are no part of a scanned message are refused by their name.
+func TestTensorOnItsOwn(t *testing.T) {
+	x := Tensor{Name: "x", Datatype: FP32, Shape: []int64{2}, Raw: make([]byte, 4), HasRaw: true}
+	_, err := x.Floats(nil)
+	wantField(t, err, `tensor "x".raw`)
+	_, err = x.FloatRow(nil, 0, 2)
+	wantField(t, err, `tensor "x".raw`)
+	x.Shape = []int64{1}
+	if _, err := x.FloatRow(nil, 0, 2); err == nil {
+		t.Error("2 rows in a shape of 1")
+	}
+	x.Shape, x.Raw, x.Contents = []int64{-1}, nil, []byte{0x0e}
+	_, err = x.Floats(nil)
+	wantField(t, err, `tensor "x".shape`)
+	x.Shape, x.HasRaw = []int64{0}, false
+	_, err = x.Floats(nil)
+	wantField(t, err, `tensor "x".contents`)
+	x.Datatype = 0
+	_, err = x.Floats(nil)
+	if err == nil {
+		t.Error("numbers of no datatype")
+	}
+}

@@ -117,4 +117,3 @@ func (w *writer) rollback() {
 	// An error says that SQLite has rolled back by itself.
 	_, _ = w.exec(`ROLLBACK`)
 }
-

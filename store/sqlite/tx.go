@@ -110,4 +110,3 @@ func (t *tx) appendRecord(rec *candorv1.Record) (seq uint64, err error) {
 	}
 	return t.append(data, nil)
 }
-

@@ -2,6 +2,7 @@ package modelserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -62,8 +63,14 @@ func New(models ...*digits.Model) *Server {
 	return s
 }
 
-// Serve answers on lis, which it closes, until Stop or GracefulStop; then it returns nil. A server serves once.
-func (s *Server) Serve(lis net.Listener) error { return s.grpc.Serve(lis) }
+// Serve answers on lis, which it closes, until Stop or GracefulStop; then, or if they came first, it returns nil. A
+// server serves once.
+func (s *Server) Serve(lis net.Listener) error {
+	if err := s.grpc.Serve(lis); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
 
 // Stop closes every connection at once, as if the process had died, and waits for the handlers.
 func (s *Server) Stop() { s.grpc.Stop() }

@@ -1,0 +1,257 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// edit is a change of testdata/base.yaml: the one place that says old says new.
+type edit struct{ old, new string }
+
+// base is testdata/base.yaml with edits.
+func base(t testing.TB, edits ...edit) []byte {
+	t.Helper()
+	text, err := os.ReadFile("testdata/base.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := string(text)
+	for _, e := range edits {
+		if n := strings.Count(out, e.old); n != 1 {
+			t.Fatalf("%q is %d times in the text, want once", e.old, n)
+		}
+		out = strings.Replace(out, e.old, e.new, 1)
+	}
+	return []byte(out)
+}
+
+func TestBaseHasNoFaults(t *testing.T) {
+	if _, faults := Parse("base.yaml", base(t)); len(faults) > 0 {
+		t.Fatal(faults)
+	}
+}
+
+// Each case changes a faultless configuration and states all the faults that it has then, each as "field: part of what is
+// said"; "warning: " before it for a warning.
+func TestCheck(t *testing.T) {
+	const (
+		address = "backends.net.address: "
+		card    = "backends.net.card."
+		score   = "backends.net.card.scores[0]."
+		odds    = "backends.tree.card.scores[0]."
+		price   = "backends.price.card.scores[0]."
+		second  = "ensembles.second."
+		mail    = "models.mail.policy."
+		worth   = "models.worth.policy."
+	)
+	netOutput := func(datatype string) edit {
+		return edit{"name: label, datatype: BYTES", "name: label, datatype: " + datatype}
+	}
+	labelFill := func(answer string) edit { return edit{`{output: label, fill: label, neutral_text: ""}`, answer} }
+	for _, tc := range []struct {
+		name  string
+		edits []edit
+		want  []string
+	}{
+		// listen
+		{"plain text for everybody", []edit{{`"127.0.0.1:0"`, `"0.0.0.0:8500"`}}, []string{"listen.grpc: plain text"}},
+		{"plain text, declared", []edit{{`"127.0.0.1:0"`, `":8500", insecure: true`}}, nil},
+		{"plain text on a name", []edit{{`"127.0.0.1:0"`, `"gateway:8500"`}}, []string{"listen.grpc: plain text"}},
+		{"no port", []edit{{`"127.0.0.1:0"`, `localhost`}}, []string{`listen.grpc: "localhost" is not host:port`}},
+		{"port too large", []edit{{`"127.0.0.1:0"`, `"[::1]:70000"`}}, []string{`listen.grpc: "70000" is not a port`}},
+		{"one port for two", []edit{{`"127.0.0.1:0"`, `"127.0.0.1:80", http: "127.0.0.1:80"`}}, []string{"listen.http: is the address of grpc"}},
+		{"insecure beside tls", []edit{{`"127.0.0.1:0"`, `"127.0.0.1:0", insecure: true, tls: {cert_file: c, key_file: k}`}}, []string{"warning: listen.insecure: no effect"}},
+		{"collector without a port", []edit{{"queues:", "telemetry: {otlp_endpoint: collector}\nqueues:"}}, []string{"telemetry.otlp_endpoint: not host:port"}},
+
+		// identities
+		{"nobody may call", []edit{{`  web: {identity: {anonymous: true}, models: ["*"]}`, ""}}, []string{"consumers: nobody may call"}},
+		{"unknown grant", []edit{{`["*"]`, "[mial]"}}, []string{`consumers.web.models[0]: there is no model "mial"; write mail`}},
+		{"two anonymous consumers", []edit{{"operators:", "  app: {identity: {anonymous: true}, models: [mail]}\noperators:"}}, []string{"consumers.web.identity.anonymous: another consumer is anonymous"}},
+		{"mtls without a CA", []edit{{"{anonymous: true}", "{mtls_san: web.example.com}"}}, []string{"consumers.web.identity.mtls_san: no client can present a certificate"}},
+		{"same token twice", []edit{{"backends:\n", "  olu: {identity: {token_sha256: 0000000000000000000000000000000000000000000000000000000000000001}, roles: [auditor]}\nbackends:\n"}},
+			[]string{"operators.olu.identity.token_sha256: operators.ana proves itself in the same way"}},
+		{"token of nothing", []edit{{"{anonymous: true}", "{token_sha256: " + emptyTokenSHA256 + "}"}}, []string{"consumers.web.identity.token_sha256: digest of an empty token"}},
+		{"name clash", []edit{{"  web:", "  ana:"}}, []string{"operators.ana: a consumer has the same name"}},
+		{"anonymous operator at home", []edit{{"{token_sha256: 0000000000000000000000000000000000000000000000000000000000000001}", "{anonymous: true}"}}, nil},
+		{"anonymous operator for everybody", []edit{
+			{`"127.0.0.1:0"`, `"0.0.0.0:8500", insecure: true`},
+			{"{token_sha256: 0000000000000000000000000000000000000000000000000000000000000001}", "{anonymous: true}"},
+		}, []string{"operators.ana.identity.anonymous: anybody who reaches 0.0.0.0:8500 could review"}},
+		{"two proofs", []edit{{"{anonymous: true}", "{anonymous: true, mtls_san: x}"}}, []string{"consumers.web.identity.mtls_san: anonymous and mtls_san exclude each other"}},
+		{"anonymous: false", []edit{{"{anonymous: true}", "{anonymous: false}"}}, []string{"consumers.web.identity.anonymous: may only be true"}},
+
+		// backends
+		{"address without a port", []edit{{"localhost:8001", "localhost"}}, []string{address + "not host:port"}},
+		{"address without a host", []edit{{"localhost:8001", `":8001"`}}, []string{address + "names no host"}},
+		{"port 0", []edit{{"localhost:8001", "localhost:0"}}, []string{address + "port 0"}},
+		{"window too short", []edit{{"model: net", "model: net\n    timeout: 20s"}}, []string{"backends.net.timeout: window 30s is too short for timeout 20s"}},
+		{"window too short, written", []edit{{"model: net", "model: net\n    breaker: {window: 9s}"}}, []string{"backends.net.breaker.window: window 9s is too short"}},
+		{"min_timeout above timeout", []edit{{"model: net", "model: net\n    timeout: 4ms"}}, []string{"backends.net.timeout: min_timeout 5ms is not below timeout 4ms"}},
+		{"certificate without a key", []edit{{"model: net", "model: net\n    tls: {cert_file: c.pem}"}}, []string{"backends.net.tls: cert_file and key_file belong together"}},
+		{"unused backend", []edit{{"ensembles:\n", "  old: {address: 'localhost:1', model: m, version: 1, card: {created_at: 2026-01-01T00:00:00Z, owner: o, rows: none, inputs: [{name: x, datatype: FP32}], outputs: [{name: p, datatype: FP32}]}}\nensembles:\n"}},
+			[]string{"warning: backends.old: nothing refers to it"}},
+
+		// cards
+		{"trained tomorrow", []edit{{"version: 7\n    card:\n      created_at: 2026-01-01T00:00:00Z", "version: 7\n    card:\n      created_at: 9999-01-01T00:00:00Z"}}, []string{card + "created_at: is in the future"}},
+		{"unknown datatype", []edit{netOutput("STRING")}, []string{card + `outputs[1].datatype: "STRING" is not a datatype; write BYTES`}},
+		{"mistyped datatype", []edit{netOutput("BYTE")}, []string{card + `outputs[1].datatype: write BYTES`}},
+		{"reserved name", []edit{{"name: label, datatype", "name: candor_label, datatype"}, {"{output: label,", "{output: candor_label,"}}, []string{card + "outputs[1].name: the gateway's own"}},
+		{"output twice", []edit{{"name: label, datatype: BYTES, shape: [-1]", "name: p, datatype: FP32, shape: [-1, 2]"}, labelFill("{output: lable, fill: neutral}")},
+			[]string{card + `outputs[1].name: the output "p" is already given at [0]`, mail + `answers[1].output: the card has no output "lable"; write p`}},
+		{"no row dimension", []edit{{"BYTES, shape: [-1]", "BYTES, shape: []"}}, []string{card + "outputs[1].shape: a tensor has a first dimension"}},
+		{"fixed rows", []edit{{"BYTES, shape: [-1]", "BYTES, shape: [8]"}}, []string{"warning: " + card + "outputs[1].shape[0]: fixes a request at 8 rows"}},
+		{"empty dimension", []edit{{"BYTES, shape: [-1]", "BYTES, shape: [-1, 0]"}}, []string{card + "outputs[1].shape[1]: holds nothing", mail + "answers[1].fill: has 0"}},
+		{"overflow", []edit{{"[-1, 4]}\n", "[-1, 4]}\n        - {name: z, datatype: INT8, shape: [-1, 4294967296, 4294967296]}\n"}},
+			[]string{card + "inputs[1].shape: more elements than can be counted", second + `members[0].backend: has no input "z"`}},
+		{"image without a width", []edit{{"[-1, 4]}\n", "[-1, 4], view: gray_image}\n"}}, []string{card + "inputs[0].view: how wide the image is"}},
+		{"image of odd lines", []edit{{"[-1, 4]}\n", "[-1, 4], view: gray_image, image_width: 3}\n"}}, []string{card + "inputs[0].image_width: 4 numbers make no lines of 3"}},
+		{"features miscounted", []edit{{"[-1, 4]}\n", "[-1, 4], features: [{name: a}, {name: a}]}\n"}}, []string{card + "inputs[0].features: names 2 features, but a row has 4", card + `inputs[0].features[1].name: already given`}},
+		{"all inputs shared", []edit{{"[-1, 4]}\n", "[4], shared: true}\n"}, {"[-1, 4]} # the tree's", "[4], shared: true}"}}, []string{card + "inputs: all inputs are shared", "backends.tree.card.inputs: all inputs are shared"}},
+
+		// scores
+		{"score of bytes", []edit{{"{output: p, kind", "{output: label, kind"}, {"- {output: p, fill: scores}", "- {output: p, fill: neutral}"}},
+			[]string{score + "output: label holds BYTES, and a score is a floating-point number"}},
+		{"no labels", []edit{{"labels: [ham, spam]} # the tree's", "labels: []}"}}, []string{"backends.tree.card.scores[0]: has no labels", second + "members[0].backend: its labels [] are not"}},
+		{"label twice", []edit{{"labels: [ham, spam]}\n", "labels: [spam, spam]}\n"}},
+			[]string{score + `labels[1]: the label "spam" is already given at [0]`, second + "members[0].backend: its labels", mail + `review.default_label: "ham" is none of the labels`}},
+		{"labels miscounted", []edit{{"datatype: FP32, shape: [-1, 2]", "datatype: FP32, shape: [-1, 3]"}}, []string{score + "labels: names 2 labels, but a row of p has 3"}},
+		{"log-odds of three", []edit{{"labels: [ham, spam]} # the tree's", "labels: [ham, spam, eggs]}"}}, []string{odds + "labels: log-odds are about 2 labels, not 3", second + "members[0].backend: its labels"}},
+		{"log-odds of a vector", []edit{{"kind: probability", "kind: log_odds"}}, []string{score + "kind: log-odds are one number, but a row of p has 2"}},
+		{"regression without a unit", []edit{{"{unit: EUR, ", "{"}}, []string{price + "regression.unit: is missing"}},
+		{"half an interval", []edit{{"upper_output: hi, ", ""}}, []string{price + "regression: lower_output and upper_output belong together", worth + "accept: names no interval"}},
+		{"interval in an unknown output", []edit{{"upper_output: hi", "upper_output: high"}}, []string{price + `regression.upper_output: the card has no output "high"; write hi`}},
+		{"range upside down", []edit{{"min: 0, max: 10", "min: 10, max: 0"}}, []string{price + "regression.max: is 0, not above min 10"}},
+		{"regression of a classifier", []edit{{"{output: p, kind: probability", "{regression: {unit: EUR}, output: p, kind: probability"}}, []string{score + "regression: a probability is no regression"}},
+
+		{"score of integers", []edit{{"name: v, datatype: FP64", "name: v, datatype: INT64"}}, []string{price + "output: v holds INT64", worth + "answers: holds when a row is withheld"}},
+		{"tolerance of a regression", []edit{{"kind: regression", "kind: regression\n          sum_tolerance: 0.1"}}, []string{price + "sum_tolerance: no probabilities"}},
+		{"bound that is the value", []edit{{"lower_output: lo", "lower_output: v"}}, []string{price + "regression.lower_output: is the output with the value itself"}},
+		{"one bound twice", []edit{{"lower_output: lo", "lower_output: hi"}}, []string{price + "regression.upper_output: is the same output as lower_output"}},
+
+		// ensembles
+		{"unknown member", []edit{{"[{backend: tree}]", "[{backend: tree}, {backend: tre}]"}}, []string{second + `members[1].backend: there is no backend "tre"; write tree`}},
+		{"member twice", []edit{{"[{backend: tree}]", "[{backend: tree}, {backend: tree}]"}}, []string{second + `members[1].backend: the member "tree" is already given`}},
+		{"quorum too large", []edit{{"quorum: 1", "quorum: 2"}}, []string{second + "quorum: 1 members can't make a quorum of 2"}},
+		{"regression as a member", []edit{{"[{backend: tree}]", "[{backend: tree}, {backend: price}]"}}, []string{second + "members[1].backend: no class probabilities", second + "members[1].backend: has rows: none"}},
+		{"other labels", []edit{{"labels: [ham, spam]} # the tree's", "labels: [spam, ham]}"}}, []string{second + "members[0].backend: its labels"}},
+		{"members that differ", []edit{{"labels: [ham, spam]} # the tree's", "labels: [ham, eggs]}"}, {"[{backend: tree}]", "[{backend: net}, {backend: tree}]"}},
+			[]string{second + "members[1].backend: are not those of net", second + "members[1].backend: are not those of the primary of models.mail"}},
+		{"other inputs", []edit{{"[-1, 4]} # the tree's", "[-1, 5]}"}}, []string{second + "members[0].backend: takes x as [-1 5]"}},
+		{"other datatype", []edit{{"name: x, datatype: FP32, shape: [-1, 4]} # the tree's", "name: x, datatype: FP64, shape: [-1, 4]}"}}, []string{second + "members[0].backend: takes x as FP64"}},
+		{"other input names", []edit{{"name: x, datatype: FP32, shape: [-1, 4]} # the tree's", "name: z, datatype: FP32, shape: [-1, 4]}"}},
+			[]string{second + `members[0].backend: has no input "x"`, second + `members[0].backend: wants the input "z"`}},
+		{"the primary alone", []edit{{"[{backend: tree}]", "[{backend: net}]"}}, []string{"warning: backends.tree: nothing refers", second + "members[0].backend: the same answer"}},
+		{"unknown remedial", []edit{{"{constant_label: spam}", "{backend: trees}"}}, []string{second + `remedial.backend: there is no backend "trees"; write tree`}},
+		{"remedial is the primary", []edit{{"{constant_label: spam}", "{backend: net}"}}, []string{"warning: " + second + "remedial.backend: is the primary of models.mail"}},
+		{"unknown constant", []edit{{"{constant_label: spam}", "{constant_label: span}"}}, []string{second + `remedial.constant_label: "span" is none of the labels; write spam`}},
+		{"no remedial stage", []edit{{"{constant_label: spam}", "{}"}}, []string{second + "remedial: nothing is chosen; add backend or constant_label"}},
+		{"member outlasts its backend", []edit{{"[{backend: tree}]", "[{backend: tree, timeout: 6s}]"}}, []string{"warning: " + second + "members[0].timeout: an attempt ends after 5s"}},
+		{"unused ensemble", []edit{{"      fallback: {ensemble: second}\n", ""}}, []string{"warning: ensembles.second: nothing refers to it"}},
+		{"regression with a fallback", []edit{{"interval_scale: 5", "interval_scale: 5\n      fallback: {ensemble: second}\n      answers: [{output: v, fill: value}, {output: lo, fill: neutral}, {output: hi, fill: neutral}]"}},
+			[]string{worth + "fallback.ensemble: the primary is a regression"}},
+
+		// models
+		{"unknown primary", []edit{{"primary: net", "primary: nets"}}, []string{`models.mail.primary: there is no backend "nets"; write net`, "warning: backends.net: nothing refers"}},
+		{"unknown ensemble", []edit{{"{ensemble: second}", "{ensemble: third}"}}, []string{mail + `fallback.ensemble: there is no ensemble "third"`, "warning: ensembles.second: nothing"}},
+		{"unknown queue", []edit{{"{queue: desk,", "{queue: desks,"}}, []string{mail + `review.queue: there is no queue "desks"; write desk`, "warning: queues.desk: nothing"}},
+		{"accepts nothing", []edit{{"      accept: {threshold: {probability: 0.9}}\n", ""}}, []string{"warning: models.mail.policy: nothing will ever be accepted"}},
+		{"observe without confidence", []edit{{"      accept: {threshold: {interval_width: 2}}\n", ""}}, []string{"warning: models.worth.policy: nothing will ever be accepted"}},
+		{"margin against max_prob", []edit{{"{probability: 0.9}", "{margin: 0.9}"}}, []string{mail + "accept.threshold.margin: can't be compared with confidence: max_prob; write probability"}},
+		{"probability against margin", []edit{{"mode: enforce", "mode: enforce\n      confidence: margin"}}, []string{mail + "accept.threshold.probability: write margin"}},
+		{"entropy", []edit{{"mode: enforce", "mode: enforce\n      confidence: entropy"}, {"{probability: 0.9}", "{normalized_entropy: 0.3}"}}, nil},
+		{"log-odds against probability", []edit{{"{probability: 0.9}", "{log_odds: 3}"}}, []string{mail + "accept.threshold.log_odds: can't be compared with a probability score"}},
+		{"threshold for the fallback", []edit{{"{ensemble: second}", "{ensemble: second, threshold: {margin: 0.2}}"}}, []string{mail + "fallback.threshold.margin: write probability"}},
+		{"never binds", []edit{{"{probability: 0.9}", "{probability: 0.5}"}}, []string{"warning: " + mail + "accept.threshold.probability: it can never bind: the top of 2 labels"}},
+		{"max_prob of a regression", []edit{{"interval_scale: 5", "interval_scale: 5\n      confidence: max_prob"}}, []string{worth + "confidence: max_prob needs class probabilities"}},
+		{"width of a classifier", []edit{{"mode: enforce", "mode: enforce\n      confidence: interval_width"}}, []string{mail + "confidence: interval_width needs a regression"}},
+		{"no scale", []edit{{"      interval_scale: 5\n", ""}}, []string{worth + "interval_scale: is missing"}},
+		{"scale for nothing", []edit{{"mode: enforce", "mode: enforce\n      interval_scale: 1"}}, []string{"warning: " + mail + "interval_scale: has no effect"}},
+		{"every width accepted", []edit{{"{interval_width: 2}", "{interval_width: 5}"}}, []string{worth + "accept.threshold.interval_width: every row would be accepted"}},
+		{"no interval", []edit{{"lower_output: lo, upper_output: hi, coverage: 0.9, ", ""}}, []string{worth + "accept: names no interval"}},
+		{"no score", []edit{{"        - {output: odds, kind: log_odds, labels: [ham, spam]} # the tree's\n", ""}, {"      scores:\n  price", "  price"}}, []string{second + "members[0].backend: declares no score"}},
+		{"nowhere to go", []edit{
+			{"      fallback: {ensemble: second}\n      review: {queue: desk, default_label: ham}\n      on_defer: default\n", ""},
+			{"  desk: {reviewers: [ana]}", ""}, {"max_count: 10", "max_count: 10, on_trip: reject"},
+		}, []string{"warning: models.mail.policy: rows that are not sure enough are rejected", "warning: ensembles.second: nothing"}},
+
+		// review
+		{"default without a label", []edit{{", default_label: ham}", "}"}}, []string{mail + "on_defer: there is no default answer; add review.default_label"}},
+		{"expiry without a label", []edit{{", default_label: ham}", ", on_expire: default}"}, {"on_defer: default", "on_defer: provisional"}}, []string{mail + "review.on_expire: there is no default answer"}},
+		{"default is no label", []edit{{"default_label: ham", "default_label: hma"}}, []string{mail + `review.default_label: "hma" is none of the labels; write ham`}},
+		{"value for a classifier", []edit{{"default_label: ham", "default_value: 1"}}, []string{mail + "review.default_value: its answers are labels"}},
+		{"fallback at expiry without one", []edit{{"      fallback: {ensemble: second}\n", ""}, {"default_label: ham", "default_label: ham, on_expire: fallback"}},
+			[]string{mail + "review.on_expire: the policy has no fallback", "warning: ensembles.second: nothing"}},
+		{"batches fail", []edit{{"on_defer: default", "on_defer: withhold"}}, []string{"warning: " + mail + "on_defer: deferring 1 % of the rows fails 92 % of such calls of 256 rows"}},
+		{"on_defer without review", []edit{{"interval_scale: 5", "interval_scale: 5\n      on_defer: provisional"}}, []string{"warning: " + worth + "on_defer: has no effect"}},
+
+		// answers
+		{"gap", []edit{{"        - {output: p, fill: scores}\n", ""}}, []string{mail + `answers: the output "p" is filled from an answer that is not the primary's; add {output: p, fill: scores}`}},
+		{"answer twice", []edit{labelFill("{output: p, fill: scores}")}, []string{mail + `answers[1].output: the output "p" is already given`, mail + `answers: the output "label" is filled`}},
+		{"unknown output", []edit{labelFill(`{output: labl, fill: label, neutral_text: ""}`)}, []string{mail + `answers[1].output: the card has no output "labl"; write label`, mail + `answers: the output "label"`}},
+		{"no neutral text", []edit{labelFill("{output: label, fill: label}")}, []string{mail + "answers[1]: nothing says what a withheld row holds"}},
+		{"number for text", []edit{labelFill("{output: label, fill: label, neutral: 1}")}, []string{mail + "answers[1].neutral: the output is BYTES"}},
+		{"label of a number", []edit{netOutput("INT32"), labelFill("{output: label, fill: label, neutral: -1}")}, []string{mail + "answers[1].fill: a label is BYTES, and label is INT32"}},
+		{"index of text", []edit{labelFill(`{output: label, fill: label_index, neutral_text: ""}`)}, []string{mail + "answers[1].fill: a label's index is a number"}},
+		{"index", []edit{netOutput("UINT8"), labelFill("{output: label, fill: label_index, neutral: 255}")}, nil},
+		{"neutral out of range", []edit{netOutput("UINT8"), labelFill("{output: label, fill: label_index, neutral: -1}")}, []string{mail + "answers[1].neutral: UINT8 can't hold -1; write a whole number from 0 to 255"}},
+		{"neutral with a fraction", []edit{netOutput("INT8"), labelFill("{output: label, fill: neutral, neutral: 0.5}")}, []string{mail + "answers[1].neutral: INT8 can't hold 0.5"}},
+		{"neutral missing", []edit{netOutput("BOOL"), labelFill("{output: label, fill: neutral}")}, []string{mail + "answers[1]: BOOL has no NaN"}},
+		{"text for a float", []edit{{"{output: p, fill: scores}", `{output: p, fill: scores, neutral_text: ""}`}}, []string{mail + "answers[0].neutral_text: the output is FP32"}},
+		{"scores elsewhere", []edit{labelFill(`{output: label, fill: scores, neutral_text: ""}`)}, []string{mail + "answers[1].fill: scores fill the output that the card's score is in, p"}},
+		{"value of a classifier", []edit{{"{output: p, fill: scores}", "{output: p, fill: value}"}}, []string{mail + "answers[0].fill: only a regression's answer is a value"}},
+		{"scores of a regression", []edit{{"interval_scale: 5", "interval_scale: 5\n      answers: [{output: v, fill: scores}]"}}, []string{worth + "answers[0].fill: it has no scores"}},
+		{"label for a vector", []edit{{"{output: p, fill: scores}", "{output: p, fill: label_index}"}}, []string{mail + "answers[0].fill: label_index is one element for each row, and p has 2"}},
+
+		// actions and limits
+		{"unknown label", []edit{{"{label_in: [spam]}", "{label_in: [spam, spma]}"}}, []string{mail + `actions[0].when.label_in[1]: "spma" is none of the labels; write spam`}},
+		{"no condition", []edit{{"{label_in: [spam]}", "{}"}}, []string{mail + "actions[0].when: there is no condition; add label_in"}},
+		{"value of a label", []edit{{"{label_in: [spam]}", "{above: 0.5}"}}, []string{mail + "actions[0].when.above: only a regression's value"}},
+		{"label of a value", []edit{{"{above: 3}", "{label_in: [dear]}"}}, []string{worth + "actions[0].when.label_in: a regression has no labels"}},
+		{"nothing between", []edit{{"{above: 3}", "{above: 3, below: 2}"}}, []string{worth + "actions[0].when.below: no value is above 3 and below 2"}},
+		{"other output", []edit{{"{above: 3}", "{above: 3, output: lo}"}}, []string{worth + `actions[0].when.output: write v`}},
+		{"action twice", []edit{{"{label_in: [spam]}}", "{label_in: [spam]}}\n        - {name: quarantine, when: {label_in: [ham]}}"}}, []string{mail + `actions[1].name: the action "quarantine" is already given`}},
+		{"action never reached", []edit{{"{label_in: [spam]}}", "{label_in: [spam]}}\n        - {name: drop, when: {label_in: [spam]}}"}}, []string{"warning: " + mail + `actions[1].when.label_in: already means "quarantine"`}},
+		{"unknown action", []edit{{"{action: quarantine,", "{action: quarantin,"}}, []string{`limits.stop.action: no model declares the action "quarantin"; write quarantine`}},
+		{"action of another model", []edit{{"{action: quarantine,", "{action: quarantine, model: worth,"}}, []string{"limits.stop.action: models.worth declares no action"}},
+		{"unknown model of a limit", []edit{{"{action: quarantine,", "{action: quarantine, model: mial,"}}, []string{`limits.stop.model: there is no model "mial"; write mail`}},
+		{"unknown consumer", []edit{{"{action: quarantine,", "{action: quarantine, consumer: wbe,"}}, []string{`limits.stop.consumer: there is no consumer "wbe"; write web`}},
+		{"trip without review", []edit{{"{action: quarantine,", "{action: buy,"}}, []string{"warning: limits.stop.on_trip: models.worth has no review"}},
+		{"webhook by mail", []edit{{"max_count: 10", "max_count: 10, webhook: 'mailto:a@example.com'"}}, []string{"limits.stop.webhook: is not an http or https URL"}},
+		{"window of a year", []edit{{"window: 10m", "window: 8760h"}}, []string{"limits.stop.window: is out of range; write a duration of at least 1s and at most 744h0m0s"}},
+
+		// queues
+		{"unknown reviewer", []edit{{"[ana]", "[anna]"}}, []string{`queues.desk.reviewers[0]: there is no operator "anna"; write ana`}},
+		{"reviewer without the role", []edit{{"roles: [reviewer, operator]", "roles: [operator]"}}, []string{"queues.desk.reviewers[0]: operators.ana has not the role reviewer", "warning: queues: nobody may review"}},
+		{"nobody to reset", []edit{{"roles: [reviewer, operator]", "roles: [reviewer]"}}, []string{"warning: limits: nobody may reset"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, faults := Parse("base.yaml", base(t, tc.edits...))
+			expect(t, faults, tc.want)
+		})
+	}
+}
+
+// expect compares faults with what is wanted of each, in any order: "field: part of the rest".
+func expect(t *testing.T, faults Faults, want []string) {
+	t.Helper()
+	unexpected := append(Faults(nil), faults...)
+	for _, w := range want {
+		found := false
+		for i, f := range unexpected {
+			rest, warning := strings.CutPrefix(w, "warning: ")
+			field, part, _ := strings.Cut(rest, ": ")
+			if f.Field == field && f.Warning == warning && strings.Contains(f.Problem+"; "+f.Remedy, part) {
+				unexpected = append(unexpected[:i:i], unexpected[i+1:]...)
+				found = true
+				break
+			}
+		}
+		if !found {
+			t.Errorf("missing: %s", w)
+		}
+	}
+	for _, f := range unexpected {
+		t.Errorf("unexpected: %s", f)
+	}
+}

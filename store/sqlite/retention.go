@@ -1,0 +1,38 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// sweepBatch is how many payloads one transaction removes: few enough that a decision never waits long behind it.
+const sweepBatch = 64
+
+// Sweep removes the payloads of items that were finished at least payloadAge before now, and answers how many. Digests, items
+// and records stay: the item then has a payload that says Deleted. Bytes are overwritten in the file, not only unlinked.
+//
+// It works in small transactions and stops between two of them when ctx ends.
+func (s *Store) Sweep(ctx context.Context, now time.Time, payloadAge time.Duration) (removed int64, err error) {
+	const doing = "sqlite: remove payloads"
+	if payloadAge <= 0 {
+		return 0, fmt.Errorf("%s: retention.payloads is %v: give a time above 0", doing, payloadAge)
+	}
+	for {
+		var n int64
+		err := s.write(ctx, doing, func(t *tx) (err error) {
+			n, err = t.exec(`
+				UPDATE review_payloads SET data = NULL WHERE item_id IN (
+					SELECT item_id FROM review_payloads WHERE data IS NOT NULL AND finished_us > 0 AND finished_us <= ? LIMIT ?)`,
+				micros(now.Add(-payloadAge)), sweepBatch)
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+		if n < sweepBatch {
+			return removed, nil
+		}
+	}
+}
