@@ -103,6 +103,8 @@ func (c *checker) fill(at path, answer *candorv1.AnswerSpec, output *candorv1.Ou
 	case candorv1.AnswerFill_ANSWER_FILL_SCORES:
 		if answer.GetOutput() != score.GetOutput() {
 			wrong("scores fill the output that the card's score is in, "+score.GetOutput(), "write label, label_index or neutral")
+		} else if open := openDimensions(rowShape(output.GetShape(), hasRows(card, false))); open > 1 {
+			wrong(fmt.Sprintf("a row of %s has %d dimensions of any size, so nobody knows its shape when the primary fails", output.GetName(), open), "write the sizes in the card's shape, or neutral")
 		}
 		return
 	case candorv1.AnswerFill_ANSWER_FILL_LABEL:
@@ -124,6 +126,17 @@ func (c *checker) fill(at path, answer *candorv1.AnswerSpec, output *candorv1.Ou
 	if n, known := rowElements(output.GetShape(), hasRows(card, false)); known && n != 1 {
 		wrong(fmt.Sprintf("%s is one element for each row, and %s has %d", short(fill), output.GetName(), n), "write neutral")
 	}
+}
+
+// openDimensions counts the dimensions that may have any size.
+func openDimensions(shape []int64) int {
+	open := 0
+	for _, n := range shape {
+		if n < 0 {
+			open++
+		}
+	}
+	return open
 }
 
 // neutral checks that a withheld row has something to hold that no client takes for an answer.

@@ -198,6 +198,7 @@ func TestCheck(t *testing.T) {
 		{"neutral with a fraction", []edit{netOutput("INT8"), labelFill("{output: label, fill: neutral, neutral: 0.5}")}, []string{mail + "answers[1].neutral: INT8 can't hold 0.5"}},
 		{"neutral missing", []edit{netOutput("BOOL"), labelFill("{output: label, fill: neutral}")}, []string{mail + "answers[1]: BOOL has no NaN"}},
 		{"text for a float", []edit{{"{output: p, fill: scores}", `{output: p, fill: scores, neutral_text: ""}`}}, []string{mail + "answers[0].neutral_text: the output is FP32"}},
+		{"scores of an open shape", []edit{{"datatype: FP32, shape: [-1, 2]", "datatype: FP32, shape: [-1, -1, -1]"}}, []string{mail + "answers[0].fill: has 2 dimensions of any size"}},
 		{"scores elsewhere", []edit{labelFill(`{output: label, fill: scores, neutral_text: ""}`)}, []string{mail + "answers[1].fill: scores fill the output that the card's score is in, p"}},
 		{"value of a classifier", []edit{{"{output: p, fill: scores}", "{output: p, fill: value}"}}, []string{mail + "answers[0].fill: only a regression's answer is a value"}},
 		{"scores of a regression", []edit{{"interval_scale: 5", "interval_scale: 5\n      answers: [{output: v, fill: scores}]"}}, []string{worth + "answers[0].fill: it has no scores"}},

@@ -1,14 +1,60 @@
 package config
 
 import (
+	"math/rand/v2"
 	"os"
+	"regexp"
 	"testing"
 
 	"buf.build/go/protoyaml"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/candor-gateway/candor/backend"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/router"
 )
+
+// compiles requires that those who make something of a configuration find nothing wrong in it that Parse didn't.
+func compiles(t *testing.T, cfg *candorv1.Config) {
+	t.Helper()
+	for name, b := range cfg.GetBackends() {
+		if _, err := backend.CompileCard(b.GetCard()); err != nil {
+			t.Errorf("backends.%s.card: no fault, but %v", name, err)
+		}
+	}
+	for name, model := range cfg.GetModels() {
+		if _, err := router.Compile(model.GetPolicy(), primaryScore(cfg, model).GetKind()); err != nil {
+			t.Errorf("models.%s.policy: no fault, but %v", name, err)
+		}
+	}
+}
+
+// Words of a good configuration, put in the place of others, make many that are nearly good. What passes must compile.
+func TestWhatPassesCompiles(t *testing.T) {
+	const texts, seed = 500, 7
+	text := string(base(t))
+	word := regexp.MustCompile(`[^\s\[\]{},:"]+`)
+	words := append(word.FindAllString(text, -1),
+		"-1", "0", ".nan", "null", "UINT8", "BOOL", "logit", "log_prob", "margin", "entropy", "max_prob", "value", "label_index", "neutral", "none", "log_odds")
+	random := rand.New(rand.NewPCG(seed, seed))
+	passed := 0
+	for range texts {
+		places := word.FindAllStringIndex(text, -1)
+		place := places[random.IntN(len(places))]
+		edited := text[:place[0]] + words[random.IntN(len(words))] + text[place[1]:]
+		cfg, faults := Parse("f", []byte(edited))
+		if len(faults.Errors()) > 0 {
+			continue
+		}
+		passed++
+		if compiles(t, cfg); t.Failed() {
+			t.Fatal(edited)
+		}
+	}
+	if passed < texts/20 {
+		t.Errorf("only %d of %d texts passed: too few to show anything", passed, texts)
+	}
+}
 
 // Whatever is written, Parse ends without a panic; its faults say where and what; and what it finds no fault with can be
 // compiled, and written and read again.
@@ -33,12 +79,7 @@ func FuzzParse(f *testing.F) {
 		if len(faults.Errors()) > 0 {
 			return
 		}
-		for name, model := range cfg.GetModels() {
-			kind := primaryScore(cfg, model).GetKind()
-			if _, err := router.Compile(model.GetPolicy(), kind); err != nil {
-				t.Errorf("models.%s.policy: no fault, but %v", name, err)
-			}
-		}
+		compiles(t, cfg)
 		again, err := protoyaml.Marshal(cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -24,7 +25,12 @@ const (
 // startWork runs what goes on beside calls until ctx ends.
 func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 	var wg sync.WaitGroup
-	wg.Go(func() { every(ctx, expireEvery, nil, g.expire) })
+	wg.Go(func() {
+		every(ctx, expireEvery, nil, func(ctx context.Context) {
+			g.expire(ctx)
+			g.letOut(ctx)
+		})
+	})
 	wg.Go(func() {
 		every(ctx, settleEvery, nil, func(ctx context.Context) {
 			if err := g.gate.Settle(ctx, g.ledger.Now()); err != nil && ctx.Err() == nil {
@@ -64,7 +70,7 @@ func (g *Gateway) expire(ctx context.Context) {
 		done, err := g.reviews.Expire(ctx, now, expireBatch, func(item review.Item) review.Expiry {
 			v := expiryVerdict(&item, now)
 			// Inside the store's transaction nothing may ask the store, and the gate may have to. So an answer that a limit
-			// bounds is held here, and a reviewer or a reset lets it out.
+			// bounds is held here, and letOut asks the gate for it at once.
 			e := review.Expiry{Verdict: v, Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}
 			if m := g.models[item.Model]; m != nil && v != nil {
 				e.Action = m.actionOf(v.GetLabel(), verdictValue(v))
@@ -89,6 +95,51 @@ func (g *Gateway) expire(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// letOut releases answers that a limit holds and that the gate now lets pass: after a reset, and those of deadlines.
+func (g *Gateway) letOut(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := g.ledger.Now()
+		var tripped []string
+		for _, s := range g.gate.States(now) {
+			if s.Tripped && s.Configured && !s.Definition.DryRun {
+				tripped = append(tripped, s.Definition.Name)
+			}
+		}
+		held, err := g.reviews.Held(ctx, tripped, expireBatch)
+		if err != nil {
+			if ctx.Err() == nil {
+				g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
+			}
+			return
+		}
+		out := 0
+		for i := range held {
+			if g.letOutOne(ctx, now, &held[i]) {
+				out++
+			}
+		}
+		// Without progress the rest waits for the next turn.
+		if len(held) < expireBatch || out == 0 {
+			return
+		}
+	}
+}
+
+func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Item) bool {
+	r := g.pass(ctx, now, item, item.Verdict)
+	if r.state != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
+		return false
+	}
+	if _, err := g.reviews.LetOut(ctx, item.ID, now); err != nil {
+		r.undo()
+		if ctx.Err() == nil && !errors.Is(err, review.ErrNotHeld) {
+			g.log.WarnContext(ctx, "a held answer could not be let out; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
+		}
+		return false
+	}
+	return true
 }
 
 // expiryVerdict is the answer that the policy's on_expire gives; nil: none, which rejects.

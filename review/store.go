@@ -20,6 +20,8 @@ var (
 	ErrStaleLease = errors.New("review: the lease is stale")
 	// ErrResolved: the item already has its final answer.
 	ErrResolved = errors.New("review: the item is finished")
+	// ErrNotHeld: no limit holds an answer of the item.
+	ErrNotHeld = errors.New("review: the item's answer is not held")
 	// ErrSelfReview: the holder submitted the item.
 	ErrSelfReview = errors.New("review: nobody reviews what they submitted")
 )
@@ -48,6 +50,12 @@ type Store interface {
 	// not call the store), and answers those that it finished. An item that a reviewer holds expires too: the deadline is
 	// the item's. Errors: the store's.
 	Expire(ctx context.Context, now time.Time, limit int, decide func(Item) Expiry) ([]Item, error)
+	// Held answers up to limit finished items whose answer an action limit holds, oldest first, without payloads; those that
+	// a limit named in except holds are left out.
+	Held(ctx context.Context, except []string, limit int) ([]Item, error)
+	// LetOut releases a held answer: it appends the decision log's VerdictRecord and the feed's second entry for the item in
+	// the same transaction. Errors: ErrNotFound, ErrNotHeld.
+	LetOut(ctx context.Context, id string, now time.Time) (Item, error)
 	// Get answers one item with its payload. Errors: ErrNotFound.
 	Get(ctx context.Context, id string) (Item, error)
 	// List answers items, newest first, without payloads.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -130,11 +129,11 @@ func Open(ctx context.Context, path, identity string, opts Options) (_ *Store, e
 			err = errors.Join(err, s.release())
 		}
 	}()
+	if err := s.identify(ctx, real, identity); err != nil {
+		return nil, err
+	}
 	if s.writeDB, err = connectWriter(real); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	if err := s.identify(ctx, s.writeDB, identity); err != nil {
-		return nil, err
 	}
 	if err := migrate(ctx, s.writeDB); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
@@ -155,6 +154,9 @@ func OpenReadOnly(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{path: path, log: slog.New(slog.DiscardHandler), changed: make(chan struct{})}
+	if err := s.identify(ctx, path, ""); err != nil {
+		return nil, err
+	}
 	if s.readDB, err = connectReaders(path, "ro"); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -163,9 +165,6 @@ func OpenReadOnly(ctx context.Context, path string) (_ *Store, err error) {
 			err = errors.Join(err, s.release())
 		}
 	}()
-	if err := s.identify(ctx, s.readDB, ""); err != nil {
-		return nil, err
-	}
 	s.clock, err = readClock(ctx, s.readDB, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
@@ -187,8 +186,14 @@ func checkPath(path string) error {
 	return nil
 }
 
-// identify refuses what isn't ours to open. identity empty: any will do, but not an older schema, for nobody migrates it.
-func (s *Store) identify(ctx context.Context, db *sql.DB, identity string) error {
+// identify refuses what isn't ours to open, before anything in it can be changed. identity empty: any will do, but not an
+// older schema, for nobody migrates it.
+func (s *Store) identify(ctx context.Context, path, identity string) (err error) {
+	db, err := connectReaders(path, "ro")
+	if err != nil {
+		return fmt.Errorf("open store %s: %w", s.path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	d, err := describe(ctx, db)
 	if err != nil {
 		return &OpenError{s.path, err, "name the store's file; if candor init was interrupted, remove the file and run it again"}

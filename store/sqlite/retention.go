@@ -9,6 +9,10 @@ import (
 // sweepBatch is how many payloads one transaction removes: few enough that a decision never waits long behind it.
 const sweepBatch = 64
 
+// sweep removes payloads of items finished at ?1 or before, ?2 at most.
+const sweep = `UPDATE review_payloads SET data = NULL WHERE item_id IN (
+	SELECT item_id FROM review_payloads WHERE data IS NOT NULL AND finished_us > 0 AND finished_us <= ? LIMIT ?)`
+
 // Sweep removes the payloads of items that were finished at least payloadAge before now, and answers how many. Digests, items
 // and records stay: the item then has a payload that says Deleted. Bytes are overwritten in the file, not only unlinked.
 //
@@ -21,10 +25,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, payloadAge time.Durati
 	for {
 		var n int64
 		err := s.write(ctx, doing, func(t *tx) (err error) {
-			n, err = t.exec(`
-				UPDATE review_payloads SET data = NULL WHERE item_id IN (
-					SELECT item_id FROM review_payloads WHERE data IS NOT NULL AND finished_us > 0 AND finished_us <= ? LIMIT ?)`,
-				micros(now.Add(-payloadAge)), sweepBatch)
+			n, err = t.exec(sweep, micros(now.Add(-payloadAge)), sweepBatch)
 			return err
 		})
 		if err != nil {

@@ -51,6 +51,10 @@ func (s *Store) Resolve(ctx context.Context, r review.Resolution) (review.Item, 
 	return s.withPayload(ctx, item)
 }
 
+// overdue items, nearest deadline first: ?1 now, ?2 how many.
+const overdue = `SELECT ` + itemColumns + ` FROM review_items INDEXED BY review_items_deadline
+	WHERE state IN (1, 2) AND deadline_us <= ? ORDER BY deadline_us, id LIMIT ?`
+
 // Expire finishes overdue items, nearest deadline first; see review.Store. If decide panics nothing is stored and the panic is
 // the error.
 func (s *Store) Expire(ctx context.Context, now time.Time, limit int, decide func(review.Item) review.Expiry) ([]review.Item, error) {
@@ -58,8 +62,6 @@ func (s *Store) Expire(ctx context.Context, now time.Time, limit int, decide fun
 	if limit < 1 {
 		return nil, fmt.Errorf("%s: limit is %d: give at least 1", doing, limit)
 	}
-	const overdue = `SELECT ` + itemColumns + ` FROM review_items
-		WHERE state IN (1, 2) AND deadline_us <= ? ORDER BY deadline_us, id LIMIT ?`
 	args := []any{micros(now), limit}
 	// Mostly there is nothing, and then nothing should wait for the writer.
 	if due, err := s.readItems(ctx, overdue, args); err != nil || len(due) == 0 {
@@ -148,7 +150,18 @@ func (t *tx) finish(it *review.Item, now time.Time) error {
 		int64(it.FinalReason), it.ID); err != nil {
 		return fmt.Errorf("store the final answer: %w", err)
 	}
-	rec, err := verdictRecord(*it)
+	if err := t.announce(*it); err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE review_payloads SET finished_us = ? WHERE item_id = ?`, micros(now), it.ID); err != nil {
+		return fmt.Errorf("start the payload's retention: %w", err)
+	}
+	return nil
+}
+
+// announce tells the decision log and the feed what became of an item's answer.
+func (t *tx) announce(it review.Item) error {
+	rec, err := verdictRecord(it)
 	if err != nil {
 		return err
 	}
@@ -157,9 +170,6 @@ func (t *tx) finish(it *review.Item, now time.Time) error {
 	}
 	if _, err := t.exec(`INSERT INTO finals (item_id) VALUES (?)`, it.ID); err != nil {
 		return fmt.Errorf("append to the feed of final answers: %w", err)
-	}
-	if _, err := t.exec(`UPDATE review_payloads SET finished_us = ? WHERE item_id = ?`, micros(now), it.ID); err != nil {
-		return fmt.Errorf("start the payload's retention: %w", err)
 	}
 	t.final = true
 	return nil

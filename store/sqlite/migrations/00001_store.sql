@@ -119,6 +119,8 @@ CREATE INDEX review_items_count ON review_items (queue, state) WHERE state IN (1
 CREATE INDEX review_items_newest ON review_items (created_us DESC, id DESC);
 CREATE INDEX review_items_newest_of_state ON review_items (state, created_us DESC, id DESC);
 CREATE INDEX review_items_prediction ON review_items (prediction_id, created_us DESC, id DESC);
+-- Finished items (3 RESOLVED, 4 EXPIRED) whose answer a limit holds (release_state 1).
+CREATE INDEX review_items_held ON review_items (final_us, id) WHERE release_state = 1 AND held_by <> '' AND state IN (3, 4);
 
 -- An item's place in the evidence of each certificate at decision time.
 CREATE TABLE review_sequences (
@@ -141,10 +143,11 @@ CREATE TABLE review_payloads (
 
 CREATE INDEX review_payloads_finished ON review_payloads (finished_us) WHERE data IS NOT NULL AND finished_us > 0;
 
--- The feed of final answers. AUTOINCREMENT: a position is never given twice.
+-- The feed of final answers. AUTOINCREMENT: a position is never given twice. An item stands here when it gets its answer, and
+-- again when a limit that held the answer lets it out.
 CREATE TABLE finals (
     position INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    item_id  TEXT    NOT NULL UNIQUE REFERENCES review_items (id)
+    item_id  TEXT    NOT NULL REFERENCES review_items (id)
 ) STRICT;
 
 CREATE TABLE limit_leases (

@@ -1,0 +1,206 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/cmd/candor/internal/server"
+	"github.com/candor-gateway/candor/config"
+	"github.com/candor-gateway/candor/examples/digits"
+	"github.com/candor-gateway/candor/gateway"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/store/sqlite"
+)
+
+// Names in the data directory.
+const (
+	configName = "candor.yaml"
+	storeName  = "candor.db"
+	logName    = "gateway.log"
+)
+
+// The demo's operators. Their tokens are made at random and stand in ann.token and olga.token.
+const (
+	reviewer = "ann"
+	operator = "olga"
+)
+
+// roles as the configuration spells them.
+var roles = map[string][]string{reviewer: {"reviewer"}, operator: {"operator", "auditor"}}
+
+// dataDir is the folder of one demo: the configuration in effect, the store, tokens, the gateway's log.
+type dataDir struct {
+	path string
+	// temporary directories go with the demo, unless somebody should look at them.
+	temporary bool
+	// continued: there was a demo here before.
+	continued bool
+	file      *configFile
+	tokens    map[string]string
+}
+
+// openDataDir makes the folder, or goes on with one that an earlier demo left; path empty: a temporary one. An existing
+// candor.yaml is kept, with what its owner has changed in it.
+func openDataDir(path string) (*dataDir, error) {
+	d := &dataDir{path: path, tokens: map[string]string{}}
+	var err error
+	if path == "" {
+		d.temporary = true
+		d.path, err = os.MkdirTemp("", "candor-demo-")
+	} else {
+		err = os.MkdirAll(path, 0o700)
+	}
+	if err != nil {
+		return nil, cli.Fail("name a folder that can be written with --data-dir", "the data directory: %w", err)
+	}
+	if d.path, err = filepath.Abs(d.path); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(d.in(configName))
+	switch {
+	case err == nil:
+		d.continued = true
+	case errors.Is(err, fs.ErrNotExist):
+		text = digits.Configuration()
+	default:
+		return nil, err
+	}
+	if d.file, err = parseConfigFile(d.in(configName), text); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// in is the path of a file of the directory.
+func (d *dataDir) in(name string) string { return filepath.Join(d.path, name) }
+
+// tokenFile is where an operator's token stands.
+func (d *dataDir) tokenFile(name string) string { return d.in(name + ".token") }
+
+// close removes a temporary directory.
+func (d *dataDir) close() error {
+	if !d.temporary {
+		return nil
+	}
+	return os.RemoveAll(d.path)
+}
+
+// backends are those that the configuration asks for, whose servers the demo starts.
+func (d *dataDir) backends() (map[string]*candorv1.Backend, error) {
+	text, err := d.file.text()
+	if err != nil {
+		return nil, err
+	}
+	cfg, faults := config.Parse(d.file.name, text)
+	if len(faults.Errors()) > 0 {
+		return nil, faults
+	}
+	return cfg.GetBackends(), nil
+}
+
+// addTokens reads the operators' tokens, or makes them, and declares their holders. In a new directory they take the place
+// of the operators that the example declares, whose tokens everybody can read there.
+func (d *dataDir) addTokens() error {
+	if !d.continued {
+		if err := d.file.set(map[string]any{}, "operators"); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{reviewer, operator} {
+		token, err := readOrMakeToken(d.tokenFile(name))
+		if err != nil {
+			return err
+		}
+		d.tokens[name] = token
+		declared := map[string]any{"identity": map[string]string{"token_sha256": gateway.HashToken(token)}, "roles": roles[name]}
+		if err := d.file.set(declared, "operators", name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readOrMakeToken(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && strings.TrimSpace(string(b)) != "" {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	// Two texts of 128 bits each.
+	token := rand.Text() + rand.Text()
+	return token, os.WriteFile(path, []byte(token+"\n"), 0o600)
+}
+
+// configure writes the configuration in effect: the example's, or the one that was there, with our addresses and our store.
+func (d *dataDir) configure(servers modelServers, grpc, http string) (*candorv1.Config, error) {
+	for name, s := range servers {
+		if err := d.file.set(s.addr, "backends", name, "address"); err != nil {
+			return nil, err
+		}
+	}
+	err := errors.Join(
+		d.file.set(grpc, "listen", "grpc"), d.file.set(http, "listen", "http"),
+		d.file.set(storeName, "store", "sqlite", "path"),
+	)
+	if err != nil {
+		return nil, err
+	}
+	d.file.head(headComment(d.in(configName), servers))
+	if err := d.file.write(d.in(configName)); err != nil {
+		return nil, err
+	}
+	return config.Load(d.in(configName))
+}
+
+func headComment(path string, servers modelServers) string {
+	var b strings.Builder
+	b.WriteString("# Written by candor demo, which goes on with your changes to it, except for addresses, the store and the operators ann\n" +
+		"# and olga. To run it yourself, when the demo has stopped:\n#\n")
+	for _, name := range servers.names() {
+		fmt.Fprintf(&b, "#   go run ./examples/digits/serve --model %s --listen %s\n", servers[name].model.Name, servers[name].addr)
+	}
+	fmt.Fprintf(&b, "#   candor serve --config %s\n", path)
+	return b.String()
+}
+
+// initStore makes the store, unless there is one to go on with.
+func (d *dataDir) initStore(ctx context.Context) error {
+	_, _, err := server.Init(ctx, d.in(configName))
+	if errors.Is(err, sqlite.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// listenAddress is where the gateway shall listen: what the flag says, or the configuration, or anywhere. It is an error to
+// leave the loopback interface, because the demo has a consumer without a login. taken says that another program has the
+// port, so that a free one is taken.
+func listenAddress(flag, want string) (addr string, taken bool, err error) {
+	host, _, err := net.SplitHostPort(want)
+	if err != nil {
+		return "", false, cli.Usage("write host:port, such as 127.0.0.1:8433", "%s %q is no address", flag, want)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", false, cli.Usage("write 127.0.0.1:PORT; candor serve, with consumers that log in, listens elsewhere",
+			"%s %s is no loopback address, and the demo lets anybody in", flag, want)
+	}
+	lis, err := net.Listen("tcp", want)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return net.JoinHostPort(host, "0"), true, nil
+	}
+	if err != nil {
+		return "", false, cli.Fail("choose another address with "+flag, "%s: %w", flag, err)
+	}
+	return want, false, lis.Close()
+}

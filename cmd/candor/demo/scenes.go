@@ -1,0 +1,183 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// stage is what the scenes act on and look at.
+type stage struct {
+	cast    cast
+	servers modelServers
+	player  *player
+	watch   *watch
+	view    *view
+	// began is when the first scene did; length is how long all of them shall last.
+	began  time.Time
+	length time.Duration
+	// latchedBefore: an earlier demo in this directory left the limit tripped.
+	latchedBefore bool
+	broken        promises
+}
+
+// promises collects what the demo announced and did not see.
+type promises []string
+
+func (p *promises) check(kept bool, format string, args ...any) {
+	if !kept {
+		*p = append(*p, fmt.Sprintf(format, args...))
+	}
+}
+
+// patience is how long a scene waits, beyond its time, for what it promises: a busy machine is slow, and a probe of a
+// breaker may fail once more.
+const patience = 20 * time.Second
+
+// Ends of the scenes, as shares of the whole length.
+const (
+	endOfCalm       = 0.20
+	endOfOutage     = 0.42
+	endOfRecovery   = 0.55
+	endOfMemberLoss = 0.70
+	endOfMemberBack = 0.80
+)
+
+// play is the whole demo, in order. Its error is an interruption, or a server that couldn't come back; what merely did not
+// happen is collected in broken.
+func (s *stage) play(ctx context.Context) error {
+	for _, scene := range []func(context.Context) error{s.calm, s.primaryDies, s.memberDies, s.surge} {
+		if err := scene(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// until waits for the moment at a share of the length. It is over already when a scene before took longer.
+func (s *stage) until(ctx context.Context, share float64) error {
+	at := s.began.Add(time.Duration(share * float64(s.length)))
+	return sleep(ctx, time.Until(at))
+}
+
+const lookEvery = 25 * time.Millisecond
+
+// see waits until seen says yes, for as long as patience lasts. What doesn't show is a broken promise, and the play goes on.
+func (s *stage) see(ctx context.Context, promise string, seen func(state, figures) bool) error {
+	for deadline := time.Now().Add(patience); ; {
+		st, err := s.watch.state()
+		if seen(st, s.player.tally.figures()) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			if err != nil {
+				promise += fmt.Sprintf(" (the gateway's state: %v)", err)
+			}
+			s.broken.check(false, "%s", promise)
+			return nil
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// calm is scene 1: single rows and batches; sure ones accepted, unsure ones to the ensemble, what is unsure there to a
+// human.
+func (s *stage) calm(ctx context.Context) error {
+	s.view.announce(1, "Normal traffic: single digits and batches of %d. What %s isn't sure of, the ensemble %s answers, or a human will.",
+		batchRows, s.cast.primary, s.cast.ensemble)
+	if err := s.until(ctx, endOfCalm); err != nil {
+		return err
+	}
+	return s.see(ctx, "no row was accepted, or none was answered by the fallback, in normal traffic", func(_ state, f figures) bool {
+		return f.routes[candorv1.Route_ROUTE_ACCEPT] > 0 && f.routes[candorv1.Route_ROUTE_FALLBACK] > 0
+	})
+}
+
+// primaryDies is scene 2: killed in the middle of it, back later.
+func (s *stage) primaryDies(ctx context.Context) error {
+	name := s.cast.primary
+	s.view.announce(2, "The model server of %s is killed. Answers go on, labelled fallback and why; its breaker opens.", name)
+	before, _ := s.watch.state()
+	opened := before.backend(name).GetBreakerOpened()
+	if err := s.servers[name].kill(); err != nil {
+		return err
+	}
+	err := s.see(ctx, "the breaker of "+name+" did not open, or no answer was labelled fallback for it", func(st state, f figures) bool {
+		return st.backend(name).GetBreakerOpened() > opened && f.reasons[reasonBackendFailure] > 0 && f.reasons[reasonBreakerOpen] > 0
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.until(ctx, endOfOutage); err != nil {
+		return err
+	}
+	s.view.announce(2, "The model server of %s is back. Probes find out, and the breaker closes.", name)
+	if err := s.servers[name].start(ctx); err != nil {
+		return err
+	}
+	if err := s.seeClosed(ctx); err != nil {
+		return err
+	}
+	return s.until(ctx, endOfRecovery)
+}
+
+func (s *stage) seeClosed(ctx context.Context) error {
+	return s.see(ctx, "not every breaker closed when its model server was back", func(st state, _ figures) bool { return st.allClosed() })
+}
+
+// memberDies is scene 3: the ensemble without one of its members.
+func (s *stage) memberDies(ctx context.Context) error {
+	name := s.cast.member
+	s.view.announce(3, "The model server of %s, a member of the ensemble %s, is killed. Its rows are answered by what is left, and say so.",
+		name, s.cast.ensemble)
+	labelled := func(f figures) int { return f.reasons[reasonQuorumMissed] + f.reasons[reasonMemberMissing] }
+	before := labelled(s.player.tally.figures())
+	if err := s.servers[name].kill(); err != nil {
+		return err
+	}
+	err := s.see(ctx, "no fallback answer told of the missing "+name, func(_ state, f figures) bool { return labelled(f) > before })
+	if err != nil {
+		return err
+	}
+	if err := s.until(ctx, endOfMemberLoss); err != nil {
+		return err
+	}
+	s.view.announce(3, "The model server of %s is back.", name)
+	if err := s.servers[name].start(ctx); err != nil {
+		return err
+	}
+	if err := s.seeClosed(ctx); err != nil {
+		return err
+	}
+	return s.until(ctx, endOfMemberBack)
+}
+
+// surge is scene 4: far more of one action than its limit lets out, and then normal traffic again, in which it stays
+// withheld.
+func (s *stage) surge(ctx context.Context) error {
+	if s.latchedBefore {
+		s.view.announce(4, "The limit %s is still tripped, by an earlier demo in this folder: only a person resets it.", s.cast.limit)
+	} else {
+		s.view.announce(4, "A surge of %s: the limit %s lets %d of the action %s out, then it trips and holds the rest for a human.",
+			s.cast.surgeText(), s.cast.limit, s.cast.maxCount, s.cast.action)
+	}
+	s.player.surging.Store(true)
+	err := s.see(ctx, "the action limit "+s.cast.limit+" did not trip", func(st state, f figures) bool {
+		return st.limit(s.cast.limit).GetTripped() && f.withheld > 0
+	})
+	s.player.surging.Store(false)
+	if err != nil {
+		return err
+	}
+	withheld := s.player.tally.figures().withheld
+	s.view.announce(4, "The limit %s has tripped. Traffic is normal again, and it stays latched: every %s is withheld.", s.cast.limit, s.cast.action)
+	err = s.see(ctx, "the action limit "+s.cast.limit+" withheld nothing after its trip", func(_ state, f figures) bool { return f.withheld > withheld })
+	if err != nil {
+		return err
+	}
+	return s.until(ctx, 1)
+}

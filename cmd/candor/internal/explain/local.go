@@ -1,0 +1,82 @@
+package explain
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/candor-gateway/candor/audit"
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/store/sqlite"
+)
+
+// storeLog reads a store without a gateway.
+type storeLog struct{ store *sqlite.Store }
+
+func openStore(ctx context.Context, path string) (*storeLog, error) {
+	store, err := datadir.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &storeLog{store}, nil
+}
+
+func (l *storeLog) close() error { return l.store.Close(context.Background()) }
+
+func (l *storeLog) find(ctx context.Context, id string) (source, error) {
+	stored, err := l.store.Find(ctx, id)
+	if errors.Is(err, audit.ErrNotFound) {
+		return source{}, cli.Fail("copy the id from the reply's candor_prediction_id, and name the data of the gateway that made it",
+			"the log holds no prediction %s", id)
+	}
+	if err != nil {
+		return source{}, err
+	}
+	s := source{
+		record: stored.Record.GetPrediction(), made: time.UnixMicro(stored.Record.GetTimeUs()), writer: stored.Writer, sequence: stored.Seq,
+	}
+	page, err := l.store.List(ctx, review.Filter{PredictionID: id, Limit: max(1, len(s.record.GetRows()))})
+	if err != nil {
+		return source{}, err
+	}
+	for i := range page.Items {
+		s.items = append(s.items, itemProto(&page.Items[i]))
+	}
+	outcomes, err := l.store.Outcomes(ctx, id)
+	if err != nil {
+		return source{}, err
+	}
+	for _, o := range outcomes {
+		observed := time.UnixMicro(o.GetObserveTimeUs()).UTC()
+		s.outcomes = append(s.outcomes, outcome{Row: int(o.GetRow()), Answer: answerText(o.GetLabel(), o.Value), Time: &observed})
+	}
+	return s, nil
+}
+
+// itemProto is what the story tells of an item, in the form in which a gateway tells it.
+func itemProto(i *review.Item) *candorv1.ReviewItem {
+	out := &candorv1.ReviewItem{
+		Name: "reviewItems/" + i.ID, Queue: i.Queue, State: i.State, ReleaseState: i.Release, Row: i.Row, ExpectedLoss: i.ExpectedLoss,
+		CreateTime: timestamppb.New(i.Created), ExpireTime: timestamppb.New(i.Deadline), OnExpire: i.OnExpire,
+		Holder: i.Holder, Epoch: i.Epoch, Verdict: i.Verdict,
+	}
+	if !i.LeaseUntil.IsZero() {
+		out.LeaseExpireTime = timestamppb.New(i.LeaseUntil)
+	}
+	return out
+}
+
+func (l *storeLog) summarize(ctx context.Context, q audit.Query) (audit.Summary, error) {
+	if q.Until.IsZero() {
+		q.Until = l.store.Now()
+	}
+	if !q.Since.Before(q.Until) {
+		return audit.Summary{}, cli.Usage("give a --since that lies before --until", "the span of time is empty")
+	}
+	return l.store.Summarize(ctx, q)
+}

@@ -1,0 +1,76 @@
+package explain
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/candor-gateway/candor/audit"
+	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// gatewayLog asks a running gateway.
+type gatewayLog struct {
+	conn   *remote.Conn
+	client candorv1.ExplainServiceClient
+}
+
+func (g *gatewayLog) close() error { return g.conn.Close() }
+
+func (g *gatewayLog) find(ctx context.Context, id string) (source, error) {
+	ctx, cancel := g.conn.Context(ctx)
+	defer cancel()
+	resp, err := g.client.ExplainPrediction(ctx, &candorv1.ExplainPredictionRequest{PredictionId: id})
+	if err != nil {
+		return source{}, err
+	}
+	s := source{
+		record: resp.GetRecord(), items: resp.GetReviewItems(), writer: resp.GetWriter(), sequence: resp.GetSequence(),
+		made: timeOfID(resp.GetRecord().GetPredictionId()),
+	}
+	for _, p := range resp.GetPredictions() {
+		if t := p.GetCreateTime(); t != nil {
+			s.made = t.AsTime()
+		}
+		if p.GetOutcome() != "" {
+			s.outcomes = append(s.outcomes, outcome{Row: int(p.GetRow()), Answer: p.GetOutcome()})
+		}
+	}
+	return s, nil
+}
+
+// timeOfID is the time in a UUIDv7, to the millisecond.
+func timeOfID(b []byte) time.Time {
+	id, err := uuid.FromBytes(b)
+	if err != nil {
+		return time.Time{}
+	}
+	sec, nsec := id.Time().UnixTime()
+	return time.Unix(sec, nsec)
+}
+
+func (g *gatewayLog) summarize(ctx context.Context, q audit.Query) (audit.Summary, error) {
+	ctx, cancel := g.conn.Context(ctx)
+	defer cancel()
+	req := &candorv1.SummarizeDecisionsRequest{
+		Since: timestamppb.New(q.Since), Model: q.Model, Consumer: q.Consumer, Action: q.Action, Route: q.Route, By: q.By,
+	}
+	if !q.Until.IsZero() {
+		req.Until = timestamppb.New(q.Until)
+	}
+	resp, err := g.client.SummarizeDecisions(ctx, req)
+	if err != nil {
+		return audit.Summary{}, err
+	}
+	sum := audit.Summary{Total: resp.GetTotal(), TotalBefore: resp.GetTotalBefore()}
+	for _, gr := range resp.GetGroups() {
+		sum.Groups = append(sum.Groups, audit.Group{
+			Keys: gr.GetKeys(), Count: gr.GetCount(), CountBefore: gr.GetCountBefore(), Example: gr.GetExamplePredictionId(),
+		})
+	}
+	return sum, nil
+}

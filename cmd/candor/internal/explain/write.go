@@ -1,0 +1,262 @@
+package explain
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+)
+
+// maxRowsTold is how many rows of a batch are told in full unless one is asked for.
+const maxRowsTold = 8
+
+// write tells the story to a person. row is the one to tell; -1: all that are worth it.
+func write(w io.Writer, s Story, row int) error {
+	p := &printer{}
+	p.head(s)
+	switch {
+	case row >= 0:
+		p.row(s, &s.Rows[row])
+	case len(s.Rows) == 1:
+		p.row(s, &s.Rows[0])
+	default:
+		p.batch(s)
+	}
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// printer builds the text. Everything that came from elsewhere goes through cli.Plain.
+type printer struct{ strings.Builder }
+
+func (p *printer) line(format string, args ...any) {
+	fmt.Fprintf(&p.Builder, format, args...)
+	p.WriteByte('\n')
+}
+
+// field is a line of a block: a name and what there is to say, left out when that is nothing.
+func (p *printer) field(name, value string) {
+	if value != "" {
+		p.line("  %-10s %s", name, value)
+	}
+}
+
+func (p *printer) head(s Story) {
+	p.line("prediction %s", s.PredictionID)
+	p.field("model", cli.Plain(s.Model))
+	by := "consumer " + cli.Plain(s.Consumer)
+	if s.RequestID != "" {
+		by += ", request id " + cli.Plain(s.RequestID)
+	}
+	p.field("made", s.Time.Format("2006-01-02 15:04:05.000 UTC")+" for "+by)
+	p.field("policy", fmt.Sprintf("%s, mode %s, confidence %s", s.PolicyDigest, strings.ToLower(s.Mode), strings.ToLower(s.ConfidenceMethod)))
+	p.field("took", fmt.Sprintf("%.1f ms in all", s.Millis))
+	trace := s.TraceID
+	if trace == "" {
+		trace = "not sampled"
+	}
+	p.field("trace", trace)
+	p.field("log", fmt.Sprintf("writer %s, record %d", cli.Plain(s.Log.Writer), s.Log.Sequence))
+}
+
+// batch is an overview of all rows, and the story of those that did not simply pass.
+func (p *printer) batch(s Story) {
+	p.line("\nrows")
+	table := [][]string{{"  ROW", "ROUTE", "ANSWER", "BY", "STATE", "REASONS"}}
+	var told []*Row
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		names := make([]string, len(r.Reasons))
+		for j, why := range r.Reasons {
+			names[j] = why.Reason
+		}
+		table = append(table, []string{fmt.Sprintf("  %d", r.Row), routeText(r), r.Answer, r.AnsweredBy, r.State, strings.Join(names, ", ")})
+		if !r.plain {
+			told = append(told, r)
+		}
+	}
+	_ = cli.Table(&p.Builder, table) // a strings.Builder doesn't fail
+	for i, r := range told {
+		if i == maxRowsTold {
+			p.line("\n%s more that did not simply pass: --row N tells one", cli.Count(len(told)-i, "row"))
+			break
+		}
+		p.line("\nrow %d", r.Row)
+		p.row(s, r)
+	}
+}
+
+func routeText(r *Row) string {
+	if r.Route != r.AppliedRoute {
+		return r.Route + " (applied: " + r.AppliedRoute + ")"
+	}
+	return r.Route
+}
+
+func (p *printer) row(s Story, r *Row) {
+	p.line("\npath")
+	p.path(r)
+	p.line("\ncompared")
+	for _, c := range r.Compared {
+		p.field(cli.Plain(c.Stage), c.String())
+	}
+	p.line("\nwhy")
+	for _, why := range r.Reasons {
+		p.line("  %-20s %s", why.Reason, why.Means)
+	}
+	if r.Route != r.AppliedRoute {
+		p.line("  mode %s: the decision was %s, what was done is %s", strings.ToLower(s.Mode), r.Route, r.AppliedRoute)
+	}
+	p.line("\nresult")
+	p.field("route", routeText(r))
+	p.field("answer", result(r))
+	if r.Uncertainty != nil {
+		p.field("uncertain", fmt.Sprintf("%s %s", strings.ToLower(r.Uncertainty.Kind), cli.Number(r.Uncertainty.Value)))
+	}
+	p.field("action", cli.Plain(r.Action))
+	if r.Limit != "" {
+		p.field("limit", cli.Plain(r.Limit)+" had tripped and withheld the answer")
+	}
+	if r.Review != nil {
+		p.review(r.Review)
+	}
+	for _, o := range r.Outcomes {
+		when := ""
+		if o.Time != nil {
+			when = " at " + cli.Time(*o.Time)
+		}
+		p.line("\noutcome\n  %-10s %q%s", "truth", o.Answer, when)
+	}
+}
+
+func result(r *Row) string {
+	switch r.State {
+	case "FINAL":
+		return fmt.Sprintf("%q, final, by %s", r.Answer, cli.Plain(r.AnsweredBy))
+	case "PROVISIONAL":
+		return fmt.Sprintf("%q, provisional while a review is open, by %s", r.Answer, cli.Plain(r.AnsweredBy))
+	case "PENDING":
+		return "none yet: a review is open"
+	}
+	if r.Review != nil && r.Review.Verdict != nil {
+		return fmt.Sprintf("none: %q by %s is held by an action limit", r.Review.Verdict.Answer, cli.Plain(r.Review.Verdict.Author))
+	}
+	return "none: nothing was released"
+}
+
+func (p *printer) review(r *Review) {
+	p.line("\nreview")
+	p.field("item", r.Item)
+	p.field("queue", fmt.Sprintf("%s, %s, %s", cli.Plain(r.Queue), strings.ToLower(r.State), strings.ToLower(r.ReleaseState)))
+	p.field("created", fmt.Sprintf("%s, expected loss %s", cli.Time(r.Created), cli.Number(r.ExpectedLoss)))
+	if r.Claims > 0 {
+		claimed := cli.Count(r.Claims, "time")
+		if r.Holder != "" {
+			claimed += ", now by " + cli.Plain(r.Holder)
+		}
+		if r.LeaseUntil != nil {
+			claimed += " until " + cli.Time(*r.LeaseUntil)
+		}
+		p.field("claimed", claimed)
+	}
+	p.field("deadline", fmt.Sprintf("%s, then %s", cli.Time(r.Deadline), strings.ToLower(r.OnExpire)))
+	v := r.Verdict
+	if v == nil {
+		return
+	}
+	p.field("verdict", fmt.Sprintf("%q by %s at %s, %s after the prediction", v.Answer, cli.Plain(v.Author), cli.Time(v.Time), cli.Span(v.Time.Sub(r.Created))))
+	if v.Confidence != nil {
+		p.field("sure", cli.Number(*v.Confidence))
+	}
+	p.field("reason", cli.Plain(v.Reason))
+	p.field("note", cli.Plain(v.Note))
+}
+
+// path draws the stages as a tree: members below their ensemble, the person who answered last.
+func (p *printer) path(r *Row) {
+	top := make([]Step, 0, len(r.Path)+1)
+	children := map[string][]Step{}
+	for _, s := range r.Path {
+		if s.Parent == "" {
+			top = append(top, s)
+		} else {
+			children[s.Parent] = append(children[s.Parent], s)
+		}
+	}
+	if r.Review != nil && r.Review.Verdict != nil {
+		v := r.Review.Verdict
+		took := v.Time.Sub(r.Review.Created)
+		top = append(top, Step{Stage: v.Author, Kind: "HUMAN", Millis: float64(took) / float64(time.Millisecond), Answer: v.Answer, Confidence: v.Confidence})
+	}
+	var rows [][]string
+	add := func(s Step, indent string, last bool) {
+		branch := "├─ "
+		if last {
+			branch = "└─ "
+		}
+		rows = append(rows, stepCells("  "+indent+branch, s))
+	}
+	for i, s := range top {
+		last := i == len(top)-1
+		add(s, "", last)
+		indent := "│  "
+		if last {
+			indent = "   "
+		}
+		below := children[s.Stage]
+		if s.Kind != "ENSEMBLE" {
+			below = nil
+		}
+		for j, member := range below {
+			add(member, indent, j == len(below)-1)
+		}
+	}
+	_ = cli.Table(&p.Builder, rows)
+}
+
+func stepCells(branch string, s Step) []string {
+	name := s.Stage
+	if s.Version != "" {
+		name += " version " + s.Version
+	}
+	took := fmt.Sprintf("%.1f ms", s.Millis)
+	if s.Kind == "HUMAN" {
+		took = cli.Span(time.Duration(s.Millis * float64(time.Millisecond)))
+	}
+	var said []string
+	switch {
+	case s.Failure != "":
+		said = append(said, "no answer: "+s.Failure)
+		if s.Detail != "" {
+			said = append(said, fmt.Sprintf("%s (%s)", s.Detail, saidBy(s.SaidBy)))
+		} else {
+			said = append(said, saidBy(s.SaidBy))
+		}
+	case s.Answer == "" && s.Confidence == nil:
+		said = append(said, "no usable answer for this row")
+		if s.Detail != "" {
+			said = append(said, s.Detail)
+		}
+	default:
+		said = append(said, fmt.Sprintf("%q", s.Answer))
+		if s.Confidence != nil {
+			said = append(said, "confidence "+cli.Number(*s.Confidence))
+		}
+	}
+	if s.Attempts > 1 {
+		said = append(said, fmt.Sprintf("%d attempts", s.Attempts))
+	}
+	if s.AgeSeconds > 0 {
+		said = append(said, "model is "+cli.Span(time.Duration(s.AgeSeconds)*time.Second)+" old")
+	}
+	return []string{branch + name, strings.ToLower(s.Kind), took, strings.Join(said, ", ")}
+}
+
+func saidBy(source string) string {
+	if source == "BACKEND" {
+		return "the model server said so"
+	}
+	return "we inferred it"
+}

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/config"
+	"github.com/candor-gateway/candor/gateway"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/store/sqlite"
+)
+
+// Options of Run.
+type Options struct {
+	// Config is the configuration file.
+	Config string
+	// Log gets what happens; nil: nobody does.
+	Log *slog.Logger
+	// Stdout gets spans when telemetry.trace_file is "-".
+	Stdout io.Writer
+	// Version of the program, for clients that ask.
+	Version string
+	// Ready, when not nil, is called once the gateway listens.
+	Ready func(gateway.Addrs)
+}
+
+// closeTimeout bounds how long the store may take to write what is queued: longer than any disk that still works needs.
+const closeTimeout = 30 * time.Second
+
+// Run serves the configuration until ctx ends, drains, and gives everything back in the opposite order of taking it. A clean
+// stop answers nil. Faults of the configuration are a config.Faults; nothing is opened then.
+func Run(ctx context.Context, o Options) (err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg, err := load(o.Config, o.Log)
+	if err != nil {
+		return err
+	}
+	var cleanups cleanups
+	defer func() { err = errors.Join(err, cleanups.run()) }()
+
+	store, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), cfg.GetStore().GetIdentity(), sqlite.Options{
+		MaxLinger:    cfg.GetAudit().GetMaxLinger().AsDuration(),
+		QueueRecords: int(cfg.GetAudit().GetQueueRecords()),
+		Logger:       o.Log,
+	})
+	if err != nil {
+		return storeError(err)
+	}
+	cleanups.add(func() error {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		return store.Close(closing)
+	})
+
+	spans, closeSpans, err := openSpans(ctx, cfg.GetTelemetry(), o.Stdout)
+	if err != nil {
+		return err
+	}
+	cleanups.add(closeSpans)
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	// The gateway closes its exporters when it is closed, and when it can't be made.
+	g, err := gateway.New(ctx, cfg, gateway.Deps{
+		Ledger: store, Reviews: store, Limits: store, Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Config, err)
+	}
+	cleanups.add(g.Close)
+
+	cleanups.add(startSweep(ctx, store, cfg.GetRetention(), o.Log))
+
+	return g.Run(ctx, func(a gateway.Addrs) {
+		o.Log.Info("listening", slog.String("grpc", a.GRPC), slog.String("http", a.HTTP), slog.String("store", store.Identity()))
+		if o.Ready != nil {
+			o.Ready(a)
+		}
+	})
+}
+
+// load reads the configuration; its warnings go to the log, and the names of files in it start at its folder.
+func load(path string, log *slog.Logger) (*candorv1.Config, error) {
+	cfg, faults := config.Check(path)
+	if len(faults.Errors()) > 0 {
+		return nil, faults
+	}
+	for _, w := range faults.Warnings() {
+		log.Warn("configuration", slog.String("fault", w.String()))
+	}
+	resolve(cfg, filepath.Dir(path))
+	return cfg, nil
+}
+
+// storeError puts a store's refusal in the form of the command line: the store has the remedy.
+func storeError(err error) error {
+	var open *sqlite.OpenError
+	if errors.As(err, &open) {
+		return &cli.Error{What: fmt.Sprintf("store %s: %v", open.Path, open.Err), Remedy: open.Remedy, Err: err}
+	}
+	return err
+}
+
+// cleanups are run last in, first out.
+type cleanups []func() error
+
+func (c *cleanups) add(f func() error) { *c = append(*c, f) }
+
+func (c *cleanups) run() error {
+	var errs []error
+	for i := len(*c) - 1; i >= 0; i-- {
+		errs = append(errs, (*c)[i]())
+	}
+	return errors.Join(errs...)
+}

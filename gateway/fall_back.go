@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"github.com/candor-gateway/candor/backend"
+	"github.com/candor-gateway/candor/fallback"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/router"
+)
+
+// fallBack sends the rows that go to fallback, and only they, to the ensemble in one sub-batch, and decides again.
+func (g *Gateway) fallBack(c *call) {
+	var rows []int
+	for i := range c.rows {
+		if c.rows[i].applied == candorv1.Route_ROUTE_FALLBACK {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	result := c.model.ensemble.Run(c.ctx, rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
+		return g.askMember(ctx, c, name, rows)
+	})
+	base := len(c.stages)
+	c.stages = append(c.stages, result.Stages...)
+	for s, stage := range result.Stages {
+		c.note(base+s, stage)
+	}
+	for j, i := range rows {
+		r := &c.rows[i]
+		r.decision = router.DecideFallback(c.model.policy, r.decision, result.Evidence[j])
+		r.applied = r.decision.Route
+		r.answer, r.answeredBy = result.Evidence[j], -1
+		if result.AnsweredBy[j] >= 0 {
+			r.answeredBy = base + result.AnsweredBy[j]
+		}
+	}
+}
+
+// askMember asks one backend for some rows of the call. It may run beside others of the same call, and reads the call only.
+func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []int) fallback.Reply {
+	b := g.backends[name]
+	cfg := g.cfg.GetBackends()[name]
+	reply := fallback.Reply{Version: cfg.GetVersion(), Created: cfg.GetCard().GetCreatedAt().GetSeconds(), Attempts: 1}
+	request, err := c.req.SelectRows(rows, len(c.rows), c.model.card.Shared, forMember(b))
+	if err != nil {
+		reply.Failure = &fallback.Failure{
+			Reason: candorv1.Reason_REASON_CONTRACT_FAILURE, Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED, Detail: err.Error(),
+		}
+		return reply
+	}
+	check := func(resp *wire.Response) backend.Verdict {
+		var v backend.Verdict
+		reply.Evidence, v = b.Card().Evidence(name, resp, len(rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		return v
+	}
+	ctx = c.trace.attempt(ctx, name, candorv1.StepKind_STEP_KIND_MEMBER)
+	answer, err := b.Infer(ctx, request, check)
+	if err != nil {
+		var f *backend.Failure
+		reply.Evidence = nil
+		if !errors.As(err, &f) {
+			f = &backend.Failure{Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Message: err.Error()}
+		}
+		reply.Failure = &fallback.Failure{Reason: f.Reason, Source: f.Source, Detail: f.Message}
+		reply.Attempts = f.Attempts
+		return reply
+	}
+	reply.Attempts = answer.Attempts
+	return reply
+}

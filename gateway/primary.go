@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/candor-gateway/candor/backend"
+	"github.com/candor-gateway/candor/fallback"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/router"
+)
+
+// primaryShareDiv: with a fallback behind it, the primary may use this part of the remaining time, so that one that hangs
+// leaves enough for an answer from somebody else.
+const primaryShareDiv = 2
+
+// askPrimary calls the primary and makes one Evidence per row. Its error ends the call: the client's own fault, or nobody
+// left to ask.
+func (g *Gateway) askPrimary(c *call) error {
+	ctx := c.ctx
+	if c.model.ensemble != nil {
+		deadline, _ := ctx.Deadline()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/primaryShareDiv)
+		defer cancel()
+	}
+	b := c.model.primary
+	began := time.Now()
+	var evidence []router.Evidence
+	check := func(resp *wire.Response) backend.Verdict {
+		var v backend.Verdict
+		evidence, v = b.Card().Evidence(b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		return v
+	}
+	ctx = c.trace.attempt(ctx, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	answer, err := b.Infer(ctx, c.req.Forward(c.forward(b)), check)
+	stage := fallback.Stage{
+		Kind: candorv1.StepKind_STEP_KIND_PRIMARY, Name: b.Name(), Version: c.model.backendCfg.GetVersion(),
+		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,
+	}
+	if err == nil {
+		stage.Evidence, stage.Attempts = evidence, answer.Attempts
+		c.response = answer.Response
+		for i := range c.rows {
+			c.rows[i].evidence = evidence[i]
+		}
+	} else {
+		var f *backend.Failure
+		if !errors.As(err, &f) {
+			f = &backend.Failure{Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Code: codes.Internal, Message: err.Error()}
+		}
+		c.failure, stage.Attempts = f, f.Attempts
+		stage.Failure = &fallback.Failure{Reason: f.Reason, Source: f.Source, Detail: f.Message}
+		for i := range c.rows {
+			c.rows[i].evidence = router.Failed(b.Name(), f.Reason, f.Message)
+		}
+	}
+	c.stages = append(c.stages, stage)
+	c.note(0, stage)
+	if c.failure != nil {
+		return g.hopeless(c)
+	}
+	return nil
+}
+
+// hopeless answers the error of a failure that no other stage can mend: the model server refused the client's own input, the
+// client has gone, or there is neither fallback nor review.
+func (g *Gateway) hopeless(c *call) error {
+	f, b := c.failure, c.model.primary
+	if errors.Is(context.Cause(c.ctx), context.Canceled) {
+		return errf(codes.Canceled, candorv1.ErrorReason_ERROR_REASON_CANCELLED, "the caller went away")
+	}
+	said := "gateway"
+	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND {
+		said = "backend"
+	}
+	if f.Class == backend.Excluded && f.Code == codes.ResourceExhausted {
+		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE, "backend %q: %s", b.Name(), f.Message).
+			with("limit_bytes", count(int(g.cfg.GetListen().GetMaxMessageBytes()))).with("backend", b.Name())
+	}
+	if f.Class == backend.Alive && (f.Code == codes.InvalidArgument || f.Code == codes.OutOfRange) {
+		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_BACKEND_ERROR, "the model server of backend %q refused the request: %s", b.Name(), f.Message).
+			with("backend", b.Name()).with("said_by", said)
+	}
+	p := c.model.policy
+	if p.HasFallback || p.HasReview {
+		return nil
+	}
+	e := backendError(f).with("backend", b.Name()).with("said_by", said)
+	e.Message = "backend " + b.Name() + ": " + e.Message
+	return e
+}
+
+// backendError keeps the status that a model server gave, and finds one for what we inferred.
+func backendError(f *backend.Failure) *Error {
+	switch f.Reason {
+	case candorv1.Reason_REASON_CONTRACT_FAILURE:
+		return errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_BACKEND_CONTRACT_FAILURE, "the answer broke the model's card: %s", f.Message).
+			with("fault", f.Message)
+	case candorv1.Reason_REASON_DEADLINE:
+		return errf(codes.DeadlineExceeded, candorv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED, "%s", f.Message).with("stage", f.Backend)
+	case candorv1.Reason_REASON_OVERLOAD:
+		e := errf(codes.ResourceExhausted, candorv1.ErrorReason_ERROR_REASON_OVERLOADED, "%s", f.Message)
+		e.RetryAfter = time.Second
+		return e
+	}
+	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND && f.Code != codes.Unavailable && f.Code != codes.Unknown {
+		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_BACKEND_ERROR, "%s", f.Message)
+	}
+	e := errf(codes.Unavailable, candorv1.ErrorReason_ERROR_REASON_BACKEND_UNAVAILABLE, "%s", f.Message)
+	e.RetryAfter = time.Second
+	return e
+}

@@ -1,0 +1,246 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/store/sqlite"
+	"github.com/candor-gateway/candor/store/storetest"
+)
+
+// childPath is set in the environment of a process that is to be killed: the store it serves from.
+const childPath = "CANDOR_TEST_KILL_STORE"
+
+// TestKilledChild isn't a test: it's the process that TestKill starts and kills. It records, claims and resolves until then,
+// and says on standard output what has been acknowledged, one line each, after it was.
+func TestKilledChild(t *testing.T) {
+	path := os.Getenv(childPath)
+	if path == "" {
+		t.Skip("runs in a child process of TestKill only")
+	}
+	s, err := sqlite.Open(context.Background(), path, identity, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One write per line, so that a line is whole or absent.
+	say := func(format string, args ...any) { fmt.Fprintf(os.Stdout, "ack "+format+"\n", args...) }
+	ctx := context.Background()
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for {
+				rec, items := storetest.Deferral(s.Now(), "q", 2)
+				if err := s.Record(ctx, rec, items); err != nil {
+					panic(err)
+				}
+				say("item %s", items[0].ID)
+				say("item %s", items[1].ID)
+				// Company for the commits; nothing is promised of it.
+				if err := s.Enqueue(ctx, storetest.Accept(uuid.Must(uuid.NewV7()))); err != nil {
+					panic(err)
+				}
+			}
+		})
+	}
+	for c := range 3 {
+		wg.Go(func() {
+			holder := fmt.Sprintf("reviewer-%d", c)
+			for n := 0; ; n++ {
+				it, err := s.Claim(ctx, review.Claim{Queue: "q", Holder: holder, Now: s.Now(), LeaseFor: func(string) time.Duration { return time.Hour }})
+				if errors.Is(err, review.ErrEmpty) {
+					continue
+				}
+				if err != nil {
+					panic(err)
+				}
+				say("claim %s %s %d", it.ID, holder, it.Epoch)
+				if n%4 == 0 {
+					continue // some stay claimed
+				}
+				if _, err := s.Resolve(ctx, review.Resolution{
+					Lease: review.Lease{ID: it.ID, Holder: holder, Epoch: it.Epoch}, Now: s.Now(), Verdict: storetest.Verdict(holder),
+					RequestID: "r-" + it.ID, Release: 2,
+				}); err != nil {
+					panic(err)
+				}
+				say("verdict %s %s %d", it.ID, holder, it.Epoch)
+			}
+		})
+	}
+	wg.Go(func() {
+		for n := 0; ; n++ {
+			limit := fmt.Sprintf("limit-%d-%s", n, uuid.NewString())
+			if err := s.Lease(ctx, limits.Lease{Limit: limit, ID: 1, Count: 5, From: s.Now(), Until: s.Now()}, nil); err != nil {
+				panic(err)
+			}
+			if _, err := s.Trip(ctx, limits.Trip{ID: "t-" + limit, Limit: limit, At: s.Now()}); err != nil {
+				panic(err)
+			}
+			say("trip %s", limit)
+		}
+	})
+	wg.Wait()
+}
+
+// acks is what killed processes have acknowledged.
+type acks struct {
+	items, trips []string
+	claims       map[string]string
+	verdicts     map[string]string
+}
+
+// runAndKill starts a process on the store, and kills it once it has acknowledged that much.
+func (a *acks) runAndKill(t *testing.T, path string, enough int) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run=^TestKilledChild$", "-test.count=1")
+	cmd.Env = append(os.Environ(), childPath+"="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// A process that never gets that far is killed all the same.
+	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	lines := 0
+	in := bufio.NewReader(out)
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			break // a line without its end doesn't count
+		}
+		fields := strings.Fields(line)
+		if len(fields) < 3 || fields[0] != "ack" {
+			t.Logf("child: %s", strings.TrimSpace(line))
+			continue
+		}
+		switch fields[1] {
+		case "item":
+			a.items = append(a.items, fields[2])
+		case "trip":
+			a.trips = append(a.trips, fields[2])
+		case "claim":
+			a.claims[fields[2]] = fields[3] + " " + fields[4]
+		case "verdict":
+			a.verdicts[fields[2]] = fields[3] + " " + fields[4]
+		}
+		if lines++; lines == enough {
+			if err := cmd.Process.Kill(); err != nil { // SIGKILL
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err == nil || lines < enough {
+		t.Fatalf("the child ended by itself after %d lines: %v", lines, err)
+	}
+}
+
+func TestKill(t *testing.T) {
+	if os.Getenv(childPath) != "" {
+		t.Skip("this is the child")
+	}
+	path := initialised(t)
+	a := acks{claims: map[string]string{}, verdicts: map[string]string{}}
+	for round, enough := range []int{400, 1, 700} {
+		a.runAndKill(t, path, enough)
+		// What was left behind can be read as it is, before anybody serves from it again.
+		if report := verifyFile(t, path); report.Fault() != nil {
+			t.Fatalf("round %d: %v", round, report.Fault())
+		}
+		a.check(t, path)
+	}
+	if len(a.verdicts) < 50 || len(a.trips) < 10 || len(a.claims) <= len(a.verdicts) {
+		t.Errorf("only %d verdicts, %d trips, %d claims were acknowledged; the test shows too little", len(a.verdicts), len(a.trips), len(a.claims))
+	}
+}
+
+// check opens the store and looks for everything that was acknowledged.
+func (a *acks) check(t *testing.T, path string) {
+	t.Helper()
+	d := open(t, path, sqlite.Options{})
+	for _, id := range a.items {
+		it, err := d.Get(t.Context(), id)
+		if err != nil {
+			t.Fatalf("an acknowledged item is lost: %v", err)
+		}
+		if _, err := d.Find(t.Context(), it.PredictionID); err != nil {
+			t.Fatalf("an item's decision is lost: %v", err)
+		}
+	}
+	for id, claim := range a.claims {
+		it, err := d.Get(t.Context(), id)
+		if err != nil || fmt.Sprint(it.Holder, " ", it.Epoch) != claim {
+			t.Errorf("item %s is held by %s at %d (%v); acknowledged was %s", id, it.Holder, it.Epoch, err, claim)
+		}
+	}
+	counts := map[string]int{}
+	var after uint64
+	for {
+		finals, err := d.Finals(t.Context(), after, 500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(finals) == 0 {
+			break
+		}
+		for _, f := range finals {
+			after = f.Position
+			counts[f.Item.ID]++
+		}
+	}
+	for id, n := range counts {
+		if n != 1 {
+			t.Errorf("item %s has %d final answers", id, n)
+		}
+	}
+	for id, by := range a.verdicts {
+		holder, _, _ := strings.Cut(by, " ")
+		it, err := d.Get(t.Context(), id)
+		if err != nil || counts[id] != 1 || it.Verdict.GetLabel() != holder {
+			t.Errorf("item %s: %d final answers, verdict %v (%v); acknowledged was one by %s", id, counts[id], it.Verdict, err, by)
+			continue
+		}
+		// A client that didn't get the answer asks again.
+		again, err := d.Resolve(t.Context(), review.Resolution{
+			Lease: review.Lease{ID: id, Holder: holder, Epoch: it.Epoch}, Now: d.Now(), Verdict: storetest.Verdict("another"),
+			RequestID: "r-" + id, Release: 2,
+		})
+		if err != nil || again.Verdict.GetLabel() != holder {
+			t.Errorf("item %s resolved again: %v, %v", id, again.Verdict, err)
+		}
+	}
+	states, err := d.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range a.trips {
+		if st := states[limit]; !st.Tripped || len(st.Leases) != 1 {
+			t.Errorf("limit %s: tripped %t, %d leases; acknowledged were a trip and a lease", limit, st.Tripped, len(st.Leases))
+		}
+	}
+	if report, err := d.VerifyLog(t.Context()); err != nil || report.Fault() != nil {
+		t.Errorf("the log: %v, %v", report.Fault(), err)
+	}
+	if err := d.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

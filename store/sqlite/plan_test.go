@@ -1,0 +1,53 @@
+package sqlite
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/candor-gateway/candor/review"
+)
+
+// Queries of the request path and of the queue must not sort or walk a whole table, however much is in it.
+func TestQueryPlans(t *testing.T) {
+	s := fresh(t, Options{})
+	list := func(f review.Filter) string {
+		f.Limit = 10
+		q, _, err := listQuery(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	after := review.PageToken(review.Item{ID: "x"})
+	for name, tc := range map[string]struct{ query, index string }{
+		"the next of a queue":  {nextOfQueue, "review_items_next_of_queue"},
+		"the next of all":      {nextOfAll, "review_items_next "},
+		"the next of some":     {nextOfQueues, "review_items_next "},
+		"a prediction":         {`SELECT data FROM log WHERE prediction_id = ?`, "log_predictions"},
+		"a list":               {list(review.Filter{}), "review_items_newest"},
+		"a later page":         {list(review.Filter{After: after}), "review_items_newest"},
+		"a list of a state":    {list(review.Filter{State: 1, After: after}), "review_items_newest_of_state"},
+		"items of one decided": {list(review.Filter{PredictionID: "x"}), "review_items_prediction"},
+		"a page of the log":    {`SELECT seq FROM log WHERE writer = ? AND seq > ? ORDER BY seq LIMIT ?`, "PRIMARY KEY"},
+		"decisions of a kind": {`SELECT sum(row_count) FROM decisions d WHERE d.kind = ? AND d.time_us >= ? AND d.time_us < ?`,
+			"PRIMARY KEY (kind=? AND time_us>? AND time_us<?)"},
+		"overdue items":  {overdue, "review_items_deadline"},
+		"payloads to go": {sweep, "review_payloads_finished"},
+		"alerts":         {`SELECT id FROM limit_trips WHERE delivered = 0 ORDER BY position`, "limit_trips_undelivered"},
+	} {
+		var plan []string
+		if err := s.reader(t.Context())(`EXPLAIN QUERY PLAN `+tc.query, make([]any, strings.Count(tc.query, "?")), func(row scanner) error {
+			var id, parent, unused int
+			var detail string
+			err := row.Scan(&id, &parent, &unused, &detail)
+			plan = append(plan, detail)
+			return err
+		}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all := strings.Join(plan, " ; ") + " "
+		if !strings.Contains(all, tc.index) || strings.Contains(all, "TEMP B-TREE") {
+			t.Errorf("%s: the plan is %q; want %s and no sorting", name, all, tc.index)
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+// Held answers items whose answer a limit holds; see review.Store.
+func (s *Store) Held(ctx context.Context, except []string, limit int) ([]review.Item, error) {
+	const doing = "sqlite: list held answers"
+	if limit < 1 {
+		return nil, fmt.Errorf("%s: limit is %d: give at least 1", doing, limit)
+	}
+	query := `SELECT ` + itemColumns + ` FROM review_items WHERE release_state = 1 AND held_by <> '' AND state IN (3, 4)`
+	args := make([]any, 0, len(except)+1)
+	if len(except) > 0 {
+		query += ` AND held_by NOT IN (?` + strings.Repeat(`, ?`, len(except)-1) + `)`
+		for _, name := range except {
+			args = append(args, name)
+		}
+	}
+	items, err := s.readItems(ctx, query+` ORDER BY final_us, id LIMIT ?`, append(args, limit))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return items, nil
+}
+
+// LetOut releases a held answer; see review.Store.
+func (s *Store) LetOut(ctx context.Context, id string, now time.Time) (review.Item, error) {
+	var item review.Item
+	err := s.write(ctx, "sqlite: let a held answer out", func(t *tx) (err error) {
+		if item, err = loadItem(t.query, id); err != nil {
+			return err
+		}
+		if !finished(item) || item.HeldBy == "" || item.Release != candorv1.ReleaseState_RELEASE_STATE_HELD {
+			return review.ErrNotHeld
+		}
+		item.Release, item.HeldBy, item.FinalTime = candorv1.ReleaseState_RELEASE_STATE_RELEASED, "", instant(micros(now))
+		if _, err := t.exec(`UPDATE review_items SET release_state = ?, held_by = '', final_us = ? WHERE id = ?`,
+			int64(item.Release), micros(now), id); err != nil {
+			return fmt.Errorf("release the answer: %w", err)
+		}
+		return t.announce(item)
+	})
+	if err != nil {
+		return review.Item{}, err
+	}
+	return item, nil
+}
