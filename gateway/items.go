@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 
 	"github.com/google/uuid"
@@ -98,11 +97,10 @@ func (c *call) payload(i int) *candorv1.ReviewPayload {
 	if len(p.Tensors) == 0 {
 		return nil
 	}
-	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
+	_, sum, err := review.EncodePayload(p)
 	if err != nil {
 		return nil
 	}
-	sum := sha256.Sum256(encoded)
 	p.Sha256 = hex.EncodeToString(sum[:])
 	return p
 }

@@ -42,8 +42,10 @@ func connectWriter(path string) (*sql.DB, error) {
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
 		"_foreign_keys": {"1"},
-		// What retention removes is overwritten, too.
-		"_pragma": {"secure_delete(1)"},
+		"_pragma": {
+			"secure_delete(1)",   // what retention removes is overwritten, too
+			"temp_store(MEMORY)", // or every savepoint would write a file
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -194,7 +194,7 @@ func (w *writer) collect() (plain []queued, jobs []*job, more bool) {
 				due = time.After(w.linger - time.Since(r.arrived))
 			}
 			if w.backoff == 0 && len(plain) >= min(maxBatch, cap(w.queue)) {
-				return w.drain(plain, jobs, true)
+				return plain, jobs, true
 			}
 		case <-due:
 			return w.drain(plain, jobs, true)

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"Summarize", summarizeTests},
 		{"Review", reviewTests},
 		{"Finish", finishTests},
+		{"Held", heldTests},
 		{"List", listTests},
 		{"Concurrency", concurrencyTests},
 		{"Limits", limitTests},

@@ -36,9 +36,15 @@ func find(path string) (string, error) {
 	if !info.IsDir() {
 		return path, nil
 	}
-	files, err := filepath.Glob(filepath.Join(path, "*.db"))
+	entries, err := os.ReadDir(path)
 	if err != nil {
 		return "", cli.Fail("name the file of store.sqlite.path", "--data-dir: %w", err)
+	}
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() && filepath.Ext(e.Name()) == ".db" {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
 	}
 	switch len(files) {
 	case 1:

@@ -5,12 +5,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // gatewayLog asks a running gateway.

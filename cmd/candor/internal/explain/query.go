@@ -1,0 +1,74 @@
+package explain
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/candor-gateway/candor/audit"
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// query reads the flags that select what is counted.
+func (f *flags) query() (audit.Query, error) {
+	q := audit.Query{Model: f.model, Consumer: f.consumer, Action: f.action}
+	at := now()
+	var err error
+	if q.Since, err = moment("--since", f.since, at); err != nil {
+		return q, err
+	}
+	if f.until != "" {
+		if q.Until, err = moment("--until", f.until, at); err != nil {
+			return q, err
+		}
+		at = q.Until
+	}
+	if !q.Since.Before(at) {
+		return q, cli.Usage("give a --since that lies before --until", "the span of time is empty")
+	}
+	if f.r != "" {
+		if q.Route, err = cli.ParseEnum[candorv1.Route](f.r); err != nil {
+			return q, cli.Usage("", "--route: %v", err)
+		}
+	}
+	seen := map[candorv1.GroupBy]bool{}
+	for i, name := range f.by {
+		f.by[i] = strings.ToLower(strings.TrimSpace(name))
+		by, err := cli.ParseEnum[candorv1.GroupBy](f.by[i])
+		if err != nil {
+			return q, cli.Usage("", "--by: %v", err)
+		}
+		if seen[by] {
+			return q, cli.Usage("name it once", "--by: %s twice", f.by[i])
+		}
+		seen[by] = true
+		q.By = append(q.By, by)
+	}
+	// As many as the service takes.
+	const most = 4
+	if len(q.By) > most {
+		return q, cli.Usage("name at most four", "--by: %d groupings", len(q.By))
+	}
+	return q, nil
+}
+
+// moment reads a time, or a span before now.
+func moment(flag, text string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	// Days have no place in Go's durations, because some have 23 hours; here 24 is what anybody means.
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.Add(-time.Duration(n) * 24 * time.Hour), nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return time.Time{}, cli.Usage("write 90m, 2h, 7d or 2026-11-20T00:00:00Z", "%s: %q is neither a span nor a time", flag, text)
+	}
+	return now.Add(-d), nil
+}
+
+func now() time.Time { return time.Now() }

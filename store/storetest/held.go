@@ -1,0 +1,84 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+var heldTests = []test{
+	{"held answers are found by who holds them", testHeld},
+	{"a held answer goes out once", testLetOut},
+}
+
+// hold resolves a new item with an answer that a limit holds.
+func hold(t *testing.T, d Driver, limit string, now time.Time) review.Item {
+	t.Helper()
+	r := resolution(claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "ann", now), now, "3", "req-"+limit)
+	r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, limit
+	item, err := d.Resolve(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return item
+}
+
+func testHeld(t *testing.T, d Driver) {
+	now := d.Now()
+	a, b, c := hold(t, d, "a", now), hold(t, d, "b", now.Add(time.Second)), hold(t, d, "a", now.Add(2*time.Second))
+	// Neither one that waits nor one that is out is held.
+	put(t, d, "q", 1, nil)
+	released := claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "bob", now)
+	if _, err := d.Resolve(t.Context(), resolution(released, now, "3", "req")); err != nil {
+		t.Fatal(err)
+	}
+	d = d.Reopen(t)
+	for name, tc := range map[string]struct {
+		except []string
+		limit  int
+		want   []review.Item
+	}{
+		"all":             {nil, 10, []review.Item{a, b, c}},
+		"the oldest":      {nil, 2, []review.Item{a, b}},
+		"all but a's":     {[]string{"a"}, 10, []review.Item{b}},
+		"a strange limit": {[]string{"z", "b"}, 10, []review.Item{a, c}},
+		"none is left":    {[]string{"a", "b"}, 10, nil},
+	} {
+		got, err := d.Held(t.Context(), tc.except, tc.limit)
+		if err != nil || ids(got) != ids(tc.want) {
+			t.Errorf("%s: %v, %v; want %v", name, ids(got), err, ids(tc.want))
+		}
+	}
+}
+
+func testLetOut(t *testing.T, d Driver) {
+	now := d.Now()
+	held := hold(t, d, "a", now)
+	changed := d.Changed()
+	out, err := d.LetOut(t.Context(), held.ID, now.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("Changed wasn't closed by the time the answer went out")
+	}
+	if out.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED || out.HeldBy != "" || !out.FinalTime.Equal(now.Add(time.Minute)) ||
+		out.Verdict.GetLabel() != "3" {
+		t.Errorf("let out: %+v", out)
+	}
+	// The feed has it twice: held, and out.
+	finals, err := d.Finals(t.Context(), 0, 10)
+	if err != nil || len(finals) != 2 || finals[0].Item.ID != held.ID || finals[1].Item.ID != held.ID {
+		t.Errorf("finals %v, %v", finals, err)
+	}
+	_, err = d.LetOut(t.Context(), held.ID, now)
+	wantError(t, "LetOut of one that is out", err, review.ErrNotHeld)
+	_, err = d.LetOut(t.Context(), put(t, d, "q", 1, nil)[0].ID, now)
+	wantError(t, "LetOut of one that waits", err, review.ErrNotHeld)
+	_, err = d.LetOut(t.Context(), "0198c0de-0000-7000-8000-000000000000", now)
+	wantError(t, "LetOut of nothing", err, review.ErrNotFound)
+}
