@@ -13,7 +13,7 @@
 //  5. What no single field can know (check*.go): that names refer to something, that a threshold's kind is the
 //     confidence's, that every output has an answer.
 //
-// The text is a superset of what protoyaml reads, apart from enum numbers and repeated fields of the wrong shape: enum values
+// The text is a superset of what protoyaml reads, apart from enum numbers and YAML tags of the user's own: enum values
 // may be written short ("enforce" for MODE_ENFORCE), durations as Go writes them ("5m"), anchors and merge keys are followed
 // as long as they stay small. The tree is walked here rather than by protoyaml because the later stages need the position of
 // every value, and because protoyaml gives up the message when one of its fields is wrong.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -68,6 +69,8 @@ func (s *predictionService) GetPrediction(ctx context.Context, in *candorv1.GetP
 
 // story is all that is known of a prediction, for those who may know: the consumer who made it, and operators of any role.
 func (g *Gateway) story(ctx context.Context, p *Principal, id string) ([]*candorv1.Prediction, audit.Stored, []review.Item, error) {
+	// Capitals are allowed in a UUID (RFC 9562, section 4); stores compare text.
+	id = strings.ToLower(id)
 	notFound := errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_PREDICTION_NOT_FOUND, "there is no prediction %s", id).with("prediction_id", id)
 	stored, err := g.ledger.Find(ctx, id)
 	if errors.Is(err, audit.ErrNotFound) {

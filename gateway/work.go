@@ -68,7 +68,7 @@ func (g *Gateway) expire(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := g.ledger.Now()
 		done, err := g.reviews.Expire(ctx, now, expireBatch, func(item review.Item) review.Expiry {
-			v := expiryVerdict(&item, now)
+			v := g.expiryVerdict(&item, now)
 			// Inside the store's transaction nothing may ask the store, and the gate may have to. So an answer that a limit
 			// bounds is held here, and letOut asks the gate for it at once.
 			e := review.Expiry{Verdict: v, Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}
@@ -143,7 +143,7 @@ func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Ite
 }
 
 // expiryVerdict is the answer that the policy's on_expire gives; nil: none, which rejects.
-func expiryVerdict(item *review.Item, now time.Time) *candorv1.Verdict {
+func (g *Gateway) expiryVerdict(item *review.Item, now time.Time) *candorv1.Verdict {
 	v := &candorv1.Verdict{Author: authorOnExpire, CreateTime: timestamppb.New(now)}
 	switch item.OnExpire {
 	case candorv1.ExpireAction_EXPIRE_ACTION_DEFAULT:
@@ -157,17 +157,32 @@ func expiryVerdict(item *review.Item, now time.Time) *candorv1.Verdict {
 		}
 		return v
 	case candorv1.ExpireAction_EXPIRE_ACTION_FALLBACK:
-		if len(item.Answers) == 0 {
+		answer := g.fallbackAnswer(item)
+		switch {
+		case answer == nil:
 			return nil
-		}
-		// Stages stand in the order in which they were asked; the last is the fallback's.
-		last := item.Answers[len(item.Answers)-1]
-		if last.Value != nil {
-			v.Answer = &candorv1.Verdict_Value{Value: last.GetValue()}
-		} else {
-			v.Answer = &candorv1.Verdict_Label{Label: last.GetLabel()}
+		case answer.Value != nil:
+			v.Answer = &candorv1.Verdict_Value{Value: answer.GetValue()}
+		default:
+			v.Answer = &candorv1.Verdict_Label{Label: answer.GetLabel()}
 		}
 		return v
+	}
+	return nil
+}
+
+// fallbackAnswer is what the fallback as a whole said of the row; nil: it had no answer, or was never asked. What the primary
+// or one member below the quorum said is not the fallback's answer.
+func (g *Gateway) fallbackAnswer(item *review.Item) *candorv1.StageAnswer {
+	m := g.models[item.Model]
+	if m == nil || m.ensemble == nil || len(item.Answers) < 2 {
+		return nil
+	}
+	// Stages stand in the order in which they were asked: the primary, the members, the ensemble or the stage after it.
+	last := item.Answers[len(item.Answers)-1]
+	remedial := m.ensemble.Remedial
+	if last.GetStage() == m.ensemble.Name || (remedial != nil && (last.GetStage() == remedial.Backend || last.GetStage() == m.ensemble.Name+"/constant")) {
+		return last
 	}
 	return nil
 }

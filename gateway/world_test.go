@@ -50,6 +50,15 @@ type world struct {
 	primary, a, b, old *oiptest.Server
 	stop               func()
 	yaml               string
+	options
+}
+
+// options are what a test changes beside the configuration's text; nil: nothing.
+type options struct {
+	// config changes the configuration after it has been checked, for what the check refuses.
+	config func(*candorv1.Config)
+	// deps changes what the gateway is made of, at every run.
+	deps func(*gateway.Deps)
 }
 
 // yaml is the configuration of a world; edits replace parts of it.
@@ -93,7 +102,12 @@ const calmBreaker = `{min_calls: 1000}`
 // start makes a world. edits are pairs: text in the configuration, and what to write instead.
 func start(t *testing.T, edits ...string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	return startWith(t, options{}, edits...)
+}
+
+func startWith(t *testing.T, o options, edits ...string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), options: o}
 	w.primary, w.a, w.b, w.old = w.server(0, "3"), w.server(1, "1"), w.server(1, "1"), w.server(2, "2")
 	edits = append(edits, "PRIMARY", w.primary.Addr(), "MEMBER_A", w.a.Addr(), "MEMBER_B", w.b.Addr(), "OLD", w.old.Addr(), "BREAKER", calmBreaker,
 		"CLIENT", gateway.HashToken(clientToken), "REVIEWER", gateway.HashToken(reviewerToken), "OPERATOR", gateway.HashToken(operatorToken))
@@ -161,7 +175,14 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	g, err := gateway.New(ctx, cfg, gateway.Deps{Ledger: store, Reviews: store, Limits: store, Log: slog.New(slog.DiscardHandler), Version: "test"})
+	deps := gateway.Deps{Ledger: store, Reviews: store, Limits: store, Log: slog.New(slog.DiscardHandler), Version: "test"}
+	if w.config != nil {
+		w.config(cfg)
+	}
+	if w.deps != nil {
+		w.deps(&deps)
+	}
+	g, err := gateway.New(ctx, cfg, deps)
 	if err != nil {
 		w.t.Fatal(err)
 	}

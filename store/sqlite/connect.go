@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"path/filepath"
 
 	"github.com/pressly/goose/v3"
+	lib "modernc.org/sqlite/lib"
 )
 
 // applicationID marks the file as ours ("CNDR"), for us and for file(1).
@@ -90,22 +92,23 @@ type description struct {
 	version      int64
 }
 
-// describe reads who the store belongs to and its schema's version. It changes nothing. Errors: ErrNotStore.
+// describe reads who the store belongs to and its schema's version. It changes nothing. Errors: ErrNotStore; the disk's.
 func describe(ctx context.Context, db *sql.DB) (description, error) {
 	var d description
 	var application int64
-	if err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&application); err != nil {
-		return d, fmt.Errorf("%w (%w)", ErrNotStore, err)
-	}
-	if application != applicationID {
+	err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&application)
+	if err == nil && application != applicationID {
 		return d, ErrNotStore
 	}
-	err := db.QueryRowContext(ctx, `SELECT identity, store_id, (SELECT max(version_id) FROM goose_db_version) FROM store`).
-		Scan(&d.identity, &d.id, &d.version)
-	if err != nil {
-		return d, fmt.Errorf("%w (%w)", ErrNotStore, err)
+	if err == nil {
+		err = db.QueryRowContext(ctx, `SELECT identity, store_id, (SELECT max(version_id) FROM goose_db_version) FROM store`).
+			Scan(&d.identity, &d.id, &d.version)
 	}
-	return d, nil
+	// No database, no such table, no row.
+	if hasCode(err, lib.SQLITE_NOTADB) || hasCode(err, lib.SQLITE_ERROR) || errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w (%w)", ErrNotStore, err)
+	}
+	return d, err
 }
 
 // schemaVersion answers the version that migrate leads to.

@@ -47,7 +47,10 @@ func (e *OpenError) Error() string { return fmt.Sprintf("store %s: %v: %s", e.Pa
 func (e *OpenError) Unwrap() error { return e.Err }
 
 // isConstraint says whether the statement was refused for what it would store, and did nothing.
-func isConstraint(err error) bool {
+func isConstraint(err error) bool { return hasCode(err, lib.SQLITE_CONSTRAINT) }
+
+// hasCode says whether SQLite answered with that primary result code.
+func hasCode(err error, code int) bool {
 	var e *driver.Error
-	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_CONSTRAINT
+	return errors.As(err, &e) && e.Code()&0xff == code
 }

@@ -114,7 +114,8 @@ func loadSequences(query queryFunc, items []review.Item) error {
 	})
 }
 
-// withPayload fills in an item's payload, of which only its digest may be left.
+// withPayload fills in an item's payload, of which only its digest may be left. After a change that is stored already, ctx
+// should be one that can't end in between: the caller would take it for a change that failed.
 func (s *Store) withPayload(ctx context.Context, it review.Item) (review.Item, error) {
 	var data, sum []byte
 	err := s.readDB.QueryRowContext(ctx, `SELECT data, sha256 FROM review_payloads WHERE item_id = ?`, it.ID).Scan(&data, &sum)

@@ -195,6 +195,9 @@ func (s *Store) identify(ctx context.Context, path, identity string) (err error)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	d, err := describe(ctx, db)
+	if err != nil && !errors.Is(err, ErrNotStore) {
+		return fmt.Errorf("open store %s: read its identity: %w", s.path, err)
+	}
 	if err != nil {
 		return &OpenError{s.path, err, "name the store's file; if candor init was interrupted, remove the file and run it again"}
 	}

@@ -50,7 +50,7 @@ func (s *Store) Claim(ctx context.Context, c review.Claim) (review.Item, error) 
 	if err != nil {
 		return review.Item{}, err
 	}
-	return s.withPayload(ctx, item)
+	return s.withPayload(context.WithoutCancel(ctx), item)
 }
 
 // choose answers the id of the item that a claim is for. Errors: review.ErrEmpty.
@@ -134,7 +134,7 @@ func (s *Store) withLease(
 	if err != nil {
 		return review.Item{}, err
 	}
-	return s.withPayload(ctx, item)
+	return s.withPayload(context.WithoutCancel(ctx), item)
 }
 
 // holds says whether the lease is the one that is running. Errors: review.ErrResolved, review.ErrStaleLease.

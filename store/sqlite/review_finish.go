@@ -48,7 +48,7 @@ func (s *Store) Resolve(ctx context.Context, r review.Resolution) (review.Item, 
 	if err != nil {
 		return review.Item{}, err
 	}
-	return s.withPayload(ctx, item)
+	return s.withPayload(context.WithoutCancel(ctx), item)
 }
 
 // overdue items, nearest deadline first: ?1 now, ?2 how many.

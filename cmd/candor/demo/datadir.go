@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
@@ -94,8 +94,8 @@ func (d *dataDir) close() error {
 	return os.RemoveAll(d.path)
 }
 
-// backends are those that the configuration asks for, whose servers the demo starts.
-func (d *dataDir) backends() (map[string]*candorv1.Backend, error) {
+// parse reads the configuration as it is now.
+func (d *dataDir) parse() (*candorv1.Config, error) {
 	text, err := d.file.text()
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (d *dataDir) backends() (map[string]*candorv1.Backend, error) {
 	if len(faults.Errors()) > 0 {
 		return nil, faults
 	}
-	return cfg.GetBackends(), nil
+	return cfg, nil
 }
 
 // addTokens reads the operators' tokens, or makes them, and declares their holders. In a new directory they take the place
@@ -167,7 +167,7 @@ func headComment(path string, servers modelServers) string {
 	var b strings.Builder
 	b.WriteString("# Written by candor demo, which goes on with your changes to it, except for addresses, the store and the operators ann\n" +
 		"# and olga. To run it yourself, when the demo has stopped:\n#\n")
-	for _, name := range servers.names() {
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		fmt.Fprintf(&b, "#   go run ./examples/digits/serve --model %s --listen %s\n", servers[name].model.Name, servers[name].addr)
 	}
 	fmt.Fprintf(&b, "#   candor serve --config %s\n", path)
@@ -181,26 +181,4 @@ func (d *dataDir) initStore(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// listenAddress is where the gateway shall listen: what the flag says, or the configuration, or anywhere. It is an error to
-// leave the loopback interface, because the demo has a consumer without a login. taken says that another program has the
-// port, so that a free one is taken.
-func listenAddress(flag, want string) (addr string, taken bool, err error) {
-	host, _, err := net.SplitHostPort(want)
-	if err != nil {
-		return "", false, cli.Usage("write host:port, such as 127.0.0.1:8433", "%s %q is no address", flag, want)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", false, cli.Usage("write 127.0.0.1:PORT; candor serve, with consumers that log in, listens elsewhere",
-			"%s %s is no loopback address, and the demo lets anybody in", flag, want)
-	}
-	lis, err := net.Listen("tcp", want)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return net.JoinHostPort(host, "0"), true, nil
-	}
-	if err != nil {
-		return "", false, cli.Fail("choose another address with "+flag, "%s: %w", flag, err)
-	}
-	return want, false, lis.Close()
 }

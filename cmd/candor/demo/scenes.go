@@ -20,7 +20,9 @@ type stage struct {
 	length time.Duration
 	// latchedBefore: an earlier demo in this directory left the limit tripped.
 	latchedBefore bool
-	broken        promises
+	// alone: nobody is there who could resolve review items while the scenes last.
+	alone  bool
+	broken promises
 }
 
 // promises collects what the demo announced and did not see.

@@ -159,7 +159,6 @@ var (
 	reasonMemberMissing  = cli.Enum(candorv1.Reason_REASON_MEMBER_MISSING)
 )
 
-
 // fail counts a call that brought no answer.
 func (t *tally) fail(err error) {
 	t.mu.Lock()

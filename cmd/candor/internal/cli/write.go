@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -53,15 +55,29 @@ func Value(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// Table writes rows in columns of equal width; the first row is the head. Cells are made safe by [Plain].
+// Table writes rows in columns, the first row being the head; an empty cell is shown as -.
 func Table(w io.Writer, rows [][]string) error {
+	filled := make([][]string, len(rows))
+	for i, row := range rows {
+		filled[i] = slices.Clone(row)
+		for j := range row {
+			filled[i][j] = cmp.Or(row[j], "-")
+		}
+	}
+	return Columns(w, filled)
+}
+
+// Columns writes rows in columns of equal width. Cells are made safe by [Plain].
+func Columns(w io.Writer, rows [][]string) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		safe := make([]string, len(row))
 		for i, cell := range row {
-			if safe[i] = Plain(cell); cell == "" {
-				safe[i] = "-"
-			}
+			safe[i] = Plain(cell)
+		}
+		// Without the empty cells at the end no line ends in blanks.
+		for len(safe) > 0 && safe[len(safe)-1] == "" {
+			safe = safe[:len(safe)-1]
 		}
 		if _, err := fmt.Fprintln(tw, strings.Join(safe, "\t")); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -138,7 +139,7 @@ func (f *flags) count(cmd *cobra.Command, log log, q audit.Query) error {
 	}
 	until := q.Until
 	if until.IsZero() {
-		until = now()
+		until = time.Now()
 	}
 	s := summarize(sum, q.Since, until, f.by)
 	if f.json {

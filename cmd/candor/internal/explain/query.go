@@ -13,7 +13,7 @@ import (
 // query reads the flags that select what is counted.
 func (f *flags) query() (audit.Query, error) {
 	q := audit.Query{Model: f.model, Consumer: f.consumer, Action: f.action}
-	at := now()
+	at := time.Now()
 	var err error
 	if q.Since, err = moment("--since", f.since, at); err != nil {
 		return q, err
@@ -70,5 +70,3 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	}
 	return now.Add(-d), nil
 }
-
-func now() time.Time { return time.Now() }

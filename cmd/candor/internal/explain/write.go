@@ -213,7 +213,7 @@ func (p *printer) path(r *Row) {
 			add(member, indent, j == len(below)-1)
 		}
 	}
-	_ = cli.Table(&p.Builder, rows)
+	_ = cli.Columns(&p.Builder, rows)
 }
 
 func stepCells(branch string, s Step) []string {

@@ -1,0 +1,96 @@
+// Package demo is the command candor demo: Candor's main job on real input, in one process and half a minute.
+//
+//   - servers.go starts three real model servers of examples/digits; run.go the gateway before them, as candor serve would.
+//   - play.go is the consumer: an ordinary client of the Open Inference Protocol.
+//   - scenes.go is what happens to them; watch.go what the gateway says about it; stats.go what the consumer counted.
+//   - view.go shows it, summary.go sums it up, next.go says what to try.
+package demo
+
+import (
+	"context"
+	"errors"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+)
+
+const (
+	defaultLength = 30 * time.Second
+	// minLength is what the scenes need: a breaker has to see enough failures, and then to wait before it probes.
+	minLength = 10 * time.Second
+	// defaultSeed of the order of the images; any other shows other images first.
+	defaultSeed = 1
+)
+
+// Command is candor demo.
+func Command() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Play handwritten digits through a gateway, and break things",
+		Long: `Play handwritten digits through a gateway, and break things.
+
+The demo makes a data directory, starts three model servers and a gateway on loopback sockets, and plays 800 held-out
+images of the UCI handwritten digits (CC BY 4.0) through it, as an ordinary client of the Open Inference Protocol:
+
+  1  normal traffic, single rows and batches
+  2  the primary's model server is killed, and comes back
+  3  a member of the fallback ensemble is killed, and comes back
+  4  a surge of nines trips an action limit, which stays latched
+
+Digits that nobody is sure of are deferred to a review queue throughout. Afterwards the gateway goes on serving until it
+is interrupted, and the demo lists commands to try. There is no login for the consumer: the gateway listens on loopback only.
+
+Summary (--headless: as JSON on standard output; every figure is counted from what happened):
+
+  rows                    rows asked about; images come again when all have been played
+  routes                  rows by the route that the reply told
+  accuracy.accepted       share of right labels among the rows that were released without a human: ACCEPT and FALLBACK
+  accuracy.all            the same of the machine's best answer to every row, withheld or not; no answer counts as wrong
+  accuracy.primary_alone  the same of what the primary says to the same rows when it is asked directly, without a gateway
+                          (asked before the scenes, so its outage isn't held against it)
+  review.deferred         rows routed to a human; in_queue: items that wait in the review queues at the end
+  breaker                 how often breakers of backends opened and closed again, by ListBackends
+  limit.tripped           action limits that tripped during the demo; latched: the one of scene 4 still is at the end
+  seconds                 length of the scenes
+
+The demo fails, with exit status 1, when something that it promises does not happen: an answer within the deadline to every
+call, a breaker that opens and closes, a limit that trips and holds, deferred digits in the queue, and released answers that
+are right at least as often as the primary alone.`,
+		Example: `  candor demo
+  candor demo --for 30s --headless
+  candor demo --data-dir ./demo      keep the data, and go on with it next time`,
+		Args: cli.Args(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.length < minLength {
+				return cli.Usage("write --for 10s or more", "--for %v is too short for the scenes", o.length)
+			}
+			o.stdout, o.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			o.table = cli.IsTerminal(o.stderr)
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			unwatch := context.AfterFunc(ctx, stop) // a second signal kills the process, as it would without us
+			defer unwatch()
+			err := run(ctx, o)
+			if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+				if o.headless {
+					return cli.Fail("let it run to its end for a summary", "the demo was interrupted")
+				}
+				return nil
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.DurationVar(&o.length, "for", defaultLength, "length of the scenes, at least 10s")
+	f.BoolVar(&o.headless, "headless", false, "no table; a JSON summary on standard output, and exit after the scenes")
+	f.StringVar(&o.dataDir, "data-dir", "", "folder for configuration, store and tokens; one that an earlier demo left is continued (default: a temporary one)")
+	f.StringVar(&o.grpc, "grpc", "", "loopback host:port of the gateway (default: the configuration's; headless: any free one)")
+	f.StringVar(&o.http, "http", "", "loopback host:port of its metrics (default: the same)")
+	f.Uint64Var(&o.seed, "seed", defaultSeed, "order of the images")
+	return c
+}

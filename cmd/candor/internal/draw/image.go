@@ -1,0 +1,130 @@
+package draw
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// shades from dark to bright, for terminals of which nothing is known.
+const shades = " .:-=+*#%@"
+
+// A larger image is shown smaller, so that it fits into a terminal: 80 columns at two a pixel, or at one with half blocks.
+const (
+	maxPixels     = 40
+	maxHalfBlocks = 80
+)
+
+// The 24 greys of a 256-colour terminal.
+const (
+	firstGrey = 232
+	greys     = 24
+)
+
+// drawable says whether the tensor is [height, width], with a pixel for each.
+func drawable(t *candorv1.PayloadTensor) bool {
+	shape := t.GetShape()
+	if len(shape) == 3 && shape[2] == 1 || len(shape) == 3 && shape[0] == 1 {
+		return sizeOf(t) != [2]int{}
+	}
+	return len(shape) == 2 && sizeOf(t) != [2]int{}
+}
+
+// sizeOf is height and width; zero when the shape isn't that of an image with these values.
+func sizeOf(t *candorv1.PayloadTensor) [2]int {
+	var size []int64
+	for _, d := range t.GetShape() {
+		if d != 1 || len(t.GetShape()) == 2 {
+			size = append(size, d)
+		}
+	}
+	n := int64(len(t.GetValues()))
+	if len(size) != 2 || size[0] < 1 || size[1] < 1 || size[0] > n || size[0]*size[1] != n {
+		return [2]int{}
+	}
+	return [2]int{int(size[0]), int(size[1])}
+}
+
+// image draws a grey image; the largest value is the brightest.
+func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
+	size := sizeOf(t)
+	most := maxPixels
+	if colour {
+		most = maxHalfBlocks
+	}
+	g := shrink(grid{t.GetValues(), size[0], size[1]}, most)
+	low, high := 0.0, 0.0
+	for _, v := range g.values {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	level := func(v float64, steps int) int {
+		if !(v > low) || high <= low {
+			return 0
+		}
+		return int(min(1, (v-low)/(high-low))*float64(steps-1) + 0.5)
+	}
+	if colour {
+		halfBlocks(b, g, level)
+		return
+	}
+	for y := range g.height {
+		b.WriteString("  ")
+		for x := range g.width {
+			// A character is about twice as high as wide.
+			shade := shades[level(g.at(y, x), len(shades))]
+			b.WriteByte(shade)
+			b.WriteByte(shade)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// halfBlocks puts two pixels into a character: the upper one's shade in front, the lower one's behind.
+func halfBlocks(b *strings.Builder, g grid, level func(float64, int) int) {
+	for y := 0; y < g.height; y += 2 {
+		b.WriteString("  ")
+		for x := range g.width {
+			lower := 0
+			if y+1 < g.height {
+				lower = level(g.at(y+1, x), greys)
+			}
+			fmt.Fprintf(b, "\x1b[38;5;%d;48;5;%dm▀", firstGrey+level(g.at(y, x), greys), firstGrey+lower)
+		}
+		b.WriteString("\x1b[0m\n")
+	}
+}
+
+// grid is an image, row by row.
+type grid struct {
+	values        []float64
+	height, width int
+}
+
+func (g grid) at(y, x int) float64 { return g.values[y*g.width+x] }
+
+// shrink makes an image at most that wide, each pixel the mean of a square of the original.
+func shrink(g grid, most int) grid {
+	step := (g.width + most - 1) / most
+	if step <= 1 {
+		return g
+	}
+	out := grid{height: (g.height + step - 1) / step, width: (g.width + step - 1) / step}
+	for y := range out.height {
+		for x := range out.width {
+			var sum float64
+			var n int
+			for dy := range min(step, g.height-y*step) {
+				for dx := range min(step, g.width-x*step) {
+					sum += g.at(y*step+dy, x*step+dx)
+					n++
+				}
+			}
+			out.values = append(out.values, sum/float64(n))
+		}
+	}
+	return out
+}
