@@ -197,7 +197,7 @@ func scoresOf(kind candorv1.ScoreKind, probs []float64, top, labels, n int) []fl
 // withheld answers the error that a client who did not ask for candor_route gets; nil when every row is answered.
 func (c *call) withheld() error {
 	var deferred, rejected int
-	var first, firstLimit *row
+	var first, firstLimit, firstRejected *row
 	for i := range c.rows {
 		r := &c.rows[i]
 		if r.released {
@@ -210,6 +210,9 @@ func (c *call) withheld() error {
 			}
 		} else {
 			rejected++
+			if firstRejected == nil {
+				firstRejected = r
+			}
 		}
 		if r.limit != "" && firstLimit == nil {
 			firstLimit = r
@@ -233,7 +236,8 @@ func (c *call) withheld() error {
 		return backendError(c.failure).with("backend", c.model.primary.Name())
 	default:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_REJECTED,
-			"%d of %d rows have no answer that the policy lets out", rejected, len(c.rows))
+			"%d of %d rows have no answer that the policy lets out", rejected, len(c.rows)).
+			with("reasons", reasonsText(firstRejected.decision.Reasons))
 	}
 	if rejected > 0 {
 		e.with("rejected", count(rejected))

@@ -63,35 +63,59 @@ func invalid(field, problem string) *Error {
 func fromWire(err error) *Error {
 	var fe *wire.FieldError
 	if errors.As(err, &fe) {
-		problem := strings.TrimPrefix(fe.Error(), fe.Field+": ")
-		return invalid(fe.Field, problem)
+		if fe.Field == "" {
+			return invalid("request", fe.Error())
+		}
+		return invalid(fe.Field, strings.TrimPrefix(fe.Error(), fe.Field+": "))
 	}
 	return invalid("request", err.Error())
 }
 
+// What of a caller's own text an error repeats, in bytes. All of a status must fit into trailers that every client takes (see
+// maxTrailers), and a model's name may be as long as a message.
+const (
+	maxErrorMessage  = 400
+	maxErrorProblem  = 300
+	maxErrorField    = 128
+	maxErrorMetadata = 160
+)
+
 // GRPCStatus makes errors of this package statuses wherever grpc-go meets them.
 func (e *Error) GRPCStatus() *status.Status {
-	st := status.New(e.Code, e.Message)
-	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
-		Reason: shortReason(e.Reason), Domain: errorDomain, Metadata: e.Metadata,
-	}}
+	st := status.New(e.Code, brief(e.Message, maxErrorMessage))
+	info := &errdetails.ErrorInfo{Reason: shortReason(e.Reason), Domain: errorDomain, Metadata: make(map[string]string, len(e.Metadata))}
+	for k, v := range e.Metadata {
+		info.Metadata[k] = brief(v, maxErrorMetadata)
+	}
+	details := []protoadapt.MessageV1{info}
 	if e.Field != "" {
 		details = append(details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
-			{Field: e.Field, Description: e.FieldProblem, Reason: shortReason(e.Reason)},
+			{Field: brief(e.Field, maxErrorField), Description: brief(e.FieldProblem, maxErrorProblem), Reason: shortReason(e.Reason)},
 		}})
 	}
 	if e.Resource != "" {
-		details = append(details, &errdetails.ResourceInfo{ResourceType: e.ResourceType, ResourceName: e.Resource, Description: e.Message})
+		details = append(details, &errdetails.ResourceInfo{
+			ResourceType: e.ResourceType, ResourceName: brief(e.Resource, maxErrorMetadata), Description: brief(e.Message, maxErrorProblem),
+		})
 	}
 	if e.RetryAfter > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
 	}
 	out, err := st.WithDetails(details...)
 	if err != nil {
-		// Only a detail that can't be encoded gets here, such as text that isn't UTF-8; the code and the message still stand.
+		// Nothing here can fail to be encoded; if it did, the code and the message would still stand.
 		return st
 	}
 	return out
+}
+
+// brief is text of at most n bytes, valid UTF-8, with a mark where it was cut.
+func brief(s string, n int) string {
+	const mark = "…"
+	if len(s) <= n {
+		return strings.ToValidUTF8(s, "?")
+	}
+	return cut(s, n-len(mark)) + mark
 }
 
 func shortReason(r candorv1.ErrorReason) string {

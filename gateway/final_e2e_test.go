@@ -116,7 +116,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A verdict that means an action whose limit has tripped is stored and held, and leaves after the reset.
+// A verdict that means an action whose limit has tripped is stored, and held.
 func TestHeldVerdict(t *testing.T) {
 	w := start(t, withLimit(1, ", on_trip: review")...)
 	if a := w.infer(t.Context(), request([][4]float32{sureRow})); a.err != nil {
@@ -143,13 +143,41 @@ func TestHeldVerdict(t *testing.T) {
 	if p := w.prediction(freeID); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetLabel() != "good" {
 		t.Errorf("released prediction %v", p)
 	}
-	// The feed says so, and a second time when the answer leaves; the window is still full, so here it doesn't.
 	stream := w.watch(clientToken, "")
 	if got := w.next(stream).GetPrediction(); got.GetPredictionId() != heldID || got.GetState() != candorv1.AnswerState_ANSWER_STATE_WITHHELD {
 		t.Errorf("the feed says %v", got)
 	}
 	if got := w.next(stream).GetPrediction(); got.GetPredictionId() != freeID {
 		t.Errorf("the feed says %v", got)
+	}
+}
+
+// What a limit held leaves when an operator has reset it and the window has room again, and the feed says so.
+func TestHeldAnswerLeavesAfterTheReset(t *testing.T) {
+	edits := append(withLimit(1, ""), "window: 1h", "window: 1s")
+	w := start(t, edits...)
+	if a := w.infer(t.Context(), request([][4]float32{sureRow})); a.err != nil {
+		t.Fatal(a.err)
+	}
+	name, id := w.deferOne(sureRow)
+	w.resolve(reviewerToken, name, "bad")
+	stream := w.watch(clientToken, "")
+	if got := w.next(stream).GetPrediction(); got.GetPredictionId() != id || got.GetState() != candorv1.AnswerState_ANSWER_STATE_WITHHELD {
+		t.Errorf("the feed says %v", got)
+	}
+	w.eventually(func() bool { return w.limit("declines").GetUsed() == 0 })
+	if p := w.prediction(id); p.GetState() != candorv1.AnswerState_ANSWER_STATE_WITHHELD {
+		t.Fatalf("the latch gave way to time: %v", p)
+	}
+	_, err := w.limits().ResetLimit(as(operatorToken), &candorv1.ResetLimitRequest{Name: "limits/declines", Reason: "a false alarm", RequestId: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.next(stream).GetPrediction(); got.GetPredictionId() != id || got.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || got.GetLabel() != "bad" {
+		t.Errorf("the feed says %v", got)
+	}
+	if p := w.prediction(id); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetAuthor() != "ann" {
+		t.Errorf("let out %v", p)
 	}
 }
 

@@ -93,3 +93,5 @@ type identified struct {
 }
 
 func (s *identified) Context() context.Context { return s.ctx }
+
+func (s *identified) RecvMsg(m any) error { return receive(s.ServerStream.RecvMsg, m) }

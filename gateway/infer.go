@@ -42,6 +42,7 @@ func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, e
 	defer g.observe(c)
 
 	if err := g.askPrimary(c); err != nil {
+		g.recordRefused(c)
 		return nil, g.named(c, err)
 	}
 	g.decide(c)

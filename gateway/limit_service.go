@@ -50,6 +50,13 @@ func (s *limitService) ResetLimit(ctx context.Context, in *candorv1.ResetLimitRe
 	if err := validate(in); err != nil {
 		return nil, err
 	}
+	// Blanks pass the rules on length, and say nothing to who reads the record.
+	if strings.TrimSpace(in.GetReason()) == "" {
+		return nil, invalid("reason", "it is blank; say why the limit may let answers out again")
+	}
+	if strings.TrimSpace(in.GetRequestId()) == "" {
+		return nil, invalid("request_id", "it is blank; send an id of your own for this reset")
+	}
 	name := strings.TrimPrefix(in.GetName(), "limits/")
 	err = s.g.gate.Reset(ctx, limits.Reset{Limit: name, By: p.Name, Reason: in.GetReason(), RequestID: in.GetRequestId(), At: s.g.ledger.Now()})
 	if errors.Is(err, limits.ErrNotTripped) {

@@ -21,7 +21,7 @@ const oipService = "inference.GRPCInferenceService"
 
 // registerOIP registers the protocol by an explicit service description: the methods as generated, except that ModelInfer
 // takes and gives raw frames, so that no tensor is ever unmarshalled.
-func registerOIP(srv *grpc.Server, g *Gateway) {
+func registerOIP(srv grpc.ServiceRegistrar, g *Gateway) {
 	desc := inference.GRPCInferenceService_ServiceDesc
 	desc.Methods = slices.Clone(desc.Methods)
 	for i := range desc.Methods {
@@ -183,4 +183,10 @@ func notOffered(method, why string) *Error {
 
 func (s *oipServer) ModelStreamInfer(grpc.BidiStreamingServer[inference.ModelInferRequest, inference.ModelStreamInferResponse]) error {
 	return notOffered("ModelStreamInfer", "streams are not served yet; use ModelInfer")
+}
+
+// notServed answers calls of methods that no service here has.
+func notServed(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.Method(stream.Context())
+	return notOffered(method, "there is no such method here")
 }

@@ -40,7 +40,7 @@ var metadataOutputs = []struct {
 func askedFor(req *wire.Request, m *model, typed bool) (asked, error) {
 	a := asked{aware: typed}
 	named := false
-	for _, o := range req.Outputs {
+	for i, o := range req.Outputs {
 		if !isOurs(o.Name) {
 			named = true
 			continue
@@ -51,7 +51,7 @@ func askedFor(req *wire.Request, m *model, typed bool) (asked, error) {
 		}) bool {
 			return t.name == o.Name
 		}) {
-			return asked{}, invalid("outputs", "there is no metadata tensor "+strconv.Quote(o.Name)+"; there are "+metadataNames())
+			return asked{}, invalid("outputs["+strconv.Itoa(i)+"].name", "there is no metadata tensor "+strconv.Quote(o.Name)+"; there are "+metadataNames())
 		}
 		a.aware = a.aware || o.Name == tensorRoute
 		if !slices.Contains(a.tensors, o.Name) {

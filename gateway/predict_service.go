@@ -24,7 +24,7 @@ import (
 
 // registerPredictions registers PredictionService with Predict on raw frames: its request holds an encoded ModelInferRequest,
 // which takes the same path as ModelInfer's.
-func registerPredictions(srv *grpc.Server, g *Gateway) {
+func registerPredictions(srv grpc.ServiceRegistrar, g *Gateway) {
 	desc := candorv1.PredictionService_ServiceDesc
 	desc.Methods = slices.Clone(desc.Methods)
 	for i := range desc.Methods {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/candor-gateway/candor/fallback"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/router"
 )
 
 // recordCall makes what happened durable: in one transaction, before the reply, for everything that withholds, defers or
@@ -37,6 +38,27 @@ func (g *Gateway) recordCall(c *call) error {
 	g.log.ErrorContext(ctx, "the decision could not be recorded", slog.String("prediction_id", c.id.String()), slog.Any("error", err))
 	g.metrics.recordFailures.Inc()
 	return storeUnavailable()
+}
+
+// recordRefused leaves a trace of a call that no stage could answer and that ends in an error: whoever is given the prediction's id
+// can have it explained. Nothing left with it, so the group commit is soon enough. Of a caller who went away nothing is kept.
+func (g *Gateway) recordRefused(c *call) {
+	if context.Cause(c.ctx) == context.Canceled {
+		return
+	}
+	for i := range c.rows {
+		r := &c.rows[i]
+		r.decision = router.Decision{Route: candorv1.Route_ROUTE_REJECT, Reasons: r.evidence.Faults}
+		r.applied, r.answeredBy = candorv1.Route_ROUTE_REJECT, -1
+		r.state = candorv1.AnswerState_ANSWER_STATE_WITHHELD
+	}
+	c.record = g.recordOf(c)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), recordTimeout)
+	defer cancel()
+	if err := g.ledger.Enqueue(ctx, c.record); err != nil {
+		g.metrics.recordFailures.Inc()
+		g.log.ErrorContext(ctx, "a refused call could not be recorded", slog.String("prediction_id", c.id.String()), slog.Any("error", err))
+	}
 }
 
 // recordTimeout bounds how long a reply waits for a store that doesn't answer.

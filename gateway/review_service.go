@@ -29,7 +29,7 @@ func (s *reviewService) GetReviewItem(ctx context.Context, in *candorv1.GetRevie
 	}
 	item, err := s.g.reviews.Get(ctx, itemID(in.GetName()))
 	if err != nil {
-		return nil, reviewError(err, in.GetName())
+		return nil, s.refused(ctx, err, in.GetName())
 	}
 	return &candorv1.GetReviewItemResponse{Item: itemProto(&item)}, nil
 }
@@ -95,7 +95,7 @@ func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimR
 		return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_QUEUE_EMPTY, "nothing waits for %q in %s", p.Name, queueText(in.GetQueue())).with("queue", in.GetQueue())
 	}
 	if err != nil {
-		return nil, reviewError(err, in.GetName())
+		return nil, s.refused(ctx, err, in.GetName())
 	}
 	return &candorv1.ClaimReviewItemResponse{Item: itemProto(&item)}, nil
 }
@@ -111,7 +111,7 @@ func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.R
 	lease := review.Lease{ID: itemID(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}
 	held, err := s.g.reviews.Get(ctx, lease.ID)
 	if err != nil {
-		return nil, reviewError(err, in.GetName())
+		return nil, s.refused(ctx, err, in.GetName())
 	}
 	length := s.g.leaseOf(held.Queue)
 	if in.GetLease() != nil {
@@ -120,7 +120,7 @@ func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.R
 	now := s.g.ledger.Now()
 	item, err := s.g.reviews.Renew(ctx, lease, now, now.Add(length))
 	if err != nil {
-		return nil, reviewError(err, in.GetName())
+		return nil, s.refused(ctx, err, in.GetName())
 	}
 	return &candorv1.RenewReviewItemLeaseResponse{Item: itemProto(&item)}, nil
 }
@@ -135,7 +135,7 @@ func (s *reviewService) ReleaseReviewItem(ctx context.Context, in *candorv1.Rele
 	}
 	item, err := s.g.reviews.Release(ctx, review.Lease{ID: itemID(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}, s.g.ledger.Now())
 	if err != nil {
-		return nil, reviewError(err, in.GetName())
+		return nil, s.refused(ctx, err, in.GetName())
 	}
 	return &candorv1.ReleaseReviewItemResponse{Item: itemProto(&item)}, nil
 }
@@ -153,7 +153,7 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 	lease := review.Lease{ID: itemID(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}
 	item, err := s.g.reviews.Get(ctx, lease.ID)
 	if err != nil {
-		return nil, reviewError(err, in.GetName())
+		return nil, s.refused(ctx, err, in.GetName())
 	}
 	// A retry answers as the first call did, and asks the limits for nothing again.
 	if item.VerdictRequestID == in.GetRequestId() && item.Holder == p.Name {
@@ -163,6 +163,11 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 		return nil, err
 	}
 	now := s.g.ledger.Now()
+	// The store has the last word on the lease; but a verdict that it would refuse must not reach the limits, which it might
+	// trip.
+	if err := runs(lease, &item, now); err != nil {
+		return nil, s.refused(ctx, err, in.GetName())
+	}
 	verdict := &candorv1.Verdict{
 		Answer: in.GetVerdict().GetAnswer(), Confidence: in.GetVerdict().Confidence, Reason: in.GetVerdict().GetReason(),
 		Note: in.GetVerdict().GetNote(), Author: p.Name, CreateTime: timestamppb.New(now),
@@ -174,7 +179,7 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 	})
 	if err != nil {
 		release.undo()
-		return nil, reviewError(err, in.GetName())
+		return nil, s.refused(ctx, err, in.GetName())
 	}
 	if done.VerdictRequestID != in.GetRequestId() || !done.FinalTime.Equal(now) {
 		// Somebody's retry was there first: the permit of this call was not used.
@@ -183,6 +188,17 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 	s.g.metrics.finals.WithLabelValues(done.Model, "verdict").Inc()
 	s.g.tracing.review(&done)
 	return &candorv1.ResolveReviewItemResponse{Item: itemProto(&done)}, nil
+}
+
+// runs says whether the lease is the item's. Errors: review.ErrResolved, review.ErrStaleLease.
+func runs(l review.Lease, item *review.Item, now time.Time) error {
+	switch {
+	case !item.FinalTime.IsZero():
+		return review.ErrResolved
+	case item.Holder != l.Holder || item.Epoch != l.Epoch || !item.LeaseUntil.After(now):
+		return review.ErrStaleLease
+	}
+	return nil
 }
 
 // release is what the gate said of a final answer.
@@ -238,27 +254,6 @@ func fits(v *candorv1.Verdict, item *review.Item) error {
 		}
 	}
 	return nil
-}
-
-// reviewError is a store's refusal in the caller's words.
-func reviewError(err error, name string) error {
-	var e *Error
-	switch {
-	case errors.Is(err, review.ErrNotFound):
-		e = errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_NOT_FOUND, "there is no %s", name)
-	case errors.Is(err, review.ErrClaimed):
-		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_CLAIMED, "somebody else holds %s; claim another", name)
-	case errors.Is(err, review.ErrStaleLease):
-		e = errf(codes.Aborted, candorv1.ErrorReason_ERROR_REASON_STALE_LEASE, "your lease of %s has ended; claim it again to see whether it still waits", name)
-	case errors.Is(err, review.ErrResolved):
-		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_RESOLVED, "%s already has its final answer", name)
-	case errors.Is(err, review.ErrSelfReview):
-		e = errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_SELF_REVIEW, "you submitted %s, and nobody reviews their own", name)
-	default:
-		return err
-	}
-	e.ResourceType, e.Resource = "candor.v1.ReviewItem", name
-	return e.with("review_item", name)
 }
 
 func (g *Gateway) knownQueue(queue string) error {

@@ -114,12 +114,14 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 		grpc.WaitForHandlers(true),
 		grpc.ChainUnaryInterceptor(g.unaryGuard),
 		grpc.ChainStreamInterceptor(g.streamGuard),
+		grpc.UnknownServiceHandler(notServed),
 	)
-	registerOIP(srv, g)
-	registerPredictions(srv, g)
-	candorv1.RegisterReviewServiceServer(srv, &reviewService{g: g})
-	candorv1.RegisterLimitServiceServer(srv, &limitService{g: g})
-	candorv1.RegisterExplainServiceServer(srv, &explainService{g: g})
+	reg := registrar{srv}
+	registerOIP(reg, g)
+	registerPredictions(reg, g)
+	candorv1.RegisterReviewServiceServer(reg, &reviewService{g: g})
+	candorv1.RegisterLimitServiceServer(reg, &limitService{g: g})
+	candorv1.RegisterExplainServiceServer(reg, &explainService{g: g})
 	h := health.NewServer()
 	h.SetServingStatus(oipService, healthpb.HealthCheckResponse_SERVING)
 	healthpb.RegisterHealthServer(srv, h)

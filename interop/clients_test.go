@@ -2,11 +2,13 @@ package interop_test
 
 import "testing"
 
-// TestClients runs every client against one gateway and prints what each of them saw.
+// TestClients runs every client against the same gateway, and another one whose primary is down, and prints what each of them
+// saw.
 func TestClients(t *testing.T) {
 	needsInterop(t)
 	w := start(t)
 	p := newPlan(t, w)
+	p.PrimaryDown = start(t, p.BackendModel).gateway
 	rec := &record{}
 	t.Cleanup(func() { t.Logf("\n%s", rec) })
 	t.Run("Triton", func(t *testing.T) {

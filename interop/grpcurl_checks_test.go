@@ -95,7 +95,7 @@ func (g *grpcurl) checks(p *plan) []grpcurlCheck {
 		{"ListLimits with an operator's token", func(ctx context.Context) (string, error) {
 			out, err := g.object(ctx, operator, empty, "candor.v1.LimitService/ListLimits")
 			return "limits/nines, not tripped", errors.Join(err, same("name", dig(out, "limits", 0, "name"), "limits/nines"),
-				same("tripped", dig(out, "limits", 0, "tripped"), nil), same("maxCount", dig(out, "limits", 0, "maxCount"), "60"))
+				same("tripped", dig(out, "limits", 0, "tripped"), nil), same("maxCount", dig(out, "limits", 0, "maxCount"), fmt.Sprint(p.maxNines)))
 		}},
 		{"ListLimits without a token", func(ctx context.Context) (string, error) {
 			return g.refused(ctx, nil, empty, "candor.v1.LimitService/ListLimits", codes.PermissionDenied, "PERMISSION_DENIED")

@@ -21,6 +21,12 @@ type plan struct {
 	Backend      string `json:"backend"`
 	BackendModel string `json:"backend_model"`
 	Ensemble     string `json:"ensemble"`
+	// PrimaryDown is the address of another gateway, whose primary can't be reached.
+	PrimaryDown string `json:"primary_down"`
+	// MaxMessageBytes is the gateway's bound on a message.
+	MaxMessageBytes int64 `json:"max_message_bytes"`
+	// maxNines is the bound of the limit named nines.
+	maxNines int64
 
 	Accept   image   `json:"accept"`
 	Fallback image   `json:"fallback"`
@@ -71,7 +77,8 @@ func newPlan(t *testing.T, w *world) *plan {
 	model := w.cfg.GetModels()[modelName]
 	p := &plan{
 		Gateway: w.gateway, Model: modelName, Backend: w.primary, BackendModel: model.GetPrimary(),
-		Ensemble: model.GetPolicy().GetFallback().GetEnsemble(),
+		Ensemble:        model.GetPolicy().GetFallback().GetEnsemble(),
+		MaxMessageBytes: w.cfg.GetListen().GetMaxMessageBytes(), maxNines: w.cfg.GetLimits()["nines"].GetMaxCount(),
 	}
 	o := newOracle(t, model)
 	byRoute := map[string][]image{}

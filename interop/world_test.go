@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,14 +58,20 @@ type world struct {
 	gateway, primary string
 }
 
-// start runs the three model servers and the gateway until the test ends.
-func start(t *testing.T) *world {
+// nobody is an address that refuses connections.
+const nobody = "127.0.0.1:1"
+
+// start runs the three model servers, but for those that are named down, and the gateway until the test ends.
+func start(t *testing.T, down ...string) *world {
 	t.Helper()
 	dir := t.TempDir()
 	edits := []string{"candor-data/digits.db", filepath.Join(dir, "digits.db"), "127.0.0.1:8433", "127.0.0.1:0", "127.0.0.1:8434", "127.0.0.1:0"}
 	w := &world{}
 	for i, name := range digits.Names() {
-		addr := serveModel(t, name)
+		addr := nobody
+		if !slices.Contains(down, name) {
+			addr = serveModel(t, name)
+		}
 		edits = append(edits, fmt.Sprintf("127.0.0.1:%d", 9001+i), addr)
 		if i == 0 {
 			w.primary = addr

@@ -140,6 +140,22 @@ def main():
 
     check("fallback row, typed and raw", fallback)
 
+    def primary_down():
+        with grpc.insecure_channel(P.primary_down) as c:
+            stub = GRPCInferenceServiceStub(c)
+            r = stub.ModelInfer(request([P.fallback], id="down-1"))
+            equal("id", r.id, "down-1")
+            equal("model", (r.model_name, r.model_version), (P.model, "1"))
+            equal("outputs", [o.name for o in r.outputs], ["probabilities", "label"])
+            equal("label", r.outputs[1].contents.bytes_contents[0].decode(), P.fallback["label"])
+            equal("scores", r.outputs[0], gateway.ModelInfer(request([P.fallback])).outputs[0])
+            p = params(r)
+            equal("candor_route", p["candor_route"], "FALLBACK")
+            true("candor_fault says why", P.backend_model in p["candor_fault"])
+            return f"typed, reasons {p['candor_reasons']}"
+
+    check("the primary's model server is down", primary_down)
+
     def parameters():
         p = params(gateway.ModelInfer(request([P.accept])))
         equal("candor_route", p["candor_route"], "ACCEPT")
@@ -223,9 +239,35 @@ def main():
         req.inputs[0].shape[:] = [1 << 62, 64]
 
     check("wrong shape", field("inputs[0].shape", "INVALID_REQUEST", narrow))
-    check("negative dimension", field("inputs[0].shape[0]", "INVALID_REQUEST", negative))
+    check("negative dimension", field("inputs[0].shape", "INVALID_REQUEST", negative))
     check("product of the shape overflows", field("inputs[0].shape", "INVALID_REQUEST", huge))
     check("raw and typed together", field("inputs[0].contents", "INVALID_REQUEST", both))
+
+    def oversized():
+        req = request([P.accept], raw=True)
+        req.raw_input_contents[0] = bytes(P.max_message_bytes)
+        limit = str(P.max_message_bytes)
+        said = []
+        for compression in [grpc.Compression.NoCompression, grpc.Compression.Gzip]:
+            try:
+                gateway.ModelInfer(req, compression=compression)
+            except grpc.RpcError as e:
+                equal("code", e.code().name, "RESOURCE_EXHAUSTED")
+                true(f"the message {e.details()!r} names the limit", limit in e.details())
+                said.append(e.details())
+        equal("refusals", len(said), 2)
+        return "; ".join(said)
+
+    check("a message larger than the limit, plain and gzip", oversized)
+
+    def garbage():
+        for method in ["ServerLive", "ModelReady", "ModelMetadata", "ModelInfer"]:
+            # The wire type 7 does not exist.
+            call = channel.unary_unary("/inference.GRPCInferenceService/" + method)
+            refused("INVALID_ARGUMENT", "INVALID_REQUEST", ["BadRequest"], lambda: call(b"\x0f\xff"))
+        return "four methods"
+
+    check("bytes that are no message", garbage)
 
     def asynchronous():
         async def run():

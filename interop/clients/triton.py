@@ -189,6 +189,25 @@ def main():
 
     check("infer, fallback row", fallback)
 
+    def primary_down():
+        with grpcclient.InferenceServerClient(P.primary_down) as c:
+            true("is_model_ready", c.is_model_ready(P.model))
+            true("get_model_metadata", "image" in [t.name for t in c.get_model_metadata(P.model).inputs])
+            names = ["probabilities", "label", "candor_route", "candor_answered_by"]
+            rows = [b for b in P.batch if b["route"] == "FALLBACK"]
+            r = infer(rows, wanted(*names), c, request_id="down-1", client_timeout=20)
+            equal("id", r.get_response().id, "down-1")
+            equal("outputs", [o.name for o in r.get_response().outputs], names)
+            equal("labels", texts(r, "label"), [b["label"] for b in rows])
+            equal("routes", texts(r, "candor_route"), ["FALLBACK"] * len(rows))
+            equal("answered by", texts(r, "candor_answered_by"), [P.ensemble] * len(rows))
+            same_bits(r, infer(rows, wanted("probabilities")), "probabilities")
+            p = params(infer(rows[:1], client=c))
+            equal("candor_route", p["candor_route"], "FALLBACK")
+            return f"{len(rows)} rows by {P.ensemble}; reasons {p['candor_reasons']}, fault {p['candor_fault']!r}"
+
+    check("the primary's model server is down", primary_down)
+
     def batch():
         names = ["probabilities", "label", "candor_route", "candor_confidence", "candor_answered_by", "candor_decision_id"]
         r, own = infer(P.batch, wanted(*names)), direct(P.batch)
@@ -293,7 +312,10 @@ def main():
         done = queue.Queue()
         with grpcclient.InferenceServerClient(P.gateway) as c:
             c.start_stream(lambda result, error: done.put((result, error)))
-            c.async_stream_infer(P.model, tensor([P.accept]))
+            try:
+                c.async_stream_infer(P.model, tensor([P.accept]))
+            except InferenceServerException:
+                pass  # refused before the first request: the client points at the callback
             result, error = done.get(timeout=30)
             c.stop_stream()
         equal("result", result, None)

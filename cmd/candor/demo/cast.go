@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,8 @@ const modelName = "digits"
 
 // cast is who plays which part, read from the configuration: whoever edits it and starts the demo again sees their own.
 type cast struct {
+	// consumer is who calls without credentials: the player.
+	consumer string
 	// primary is the backend that is killed in scene 2, ensemble the one that answers meanwhile.
 	primary, ensemble string
 	// member of the ensemble is killed in scene 3. Not the remedial stage, if there is another.
@@ -30,7 +33,18 @@ func castOf(cfg *candorv1.Config) (cast, error) {
 	if m == nil {
 		return cast{}, fmt.Errorf("models: the demo plays the model %q; declare it", modelName)
 	}
+	if cfg.GetListen().GetTls() != nil {
+		return cast{}, errors.New("listen.tls: the demo's own client speaks plain text, on loopback; take it out")
+	}
 	c := cast{primary: m.GetPrimary(), ensemble: m.GetPolicy().GetFallback().GetEnsemble()}
+	for _, name := range slices.Sorted(maps.Keys(cfg.GetConsumers())) {
+		if cfg.GetConsumers()[name].GetIdentity().GetAnonymous() {
+			c.consumer = name
+		}
+	}
+	if c.consumer == "" {
+		return cast{}, errors.New("consumers: the demo calls without credentials; declare one with identity: {anonymous: true}")
+	}
 	if c.ensemble == "" {
 		return cast{}, fmt.Errorf("models.%s.policy.fallback: the demo kills the primary and shows the fallback; name an ensemble", modelName)
 	}

@@ -8,7 +8,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"os/signal"
 	"syscall"
 	"time"
@@ -75,14 +74,7 @@ are right at least as often as the primary alone.`,
 			defer stop()
 			unwatch := context.AfterFunc(ctx, stop) // a second signal kills the process, as it would without us
 			defer unwatch()
-			err := run(ctx, o)
-			if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
-				if o.headless {
-					return cli.Fail("let it run to its end for a summary", "the demo was interrupted")
-				}
-				return nil
-			}
-			return err
+			return run(ctx, o)
 		},
 	}
 	f := c.Flags()

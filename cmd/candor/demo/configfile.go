@@ -77,7 +77,21 @@ func (f *configFile) text() ([]byte, error) {
 	if err := enc.Close(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
-	return b.Bytes(), nil
+	return spaced(b.Bytes()), nil
+}
+
+// spaced puts back the empty lines before sections, which the YAML package doesn't keep.
+func spaced(text []byte) []byte {
+	var out []byte
+	before := byte('#')
+	for line := range bytes.Lines(text) {
+		// A section begins in the first column, with its comment or with its key.
+		if first := line[0]; first != ' ' && first != '\n' && before != '#' && before != '\n' {
+			out = append(out, '\n')
+		}
+		out, before = append(out, line...), line[0]
+	}
+	return out
 }
 
 // write stores the text, for its owner to read.

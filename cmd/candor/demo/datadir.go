@@ -26,6 +26,10 @@ const (
 	configName = "candor.yaml"
 	storeName  = "candor.db"
 	logName    = "gateway.log"
+	spansName  = "spans.jsonl"
+	// startName is the configuration that the gateway starts from. It becomes configName when the gateway listens: a demo
+	// that can't start, because another one is in the folder, must not tell that one's addresses wrongly.
+	startName = "starting.yaml"
 )
 
 // The demo's operators. Their tokens are made at random and stand in ann.token and olga.token.
@@ -44,8 +48,10 @@ type dataDir struct {
 	temporary bool
 	// continued: there was a demo here before.
 	continued bool
-	file      *configFile
-	tokens    map[string]string
+	// found is the configuration that the demo begins with, file its text.
+	found  *candorv1.Config
+	file   *configFile
+	tokens map[string]string
 }
 
 // openDataDir makes the folder, or goes on with one that an earlier demo left; path empty: a temporary one. An existing
@@ -74,10 +80,22 @@ func openDataDir(path string) (*dataDir, error) {
 	default:
 		return nil, err
 	}
-	if d.file, err = parseConfigFile(d.in(configName), text); err != nil {
-		return nil, err
+	if err := d.read(text); err != nil {
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+func (d *dataDir) read(text []byte) (err error) {
+	var faults config.Faults
+	d.found, faults = config.Parse(d.in(configName), text)
+	if len(faults.Errors()) > 0 {
+		return faults.Errors()
+	}
+	if d.file, err = parseConfigFile(d.in(configName), text); err != nil || d.continued {
+		return err
+	}
+	return d.file.set(spansName, "telemetry", "trace_file")
 }
 
 // in is the path of a file of the directory.
@@ -86,47 +104,33 @@ func (d *dataDir) in(name string) string { return filepath.Join(d.path, name) }
 // tokenFile is where an operator's token stands.
 func (d *dataDir) tokenFile(name string) string { return d.in(name + ".token") }
 
-// close removes a temporary directory.
+// close removes a temporary directory, and what is of no use in a lasting one.
 func (d *dataDir) close() error {
-	if !d.temporary {
-		return nil
+	if d.temporary {
+		return os.RemoveAll(d.path)
 	}
-	return os.RemoveAll(d.path)
-}
-
-// parse reads the configuration as it is now.
-func (d *dataDir) parse() (*candorv1.Config, error) {
-	text, err := d.file.text()
-	if err != nil {
-		return nil, err
+	if err := os.Remove(d.in(startName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	cfg, faults := config.Parse(d.file.name, text)
-	if len(faults.Errors()) > 0 {
-		return nil, faults
-	}
-	return cfg, nil
+	return nil
 }
 
 // addTokens reads the operators' tokens, or makes them, and declares their holders. In a new directory they take the place
 // of the operators that the example declares, whose tokens everybody can read there.
 func (d *dataDir) addTokens() error {
-	if !d.continued {
-		if err := d.file.set(map[string]any{}, "operators"); err != nil {
-			return err
-		}
-	}
+	declared := map[string]any{}
 	for _, name := range []string{reviewer, operator} {
 		token, err := readOrMakeToken(d.tokenFile(name))
 		if err != nil {
 			return err
 		}
 		d.tokens[name] = token
-		declared := map[string]any{"identity": map[string]string{"token_sha256": gateway.HashToken(token)}, "roles": roles[name]}
-		if err := d.file.set(declared, "operators", name); err != nil {
-			return err
-		}
+		declared[name] = map[string]any{"identity": map[string]string{"token_sha256": gateway.HashToken(token)}, "roles": roles[name]}
 	}
-	return nil
+	if !d.continued {
+		return d.file.set(declared, "operators")
+	}
+	return errors.Join(d.file.set(declared[reviewer], "operators", reviewer), d.file.set(declared[operator], "operators", operator))
 }
 
 func readOrMakeToken(path string) (string, error) {
@@ -142,11 +146,12 @@ func readOrMakeToken(path string) (string, error) {
 	return token, os.WriteFile(path, []byte(token+"\n"), 0o600)
 }
 
-// configure writes the configuration in effect: the example's, or the one that was there, with our addresses and our store.
-func (d *dataDir) configure(servers modelServers, grpc, http string) (*candorv1.Config, error) {
+// configure writes the configuration, the example's or the one that was there, with our addresses and our store, to a file of
+// the directory.
+func (d *dataDir) configure(name string, servers modelServers, grpc, http string) error {
 	for name, s := range servers {
 		if err := d.file.set(s.addr, "backends", name, "address"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	err := errors.Join(
@@ -154,13 +159,10 @@ func (d *dataDir) configure(servers modelServers, grpc, http string) (*candorv1.
 		d.file.set(storeName, "store", "sqlite", "path"),
 	)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.file.head(headComment(d.in(configName), servers))
-	if err := d.file.write(d.in(configName)); err != nil {
-		return nil, err
-	}
-	return config.Load(d.in(configName))
+	return d.file.write(d.in(name))
 }
 
 func headComment(path string, servers modelServers) string {
@@ -176,7 +178,7 @@ func headComment(path string, servers modelServers) string {
 
 // initStore makes the store, unless there is one to go on with.
 func (d *dataDir) initStore(ctx context.Context) error {
-	_, _, err := server.Init(ctx, d.in(configName))
+	_, _, err := server.Init(ctx, d.in(startName))
 	if errors.Is(err, sqlite.ErrExists) {
 		return nil
 	}

@@ -10,14 +10,10 @@ import (
 
 // listen chooses where the gateway listens: where the flags say, or else the configuration, or, headless, anywhere.
 func (d *dataDir) listen(o options, v *view) (grpc, http string, err error) {
-	cfg, err := d.parse()
-	if err != nil {
+	if grpc, err = chooseAddress("--grpc", o.grpc, d.found.GetListen().GetGrpc(), o.headless, v); err != nil {
 		return "", "", err
 	}
-	if grpc, err = chooseAddress("--grpc", o.grpc, cfg.GetListen().GetGrpc(), o.headless, v); err != nil {
-		return "", "", err
-	}
-	http, err = chooseAddress("--http", o.http, cfg.GetListen().GetHttp(), o.headless, v)
+	http, err = chooseAddress("--http", o.http, d.found.GetListen().GetHttp(), o.headless, v)
 	return grpc, http, err
 }
 

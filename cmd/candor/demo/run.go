@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,7 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/candor-gateway/candor/cmd/candor/internal/server"
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/examples/digits"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -36,7 +34,33 @@ type options struct {
 }
 
 // run plays the demo from the first socket to the last. Everything that it opens is closed when it returns.
-func run(ctx context.Context, o options) (err error) {
+func run(ctx context.Context, o options) error {
+	var c cleanups
+	err := demo(ctx, o, &c)
+	if err != nil && ctx.Err() != nil {
+		// Whatever failed then, failed because of that.
+		err = nil
+		if o.headless {
+			err = cli.Fail("let it run to its end for a summary", "the demo was interrupted")
+		}
+	}
+	return errors.Join(err, c.run())
+}
+
+// cleanups are run last in, first out.
+type cleanups []func() error
+
+func (c *cleanups) add(f func() error) { *c = append(*c, f) }
+
+func (c *cleanups) run() error {
+	var errs []error
+	for _, f := range slices.Backward(*c) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+func demo(ctx context.Context, o options, c *cleanups) error {
 	v := newView(o.stderr, o.table && !o.headless)
 	images, err := heldOut()
 	if err != nil {
@@ -46,42 +70,36 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dir.close()) }()
-	asked, err := dir.parse()
+	c.add(dir.close)
+	parts, err := castOf(dir.found)
 	if err != nil {
 		return err
 	}
-	servers, err := startServers(ctx, asked.GetBackends())
+	servers, err := startServers(ctx, dir.found.GetBackends())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, servers.stop()) }()
-
-	cfg, err := prepare(ctx, dir, servers, o, v)
-	if err != nil {
-		return err
-	}
-	parts, err := castOf(cfg)
-	if err != nil {
+	c.add(servers.stop)
+	if err := prepare(ctx, dir, servers, o, v); err != nil {
 		return err
 	}
 	gw, err := startGateway(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, gw.stop()) }()
+	c.add(gw.stop)
 	ctx = gw.alive
 	// Now the ports are known: the file says where it serves.
-	if _, err := dir.configure(servers, gw.addrs.GRPC, gw.addrs.HTTP); err != nil {
+	if err := dir.configure(configName, servers, gw.addrs.GRPC, gw.addrs.HTTP); err != nil {
 		return err
 	}
-	welcome(v, cfg, gw.addrs, dir)
+	welcome(v, parts, gw.addrs, dir)
 
 	conn, err := dial(gw.addrs.GRPC)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	c.add(conn.Close)
 	s, err := setStage(ctx, o, conn, servers, parts, images, dir, v)
 	if err != nil {
 		return err
@@ -124,30 +142,25 @@ func heldOut() (digits.Set, error) {
 	return set.Split(digits.Seed).HeldOut, nil
 }
 
-// prepare writes the configuration and makes the store.
-func prepare(ctx context.Context, dir *dataDir, servers modelServers, o options, v *view) (*candorv1.Config, error) {
+// prepare writes the configuration that the gateway starts from, and makes the store.
+func prepare(ctx context.Context, dir *dataDir, servers modelServers, o options, v *view) error {
 	if err := dir.addTokens(); err != nil {
-		return nil, err
+		return err
 	}
 	grpc, http, err := dir.listen(o, v)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cfg, err := dir.configure(servers, grpc, http)
-	if err != nil {
-		return nil, err
+	if err := dir.configure(startName, servers, grpc, http); err != nil {
+		return err
 	}
-	return cfg, dir.initStore(ctx)
+	return dir.initStore(ctx)
 }
 
 // welcome says, before anything else, who may call.
-func welcome(v *view, cfg *candorv1.Config, a gateway.Addrs, dir *dataDir) {
-	for name, c := range cfg.GetConsumers() {
-		if c.GetIdentity().GetAnonymous() {
-			v.say("NO LOGIN: whoever reaches a socket of this machine is the consumer %q here. It listens on loopback only; a real"+
-				" gateway's consumers have certificates or tokens.", name)
-		}
-	}
+func welcome(v *view, c cast, a gateway.Addrs, dir *dataDir) {
+	v.say("NO LOGIN: whoever reaches a socket of this machine is the consumer %q here. It listens on loopback only; a real gateway's"+
+		" consumers have certificates or tokens.", c.consumer)
 	v.say("The gateway serves gRPC on %s with %s.", a.GRPC, dir.in(configName))
 }
 
@@ -208,57 +221,17 @@ func perform(ctx context.Context, s *stage) (summary, figures, error) {
 	close(stop)
 	playing.Wait()
 	took := time.Since(s.began)
-	last, lookErr := s.watch.look(ctx)
+	var last state
+	if err == nil {
+		last, err = s.watch.look(ctx)
+	}
 	stopWatching()
 	showing.Wait()
-	if err := errors.Join(err, lookErr); err != nil {
+	if err != nil {
 		return summary{}, figures{}, err
 	}
 	f := s.player.tally.figures()
 	sum := summarize(f, last, s.cast.limit, s.began, took)
 	s.checkSummary(f, sum)
 	return sum, f, nil
-}
-
-// running is a gateway that serves the data directory's configuration in this process.
-type running struct {
-	addrs gateway.Addrs
-	// alive ends when the demo is interrupted, or when the gateway ends by itself; its cause says why.
-	alive  context.Context
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-	err    error
-	log    *os.File
-}
-
-// startGateway starts what candor serve --config starts, and waits until it listens.
-func startGateway(ctx context.Context, dir *dataDir) (*running, error) {
-	log, err := os.OpenFile(dir.in(logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	g := &running{done: make(chan struct{}), log: log}
-	g.alive, g.cancel = context.WithCancelCause(ctx)
-	ready := make(chan gateway.Addrs, 1)
-	go func() {
-		defer close(g.done)
-		g.err = server.Run(g.alive, server.Options{
-			Config: dir.in(configName), Log: slog.New(slog.NewTextHandler(log, nil)), Stdout: io.Discard, Version: "demo",
-			Ready: func(a gateway.Addrs) { ready <- a },
-		})
-		g.cancel(fmt.Errorf("the gateway ended: %w", g.err))
-	}()
-	select {
-	case g.addrs = <-ready:
-		return g, nil
-	case <-g.done:
-		return nil, errors.Join(g.err, log.Close())
-	}
-}
-
-// stop drains the gateway and waits for its end.
-func (g *running) stop() error {
-	g.cancel(nil)
-	<-g.done
-	return errors.Join(g.err, g.log.Close())
 }

@@ -162,11 +162,12 @@ func (s *stage) memberDies(ctx context.Context) error {
 // withheld.
 func (s *stage) surge(ctx context.Context) error {
 	if s.latchedBefore {
-		s.view.announce(4, "The limit %s is still tripped, by an earlier demo in this folder: only a person resets it.", s.cast.limit)
-	} else {
-		s.view.announce(4, "A surge of %s: the limit %s lets %d of the action %s out, then it trips and holds the rest for a human.",
-			s.cast.surgeText(), s.cast.limit, s.cast.maxCount, s.cast.action)
+		s.view.announce(4, "The limit %s is still tripped, by an earlier demo in this folder: every %s is withheld until a person resets it.",
+			s.cast.limit, s.cast.action)
+		return s.seeWithheld(ctx)
 	}
+	s.view.announce(4, "A surge of %s: the limit %s lets %d of the action %s out, then it trips and holds the rest for a human.",
+		s.cast.surgeText(), s.cast.limit, s.cast.maxCount, s.cast.action)
 	s.player.surging.Store(true)
 	err := s.see(ctx, "the action limit "+s.cast.limit+" did not trip", func(st state, f figures) bool {
 		return st.limit(s.cast.limit).GetTripped() && f.withheld > 0
@@ -175,9 +176,14 @@ func (s *stage) surge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	withheld := s.player.tally.figures().withheld
 	s.view.announce(4, "The limit %s has tripped. Traffic is normal again, and it stays latched: every %s is withheld.", s.cast.limit, s.cast.action)
-	err = s.see(ctx, "the action limit "+s.cast.limit+" withheld nothing after its trip", func(_ state, f figures) bool { return f.withheld > withheld })
+	return s.seeWithheld(ctx)
+}
+
+// seeWithheld waits to the end, in which at least one answer more is withheld.
+func (s *stage) seeWithheld(ctx context.Context) error {
+	before := s.player.tally.figures().withheld
+	err := s.see(ctx, "the action limit "+s.cast.limit+" withheld nothing after its trip", func(_ state, f figures) bool { return f.withheld > before })
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func (s summary) writeText(w io.Writer) error {
 %d rows in %.1f s: %d accepted, %d answered by the fallback, %d deferred to a human, %d rejected.
 Right: %.1f %% of the answers that left without a human, %.1f %% of the machine's best answers to every row,
        %.1f %% of what the primary alone says.
-Breakers opened %d times and closed %d times. Limits tripped: %d. %d digits wait for a human.
+Breakers: %d opened, %d closed again. Limits: %d tripped. Review queue: %d digits wait for a human.
 `, s.Rows, s.Seconds, s.Routes.Accept, s.Routes.Fallback, s.Routes.Defer, s.Routes.Reject,
 		100*s.Accuracy.Accepted, 100*s.Accuracy.All, 100*s.Accuracy.PrimaryAlone,
 		s.Breaker.Opened, s.Breaker.Closed, s.Limit.Tripped, s.Review.InQueue)

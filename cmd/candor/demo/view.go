@@ -64,6 +64,7 @@ func (v *view) announce(scene int, format string, args ...any) {
 func (v *view) run(ctx context.Context, began time.Time, length time.Duration, source func() (figures, state)) {
 	v.mu.Lock()
 	v.source, v.began, v.length = source, began, length
+	v.speed.at(began, 0)
 	v.mu.Unlock()
 	every := lineEvery
 	if v.table {
@@ -179,6 +180,9 @@ func backendsText(st state) string {
 		texts[i] = b.GetName() + " " + strings.ToLower(cli.Enum(b.GetBreaker()))
 		if b.GetBreaker() != candorv1.BreakerState_BREAKER_STATE_CLOSED {
 			texts[i] = strings.ToUpper(texts[i])
+		}
+		if !b.GetReady() {
+			texts[i] += " (down)"
 		}
 	}
 	return strings.Join(texts, ", ")

@@ -25,6 +25,8 @@ const suggestionDistance = 2
 
 func prepare(c *cobra.Command) {
 	c.SuggestionsMinimumDistance = suggestionDistance
+	// In the order in which they were added: a command's own before those of the connection.
+	c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
 	if run := c.RunE; run != nil {
 		c.RunE = func(cmd *cobra.Command, args []string) error {
 			if err := run(cmd, args); err != nil {

@@ -18,9 +18,10 @@ func Command() *cobra.Command {
 		Short: "Work on the review queue: list, show, next, resolve",
 		Long: `Work on the queue of rows that were handed to a person.
 
-An item is claimed before it is answered: the claim is a lease with an epoch, and a verdict is taken only from who holds the
-lease, with that epoch. A lease that has ended puts the item back. You need an operator's token with the role reviewer (looking
-needs any role), and nobody reviews what they submitted.`,
+An item is claimed before it is answered: the claim is a lease with an epoch, and a
+verdict is taken only from who holds the lease, with that epoch. A lease that has ended
+puts the item back. You need an operator's token with the role reviewer (looking needs
+any role), and nobody reviews what they submitted.`,
 		Example: `  export CANDOR_TOKEN=...            or --token-file
   candor review next                 claim, look, answer, again
   candor review list --queue fraud

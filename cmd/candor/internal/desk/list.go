@@ -22,7 +22,8 @@ func listCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List review items, newest first",
-		Long:  "List review items, newest first, and how many wait in the queue. Inputs are left out; candor review show has them.",
+		Long: `List review items, newest first, and how many wait in the queue. Inputs are left out;
+candor review show has them.`,
 		Example: `  candor review list
   candor review list --queue fraud --state claimed
   candor review list --state any --limit 1000 --json`,

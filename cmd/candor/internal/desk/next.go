@@ -25,11 +25,13 @@ func nextCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "next",
 		Short: "Claim the next item, look at it, answer it",
-		Long: `Claim the next item of a queue: the highest expected loss first, then the nearest deadline, then the oldest.
+		Long: `Claim the next item of a queue: the highest expected loss first, then the nearest
+deadline, then the oldest.
 
-In a terminal it shows one item after the other and asks for your answer: a label (or its number), or a value; s skips the item
-and gives it back, q ends. The lease is renewed while you think. The models' answers are shown after yours, unless
---show-answer wants them before.
+In a terminal it shows one item after the other and asks for your answer: a label (or
+its number), or a value; s skips the item and gives it back, q ends. The lease is
+renewed while you think. The models' answers are shown after yours, unless --show-answer
+wants them before.
 
 Elsewhere it claims one item, shows it, and prints the command that resolves it.`,
 		Example: `  candor review next --queue fraud

@@ -24,11 +24,12 @@ func resolveCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resolve ITEM --epoch N (--label L | --value V)",
 		Short: "Give a claimed item its verdict",
-		Long: `Give an item that you have claimed its verdict. The epoch is the claim's: when the lease has ended and somebody else has the
-item, the verdict is refused.
+		Long: `Give an item that you have claimed its verdict. The epoch is the claim's: when the lease
+has ended and somebody else has the item, the verdict is refused.
 
-The same command again changes nothing and answers the same, so that it may be repeated after a broken connection. A verdict
-whose action meets a tripped limit is stored, and held until the limit is reset.`,
+The same command again changes nothing and answers the same, so that it may be repeated
+after a broken connection. A verdict whose action meets a tripped limit is stored, and
+held until the limit is reset.`,
 		Example: `  candor review resolve 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --epoch 1 --label decline --reason "known card"
   candor review resolve 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --epoch 2 --value 12.5 --confidence 0.8`,
 		Args: cli.Args("ITEM"),
@@ -135,7 +136,8 @@ func renewCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "renew ITEM --epoch N",
 		Short: "Keep a claimed item for longer",
-		Long:  "Extend the lease of an item that you have claimed, from now on. The item's own deadline never moves.",
+		Long: `Extend the lease of an item that you have claimed, from now on. The item's own deadline
+never moves.`,
 		Example: `  candor review renew 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --epoch 1
   candor review renew 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --epoch 1 --lease 30m`,
 		Args: cli.Args("ITEM"),

@@ -19,8 +19,9 @@ func showCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show ITEM",
 		Short: "Show one review item with its input",
-		Long: `Show one review item with its input, without claiming it. The answers of the models stay hidden until the item has its
-verdict, unless --show-answer asks for them; --json has everything.`,
+		Long: `Show one review item with its input, without claiming it. The answers of the models stay
+hidden until the item has its verdict, unless --show-answer asks for them; --json has
+everything.`,
 		Example: `  candor review show 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11`,
 		Args:    cli.Args("ITEM"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -43,15 +43,16 @@ func Command() *cobra.Command {
 		Short: "Say what happened to a prediction, or what changed among all of them",
 		Long: `Say what happened, and why.
 
-With the id of a prediction it tells the whole story: who asked, every stage that was asked with its version, its age and its
-milliseconds, the numbers that were compared, the reasons, the action and its limit, the review and its verdict, and where the
-record stands in the decision log.
+With the id of a prediction it tells the whole story: who asked, every stage that was
+asked with its version, its age and its milliseconds, the numbers that were compared,
+the reasons, the action and its limit, the review and its verdict, and where the record
+stands in the decision log.
 
-With --since it counts rows beside those of the span of equal length before, and names the group that changed most: the answer
-to "why did declines double?".
+With --since it counts rows beside those of the span of equal length before, and names
+the group that changed most: the answer to "why did declines double?".
 
-Both ask a gateway (as the consumer who made the prediction, or as an operator with any role), or, with --data-dir, read its
-store: also while nobody serves from it.`,
+Both ask a gateway (as the consumer who made the prediction, or as an operator with any
+role), or, with --data-dir, read its store: also while nobody serves from it.`,
 		Example: `  candor explain 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11
   candor explain 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --json
   candor explain --since 2h --action decline --by reason,version
@@ -60,7 +61,6 @@ store: also while nobody serves from it.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fs := c.Flags()
-	f.remote.Register(fs)
 	fs.StringVar(&f.dataDir, "data-dir", "", "read this store (its file, or a folder that holds one) instead of asking a gateway")
 	fs.BoolVar(&f.json, "json", false, "write JSON")
 	fs.IntVar(&f.row, "row", -1, "tell this row of a batch only, from 0")
@@ -71,6 +71,7 @@ store: also while nobody serves from it.`,
 	fs.StringVar(&f.action, "action", "", "count rows that mean this action only")
 	fs.StringVar(&f.r, "route", "", "count this route only: accept, fallback, defer, reject")
 	fs.StringSliceVar(&f.by, "by", []string{"reason", "version"}, "group by up to four of reason, version, model, consumer, route, action, stage")
+	f.remote.Register(fs)
 	return c
 }
 

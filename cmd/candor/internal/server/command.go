@@ -25,13 +25,16 @@ func Command(version string) *cobra.Command {
 		Short: "Run the gateway",
 		Long: `Run the gateway of a configuration until it is interrupted.
 
-It refuses to start on any fault of the configuration, and on a store that is absent, belongs to another gateway or is in
-use: a fresh store would free every action limit that has tripped. candor init makes the store once.
+It refuses to start on any fault of the configuration, and on a store that is absent,
+belongs to another gateway or is in use: a fresh store would free every action limit
+that has tripped. candor init makes the store once.
 
-SIGTERM or an interrupt drains: health turns NOT_SERVING, calls in flight finish within listen.drain_timeout, records are
-written, and the exit status is 0. A second signal ends the process at once.
+SIGTERM or an interrupt drains: health turns NOT_SERVING, calls in flight finish within
+listen.drain_timeout, records are written, and the exit status is 0. A second signal
+ends the process at once.
 
-Names of files in the configuration start at its folder. GOMEMLIMIT and GOMAXPROCS are heeded as by every Go program.`,
+Names of files in the configuration start at its folder. GOMEMLIMIT and GOMAXPROCS are
+heeded as by every Go program.`,
 		Example: `  candor init  --config candor.yaml     once
   candor serve --config candor.yaml
   candor serve --config candor.yaml --log json 2>candor.log`,
@@ -73,8 +76,8 @@ func InitCommand() *cobra.Command {
 		Short: "Make the store that a configuration names, once",
 		Long: `Make the store that a configuration names and write store.identity into it.
 
-An existing store is never touched: it holds review items, the decision log, and the latches of action limits, which nothing
-but a named person may release.`,
+An existing store is never touched: it holds review items, the decision log, and the
+latches of action limits, which nothing but a named person may release.`,
 		Example: `  candor init --config candor.yaml`,
 		Args:    cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

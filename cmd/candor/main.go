@@ -1,0 +1,15 @@
+// Command candor is the gateway, and everything that is done with it from a terminal. candor help lists what there is.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+)
+
+func main() {
+	root := newRoot(programVersion())
+	root.SetContext(context.Background())
+	os.Exit(cli.Report(os.Stderr, cli.Execute(root, os.Args[1:])))
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+func getCommand() *cobra.Command {
+	var f remote.Flags
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "get PREDICTION",
+		Short: "Get the newest state of a prediction",
+		Long: `Get the newest state of a prediction, a line for each row: the final answer once a
+review has one. You see your own predictions; operators see all. candor explain tells
+how it came about.`,
+		Example: `  candor get 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11
+  candor get 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --json`,
+		Args: cli.Args("PREDICTION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := uuid.Parse(args[0]); err != nil {
+				return cli.Usage("copy it from the reply's candor_prediction_id", "%q is not the id of a prediction", args[0])
+			}
+			conn, err := f.Dial()
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			ctx, cancel := conn.Context(cmd.Context())
+			defer cancel()
+			resp, err := candorv1.NewPredictionServiceClient(conn).GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: args[0]})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return cli.JSON(cmd.OutOrStdout(), resp)
+			}
+			table := [][]string{{"ROW", "STATE", "ANSWER", "CONFIDENCE", "ROUTE", "BY", "REASONS", "REVIEW"}}
+			for _, p := range resp.GetPredictions() {
+				table = append(table, predictionCells(p))
+			}
+			return cli.Table(cmd.OutOrStdout(), table)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	f.Register(c.Flags())
+	return c
+}
+
+func predictionCells(p *candorv1.Prediction) []string {
+	d := p.GetDecision()
+	confidence := ""
+	if d.Confidence != nil {
+		confidence = cli.Number(d.GetConfidence())
+	}
+	reasons := make([]string, len(d.GetReasons()))
+	for i, r := range d.GetReasons() {
+		reasons[i] = cli.Enum(r)
+	}
+	return []string{
+		fmt.Sprint(p.GetRow()), cli.Enum(p.GetState()), answerOf(p), confidence, cli.Enum(d.GetRoute()), p.GetAnsweredBy(),
+		strings.Join(reasons, ","), strings.TrimPrefix(d.GetReviewItem(), "reviewItems/"),
+	}
+}
+
+// answerOf is what a prediction answers, whatever its kind, on one line.
+func answerOf(p *candorv1.Prediction) string {
+	switch v := p.GetValue().(type) {
+	case *candorv1.Prediction_ClassProbabilities:
+		return v.ClassProbabilities.GetLabel()
+	case *candorv1.Prediction_Logits:
+		return v.Logits.GetLabel()
+	case *candorv1.Prediction_LogOdds:
+		return "log-odds " + cli.Quantity(v.LogOdds)
+	case *candorv1.Prediction_Regression:
+		return strings.TrimSpace(cli.Quantity(v.Regression.GetValue()) + " " + v.Regression.GetUnit())
+	case *candorv1.Prediction_Interval:
+		return strings.TrimSpace(cli.Quantity(v.Interval.GetLower()) + " to " + cli.Quantity(v.Interval.GetUpper()) + " " + v.Interval.GetUnit())
+	case *candorv1.Prediction_Distance:
+		return strings.TrimSpace(cli.Quantity(v.Distance.GetDistance()) + " " + v.Distance.GetMetric())
+	case *candorv1.Prediction_EmbeddingMatch:
+		return v.EmbeddingMatch.GetKey()
+	case *candorv1.Prediction_Label:
+		return v.Label
+	}
+	return ""
+}
+
+func watchCommand() *cobra.Command {
+	var f remote.Flags
+	var model, resume string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "watch",
+		Short: "Follow the final answers of your deferred predictions",
+		Long: `Follow the final answers of your deferred predictions, in the order in which they became
+final, each once. It goes on until it is interrupted. With --json every line has a
+resume_token: hand the last one that you have dealt with to --resume, and nothing is
+missed or seen twice.`,
+		Example: `  candor watch
+  candor watch --model fraud --json >>answers.jsonl
+  candor watch --json --resume "$(tail -1 answers.jsonl | jq -r .resume_token)"`,
+		Args: cli.Args(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conn, err := f.Dial()
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			stream, err := candorv1.NewPredictionServiceClient(conn).WatchPredictions(ctx, &candorv1.WatchPredictionsRequest{ResumeToken: resume, Model: model})
+			if err != nil {
+				return err
+			}
+			for {
+				resp, err := stream.Recv()
+				switch {
+				case ctx.Err() != nil || errors.Is(err, io.EOF):
+					return nil
+				case err != nil:
+					return err
+				case asJSON:
+					err = cli.JSONLine(cmd.OutOrStdout(), resp)
+				default:
+					err = writeFinal(cmd.OutOrStdout(), resp.GetPrediction())
+				}
+				if err != nil {
+					return err
+				}
+			}
+		},
+	}
+	c.Flags().StringVar(&model, "model", "", "of this model only")
+	c.Flags().StringVar(&resume, "resume", "", "go on after this resume_token (default: from the beginning)")
+	c.Flags().BoolVar(&asJSON, "json", false, "write a line of JSON for each")
+	f.Register(c.Flags())
+	return c
+}
+
+func writeFinal(w io.Writer, p *candorv1.Prediction) error {
+	answer := "withheld"
+	if p.GetState() == candorv1.AnswerState_ANSWER_STATE_FINAL {
+		answer = fmt.Sprintf("%q", answerOf(p))
+	}
+	_, err := fmt.Fprintf(w, "%s  %s row %d  %s  %s by %s\n", cli.Time(p.GetFinalTime().AsTime()), p.GetPredictionId(), p.GetRow(),
+		cli.Plain(p.GetModel()), answer, cli.Plain(p.GetAuthor()))
+	return err
+}

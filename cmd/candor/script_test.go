@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/candor-gateway/candor/examples/digits"
+	"github.com/candor-gateway/candor/examples/digits/modelserver"
+)
+
+// TestScripts runs the sessions in testdata/script. Beside candor itself they have
+//
+//	serve CONFIG     starts candor serve and waits until it listens; sets CANDOR_SERVER and HTTP
+//	stop             interrupts it, and wants a clean end
+//	play N           asks about the first N held-out digits, one prediction each; sets ACCEPTED, FALLBACK and DEFERRED to the
+//	                 first prediction of each route, and ITEM to the deferred one's review item
+//	field NAME PATH  sets a variable to a field of the JSON that the last command wrote, such as items.0.epoch
+//	expand FILE      replaces $NAME in a file
+func TestScripts(t *testing.T) {
+	models := startModels(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("CANDOR_TOKEN", "")
+			env.Setenv("CANDOR_SERVER", "")
+			env.Setenv("NO_COLOR", "1")
+			env.Setenv("MODELS", models)
+			env.Values[gatewayKey{}] = new(running)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve": cmdServe, "stop": cmdStop, "play": cmdPlay, "field": cmdField, "expand": cmdExpand,
+		},
+	})
+}
+
+// startModels serves the digit models until the test ends, and answers where.
+func startModels(t *testing.T) string {
+	var loaded []*digits.Model
+	for _, name := range digits.Names() {
+		m, err := digits.LoadModel(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded = append(loaded, m)
+	}
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := modelserver.New(loaded...)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(lis) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Errorf("model server: %v", err)
+		}
+	})
+	return lis.Addr().String()
+}
+
+// running is a script's gateway; nil inside: none.
+type running struct{ *process }
+
+type gatewayKey struct{}
+
+func gatewayOf(ts *testscript.TestScript) *running { return ts.Value(gatewayKey{}).(*running) }
+
+func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: serve CONFIG")
+	}
+	p, err := startServe(ts.MkAbs(args[0]))
+	ts.Check(err)
+	gatewayOf(ts).process = p
+	ts.Defer(p.kill)
+	ts.Setenv("CANDOR_SERVER", p.grpc)
+	ts.Setenv("HTTP", p.http)
+}
+
+func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+	p := gatewayOf(ts).process
+	if neg || len(args) != 0 || p == nil {
+		ts.Fatalf("usage: stop, after serve")
+	}
+	if err := p.interrupt(); err != nil {
+		ts.Fatalf("candor serve: %v\n%s", err, p.log())
+	}
+}
+
+func cmdExpand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+func cmdField(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: field NAME PATH")
+	}
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
+	for key := range strings.SplitSeq(args[1], ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i >= len(at) {
+				ts.Fatalf("field %s: there is no %s", args[1], key)
+			}
+			v = at[i]
+		}
+	}
+	if v == nil {
+		ts.Fatalf("there is no field %s", args[1])
+	}
+	ts.Setenv(args[0], fmt.Sprint(v))
+}

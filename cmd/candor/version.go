@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+)
+
+// programVersion is what the toolchain knows of this build: the module's version, or the commit that it was built from.
+func programVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	var commit, dirty string
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			commit = s.Value
+		case "vcs.modified":
+			if s.Value == "true" {
+				dirty = "+changes"
+			}
+		}
+	}
+	if commit == "" {
+		return "devel"
+	}
+	const enough = 12
+	return "devel-" + commit[:min(enough, len(commit))] + dirty
+}
+
+func versionCommand(version string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cli.Args(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			goVersion := "an unknown Go"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				goVersion = info.GoVersion
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "candor %s, built with %s\n", version, goVersion)
+			return err
+		},
+	}
+}

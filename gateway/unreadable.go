@@ -1,0 +1,45 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// registrar registers services with a server so that bytes that are no message (a string that isn't UTF-8, another proto) are
+// INVALID_ARGUMENT, as every mistake of a client is. grpc-go would call them INTERNAL, and send that before any code of ours
+// sees the error; so messages are received as frames, which always succeeds, and unmarshalled here.
+type registrar struct{ grpc.ServiceRegistrar }
+
+// RegisterService sees to the unary methods; streamGuard sees to the streams.
+func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	own := *desc
+	own.Methods = slices.Clone(desc.Methods)
+	for i := range own.Methods {
+		handler := own.Methods[i].Handler
+		own.Methods[i].Handler = func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+			return handler(srv, ctx, func(v any) error { return receive(dec, v) }, interceptor)
+		}
+	}
+	r.ServiceRegistrar.RegisterService(&own, impl)
+}
+
+// receive reads one message into v, which is a protobuf message or a frame. Its error is an *Error, or recv's.
+func receive(recv func(any) error, v any) error {
+	msg, ok := v.(proto.Message)
+	if !ok {
+		return recv(v)
+	}
+	f := new(wire.Frame)
+	if err := recv(f); err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(f.Bytes(), msg); err != nil {
+		return invalid("request", "it is no "+string(msg.ProtoReflect().Descriptor().FullName())+": "+err.Error())
+	}
+	return nil
+}
