@@ -228,12 +228,15 @@ func (c *call) withheld() error {
 		e.with("review_item", e.Resource).with("deferred", count(deferred))
 	case rejected == 0:
 		return nil
+	case firstLimit != nil && slices.Contains(firstLimit.decision.Reasons, candorv1.Reason_REASON_LIMIT_UNAVAILABLE):
+		// Nothing has tripped, and no operator need do anything: a retry may pass.
+		e = storeUnavailable()
 	case firstLimit != nil:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_ACTION_LIMIT_TRIPPED,
 			"%d of %d rows are withheld: the action limit %q has tripped and holds until an operator resets it", rejected, len(c.rows), firstLimit.limit)
 		e.ResourceType, e.Resource = "candor.v1.Limit", "limits/"+firstLimit.limit
 	case c.failure != nil:
-		return backendError(c.failure).with("backend", c.model.primary.Name())
+		return backendError(c.failure).with("backend", c.model.primary.Name()).with("said_by", saidBy(c.failure))
 	default:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_REJECTED,
 			"%d of %d rows have no answer that the policy lets out", rejected, len(c.rows)).

@@ -56,6 +56,8 @@ type row struct {
 	// evidence of the primary.
 	evidence router.Evidence
 	decision router.Decision
+	// primaryThreshold is what the first pass compared with; nil when there was no second.
+	primaryThreshold *float64
 	// applied is what is done: what the decision says in mode enforce.
 	applied candorv1.Route
 	// answer is the Evidence whose answer is, or would be, released.

@@ -32,6 +32,7 @@ func (g *Gateway) fallBack(c *call) {
 	}
 	for j, i := range rows {
 		r := &c.rows[i]
+		r.primaryThreshold = r.decision.Threshold
 		r.decision = router.DecideFallback(c.model.policy, r.decision, result.Evidence[j])
 		r.applied = r.decision.Route
 		r.answer, r.answeredBy = result.Evidence[j], -1

@@ -99,9 +99,7 @@ func (ps *principals) identify(ctx context.Context) (*Principal, error) {
 				return p, nil
 			}
 		}
-		if ps.anonymous == nil {
-			return nil, unauthenticated("the client certificate names no declared consumer or operator")
-		}
+		return nil, unauthenticated("the client certificate names no declared consumer or operator")
 	}
 	if ps.anonymous != nil {
 		return ps.anonymous, nil

@@ -132,6 +132,7 @@ func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.
 		if s == 0 && len(row.GetAnswers()) == 0 && row.GetAnsweredBy() == 1 {
 			step.Label, step.Confidence = row.GetLabel(), fromPPM(row.ConfidencePpm)
 		}
+		step.Threshold = comparedWith(st, s, row)
 		// A stage that answered others of the batch is no part of this row's way.
 		asked := s == 0 || step.Confidence != nil || step.Label != "" || !step.Answered || uint32(s)+1 == row.GetAnsweredBy()
 		if asked && (s == 0 || row.GetAppliedRoute() != candorv1.Route_ROUTE_ACCEPT) {
@@ -139,6 +140,20 @@ func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.
 		}
 	}
 	return path
+}
+
+// comparedWith is the threshold that a stage's answer met; nil: it was not compared.
+func comparedWith(st *candorv1.StageRecord, s int, row *candorv1.RowRecord) *float64 {
+	second := row.PrimaryThresholdPpm != nil
+	switch {
+	case s == 0 && second:
+		return fromPPM(row.PrimaryThresholdPpm)
+	case s == 0:
+		return fromPPM(row.ThresholdPpm)
+	case second && st.GetFailure() == 0 && (st.GetKind() == candorv1.StepKind_STEP_KIND_ENSEMBLE || st.GetKind() == candorv1.StepKind_STEP_KIND_REMEDIAL):
+		return fromPPM(row.ThresholdPpm)
+	}
+	return nil
 }
 
 func (g *Gateway) provenance(pr *candorv1.PredictionRecord, made time.Time) *candorv1.ModelProvenance {

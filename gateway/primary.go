@@ -74,25 +74,29 @@ func (g *Gateway) hopeless(c *call) error {
 	if errors.Is(context.Cause(c.ctx), context.Canceled) {
 		return errf(codes.Canceled, candorv1.ErrorReason_ERROR_REASON_CANCELLED, "the caller went away")
 	}
-	said := "gateway"
-	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND {
-		said = "backend"
-	}
 	if f.Class == backend.Excluded && f.Code == codes.ResourceExhausted {
 		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE, "backend %q: %s", b.Name(), f.Message).
 			with("limit_bytes", count(int(g.cfg.GetListen().GetMaxMessageBytes()))).with("backend", b.Name())
 	}
 	if f.Class == backend.Alive && (f.Code == codes.InvalidArgument || f.Code == codes.OutOfRange) {
 		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_BACKEND_ERROR, "the model server of backend %q refused the request: %s", b.Name(), f.Message).
-			with("backend", b.Name()).with("said_by", said)
+			with("backend", b.Name()).with("said_by", saidBy(f))
 	}
 	p := c.model.policy
 	if p.HasFallback || p.HasReview {
 		return nil
 	}
-	e := backendError(f).with("backend", b.Name()).with("said_by", said)
+	e := backendError(f).with("backend", b.Name()).with("said_by", saidBy(f))
 	e.Message = "backend " + b.Name() + ": " + e.Message
 	return e
+}
+
+// saidBy names who said that a backend failed: it, or we.
+func saidBy(f *backend.Failure) string {
+	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND {
+		return "backend"
+	}
+	return "gateway"
 }
 
 // backendError keeps the status that a model server gave, and finds one for what we inferred.

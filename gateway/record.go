@@ -111,7 +111,7 @@ func rowRecord(r *row) *candorv1.RowRecord {
 	out := &candorv1.RowRecord{
 		Route: r.decision.Route, AppliedRoute: r.applied, Reasons: r.decision.Reasons,
 		ConfidencePpm: ppm(r.decision.Confidence), ThresholdPpm: ppm(r.decision.Threshold),
-		Action: r.action, Limit: r.limit, State: r.state, PayloadSha256: r.payload,
+		Action: r.action, Limit: r.limit, State: r.state, PayloadSha256: r.payload, PrimaryThresholdPpm: ppm(r.primaryThreshold),
 	}
 	if r.answeredBy >= 0 {
 		out.Label, out.Value = r.answer.Label, r.answer.Value

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -15,7 +16,7 @@ import (
 const requestName = "request.json"
 
 // writeNext lists commands to try against the gateway, with the ids of what has just happened.
-func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, c cast, f figures) error {
+func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures) error {
 	candor := self()
 	as := func(who string) string {
 		return fmt.Sprintf("--server %s --token-file %s", a.GRPC, quote(d.tokenFile(who)))
@@ -41,12 +42,14 @@ func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, c cast, f figures) erro
 			step(e.what, fmt.Sprintf("%s explain %s %s", candor, id, as(operator)))
 		}
 	}
-	step(fmt.Sprintf("Why did the action %s double?", c.action),
-		fmt.Sprintf("%s explain --since 5m --action %s --by reason,version %s", candor, c.action, as(operator)))
+	// The surge beside as much time before it, which was normal traffic.
+	step(fmt.Sprintf("Why did the action %s more than double?", s.cast.action),
+		fmt.Sprintf("%s explain --since %s --until %s --action %s --by reason,version %s", candor, moment(s.surged), moment(s.ended),
+			s.cast.action, as(operator)))
 	step("Be the human: look at a digit, and say what it is.", fmt.Sprintf("%s review next %s", candor, as(reviewer)))
 	step("The tripped limit: look, and reset it, with your reason on record.",
 		fmt.Sprintf("%s limits list %s", candor, as(operator)),
-		fmt.Sprintf("%s limits reset %s --reason 'the surge was a demo' %s", candor, c.limit, as(operator)))
+		fmt.Sprintf("%s limits reset %s --reason 'the surge was a demo' %s", candor, s.cast.limit, as(operator)))
 	step("Has anybody changed the decision log?", fmt.Sprintf("%s audit verify --data-dir %s", candor, quote(d.path)))
 	step("Be a client of the Open Inference Protocol, with nothing of Candor's but the address.",
 		fmt.Sprintf("grpcurl -plaintext %s list", a.GRPC),
@@ -79,6 +82,8 @@ func self() string {
 	}
 	return os.Args[0]
 }
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // quote is for a shell, where the path needs it.
 func quote(path string) string {

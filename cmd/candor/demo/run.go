@@ -118,7 +118,7 @@ func demo(ctx context.Context, o options, c *cleanups) error {
 	if err := errors.Join(sum.writeText(o.stdout), s.verdict()); err != nil {
 		return err
 	}
-	if err := errors.Join(writeRequest(dir, s.player.tally), writeNext(o.stdout, dir, gw.addrs, parts, f)); err != nil {
+	if err := errors.Join(writeRequest(dir, s.player.tally), writeNext(o.stdout, dir, gw.addrs, s, f)); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -220,7 +220,7 @@ func perform(ctx context.Context, s *stage) (summary, figures, error) {
 	err := s.play(ctx)
 	close(stop)
 	playing.Wait()
-	took := time.Since(s.began)
+	s.ended = time.Now()
 	var last state
 	if err == nil {
 		last, err = s.watch.look(ctx)
@@ -231,7 +231,7 @@ func perform(ctx context.Context, s *stage) (summary, figures, error) {
 		return summary{}, figures{}, err
 	}
 	f := s.player.tally.figures()
-	sum := summarize(f, last, s.cast.limit, s.began, took)
+	sum := summarize(f, last, s.cast.limit, s.began, s.ended.Sub(s.began))
 	s.checkSummary(f, sum)
 	return sum, f, nil
 }

@@ -18,6 +18,8 @@ type stage struct {
 	// began is when the first scene did; length is how long all of them shall last.
 	began  time.Time
 	length time.Duration
+	// surged and ended are when the surge began, and the scenes ended.
+	surged, ended time.Time
 	// latchedBefore: an earlier demo in this directory left the limit tripped.
 	latchedBefore bool
 	// alone: nobody is there who could resolve review items while the scenes last.
@@ -161,6 +163,7 @@ func (s *stage) memberDies(ctx context.Context) error {
 // surge is scene 4: far more of one action than its limit lets out, and then normal traffic again, in which it stays
 // withheld.
 func (s *stage) surge(ctx context.Context) error {
+	s.surged = time.Now()
 	if s.latchedBefore {
 		s.view.announce(4, "The limit %s is still tripped, by an earlier demo in this folder: every %s is withheld until a person resets it.",
 			s.cast.limit, s.cast.action)

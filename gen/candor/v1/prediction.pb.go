@@ -1505,9 +1505,11 @@ type Step struct {
 	Detail        string        `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`
 	FailureSource FailureSource `protobuf:"varint,9,opt,name=failure_source,json=failureSource,proto3,enum=candor.v1.FailureSource" json:"failure_source,omitempty"`
 	// Confidence of this stage's answer for this row.
-	Confidence    *float64 `protobuf:"fixed64,10,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
-	Label         string   `protobuf:"bytes,11,opt,name=label,proto3" json:"label,omitempty"`
-	Attempts      uint32   `protobuf:"varint,12,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Confidence *float64 `protobuf:"fixed64,10,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	Label      string   `protobuf:"bytes,11,opt,name=label,proto3" json:"label,omitempty"`
+	Attempts   uint32   `protobuf:"varint,12,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// What the confidence was compared with; absent for members, whose answers are combined first.
+	Threshold     *float64 `protobuf:"fixed64,13,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1622,6 +1624,13 @@ func (x *Step) GetLabel() string {
 func (x *Step) GetAttempts() uint32 {
 	if x != nil {
 		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Step) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
 	}
 	return 0
 }
@@ -1815,7 +1824,7 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"S\n" +
 	"\vUncertainty\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.candor.v1.UncertaintyKindR\x04kind\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value\"\xb2\x03\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\"\xe3\x03\n" +
 	"\x04Step\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12'\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x13.candor.v1.StepKindR\x04kind\x12\x14\n" +
@@ -1831,8 +1840,11 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	" \x01(\x01H\x00R\n" +
 	"confidence\x88\x01\x01\x12\x14\n" +
 	"\x05label\x18\v \x01(\tR\x05label\x12\x1a\n" +
-	"\battempts\x18\f \x01(\rR\battemptsB\r\n" +
-	"\v_confidence\"\xdb\x01\n" +
+	"\battempts\x18\f \x01(\rR\battempts\x12!\n" +
+	"\tthreshold\x18\r \x01(\x01H\x01R\tthreshold\x88\x01\x01B\r\n" +
+	"\v_confidenceB\f\n" +
+	"\n" +
+	"_threshold\"\xdb\x01\n" +
 	"\x0fModelProvenance\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x18\n" +

@@ -481,8 +481,11 @@ type RowRecord struct {
 	// Parts per million.
 	UncertaintyPpm  uint32          `protobuf:"varint,15,opt,name=uncertainty_ppm,json=uncertaintyPpm,proto3" json:"uncertainty_ppm,omitempty"`
 	UncertaintyKind UncertaintyKind `protobuf:"varint,16,opt,name=uncertainty_kind,json=uncertaintyKind,proto3,enum=candor.v1.UncertaintyKind" json:"uncertainty_kind,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What the primary's confidence was compared with, where the row went on to the fallback: threshold_ppm is then the
+	// fallback's.
+	PrimaryThresholdPpm *uint32 `protobuf:"varint,17,opt,name=primary_threshold_ppm,json=primaryThresholdPpm,proto3,oneof" json:"primary_threshold_ppm,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *RowRecord) Reset() {
@@ -625,6 +628,13 @@ func (x *RowRecord) GetUncertaintyKind() UncertaintyKind {
 		return x.UncertaintyKind
 	}
 	return UncertaintyKind_UNCERTAINTY_KIND_UNSPECIFIED
+}
+
+func (x *RowRecord) GetPrimaryThresholdPpm() uint32 {
+	if x != nil && x.PrimaryThresholdPpm != nil {
+		return *x.PrimaryThresholdPpm
+	}
+	return 0
 }
 
 type RowAnswer struct {
@@ -1056,7 +1066,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x04rows\x18\t \x01(\rR\x04rows\x12&\n" +
 	"\x0fmodel_created_s\x18\n" +
 	" \x01(\x03R\rmodelCreatedS\x12\x16\n" +
-	"\x06parent\x18\v \x01(\tR\x06parent\"\xb2\x05\n" +
+	"\x06parent\x18\v \x01(\tR\x06parent\"\x85\x06\n" +
 	"\tRowRecord\x12&\n" +
 	"\x05route\x18\x01 \x01(\x0e2\x10.candor.v1.RouteR\x05route\x125\n" +
 	"\rapplied_route\x18\x02 \x01(\x0e2\x10.candor.v1.RouteR\fappliedRoute\x12+\n" +
@@ -1076,10 +1086,12 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x05state\x18\r \x01(\x0e2\x16.candor.v1.AnswerStateR\x05state\x12%\n" +
 	"\x0epayload_sha256\x18\x0e \x01(\fR\rpayloadSha256\x12'\n" +
 	"\x0funcertainty_ppm\x18\x0f \x01(\rR\x0euncertaintyPpm\x12E\n" +
-	"\x10uncertainty_kind\x18\x10 \x01(\x0e2\x1a.candor.v1.UncertaintyKindR\x0funcertaintyKindB\x11\n" +
+	"\x10uncertainty_kind\x18\x10 \x01(\x0e2\x1a.candor.v1.UncertaintyKindR\x0funcertaintyKind\x127\n" +
+	"\x15primary_threshold_ppm\x18\x11 \x01(\rH\x03R\x13primaryThresholdPpm\x88\x01\x01B\x11\n" +
 	"\x0f_confidence_ppmB\x10\n" +
 	"\x0e_threshold_ppmB\b\n" +
-	"\x06_value\"\x9b\x01\n" +
+	"\x06_valueB\x18\n" +
+	"\x16_primary_threshold_ppm\"\x9b\x01\n" +
 	"\tRowAnswer\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x19\n" +

@@ -9,8 +9,7 @@ import (
 type Compared struct {
 	Stage      string   `json:"stage"`
 	Confidence *float64 `json:"confidence,omitempty"`
-	// Threshold is absent where the policy names none, and for the primary of a row that went on to the fallback: its record
-	// keeps the last comparison's.
+	// Threshold is absent where the policy names none.
 	Threshold *float64 `json:"threshold,omitempty"`
 	Passed    bool     `json:"passed"`
 	Route     string   `json:"route"`
@@ -33,7 +32,7 @@ func comparedOf(rec *candorv1.PredictionRecord, rr *candorv1.RowRecord, path []S
 		}
 		return []Compared{primary}
 	}
-	primary.Threshold, primary.Route = nil, cli.Enum(candorv1.Route_ROUTE_FALLBACK)
+	primary.Threshold, primary.Route = fromPPM(rr.PrimaryThresholdPpm), cli.Enum(candorv1.Route_ROUTE_FALLBACK)
 	fallback := Compared{Stage: second.Stage, Confidence: fromPPM(rr.ConfidencePpm), Threshold: fromPPM(rr.ThresholdPpm)}
 	fallback.Passed = rr.GetRoute() == candorv1.Route_ROUTE_FALLBACK || withheld(rr) && rr.GetConfidencePpm() >= rr.GetThresholdPpm()
 	fallback.Route = cli.Enum(rr.GetRoute())
@@ -73,8 +72,6 @@ func (c Compared) String() string {
 		return "declared without a confidence" + arrow
 	case c.Confidence == nil:
 		return "no answer to compare" + arrow
-	case c.Threshold == nil && c.Route == cli.Enum(candorv1.Route_ROUTE_FALLBACK) && !c.Passed:
-		return cli.Number(*c.Confidence) + " is below its threshold" + arrow
 	case c.Threshold == nil:
 		return cli.Number(*c.Confidence) + ", and the policy names no threshold" + arrow
 	case c.Passed:
