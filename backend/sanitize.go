@@ -15,6 +15,7 @@ const maxMessage = 160
 // sanitize makes one line of at most maxMessage bytes of what a model server, a driver or gRPC said. Addresses (host is the
 // backend's own) and file paths are taken out: callers have no business knowing them.
 func sanitize(text, host string) string {
+	text = unwrapped(text)
 	var b strings.Builder
 	for word := range strings.FieldsSeq(strings.Map(printable, strings.ToValidUTF8(text, "�"))) {
 		if b.Len() > 0 {
@@ -27,6 +28,18 @@ func sanitize(text, host string) string {
 		}
 	}
 	return cut(b.String(), maxMessage)
+}
+
+// dialing is how grpc-go wraps a connection that didn't come about: its words are for those who know its source.
+const dialing = `connection error: desc = "transport: Error while dialing: `
+
+// unwrapped takes grpc-go's wrapping off a failed dial: what is left ("dial tcp 10.1.2.3:8001: connect: connection refused") says
+// all.
+func unwrapped(text string) string {
+	if rest, ok := strings.CutPrefix(text, dialing); ok {
+		return strings.TrimSuffix(rest, `"`)
+	}
+	return text
 }
 
 func printable(r rune) rune {

@@ -14,7 +14,7 @@ func TestSanitize(t *testing.T) {
 		{"not UTF-8", "a\xffb", "a�b"},
 		{
 			"a refused connection", `connection error: desc = "transport: Error while dialing: dial tcp 10.1.2.3:8001: connect: connection refused"`,
-			`connection error: desc = "transport: Error while dialing: dial tcp [address]: connect: connection refused"`,
+			`dial tcp [address]: connect: connection refused`,
 		},
 		{"both ends", "read tcp 10.0.0.1:5000->10.0.0.2:9000: reset", "read tcp [address]->[address]: reset"},
 		{"version 6", "dial [::1]:8001, fe80::1 and 2001:db8::7.", "dial [address], [address] and [address]."},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,8 @@ import (
 
 const (
 	deferredRows = 1000
-	// claimedItems are held by a reviewer over the kill.
+	// claimedItems are held by a reviewer over the kill, in a queue of their own: half of them until long after, half of them by
+	// a lease that ends soon.
 	claimedItems = 20
 	// killAfter rows have been acknowledged and killAfterVerdicts given, the process is killed in the middle of both.
 	killAfter         = 400
@@ -40,8 +42,9 @@ func TestKillNine(t *testing.T) {
 	// First life.
 	gateway := startGateway(t, config)
 	w := newWorkload(t, gateway.grpc)
-	w.deferSome(claimedItems)
-	held := w.claim("ana", claimedItems)
+	w.deferSome("penny", claimedItems)
+	kept := w.claim("ana", claimedItems/2, longLease)
+	lost := w.claim("ana", claimedItems/2, shortLease)
 	crowd := w.start()
 	w.await(killAfter, killAfterVerdicts)
 	gateway.kill()
@@ -51,7 +54,7 @@ func TestKillNine(t *testing.T) {
 	gateway = startGateway(t, config)
 	w.connect(gateway.grpc)
 	w.retryVerdict()
-	w.deferSome(deferredRows - w.acknowledged())
+	w.deferSome("coin", deferredRows-w.acknowledged())
 
 	items := w.list()
 	for name := range w.items {
@@ -66,17 +69,13 @@ func TestKillNine(t *testing.T) {
 		}
 		w.refuseSecondVerdict(item)
 	}
-	for _, claim := range held {
+	for _, claim := range slices.Concat(kept, lost) {
 		if now := items[claim.GetName()]; now.GetEpoch() != claim.GetEpoch() || now.GetHolder() != "ana" {
 			t.Errorf("%s was claimed by ana with epoch %d, and now is %q's with %d", claim.GetName(), claim.GetEpoch(), now.GetHolder(), now.GetEpoch())
 		}
 	}
-	kept, lost := held[:claimedItems/2], held[claimedItems/2:]
 	for _, claim := range kept {
 		w.resolve("ana", claim)
-	}
-	for _, claim := range lost {
-		w.letEnd("ana", claim)
 	}
 	for _, claim := range lost {
 		again := w.reclaim("omar", claim.GetName())
@@ -144,7 +143,7 @@ func checkFinals(t *testing.T, path string, verdicts map[string]string) {
 const coinConfig = `
 listen: {grpc: "127.0.0.1:0"}
 store: {identity: coin, sqlite: {path: candor.db}}
-consumers: {caller: {identity: {anonymous: true}, models: [coin]}}
+consumers: {caller: {identity: {anonymous: true}, models: ["*"]}}
 operators:
   ana: {identity: {token_sha256: fdb19af2cd8f3f7de8c00cbdd4c4838366cbe4fa2e7ae38ba7f5847e75ad4bb5}, roles: [reviewer]}
   omar: {identity: {token_sha256: 267ec9164e18dd3f3b0778bc303f5702c31f29eeaec18202d10da99b0f8f2a22}, roles: [reviewer]}
@@ -167,7 +166,13 @@ models:
       mode: enforce
       accept: {threshold: {probability: 0.9}}
       review: {queue: coins}
-      on_defer: withhold
       answers: [{output: probabilities, fill: scores}]
-queues: {coins: {}}
+  penny:
+    primary: coin
+    policy:
+      mode: enforce
+      accept: {threshold: {probability: 0.9}}
+      review: {queue: pennies}
+      answers: [{output: probabilities, fill: scores}]
+queues: {coins: {}, pennies: {}}
 `

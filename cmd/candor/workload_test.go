@@ -72,11 +72,11 @@ func (w *workload) as(reviewer string) (context.Context, context.CancelFunc) {
 }
 
 // deferBatch sends one batch of which every row is deferred.
-func (w *workload) deferBatch(rows int) error {
+func (w *workload) deferBatch(model string, rows int) error {
 	ctx, cancel := w.context()
 	defer cancel()
 	resp, err := w.predictions.Predict(ctx, &candorv1.PredictRequest{Request: &inference.ModelInferRequest{
-		ModelName: "coin",
+		ModelName: model,
 		Inputs: []*inference.ModelInferRequest_InferInputTensor{{
 			Name: "x", Datatype: "FP32", Shape: []int64{int64(rows), 1},
 			Contents: &inference.InferTensorContents{Fp32Contents: make([]float32, rows)},
@@ -99,11 +99,11 @@ func (w *workload) deferBatch(rows int) error {
 }
 
 // deferSome wants so many rows deferred.
-func (w *workload) deferSome(rows int) {
+func (w *workload) deferSome(model string, rows int) {
 	w.t.Helper()
 	for rows > 0 {
 		n := min(rows, batch)
-		if err := w.deferBatch(n); err != nil {
+		if err := w.deferBatch(model, n); err != nil {
 			w.t.Fatal(err)
 		}
 		rows -= n
@@ -141,12 +141,12 @@ func (w *workload) await(rows, verdicts int) {
 	}
 }
 
-// start lets callers defer rows and a reviewer claim and resolve them, each until a call fails.
+// start lets callers defer coins and a reviewer claim and resolve them, each until a call fails.
 func (w *workload) start() *sync.WaitGroup {
 	var crowd sync.WaitGroup
 	for range callers {
 		crowd.Go(func() {
-			for w.deferBatch(batch) == nil {
+			for w.deferBatch("coin", batch) == nil {
 			}
 		})
 	}
@@ -157,11 +157,11 @@ func (w *workload) start() *sync.WaitGroup {
 	return &crowd
 }
 
-// reviewOne claims the next item and resolves it. A verdict whose answer doesn't arrive is remembered.
+// reviewOne claims the next coin and resolves it. A verdict whose answer doesn't arrive is remembered.
 func (w *workload) reviewOne() error {
 	ctx, cancel := w.as("omar")
 	defer cancel()
-	claimed, err := w.reviews.ClaimReviewItem(ctx, &candorv1.ClaimReviewItemRequest{})
+	claimed, err := w.reviews.ClaimReviewItem(ctx, &candorv1.ClaimReviewItemRequest{Queue: "coins"})
 	if remote.Reason(err) == candorv1.ErrorReason_ERROR_REASON_QUEUE_EMPTY {
 		return nil
 	}
@@ -205,33 +205,20 @@ func (w *workload) retryVerdict() {
 	w.resolved(w.unsure)
 }
 
-// claim leases so many items.
-func (w *workload) claim(reviewer string, n int) []*candorv1.ReviewItem {
+// claim leases so many pennies.
+func (w *workload) claim(reviewer string, n int, lease time.Duration) []*candorv1.ReviewItem {
 	w.t.Helper()
 	ctx, cancel := w.as(reviewer)
 	defer cancel()
 	var items []*candorv1.ReviewItem
 	for range n {
-		resp, err := w.reviews.ClaimReviewItem(ctx, &candorv1.ClaimReviewItemRequest{Lease: durationpb.New(longLease)})
+		resp, err := w.reviews.ClaimReviewItem(ctx, &candorv1.ClaimReviewItemRequest{Queue: "pennies", Lease: durationpb.New(lease)})
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		items = append(items, resp.GetItem())
 	}
 	return items
-}
-
-// letEnd renews a lease for the last time.
-func (w *workload) letEnd(reviewer string, item *candorv1.ReviewItem) {
-	w.t.Helper()
-	ctx, cancel := w.as(reviewer)
-	defer cancel()
-	_, err := w.reviews.RenewReviewItemLease(ctx, &candorv1.RenewReviewItemLeaseRequest{
-		Name: item.GetName(), Epoch: item.GetEpoch(), Lease: durationpb.New(shortLease),
-	})
-	if err != nil {
-		w.t.Errorf("renew %s with epoch %d: %v", item.GetName(), item.GetEpoch(), err)
-	}
 }
 
 // reclaim claims one item as soon as its lease has ended.

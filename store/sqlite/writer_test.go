@@ -60,6 +60,16 @@ func hold(t *testing.T, s *Store) (release func()) {
 	}
 }
 
+// eventually polls for what another goroutine will have done soon, and gives up after a time that only a fault takes.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	const room = 4
 	s := fresh(t, Options{QueueRecords: room})
@@ -122,13 +132,7 @@ func TestGroupCommit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for s.Stats().Committed == n+1 {
-		select {
-		case <-t.Context().Done():
-			t.Fatal("a full batch wasn't committed")
-		case <-time.After(time.Millisecond):
-		}
-	}
+	eventually(t, "a full batch to be committed", func() bool { return s.Stats().Committed > n+1 })
 }
 
 func TestLingerEnds(t *testing.T) {
@@ -136,13 +140,7 @@ func TestLingerEnds(t *testing.T) {
 	if err := s.Enqueue(t.Context(), storetest.Accept(uuid.Must(uuid.NewV7()))); err != nil {
 		t.Fatal(err)
 	}
-	for s.Stats().Committed == 0 {
-		select {
-		case <-t.Context().Done():
-			t.Fatal("a queued record was never committed")
-		case <-time.After(time.Millisecond):
-		}
-	}
+	eventually(t, "a queued record to be committed", func() bool { return s.Stats().Committed == 1 })
 }
 
 // setPages bounds the file as a full disk would; 0 lifts it.
@@ -189,13 +187,8 @@ func TestDiskFull(t *testing.T) {
 	if _, err := s.find(t.Context(), all[0]); !errors.Is(err, audit.ErrNotFound) {
 		t.Fatalf("60 records fit on a full disk (%v); the test shows nothing", err)
 	}
-	for s.Stats().Queued < 60 { // Record was answered before the group was tried alone
-		select {
-		case <-t.Context().Done():
-			t.Fatal("the queued records are gone")
-		case <-time.After(time.Millisecond):
-		}
-	}
+	// Record was answered before the group was tried alone.
+	eventually(t, "the queued records to be kept", func() bool { return s.Stats().Queued == 60 })
 	enqueue(10)
 	setPages(t, s, false)
 	for _, id := range all {
@@ -262,9 +255,7 @@ func TestMatesOfAFailure(t *testing.T) {
 			t.Errorf("a job that shared the commit: %v", err)
 		}
 	})
-	for len(s.writer.jobs) < 2 {
-		time.Sleep(time.Millisecond) // until both wait for the writer
-	}
+	eventually(t, "both to wait for the writer", func() bool { return len(s.writer.jobs) == 2 })
 	release()
 	wg.Wait()
 }
@@ -358,6 +349,14 @@ func TestClockKeepsItsHighWaterMark(t *testing.T) {
 	last := s.Now()
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	db, err := connectReaders(s.path, "ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if c, err := readClock(t.Context(), db, opts.wall); err != nil || c.base.Before(last) {
+		t.Errorf("the mark of a clean stop is %v (%v), before %v", c.base, err, last)
 	}
 	wall = wall.Add(-5 * time.Minute)
 	s = reopen(t, s.path, opts)
