@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -144,7 +145,7 @@ func (ct *callTrace) export(c *call, end time.Time) {
 	ctx, root := ct.t.tracer.Start(withIDs(ctx, ct.trace, ct.span), spanPredict,
 		trace.WithTimestamp(c.start), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(callAttributes(c)...))
 	ct.mu.Lock()
-	attempts := ct.attempts
+	attempts := slices.Clone(ct.attempts)
 	ct.mu.Unlock()
 	ensembles := map[string]context.Context{}
 	started := map[string]time.Time{}
@@ -167,20 +168,24 @@ func (ct *callTrace) export(c *call, end time.Time) {
 		}
 	}
 	for _, s := range c.stages {
-		for _, a := range attempts {
-			if a.backend != s.Name || s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE {
-				continue
-			}
-			parent := ctx
-			if e, ok := ensembles[s.Parent]; ok {
-				parent = e
-			}
-			_, span := ct.t.tracer.Start(withIDs(parent, ct.trace, a.span), spanAttempt, trace.WithTimestamp(a.start),
-				trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(stageAttributes(s)...))
-			mark(span, s.Failure)
-			span.End(trace.WithTimestamp(a.start.Add(s.Duration)))
-			break
+		if s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE {
+			continue
 		}
+		// Stages stand in the order in which they were asked, as attempts do; a backend that was asked twice has one of each.
+		i := slices.IndexFunc(attempts, func(a attemptSpan) bool { return a.backend == s.Name })
+		if i < 0 {
+			continue
+		}
+		a := attempts[i]
+		attempts = slices.Delete(attempts, i, i+1)
+		parent := ctx
+		if e, ok := ensembles[s.Parent]; ok {
+			parent = e
+		}
+		_, span := ct.t.tracer.Start(withIDs(parent, ct.trace, a.span), spanAttempt, trace.WithTimestamp(a.start),
+			trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(stageAttributes(s)...))
+		mark(span, s.Failure)
+		span.End(trace.WithTimestamp(a.start.Add(s.Duration)))
 	}
 	for i := range c.rows {
 		if r := &c.rows[i]; !r.plain() && i < maxRowEvents {

@@ -38,6 +38,12 @@ func cmdPlay(ts *testscript.TestScript, neg bool, args []string) {
 		resp, err := client.Predict(ctx, &candorv1.PredictRequest{Request: digitRequest(img.Pixels)})
 		ts.Check(err)
 		p := resp.GetPredictions()[0]
+		if p.GetDecision().GetLimit() != "" {
+			if ts.Getenv("WITHHELD") == "" {
+				ts.Setenv("WITHHELD", p.GetPredictionId())
+			}
+			continue
+		}
 		if seen[p.GetDecision().GetRoute()] == nil {
 			seen[p.GetDecision().GetRoute()] = p
 		}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,9 +23,12 @@ import (
 //	serve CONFIG     starts candor serve and waits until it listens; sets CANDOR_SERVER and HTTP
 //	stop             interrupts it, and wants a clean end
 //	play N           asks about the first N held-out digits, one prediction each; sets ACCEPTED, FALLBACK and DEFERRED to the
-//	                 first prediction of each route, and ITEM to the deferred one's review item
+//	                 first prediction of each route, WITHHELD to the first
+//	                 that a limit held back, and ITEM to the deferred one's review item
 //	field NAME PATH  sets a variable to a field of the JSON that the last command wrote, such as items.0.epoch
 //	expand FILE      replaces $NAME in a file
+//	status N ARGS    runs a program and wants that exit status
+//	tamper STORE     flips a bit in the seventh record of the decision log
 func TestScripts(t *testing.T) {
 	models := startModels(t)
 	testscript.Run(t, testscript.Params{
@@ -38,7 +44,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": cmdServe, "stop": cmdStop, "play": cmdPlay, "field": cmdField, "expand": cmdExpand,
+			"serve": cmdServe, "stop": cmdStop, "play": cmdPlay, "field": cmdField, "expand": cmdExpand, "status": cmdStatus,
+			"tamper": cmdTamper,
 		},
 	})
 }
@@ -128,4 +135,36 @@ func cmdField(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there is no field %s", args[1])
 	}
 	ts.Setenv(args[0], fmt.Sprint(v))
+}
+
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case err == nil && want != 0:
+		ts.Fatalf("status 0, not %d", want)
+	case errors.As(err, &exit) && exit.ExitCode() != want:
+		ts.Fatalf("status %d, not %d", exit.ExitCode(), want)
+	case err != nil && exit == nil:
+		ts.Fatalf("%v", err)
+	}
+}
+
+func cmdTamper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tamper STORE")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	var data []byte
+	ts.Check(db.QueryRow(`SELECT data FROM log WHERE seq = 7`).Scan(&data))
+	data[len(data)/2] ^= 1
+	_, err = db.Exec(`UPDATE log SET data = ? WHERE seq = 7`, data)
+	ts.Check(err)
 }

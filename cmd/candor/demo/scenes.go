@@ -179,6 +179,9 @@ func (s *stage) surge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if st, _ := s.watch.state(); !st.limit(s.cast.limit).GetTripped() {
+		return nil // said already; there is no latch to show
+	}
 	s.view.announce(4, "The limit %s has tripped. Traffic is normal again, and it stays latched: every %s is withheld.", s.cast.limit, s.cast.action)
 	return s.seeWithheld(ctx)
 }

@@ -72,14 +72,13 @@ func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
 		return
 	}
 	for y := range g.height {
-		b.WriteString("  ")
+		line := []byte("  ")
 		for x := range g.width {
 			// A character is about twice as high as wide.
 			shade := shades[level(g.at(y, x), len(shades))]
-			b.WriteByte(shade)
-			b.WriteByte(shade)
+			line = append(line, shade, shade)
 		}
-		b.WriteByte('\n')
+		b.WriteString(strings.TrimRight(string(line), " ") + "\n")
 	}
 }
 

@@ -118,16 +118,23 @@ func (s Summary) verdict() string {
 	for i, k := range g.Keys {
 		keys[i] = s.By[i] + " " + cli.Plain(orNone(k))
 	}
+	if s.TotalBefore == 0 {
+		return fmt.Sprintf("there was nothing before to compare with; most of it is %s\n", strings.Join(keys, ", ")) + look(g)
+	}
 	out := fmt.Sprintf("largest change: %s, %d before, %d now (%+d, %s)", strings.Join(keys, ", "), g.CountBefore, g.Count, g.change(),
 		factorText(g.Count, g.CountBefore))
 	if whole := s.Total - s.TotalBefore; whole != 0 {
 		out += fmt.Sprintf("; all rows changed by %+d", whole)
 	}
-	out += "\n"
-	if g.Example != "" {
-		out += "look at one: candor explain " + g.Example + "\n"
+	return out + "\n" + look(g)
+}
+
+// look names a prediction to go on with.
+func look(g *Group) string {
+	if g.Example == "" {
+		return ""
 	}
-	return out
+	return "look at one: candor explain " + g.Example + "\n"
 }
 
 func orNone(s string) string {
