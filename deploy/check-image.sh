@@ -53,7 +53,8 @@ backends:
 models: {one: {primary: one, policy: {mode: observe}}}
 Y
 inside init --config /data/candor.yaml
-inside serve --config /data/candor.yaml &
+# Not by the function: the process itself has to be the one that is waited for.
+chroot --userspec="$user" "$image" /candor serve --config /data/candor.yaml &
 pid=$!
 for _ in $(seq 100); do
   if inside healthcheck --server 127.0.0.1:18433 2>/dev/null; then

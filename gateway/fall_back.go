@@ -42,11 +42,22 @@ func (g *Gateway) fallBack(c *call) {
 	}
 }
 
-// askMember asks one backend for some rows of the call. It may run beside others of the same call, and reads the call only.
-func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []int) fallback.Reply {
+// askMember asks one backend for some rows of the call. It may run beside others of the same call, and reads the call only. It
+// runs in a goroutine of its own, behind which nobody recovers: a panic is this member's failure.
+func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []int) (reply fallback.Reply) {
 	b := g.backends[name]
 	cfg := g.cfg.GetBackends()[name]
-	reply := fallback.Reply{Version: cfg.GetVersion(), Created: cfg.GetCard().GetCreatedAt().GetSeconds(), Attempts: 1}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = g.panicked(ctx, "fallback member "+name, p)
+			reply.Evidence = nil
+			reply.Failure = &fallback.Failure{
+				Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED,
+				Detail: "a defect of the gateway; its log has the details",
+			}
+		}
+	}()
+	reply = fallback.Reply{Version: cfg.GetVersion(), Created: cfg.GetCard().GetCreatedAt().GetSeconds(), Attempts: 1}
 	request, err := c.req.SelectRows(rows, len(c.rows), c.model.card.Shared, forMember(b))
 	if err != nil {
 		reply.Failure = &fallback.Failure{

@@ -92,6 +92,7 @@ func TestExpiry(t *testing.T) {
 		"fallback that never answered": {"on_expire: fallback", row(.6, .4, .9), true, candorv1.AnswerState_ANSWER_STATE_WITHHELD, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := start(t, onExpire, c.action, deadline, "deadline: 0.2s")
 			if c.dead {
 				w.a.Kill()
@@ -113,6 +114,28 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("the feed says %v", got)
 			}
 		})
+	}
+}
+
+// What a deadline answers passes the action limits, too: as far as they go.
+func TestExpiryMeetsALimit(t *testing.T) {
+	edits := append(withLimit(1, ""), "on_expire: reject", "on_expire: default, default_label: bad", "deadline: 1h", "deadline: 0.2s")
+	w := start(t, edits...)
+	var ids []string
+	for range 2 {
+		_, id := w.deferOne(deferredRow)
+		ids = append(ids, id)
+	}
+	states := map[candorv1.AnswerState]int{}
+	w.eventually(func() bool {
+		clear(states)
+		for _, id := range ids {
+			states[w.prediction(id).GetState()]++
+		}
+		return states[candorv1.AnswerState_ANSWER_STATE_FINAL] == 1 && w.limit("declines").GetTripped()
+	})
+	if states[candorv1.AnswerState_ANSWER_STATE_WITHHELD] != 1 || w.limit("declines").GetUsed() != 1 {
+		t.Errorf("states %v, limit %v", states, w.limit("declines"))
 	}
 }
 

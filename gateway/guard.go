@@ -53,14 +53,16 @@ func (g *Gateway) streamGuard(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 			err = g.panicked(ctx, info.FullMethod, p)
 		}
 	}()
-	if !isOpen(info.FullMethod) {
-		p, err := g.principals.identify(ctx)
-		if err != nil {
-			return g.toStatus(ctx, info.FullMethod, err)
-		}
-		ss = &identified{ServerStream: ss, ctx: withPrincipal(ctx, p)}
+	if isOpen(info.FullMethod) {
+		ctx, cancel := g.whileServing(ctx)
+		defer cancel()
+		return g.leave(ctx, info.FullMethod, handler(srv, &endless{ServerStream: ss, ctx: ctx}))
 	}
-	return g.leave(ctx, info.FullMethod, handler(srv, ss))
+	p, err := g.principals.identify(ctx)
+	if err != nil {
+		return g.toStatus(ctx, info.FullMethod, err)
+	}
+	return g.leave(ctx, info.FullMethod, handler(srv, &identified{ServerStream: ss, ctx: withPrincipal(ctx, p)}))
 }
 
 // leave turns a handler's error into what the caller gets. Statuses that grpc-go itself made pass as they are, but for the

@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
@@ -165,9 +164,7 @@ func (s *predictionService) WatchPredictions(in *candorv1.WatchPredictionsReques
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-s.g.stopping:
-			e := errf(codes.Unavailable, candorv1.ErrorReason_ERROR_REASON_DRAINING, "the gateway is shutting down; go on with the last resume_token at another replica")
-			e.RetryAfter = time.Second
-			return e
+			return draining("the gateway is shutting down; go on with the last resume_token at another replica")
 		}
 	}
 }

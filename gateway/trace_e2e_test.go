@@ -55,7 +55,7 @@ func named(all tracetest.SpanStubs, name string) tracetest.SpanStubs {
 func attr(s tracetest.SpanStub, key string) string {
 	for _, kv := range s.Attributes {
 		if string(kv.Key) == key {
-			return kv.Value.Emit()
+			return kv.Value.String()
 		}
 	}
 	return ""

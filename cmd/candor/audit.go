@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -46,7 +46,7 @@ else, such as in a ticket: then nobody can rewrite the whole log without it bein
 				return err
 			}
 			report, err := store.VerifyLog(cmd.Context())
-			if err := cmp.Or(err, store.Close(context.WithoutCancel(cmd.Context()))); err != nil {
+			if err := errors.Join(err, store.Close(context.WithoutCancel(cmd.Context()))); err != nil {
 				return err
 			}
 			return writeVerified(cmd.OutOrStdout(), report)

@@ -26,16 +26,17 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	for i, j := range jobs {
-		j.finish(results[i])
-	}
 	w.committed.Add(t.predictions)
 	w.refused.Add(refused)
 	if t.dirty {
 		w.batches.Add(1)
 	}
+	// Before the callers go on: one who has stored a final answer finds it announced.
 	if t.final {
 		w.store.announce()
+	}
+	for i, j := range jobs {
+		j.finish(results[i])
 	}
 	return nil
 }

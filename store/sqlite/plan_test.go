@@ -32,6 +32,7 @@ func TestQueryPlans(t *testing.T) {
 		"decisions of a kind": {`SELECT sum(row_count) FROM decisions d WHERE d.kind = ? AND d.time_us >= ? AND d.time_us < ?`,
 			"PRIMARY KEY (kind=? AND time_us>? AND time_us<?)"},
 		"overdue items":  {overdue, "review_items_deadline"},
+		"held answers":   {held, "review_items_held"},
 		"payloads to go": {sweep, "review_payloads_finished"},
 		"alerts":         {`SELECT id FROM limit_trips WHERE delivered = 0 ORDER BY position`, "limit_trips_undelivered"},
 	} {

@@ -2,13 +2,18 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 )
+
+// held: finished items whose answer a limit holds, oldest first, unless it is one of ?1 (a JSON list); ?2 how many.
+const held = `SELECT ` + itemColumns + ` FROM review_items INDEXED BY review_items_held
+	WHERE release_state = 1 AND held_by <> '' AND state IN (3, 4) AND held_by NOT IN (SELECT value FROM json_each(?1))
+	ORDER BY final_us, id LIMIT ?2`
 
 // Held answers items whose answer a limit holds; see review.Store.
 func (s *Store) Held(ctx context.Context, except []string, limit int) ([]review.Item, error) {
@@ -16,15 +21,11 @@ func (s *Store) Held(ctx context.Context, except []string, limit int) ([]review.
 	if limit < 1 {
 		return nil, fmt.Errorf("%s: limit is %d: give at least 1", doing, limit)
 	}
-	query := `SELECT ` + itemColumns + ` FROM review_items WHERE release_state = 1 AND held_by <> '' AND state IN (3, 4)`
-	args := make([]any, 0, len(except)+1)
-	if len(except) > 0 {
-		query += ` AND held_by NOT IN (?` + strings.Repeat(`, ?`, len(except)-1) + `)`
-		for _, name := range except {
-			args = append(args, name)
-		}
+	list, err := json.Marshal(append([]string{}, except...)) // never null
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	items, err := s.readItems(ctx, query+` ORDER BY final_us, id LIMIT ?`, append(args, limit))
+	items, err := s.readItems(ctx, held, []any{string(list), limit})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}

@@ -370,3 +370,37 @@ func TestClockKeepsItsHighWaterMark(t *testing.T) {
 		t.Errorf("the wall clock went on to %v: the clock says %v", wall, now)
 	}
 }
+
+// A kind that was numbered in a part that is undone has no number, also for the next in the same transaction.
+func TestKindsOfAFailure(t *testing.T) {
+	s := fresh(t, Options{})
+	taken, takenItems := storetest.Deferral(s.Now(), "q", 1)
+	if err := s.Record(t.Context(), taken, takenItems); err != nil {
+		t.Fatal(err)
+	}
+	bad, items := storetest.Deferral(s.Now(), "q", 1)
+	bad.GetPrediction().Model = "new"
+	good := proto.CloneOf(bad)
+	items[0].ID = takenItems[0].ID
+	release := hold(t, s)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.Record(t.Context(), bad, items); err == nil {
+			t.Error("a taken id was accepted")
+		}
+	})
+	eventually(t, "the first to wait", func() bool { return len(s.writer.jobs) == 1 })
+	wg.Go(func() {
+		if err := s.Record(t.Context(), good, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "both to wait", func() bool { return len(s.writer.jobs) == 2 })
+	release()
+	wg.Wait()
+	now := s.Now()
+	sum, err := s.Summarize(t.Context(), audit.Query{Since: now.Add(-time.Hour), Until: now.Add(time.Hour), Model: "new"})
+	if err != nil || sum.Total != 1 {
+		t.Errorf("%d decisions of the new model are counted (%v), want 1", sum.Total, err)
+	}
+}

@@ -184,9 +184,20 @@ func testRecordIsAtomic(t *testing.T, d Driver) {
 	if err != nil || len(page.Items) != 1 || page.Pending != 1 {
 		t.Errorf("listed %d items, %d pending (%v); want the first alone", len(page.Items), page.Pending, err)
 	}
-	rec, _ := Deferral(d.Now(), "q", 1)
-	if err := d.Record(t.Context(), rec, nil); err != nil {
+	// A model that nobody has seen: what was learned of it in the refused transaction is gone with it.
+	rec, items := Deferral(d.Now(), "q", 1)
+	rec.GetPrediction().Model = "new"
+	again := proto.CloneOf(rec)
+	items[0].ID = taken.ID
+	if err := d.Record(t.Context(), rec, items); err == nil {
+		t.Fatal("a taken id was accepted")
+	}
+	if err := d.Record(t.Context(), again, nil); err != nil {
 		t.Fatal(err)
+	}
+	sum, err := d.Summarize(t.Context(), audit.Query{Since: d.Now().Add(-time.Hour), Until: d.Now().Add(time.Hour), Model: "new"})
+	if err != nil || sum.Total != 1 {
+		t.Errorf("%d decisions of the new model are counted (%v), want 1", sum.Total, err)
 	}
 	found, err := d.Find(t.Context(), uuid.UUID(rec.GetPrediction().GetPredictionId()).String())
 	if err != nil || found.Seq != 2 {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -89,7 +90,7 @@ func Columns(w io.Writer, rows [][]string) error {
 // Plain makes text from elsewhere (inputs, notes, messages of model servers) safe for a terminal: what isn't printable, such
 // as an escape sequence that would move the cursor or a character that turns the writing direction, is shown as its escape.
 func Plain(s string) string {
-	clean := true
+	clean := utf8.ValidString(s)
 	for _, r := range s {
 		clean = clean && unicode.IsPrint(r)
 	}

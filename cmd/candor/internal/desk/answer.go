@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -39,14 +38,14 @@ func parseMove(line string, item *candorv1.ReviewItem) (move, error) {
 	if len(labels) == 0 {
 		v, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return move{}, fmt.Errorf("%q is no number; type one, s to skip, q to end", cli.Plain(text))
+			return move{}, fmt.Errorf("%q is no number; type one, s to skip, q to end", text)
 		}
 		return move{verdict: &candorv1.Verdict{Answer: &candorv1.Verdict_Value{Value: v}}}, nil
 	}
 	if n, err := strconv.Atoi(text); err == nil && !numbered(labels) && n >= 1 && n <= len(labels) {
 		return labelled(labels[n-1]), nil
 	}
-	return move{}, fmt.Errorf("%q is none of the labels; type one of them, s to skip, q to end", cli.Plain(text))
+	return move{}, fmt.Errorf("%q is none of the labels; type one of them, s to skip, q to end", text)
 }
 
 func labelled(label string) move {

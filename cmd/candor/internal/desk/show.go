@@ -73,7 +73,12 @@ func writeItem(w io.Writer, i *candorv1.ReviewItem, colour bool) error {
 		}
 	}
 	fmt.Fprintf(&b, "item %s\n", itemID(i.GetName()))
-	field("queue", "%s, %s, %s", i.GetQueue(), strings.ToLower(cli.Enum(i.GetState())), strings.ToLower(cli.Enum(i.GetReleaseState())))
+	state := strings.ToLower(cli.Enum(i.GetState()))
+	if finished(i) {
+		// Until there is an answer every item is held; that says nothing.
+		state += ", " + strings.ToLower(cli.Enum(i.GetReleaseState()))
+	}
+	field("queue", "%s, %s", i.GetQueue(), state)
 	field("from", "%s version %s, asked by %s", i.GetModel(), i.GetModelVersion(), i.GetConsumer())
 	field("because", "%s", reasons(i.GetReasons()))
 	field("prediction", "%s, row %d", i.GetPredictionId(), i.GetRow())

@@ -23,38 +23,40 @@ const (
 	greys     = 24
 )
 
-// drawable says whether the tensor is [height, width], with a pixel for each.
+// drawable says whether the tensor is an image: see sizeOf.
 func drawable(t *candorv1.PayloadTensor) bool {
-	shape := t.GetShape()
-	if len(shape) == 3 && shape[2] == 1 || len(shape) == 3 && shape[0] == 1 {
-		return sizeOf(t) != [2]int{}
-	}
-	return len(shape) == 2 && sizeOf(t) != [2]int{}
+	_, _, ok := sizeOf(t)
+	return ok
 }
 
-// sizeOf is height and width; zero when the shape isn't that of an image with these values.
-func sizeOf(t *candorv1.PayloadTensor) [2]int {
-	var size []int64
-	for _, d := range t.GetShape() {
-		if d != 1 || len(t.GetShape()) == 2 {
-			size = append(size, d)
+// sizeOf answers the size of an image of shape [height, width], where a channel of 1 may stand before or behind; not ok: the
+// tensor has another shape, or another number of values.
+func sizeOf(t *candorv1.PayloadTensor) (height, width int, ok bool) {
+	shape := t.GetShape()
+	if len(shape) == 3 {
+		switch {
+		case shape[2] == 1:
+			shape = shape[:2]
+		case shape[0] == 1:
+			shape = shape[1:]
 		}
 	}
 	n := int64(len(t.GetValues()))
-	if len(size) != 2 || size[0] < 1 || size[1] < 1 || size[0] > n || size[0]*size[1] != n {
-		return [2]int{}
+	// The bounds keep the product from overflowing.
+	if len(shape) != 2 || shape[0] < 1 || shape[0] > n || shape[1] < 1 || shape[1] > n || shape[0]*shape[1] != n {
+		return 0, 0, false
 	}
-	return [2]int{int(size[0]), int(size[1])}
+	return int(shape[0]), int(shape[1]), true
 }
 
 // image draws a grey image; the largest value is the brightest.
 func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
-	size := sizeOf(t)
+	height, width, _ := sizeOf(t)
 	most := maxPixels
 	if colour {
 		most = maxHalfBlocks
 	}
-	g := shrink(grid{t.GetValues(), size[0], size[1]}, most)
+	g := shrink(grid{t.GetValues(), height, width}, most)
 	low, high := 0.0, 0.0
 	for _, v := range g.values {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
@@ -62,7 +64,10 @@ func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
 		}
 	}
 	level := func(v float64, steps int) int {
-		if !(v > low) || high <= low {
+		switch {
+		case math.IsInf(v, 1):
+			return steps - 1
+		case !(v > low): // NaN, too
 			return 0
 		}
 		return int(min(1, (v-low)/(high-low))*float64(steps-1) + 0.5)

@@ -1,8 +1,8 @@
 package explain
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -98,7 +98,7 @@ func (f *flags) run(cmd *cobra.Command, args []string) error {
 	} else {
 		err = f.tell(cmd, log, args[0])
 	}
-	return cmp.Or(err, log.close())
+	return errors.Join(err, log.close())
 }
 
 func (f *flags) open(ctx context.Context) (log, error) {

@@ -102,6 +102,9 @@ func (p *printer) row(s Story, r *Row) {
 	for _, c := range r.Compared {
 		p.field(cli.Plain(c.Stage), c.String())
 	}
+	if r.Limit != "" {
+		p.field(cli.Plain(r.Limit), "the limit has tripped -> "+r.Route)
+	}
 	p.line("\nwhy")
 	for _, why := range r.Reasons {
 		p.line("  %-20s %s", why.Reason, why.Means)
@@ -149,7 +152,12 @@ func result(r *Row) string {
 func (p *printer) review(r *Review) {
 	p.line("\nreview")
 	p.field("item", r.Item)
-	p.field("queue", fmt.Sprintf("%s, %s, %s", cli.Plain(r.Queue), strings.ToLower(r.State), strings.ToLower(r.ReleaseState)))
+	state := strings.ToLower(r.State)
+	if r.Verdict != nil {
+		// Until there is an answer every item is held; that says nothing.
+		state += ", " + strings.ToLower(r.ReleaseState)
+	}
+	p.field("queue", cli.Plain(r.Queue)+", "+state)
 	p.field("created", fmt.Sprintf("%s, expected loss %s", cli.Time(r.Created), cli.Number(r.ExpectedLoss)))
 	if r.Claims > 0 {
 		claimed := cli.Count(r.Claims, "time")

@@ -42,7 +42,7 @@ func (f *Flags) unexplained(st *status.Status) error {
 	message := cli.Plain(st.Message())
 	switch st.Code() {
 	case codes.Unavailable:
-		e.What = fmt.Sprintf("no gateway answers at %s: %s", f.Server(), message)
+		e.What = fmt.Sprintf("no gateway answers at %s: %s", f.Server(), dialError(message))
 		e.Remedy = "start one with candor serve, or name its address with --server; one that talks TLS needs --tls"
 		if f.usesTLS() {
 			e.Remedy = "start one with candor serve, or name its address with --server; --ca-file and --server-name say what certificate to expect"
@@ -57,6 +57,15 @@ func (f *Flags) unexplained(st *status.Status) error {
 		e.What = fmt.Sprintf("%s: %s", st.Code(), message)
 	}
 	return e
+}
+
+// dialError is what is of use in the words of grpc-go for a connection that can't be made.
+func dialError(message string) string {
+	const before = "transport: Error while dialing: "
+	if _, cause, ok := strings.Cut(message, before); ok {
+		return strings.TrimSuffix(cause, `"`)
+	}
+	return message
 }
 
 // Reason answers which of the gateway's reasons an error has; unspecified: none.

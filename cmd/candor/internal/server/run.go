@@ -38,10 +38,19 @@ const closeTimeout = 30 * time.Second
 
 // Run serves the configuration until ctx ends, drains, and gives everything back in the opposite order of taking it. A clean
 // stop answers nil. Faults of the configuration are a config.Faults; nothing is opened then.
-func Run(ctx context.Context, o Options) (err error) {
+func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	err := run(ctx, o)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		// Stopped before it had begun to listen.
+		return nil
+	}
+	return err
+}
+
+func run(ctx context.Context, o Options) (err error) {
 	cfg, err := load(o.Config, o.Log)
 	if err != nil {
 		return err
@@ -79,7 +88,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Config, err)
 	}
-	cleanups.add(g.Close)
+	cleanups.add(func() error {
+		// Spans that a collector doesn't take any more are a loss, and no reason to call the drain unclean.
+		if err := g.Close(); err != nil {
+			o.Log.Warn("the gateway was not closed cleanly", slog.Any("error", err))
+		}
+		return nil
+	})
 
 	cleanups.add(startSweep(ctx, store, cfg.GetRetention(), o.Log))
 

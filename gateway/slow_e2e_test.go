@@ -1,0 +1,126 @@
+package gateway_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/oiptest"
+)
+
+// abreast calls f n times, so many at once.
+func abreast(n, atOnce int, f func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range atOnce {
+		wg.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A primary that hangs opens its breaker although every caller's deadline is far below the backend's own timeout: it used to
+// answer in much less than it was given.
+func TestHangingPrimaryOpensItsBreaker(t *testing.T) {
+	w := start(t, "PRIMARY, model: m, version: \"3\", timeout: 2s, breaker: BREAKER",
+		"PRIMARY, model: m, version: \"3\", timeout: 10s, breaker: {min_calls: 10, open_for: 60s}")
+	for range 10 {
+		if a := w.infer(t.Context(), request([][4]float32{sureRow})); a.err != nil {
+			t.Fatal(a.err)
+		}
+	}
+	w.primary.Hang()
+	defer w.primary.Resume()
+	var answered, opened atomic.Int64
+	// With 10 good calls on record, at most 10 bad ones reach half of all.
+	abreast(20, 5, func(int) {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		a := w.infer(ctx, request([][4]float32{fallbackRow}))
+		if a.err == nil && a.param("candor_answered_by") == "both" {
+			answered.Add(1)
+			if hasReason(a.predictions[0].GetDecision(), candorv1.Reason_REASON_BREAKER_OPEN) {
+				opened.Add(1)
+			}
+		}
+	})
+	if st := w.backend("primary"); st.GetBreaker() != candorv1.BreakerState_BREAKER_STATE_OPEN || st.GetBreakerOpened() != 1 {
+		t.Fatalf("after 20 calls that hung: %v", st)
+	}
+	if answered.Load() == 0 || opened.Load() == 0 {
+		t.Errorf("%d answers of the fallback, %d of them without waiting for the primary", answered.Load(), opened.Load())
+	}
+	// Open, it costs nobody their time.
+	calls := w.primary.Calls()
+	a := w.infer(t.Context(), request([][4]float32{fallbackRow}))
+	if a.err != nil || !hasReason(a.predictions[0].GetDecision(), candorv1.Reason_REASON_BREAKER_OPEN) || w.primary.Calls() != calls {
+		t.Errorf("%v %v, %d calls more", a.resp, a.err, w.primary.Calls()-calls)
+	}
+}
+
+// Callers can't open breakers: not by input that no model takes, and not by going away.
+func TestCallersOpenNoBreaker(t *testing.T) {
+	const bad, cancelled, atOnce = 2000, 500, 50
+	w := start(t, "BREAKER", "{min_calls: 5}")
+	bent := request([][4]float32{sureRow})
+	bent.Inputs[0].Shape = []int64{1, 5}
+	steps := make([]oiptest.Responder, bad/2)
+	for i := range steps {
+		steps[i] = oiptest.Fail(codes.InvalidArgument, "x must be positive")
+	}
+	w.primary.Script(steps...)
+	var wrong atomic.Int64
+	abreast(bad, atOnce, func(i int) {
+		req := bent // refused by the gateway
+		if i%2 == 0 {
+			req = request([][4]float32{sureRow}) // refused by the model server
+		}
+		if a := w.infer(t.Context(), req); status.Code(a.err) != codes.InvalidArgument {
+			wrong.Add(1)
+		}
+	})
+	if wrong.Load() > 0 || w.primary.Calls() != bad/2 {
+		t.Errorf("%d of %d bad requests were not refused; %d reached the model server", wrong.Load(), bad, w.primary.Calls())
+	}
+
+	for _, s := range []*oiptest.Server{w.primary, w.a, w.b, w.old} {
+		s.Hang()
+	}
+	for range cancelled / atOnce {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		before := w.primary.Calls()
+		for range atOnce {
+			wg.Go(func() {
+				if a := w.infer(ctx, request([][4]float32{sureRow})); status.Code(a.err) != codes.Canceled {
+					t.Errorf("cancelled, and got %v", a.err)
+				}
+			})
+		}
+		if err := w.primary.AwaitCalls(bounded(t, ""), before+atOnce); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		wg.Wait()
+	}
+	for _, s := range []*oiptest.Server{w.primary, w.a, w.b, w.old} {
+		s.Resume()
+	}
+	if a := w.infer(t.Context(), request([][4]float32{sureRow})); a.err != nil || a.param("candor_route") != "ACCEPT" {
+		t.Errorf("afterwards: %v %v", a.resp, a.err)
+	}
+	for _, name := range []string{"primary", "a", "b", "old"} {
+		if st := w.backend(name); st.GetBreakerOpened() != 0 || st.GetBreaker() != candorv1.BreakerState_BREAKER_STATE_CLOSED || st.GetFailures() != 0 {
+			t.Errorf("%s: %v", name, st)
+		}
+	}
+}
