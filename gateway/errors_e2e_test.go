@@ -16,7 +16,6 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
-	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 

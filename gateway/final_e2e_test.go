@@ -77,6 +77,7 @@ func TestWatchPredictions(t *testing.T) {
 
 // What a deadline does to an item that nobody looked at, and who its author is.
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	const onExpire, deadline = "on_expire: reject", "deadline: 1h"
 	for name, c := range map[string]struct {
 		action string
@@ -119,6 +120,7 @@ func TestExpiry(t *testing.T) {
 
 // What a deadline answers passes the action limits, too: as far as they go.
 func TestExpiryMeetsALimit(t *testing.T) {
+	t.Parallel()
 	edits := append(withLimit(1, ""), "on_expire: reject", "on_expire: default, default_label: bad", "deadline: 1h", "deadline: 0.2s")
 	w := start(t, edits...)
 	var ids []string
@@ -177,6 +179,7 @@ func TestHeldVerdict(t *testing.T) {
 
 // What a limit held leaves when an operator has reset it and the window has room again, and the feed says so.
 func TestHeldAnswerLeavesAfterTheReset(t *testing.T) {
+	t.Parallel()
 	edits := append(withLimit(1, ""), "window: 1h", "window: 1s")
 	w := start(t, edits...)
 	if a := w.infer(t.Context(), request([][4]float32{sureRow})); a.err != nil {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -28,6 +31,7 @@ import (
 //	field NAME PATH  sets a variable to a field of the JSON that the last command wrote, such as items.0.epoch
 //	expand FILE      replaces $NAME in a file
 //	status N ARGS    runs a program and wants that exit status
+//	follow N ARGS    runs a program that doesn't end, until it has written so many lines, and interrupts it
 //	tamper STORE     flips a bit in the seventh record of the decision log
 func TestScripts(t *testing.T) {
 	models := startModels(t)
@@ -45,7 +49,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": cmdServe, "stop": cmdStop, "play": cmdPlay, "field": cmdField, "expand": cmdExpand, "status": cmdStatus,
-			"tamper": cmdTamper,
+			"tamper": cmdTamper, "follow": cmdFollow,
 		},
 	})
 }
@@ -153,6 +157,29 @@ func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 	case err != nil && exit == nil:
 		ts.Fatalf("%v", err)
 	}
+}
+
+func cmdFollow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: follow N PROGRAM ARGS...")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
+	cmd.Env = append(os.Environ(), "CANDOR_SERVER="+ts.Getenv("CANDOR_SERVER"), "CANDOR_TOKEN="+ts.Getenv("CANDOR_TOKEN"))
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	scanner := bufio.NewScanner(out)
+	for i := 0; i < n && scanner.Scan(); i++ {
+		fmt.Fprintln(ts.Stdout(), scanner.Text())
+	}
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	_, err = io.Copy(io.Discard, out)
+	ts.Check(err)
+	ts.Check(cmd.Wait())
 }
 
 func cmdTamper(ts *testscript.TestScript, neg bool, args []string) {

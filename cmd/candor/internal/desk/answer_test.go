@@ -57,8 +57,9 @@ func TestRequestID(t *testing.T) {
 	verdict := func(label, note string) *candorv1.Verdict {
 		return &candorv1.Verdict{Answer: &candorv1.Verdict_Label{Label: label}, Note: note}
 	}
-	if requestIDOf(1, verdict("a", "n")) != requestIDOf(1, verdict("a", "n")) {
-		t.Error("a repetition is a new request")
+	first, again := requestIDOf(1, verdict("a", "n")), requestIDOf(1, verdict("a", "n"))
+	if first != again {
+		t.Errorf("a repetition is a new request: %s, %s", first, again)
 	}
 	seen := map[string]bool{}
 	for _, id := range []string{

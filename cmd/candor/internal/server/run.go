@@ -25,7 +25,7 @@ type Options struct {
 	Config string
 	// Log gets what happens; nil: nobody does.
 	Log *slog.Logger
-	// Stdout gets spans when telemetry.trace_file is "-".
+	// Stdout gets spans when telemetry.trace_file is "-"; nil: nobody does.
 	Stdout io.Writer
 	// Version of the program, for clients that ask.
 	Version string
@@ -41,6 +41,9 @@ const closeTimeout = 30 * time.Second
 func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Stdout == nil {
+		o.Stdout = io.Discard
 	}
 	err := run(ctx, o)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
