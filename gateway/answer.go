@@ -8,6 +8,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/review"
 )
 
 // answer makes the reply: the primary's response with the rows of others spliced in, and the metadata appended. A client that
@@ -227,7 +228,7 @@ func (c *call) withheld() error {
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_DEFERRED_TO_REVIEW,
 			"%d of %d rows wait for a human; GetPrediction and WatchPredictions give the final answer, and a client that names candor_route among the outputs gets the other rows now",
 			deferred, len(c.rows))
-		e.ResourceType, e.Resource = "candor.v1.ReviewItem", "reviewItems/"+first.itemID
+		e.ResourceType, e.Resource = "candor.v1.ReviewItem", review.Name(first.itemID)
 		e.with("review_item", e.Resource).with("deferred", count(deferred))
 	case rejected == 0:
 		return nil

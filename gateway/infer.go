@@ -36,6 +36,7 @@ type Reply struct {
 func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, error) {
 	c, err := g.admit(ctx, who, data)
 	if err != nil {
+		g.metrics.countRefused(err)
 		return nil, err
 	}
 	defer c.cancel()

@@ -108,6 +108,7 @@ func (c *call) payload(i int) *candorv1.ReviewPayload {
 func payloadTensor(t *wire.Tensor, spec *candorv1.InputSpec, row, rows int, shared bool) *candorv1.PayloadTensor {
 	pt := &candorv1.PayloadTensor{
 		Name: spec.GetName(), Datatype: t.DatatypeName, View: spec.GetView(), Features: spec.GetFeatures(), Shape: t.Shape,
+		ImageMax: spec.GetImageMax(),
 	}
 	// The request has been validated: these can't fail, and a payload without a tensor is better than no item.
 	switch {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,12 +15,14 @@ import (
 // metrics are the gateway's counters. Labels are names from the configuration and enums, never anything that a client sends,
 // so that their number is bounded.
 type metrics struct {
-	reg         *prometheus.Registry
-	decisions   *prometheus.CounterVec
-	reasons     *prometheus.CounterVec
-	answers     *prometheus.CounterVec
-	seconds     *prometheus.HistogramVec
-	errors      *prometheus.CounterVec
+	reg       *prometheus.Registry
+	decisions *prometheus.CounterVec
+	reasons   *prometheus.CounterVec
+	answers   *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	errors    *prometheus.CounterVec
+	// refused: ended before a model was found, or before its request could be read.
+	refused     *prometheus.CounterVec
 	attempts    *prometheus.CounterVec
 	attemptTime *prometheus.HistogramVec
 	transitions *prometheus.CounterVec
@@ -47,6 +50,7 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		answers:          counter("candor_answers_total", "Rows answered by each stage. A primary that is hidden behind its fallback shows here.", "model", "stage"),
 		seconds:          prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
 		errors:           counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
+		refused:          counter("candor_refused_total", "Predictions refused at the door, by reason: no grant, no such model, a request that can't be read.", "reason"),
 		attempts:         counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive.", "backend", "result"),
 		attemptTime:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
 		transitions:      counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
@@ -58,7 +62,7 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		recordFailures:   prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
 		panics:           prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
-	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
+	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
 		m.finals, m.age, m.alertFailures, m.recordFailures, m.panics)
 	for name, b := range cfg.GetBackends() {
 		m.age.WithLabelValues(name, b.GetVersion()).Set(float64(b.GetCard().GetCreatedAt().GetSeconds()))
@@ -141,5 +145,13 @@ func (m *metrics) count(c *call, failed *Error) {
 		if by := c.answeredBy(r); by != "" {
 			m.answers.WithLabelValues(name, by).Inc()
 		}
+	}
+}
+
+// countRefused counts a call that was not admitted. Its reason is an enum; the names in it are the caller's, and no label.
+func (m *metrics) countRefused(err error) {
+	var e *Error
+	if errors.As(err, &e) {
+		m.refused.WithLabelValues(shortReason(e.Reason)).Inc()
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/review"
 )
 
 // prefix of every name that is Candor's, in parameters and among tensors. What a backend or a client sends under it is
@@ -113,7 +114,7 @@ func (c *call) params() []wire.Param {
 		p = append(p, wire.Int64Param("candor_threshold_ppm", int64(*v)))
 	}
 	if r.itemID != "" {
-		p = append(p, wire.StringParam("candor_review_item", "reviewItems/"+r.itemID))
+		p = append(p, wire.StringParam("candor_review_item", review.Name(r.itemID)))
 	}
 	if r.action != "" {
 		p = append(p, wire.StringParam("candor_action", r.action))

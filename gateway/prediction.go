@@ -21,7 +21,7 @@ func (g *Gateway) predictions(c *call) []*candorv1.Prediction {
 	out := g.predictionsOf(c.record)
 	for i, p := range out {
 		r := &c.rows[i]
-		p.Decision.ReviewItem = itemName(r.itemID)
+		p.Decision.ReviewItem = review.Name(r.itemID)
 		if r.answeredBy >= 0 && r.answer.UncertaintyKind != 0 {
 			p.Uncertainty = &candorv1.Uncertainty{Kind: r.answer.UncertaintyKind, Value: r.answer.Uncertainty}
 		}
@@ -103,7 +103,7 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRec
 		DecisionId: id + "/" + strconv.Itoa(i), Route: row.GetRoute(), AppliedRoute: row.GetAppliedRoute(), Mode: pr.GetMode(),
 		Reasons: row.GetReasons(), Confidence: fromPPM(row.ConfidencePpm), ConfidenceMethod: pr.GetConfidenceMethod(),
 		Threshold: fromPPM(row.ThresholdPpm), PolicyDigest: digestText(pr.GetPolicyDigest()),
-		ReviewItem: itemName(uuidText(row.GetReviewItem())), Action: row.GetAction(),
+		ReviewItem: review.Name(uuidText(row.GetReviewItem())), Action: row.GetAction(),
 	}
 	if m := g.models[pr.GetModel()]; m != nil {
 		d.DecisionId = decisionID(id, i, m.card.ScoreOutput())
@@ -175,7 +175,7 @@ func (g *Gateway) provenance(pr *candorv1.PredictionRecord, made time.Time) *can
 // finish lays an item's final answer over its row's Prediction. It is the one account of what a final answer looks like, for
 // GetPrediction, WatchPredictions and ExplainPrediction alike.
 func finish(p *candorv1.Prediction, item *review.Item) {
-	p.Decision.ReviewItem = itemName(item.ID)
+	p.Decision.ReviewItem = review.Name(item.ID)
 	if item.FinalTime.IsZero() {
 		return
 	}
@@ -189,7 +189,9 @@ func finish(p *candorv1.Prediction, item *review.Item) {
 	p.Author = item.Verdict.GetAuthor()
 	if p.Author == "" {
 		p.Author = authorOnExpire
-		step.Stage = authorOnExpire
+	}
+	if step.Stage = p.Author; item.FinalReason == candorv1.Reason_REASON_REVIEW_EXPIRED {
+		step.Kind = candorv1.StepKind_STEP_KIND_CONSTANT
 	}
 	if item.Action != "" {
 		p.Decision.Action = item.Action
@@ -227,11 +229,4 @@ func uuidText(b []byte) string {
 		return ""
 	}
 	return id.String()
-}
-
-func itemName(id string) string {
-	if id == "" {
-		return ""
-	}
-	return "reviewItems/" + id
 }

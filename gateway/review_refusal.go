@@ -22,7 +22,7 @@ func (s *reviewService) refused(ctx context.Context, err error, name string) err
 		e.with("principal", principal(ctx).Name)
 	case candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_CLAIMED, candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_RESOLVED:
 		// The item may have moved on since; what it says now is the better news. Without it the refusal stands all the same.
-		item, err := s.g.reviews.Get(ctx, itemID(name))
+		item, err := s.g.reviews.Get(ctx, review.IDOf(name))
 		if err != nil {
 			break
 		}

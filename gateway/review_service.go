@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -27,11 +26,11 @@ func (s *reviewService) GetReviewItem(ctx context.Context, in *candorv1.GetRevie
 	if err := validate(in); err != nil {
 		return nil, err
 	}
-	item, err := s.g.reviews.Get(ctx, itemID(in.GetName()))
+	item, err := s.g.reviews.Get(ctx, review.IDOf(in.GetName()))
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.GetReviewItemResponse{Item: itemProto(&item)}, nil
+	return &candorv1.GetReviewItemResponse{Item: item.Proto()}, nil
 }
 
 // pageSize is what a list answers when nobody says how much.
@@ -60,7 +59,7 @@ func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListRe
 	}
 	out := &candorv1.ListReviewItemsResponse{NextPageToken: page.Next, PendingCount: page.Pending, ClaimedCount: page.Claimed}
 	for i := range page.Items {
-		out.Items = append(out.Items, itemProto(&page.Items[i]))
+		out.Items = append(out.Items, page.Items[i].Proto())
 	}
 	return out, nil
 }
@@ -83,7 +82,7 @@ func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimR
 			with("principal", p.Name).with("queue", in.GetQueue())
 	}
 	item, err := s.g.reviews.Claim(ctx, review.Claim{
-		ID: itemID(in.GetName()), Queue: in.GetQueue(), Queues: queues, Holder: p.Name, Now: s.g.ledger.Now(),
+		ID: review.IDOf(in.GetName()), Queue: in.GetQueue(), Queues: queues, Holder: p.Name, Now: s.g.ledger.Now(),
 		LeaseFor: func(queue string) time.Duration {
 			if in.GetLease() != nil {
 				return in.GetLease().AsDuration()
@@ -97,7 +96,7 @@ func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimR
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.ClaimReviewItemResponse{Item: itemProto(&item)}, nil
+	return &candorv1.ClaimReviewItemResponse{Item: item.Proto()}, nil
 }
 
 func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.RenewReviewItemLeaseRequest) (*candorv1.RenewReviewItemLeaseResponse, error) {
@@ -108,7 +107,7 @@ func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.R
 	if err := validate(in); err != nil {
 		return nil, err
 	}
-	lease := review.Lease{ID: itemID(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}
+	lease := review.Lease{ID: review.IDOf(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}
 	held, err := s.g.reviews.Get(ctx, lease.ID)
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
@@ -122,7 +121,7 @@ func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.R
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.RenewReviewItemLeaseResponse{Item: itemProto(&item)}, nil
+	return &candorv1.RenewReviewItemLeaseResponse{Item: item.Proto()}, nil
 }
 
 func (s *reviewService) ReleaseReviewItem(ctx context.Context, in *candorv1.ReleaseReviewItemRequest) (*candorv1.ReleaseReviewItemResponse, error) {
@@ -133,11 +132,11 @@ func (s *reviewService) ReleaseReviewItem(ctx context.Context, in *candorv1.Rele
 	if err := validate(in); err != nil {
 		return nil, err
 	}
-	item, err := s.g.reviews.Release(ctx, review.Lease{ID: itemID(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}, s.g.ledger.Now())
+	item, err := s.g.reviews.Release(ctx, review.Lease{ID: review.IDOf(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}, s.g.ledger.Now())
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.ReleaseReviewItemResponse{Item: itemProto(&item)}, nil
+	return &candorv1.ReleaseReviewItemResponse{Item: item.Proto()}, nil
 }
 
 // ResolveReviewItem stores a verdict. Its answer passes the action limits like any other: a verdict whose action meets a
@@ -150,14 +149,14 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 	if err := validate(in); err != nil {
 		return nil, err
 	}
-	lease := review.Lease{ID: itemID(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}
+	lease := review.Lease{ID: review.IDOf(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}
 	item, err := s.g.reviews.Get(ctx, lease.ID)
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
 	// A retry answers as the first call did, and asks the limits for nothing again.
 	if item.VerdictRequestID == in.GetRequestId() && item.Holder == p.Name {
-		return &candorv1.ResolveReviewItemResponse{Item: itemProto(&item)}, nil
+		return &candorv1.ResolveReviewItemResponse{Item: item.Proto()}, nil
 	}
 	if err := fits(in.GetVerdict(), &item); err != nil {
 		return nil, err
@@ -187,7 +186,7 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 	}
 	s.g.metrics.finals.WithLabelValues(done.Model, "verdict").Inc()
 	s.g.tracing.review(&done)
-	return &candorv1.ResolveReviewItemResponse{Item: itemProto(&done)}, nil
+	return &candorv1.ResolveReviewItemResponse{Item: done.Proto()}, nil
 }
 
 // runs says whether the lease is the item's. Errors: review.ErrResolved, review.ErrStaleLease.
@@ -291,5 +290,3 @@ func queueText(queue string) string {
 	}
 	return "queue " + queue
 }
-
-func itemID(name string) string { return strings.TrimPrefix(name, "reviewItems/") }

@@ -52,7 +52,8 @@ func parseTraceparent(v string) trace.SpanContext {
 	t, err1 := trace.TraceIDFromHex(v[3:35])
 	s, err2 := trace.SpanIDFromHex(v[36:52])
 	flags, err3 := hex.DecodeString(v[53:55])
-	if err1 != nil || err2 != nil || err3 != nil {
+	_, err4 := hex.DecodeString(v[:2])
+	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
 		return trace.SpanContext{}
 	}
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: t, SpanID: s, TraceFlags: trace.TraceFlags(flags[0]), Remote: true})

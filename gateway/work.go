@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -26,13 +27,13 @@ const (
 func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		every(ctx, expireEvery, nil, func(ctx context.Context) {
+		g.every(ctx, expireEvery, nil, func(ctx context.Context) {
 			g.expire(ctx)
 			g.letOut(ctx)
 		})
 	})
 	wg.Go(func() {
-		every(ctx, settleEvery, nil, func(ctx context.Context) {
+		g.every(ctx, settleEvery, nil, func(ctx context.Context) {
 			if err := g.gate.Settle(ctx, g.ledger.Now()); err != nil && ctx.Err() == nil {
 				g.log.WarnContext(ctx, "permits could not be settled", slog.Any("error", err))
 			}
@@ -43,16 +44,16 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 			g.log.WarnContext(ctx, "unused permits stay deducted until they leave their window", slog.Any("error", err))
 		}
 	})
-	wg.Go(func() { every(ctx, alertEvery, g.tripped, g.sendAlerts) })
+	wg.Go(func() { g.every(ctx, alertEvery, g.tripped, g.sendAlerts) })
 	return &wg
 }
 
 // every calls f at once, then at each tick and whenever wake fires, until ctx ends.
-func every(ctx context.Context, period time.Duration, wake <-chan struct{}, f func(context.Context)) {
+func (g *Gateway) every(ctx context.Context, period time.Duration, wake <-chan struct{}, f func(context.Context)) {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	for {
-		f(ctx)
+		g.guarded(ctx, f)
 		select {
 		case <-ctx.Done():
 			return
@@ -60,6 +61,17 @@ func every(ctx context.Context, period time.Duration, wake <-chan struct{}, f fu
 		case <-wake:
 		}
 	}
+}
+
+// guarded keeps a panic in one turn of the work from ending the process, and with it everybody's calls.
+func (g *Gateway) guarded(ctx context.Context, f func(context.Context)) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.metrics.panics.Inc()
+			g.log.ErrorContext(ctx, "work beside the calls panicked; it goes on at its next turn", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	f(ctx)
 }
 
 // expire finishes the items whose deadline has passed, each by its policy's default action, which passes the action limits
@@ -88,6 +100,7 @@ func (g *Gateway) expire(ctx context.Context) {
 		}
 		for i := range done {
 			g.metrics.finals.WithLabelValues(done[i].Model, "expired").Inc()
+			g.tracing.review(&done[i])
 			g.log.WarnContext(ctx, "review deadline passed", slog.String("review_item", done[i].ID), slog.String("queue", done[i].Queue),
 				slog.String("on_expire", short(done[i].OnExpire.String())))
 		}

@@ -276,8 +276,14 @@ type ReviewItem struct {
 	SamplingProbability float64 `protobuf:"fixed64,25,opt,name=sampling_probability,json=samplingProbability,proto3" json:"sampling_probability,omitempty"`
 	Etag                string  `protobuf:"bytes,26,opt,name=etag,proto3" json:"etag,omitempty"`
 	PolicyDigest        string  `protobuf:"bytes,27,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// When it got its final answer; absent: it has none.
+	FinalTime *timestamppb.Timestamp `protobuf:"bytes,28,opt,name=final_time,json=finalTime,proto3" json:"final_time,omitempty"`
+	// What the consumer does with the final answer, by the policy's declaration.
+	Action string `protobuf:"bytes,29,opt,name=action,proto3" json:"action,omitempty"`
+	// limits/{name} of the limit that holds the final answer; empty: none.
+	HeldBy        string `protobuf:"bytes,30,opt,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReviewItem) Reset() {
@@ -499,6 +505,27 @@ func (x *ReviewItem) GetPolicyDigest() string {
 	return ""
 }
 
+func (x *ReviewItem) GetFinalTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FinalTime
+	}
+	return nil
+}
+
+func (x *ReviewItem) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetHeldBy() string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return ""
+}
+
 // What the reviewer is shown: the row's inputs, by their declared type.
 type ReviewPayload struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -573,8 +600,10 @@ type PayloadTensor struct {
 	// text (datatype BYTES).
 	Texts [][]byte `protobuf:"bytes,5,rep,name=texts,proto3" json:"texts,omitempty"`
 	// How to show it.
-	View          PayloadView    `protobuf:"varint,6,opt,name=view,proto3,enum=candor.v1.PayloadView" json:"view,omitempty"`
-	Features      []*FeatureSpec `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
+	View     PayloadView    `protobuf:"varint,6,opt,name=view,proto3,enum=candor.v1.PayloadView" json:"view,omitempty"`
+	Features []*FeatureSpec `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
+	// The largest value of a pixel; 0: unknown.
+	ImageMax      float64 `protobuf:"fixed64,8,opt,name=image_max,json=imageMax,proto3" json:"image_max,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -656,6 +685,13 @@ func (x *PayloadTensor) GetFeatures() []*FeatureSpec {
 		return x.Features
 	}
 	return nil
+}
+
+func (x *PayloadTensor) GetImageMax() float64 {
+	if x != nil {
+		return x.ImageMax
+	}
+	return 0
 }
 
 // One column of a tabular input.
@@ -1588,7 +1624,7 @@ var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\b\n" +
+	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\t\n" +
 	"\n" +
 	"ReviewItem\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
@@ -1620,11 +1656,15 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\vtraceparent\x18\x18 \x01(\tR\vtraceparent\x121\n" +
 	"\x14sampling_probability\x18\x19 \x01(\x01R\x13samplingProbability\x12\x12\n" +
 	"\x04etag\x18\x1a \x01(\tR\x04etag\x12#\n" +
-	"\rpolicy_digest\x18\x1b \x01(\tR\fpolicyDigest\"u\n" +
+	"\rpolicy_digest\x18\x1b \x01(\tR\fpolicyDigest\x129\n" +
+	"\n" +
+	"final_time\x18\x1c \x01(\v2\x1a.google.protobuf.TimestampR\tfinalTime\x12\x16\n" +
+	"\x06action\x18\x1d \x01(\tR\x06action\x12\x17\n" +
+	"\aheld_by\x18\x1e \x01(\tR\x06heldBy\"u\n" +
 	"\rReviewPayload\x122\n" +
 	"\atensors\x18\x01 \x03(\v2\x18.candor.v1.PayloadTensorR\atensors\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"\xe3\x01\n" +
+	"\adeleted\x18\x03 \x01(\bR\adeleted\"\x80\x02\n" +
 	"\rPayloadTensor\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bdatatype\x18\x02 \x01(\tR\bdatatype\x12\x14\n" +
@@ -1632,7 +1672,8 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x06values\x18\x04 \x03(\x01R\x06values\x12\x14\n" +
 	"\x05texts\x18\x05 \x03(\fR\x05texts\x12*\n" +
 	"\x04view\x18\x06 \x01(\x0e2\x16.candor.v1.PayloadViewR\x04view\x122\n" +
-	"\bfeatures\x18\a \x03(\v2\x16.candor.v1.FeatureSpecR\bfeatures\"\xa1\x01\n" +
+	"\bfeatures\x18\a \x03(\v2\x16.candor.v1.FeatureSpecR\bfeatures\x12\x1b\n" +
+	"\timage_max\x18\b \x01(\x01R\bimageMax\"\xa1\x01\n" +
 	"\vFeatureSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12$\n" +
@@ -1790,37 +1831,38 @@ var file_candor_v1_review_proto_depIdxs = []int32{
 	5,  // 7: candor.v1.ReviewItem.payload:type_name -> candor.v1.ReviewPayload
 	8,  // 8: candor.v1.ReviewItem.answers:type_name -> candor.v1.StageAnswer
 	9,  // 9: candor.v1.ReviewItem.verdict:type_name -> candor.v1.Verdict
-	6,  // 10: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
-	3,  // 11: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
-	7,  // 12: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
-	23, // 13: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
-	4,  // 14: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	0,  // 15: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
-	4,  // 16: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
-	24, // 17: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
-	4,  // 18: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	24, // 19: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
-	4,  // 20: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
-	4,  // 21: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	9,  // 22: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
-	4,  // 23: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	10, // 24: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
-	12, // 25: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
-	14, // 26: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
-	16, // 27: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
-	18, // 28: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
-	20, // 29: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
-	11, // 30: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
-	13, // 31: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
-	15, // 32: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
-	17, // 33: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
-	19, // 34: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
-	21, // 35: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
-	30, // [30:36] is the sub-list for method output_type
-	24, // [24:30] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	23, // 10: candor.v1.ReviewItem.final_time:type_name -> google.protobuf.Timestamp
+	6,  // 11: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
+	3,  // 12: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
+	7,  // 13: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
+	23, // 14: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
+	4,  // 15: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	0,  // 16: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
+	4,  // 17: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
+	24, // 18: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
+	4,  // 19: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	24, // 20: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
+	4,  // 21: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
+	4,  // 22: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	9,  // 23: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	4,  // 24: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	10, // 25: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
+	12, // 26: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
+	14, // 27: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
+	16, // 28: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
+	18, // 29: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
+	20, // 30: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
+	11, // 31: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
+	13, // 32: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
+	15, // 33: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
+	17, // 34: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
+	19, // 35: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
+	21, // 36: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
+	31, // [31:37] is the sub-list for method output_type
+	25, // [25:31] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_review_proto_init() }

@@ -38,7 +38,8 @@ func TestDrawn(t *testing.T) {
 		{name: "an image, two columns a pixel", in: payload(gray([]int64{2, 3}, 0, 8, 16, 16, 8, 0)),
 			want: "image  FP32 [2 3]\n    ++@@\n  @@++\n"},
 		{name: "an image in shades of grey", colour: true, in: payload(gray([]int64{2, 1}, 0, 16)),
-			want: "image  FP32 [2 1]\n  \x1b[38;5;232;48;5;255m▀\x1b[0m\n"},
+			want: "image  FP32 [2 1]\n" + strings.Repeat("  "+strings.Repeat("\x1b[38;5;232;48;5;232m▀", 4)+"\x1b[0m\n", 2) +
+				strings.Repeat("  "+strings.Repeat("\x1b[38;5;255;48;5;255m▀", 4)+"\x1b[0m\n", 2)},
 		{name: "an image with a channel", in: payload(gray([]int64{1, 2, 1}, 0, 1)),
 			want: "image  FP32 [1 2 1]\n    @@\n"},
 		{name: "an image without contrast, and what can't be", in: payload(gray([]int64{1, 3}, math.NaN(), math.Inf(1), 0)),

@@ -49,7 +49,8 @@ func sizeOf(t *candorv1.PayloadTensor) (height, width int, ok bool) {
 	return int(shape[0]), int(shape[1]), true
 }
 
-// image draws a grey image; the largest value is the brightest.
+// image draws a grey image. The brightest is the largest value that a pixel can have, or, where the card doesn't tell, the
+// largest that is there.
 func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
 	height, width, _ := sizeOf(t)
 	most := maxPixels
@@ -57,7 +58,7 @@ func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
 		most = maxHalfBlocks
 	}
 	g := shrink(grid{t.GetValues(), height, width}, most)
-	low, high := 0.0, 0.0
+	low, high := 0.0, max(0, t.GetImageMax())
 	for _, v := range g.values {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
 			low, high = min(low, v), max(high, v)
@@ -73,7 +74,7 @@ func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
 		return int(min(1, (v-low)/(high-low))*float64(steps-1) + 0.5)
 	}
 	if colour {
-		halfBlocks(b, g, level)
+		halfBlocks(b, enlarge(g), level)
 		return
 	}
 	for y := range g.height {
@@ -109,6 +110,27 @@ type grid struct {
 }
 
 func (g grid) at(y, x int) float64 { return g.values[y*g.width+x] }
+
+// A smaller image is shown larger, each pixel as a square of at most maxSquare.
+const (
+	easyWidth = 24
+	maxSquare = 4
+)
+
+// enlarge repeats the pixels of an image that is too small to be seen.
+func enlarge(g grid) grid {
+	times := min(maxSquare, easyWidth/g.width)
+	if times <= 1 {
+		return g
+	}
+	out := grid{height: g.height * times, width: g.width * times}
+	for y := range out.height {
+		for x := range out.width {
+			out.values = append(out.values, g.at(y/times, x/times))
+		}
+	}
+	return out
+}
 
 // shrink makes an image at most that wide, each pixel the mean of a square of the original.
 func shrink(g grid, most int) grid {

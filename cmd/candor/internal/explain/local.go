@@ -5,12 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
@@ -45,7 +42,7 @@ func (l *storeLog) find(ctx context.Context, id string) (source, error) {
 		return source{}, err
 	}
 	for i := range page.Items {
-		s.items = append(s.items, itemProto(&page.Items[i]))
+		s.items = append(s.items, page.Items[i].Proto())
 	}
 	outcomes, err := l.store.Outcomes(ctx, id)
 	if err != nil {
@@ -56,19 +53,6 @@ func (l *storeLog) find(ctx context.Context, id string) (source, error) {
 		s.outcomes = append(s.outcomes, outcome{Row: int(o.GetRow()), Answer: answerText(o.GetLabel(), o.Value), Time: &observed})
 	}
 	return s, nil
-}
-
-// itemProto is what the story tells of an item, in the form in which a gateway tells it.
-func itemProto(i *review.Item) *candorv1.ReviewItem {
-	out := &candorv1.ReviewItem{
-		Name: "reviewItems/" + i.ID, Queue: i.Queue, State: i.State, ReleaseState: i.Release, Row: i.Row, ExpectedLoss: i.ExpectedLoss,
-		CreateTime: timestamppb.New(i.Created), ExpireTime: timestamppb.New(i.Deadline), OnExpire: i.OnExpire,
-		Holder: i.Holder, Epoch: i.Epoch, Verdict: i.Verdict,
-	}
-	if !i.LeaseUntil.IsZero() {
-		out.LeaseExpireTime = timestamppb.New(i.LeaseUntil)
-	}
-	return out
 }
 
 func (l *storeLog) summarize(ctx context.Context, q audit.Query) (audit.Summary, error) {

@@ -20,7 +20,9 @@ type Review struct {
 	Holder       string     `json:"holder,omitempty"`
 	LeaseUntil   *time.Time `json:"lease_expire_time,omitempty"`
 	ExpectedLoss float64    `json:"expected_loss"`
-	Verdict      *Verdict   `json:"verdict,omitempty"`
+	// HeldBy is the limit that holds the final answer.
+	HeldBy  string   `json:"held_by,omitempty"`
+	Verdict *Verdict `json:"verdict,omitempty"`
 }
 
 // Verdict is the final answer of a review item.
@@ -38,7 +40,7 @@ func (row *Row) addReview(item *candorv1.ReviewItem) {
 	r := &Review{
 		Item: item.GetName(), Queue: item.GetQueue(), State: cli.Enum(item.GetState()), ReleaseState: cli.Enum(item.GetReleaseState()),
 		Created: item.GetCreateTime().AsTime(), Deadline: item.GetExpireTime().AsTime(), OnExpire: cli.Enum(item.GetOnExpire()),
-		Claims: item.GetEpoch(), ExpectedLoss: item.GetExpectedLoss(),
+		Claims: item.GetEpoch(), ExpectedLoss: item.GetExpectedLoss(), HeldBy: item.GetHeldBy(),
 	}
 	if item.GetState() == candorv1.ReviewState_REVIEW_STATE_CLAIMED {
 		r.Holder = item.GetHolder()

@@ -144,7 +144,11 @@ func result(r *Row) string {
 		return "none yet: a review is open"
 	}
 	if r.Review != nil && r.Review.Verdict != nil {
-		return fmt.Sprintf("none: %q by %s is held by an action limit", r.Review.Verdict.Answer, cli.Plain(r.Review.Verdict.Author))
+		by := "an action limit"
+		if r.Review.HeldBy != "" {
+			by = cli.Plain(r.Review.HeldBy)
+		}
+		return fmt.Sprintf("none: %q by %s is held by %s", r.Review.Verdict.Answer, cli.Plain(r.Review.Verdict.Author), by)
 	}
 	return "none: nothing was released"
 }
