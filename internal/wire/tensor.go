@@ -81,7 +81,11 @@ func (t *Tensor) Floats(dst []float64) ([]float64, error) {
 	if err != nil {
 		return dst, err
 	}
-	return t.decode(slices.Grow(dst, int(n)), r)
+	out, err := t.decode(slices.Grow(dst, int(n)), r)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
 }
 
 // FloatRow is Floats for the elements of one row, where rows is the first dimension. It finds the row by its stride
