@@ -45,6 +45,12 @@ func (g *Gateway) sendAlerts(ctx context.Context) {
 		return
 	}
 	for _, t := range alerts {
+		if ctx.Err() != nil {
+			return
+		}
+		// A delivery that has begun is finished, and marked, even when the gateway stops meanwhile: cut off in between it would
+		// be made a second time.
+		ctx := context.WithoutCancel(ctx)
 		if url := g.cfg.GetLimits()[t.Limit].GetWebhook(); url != "" {
 			if err := postAlert(ctx, url, t); err != nil {
 				g.metrics.alertFailures.Inc()
@@ -52,7 +58,7 @@ func (g *Gateway) sendAlerts(ctx context.Context) {
 				continue
 			}
 		}
-		if err := g.limitStore.AlertDelivered(ctx, t.ID); err != nil && ctx.Err() == nil {
+		if err := g.limitStore.AlertDelivered(ctx, t.ID); err != nil {
 			g.log.WarnContext(ctx, "a delivered alert could not be marked; its receiver may see its id again", slog.String("alert_id", t.ID), slog.Any("error", err))
 		}
 	}
