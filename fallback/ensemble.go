@@ -8,8 +8,9 @@ import (
 	"github.com/candor-gateway/candor/router"
 )
 
-// Ask asks one backend for these rows (indices into the caller's batch, ascending). It should return soon after ctx ends; when
-// it doesn't, Run goes on without it.
+// Ask asks one backend for these rows (indices into the caller's batch, ascending; not to be changed). It is called by several
+// goroutines at once, one for each member. It should return soon after ctx ends: Run goes on without a member whose Ask
+// doesn't, so it may still run when Run has returned, but waits for a remedial backend's. A panic in it is not recovered.
 type Ask func(ctx context.Context, backend string, rows []int) Reply
 
 // Reply is one backend's answer to an Ask.
@@ -56,12 +57,14 @@ type Remedial struct {
 	ConstantLabel string
 }
 
-// Stage is what was asked, for the record.
+// Stage is what was asked, for the record. A member that had not answered when its time was up has no Version, Created and
+// Attempts.
 type Stage struct {
 	Kind          candorv1.StepKind
 	Name, Version string
 	// Parent is the ensemble that a member answered for.
-	Parent   string
+	Parent string
+	// Created is when its version was made, Unix seconds; 0: not known.
 	Created  int64
 	Duration time.Duration
 	Attempts int
@@ -85,8 +88,9 @@ type Result struct {
 // after it needs.
 const remedialShare = 3
 
-// Run asks the members for rows in parallel and combines row by row. Its latency is that of the slowest member that is
-// still allowed to answer, plus the remedial stage's where one is asked.
+// Run asks the members for rows, at least one, in parallel and combines row by row. Its latency is that of the slowest member
+// that is still allowed to answer, plus the remedial stage's where one is asked. It has no error: what failed stands in the
+// Stages, and a row without an answer has faulty Evidence. It keeps rows.
 func (e *Ensemble) Run(ctx context.Context, rows []int, ask Ask) Result {
 	start := time.Now()
 	membersCtx := ctx

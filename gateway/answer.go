@@ -35,15 +35,13 @@ func (g *Gateway) answer(c *call) (*Reply, error) {
 func (c *call) rewritten() ([][]byte, error) {
 	version := c.model.backendCfg.GetVersion()
 	others := slices.ContainsFunc(c.rows, func(r row) bool { return !r.released || r.answeredBy != 0 })
+	// A tensor that the card doesn't declare can't be filled for a row that the primary doesn't answer, and would give away
+	// what was withheld.
+	hidden := func(name string) bool {
+		return isOurs(name) || c.ask.added[name] || (others && !c.model.declares(name))
+	}
 	w := wire.Rewrite{
-		Model: &c.model.name, Version: &version,
-		// A tensor that the card doesn't declare can't be filled for a row that the primary doesn't answer, and would give
-		// away what was withheld.
-		StripOutputs: func(name string) bool {
-			return isOurs(name) || c.ask.added[name] || (others && !c.model.declares(name))
-		},
-		StripParams:  isOurs,
-		AppendParams: c.params(), AppendOutputs: c.metadataTensors(),
+		Model: &c.model.name, Version: &version, StripOutputs: hidden, StripParams: isOurs, AppendParams: c.params(),
 	}
 	for i := range c.rows {
 		r := &c.rows[i]
@@ -52,18 +50,28 @@ func (c *call) rewritten() ([][]byte, error) {
 		}
 		for _, f := range c.model.fills {
 			t := c.response.Output(f.output)
-			if t == nil || w.StripOutputs(f.output) {
+			if t == nil || hidden(f.output) {
 				continue
 			}
 			n, err := t.Elements()
 			if err != nil {
 				return nil, err
 			}
-			s := wire.Splice{Output: f.output, Row: i, Rows: len(c.rows)}
-			s.Floats, s.Texts = f.row(c.model, r, int(n)/len(c.rows))
-			w.Splices = append(w.Splices, s)
+			floats, texts := f.row(c.model, r, int(n)/len(c.rows))
+			if c.model.whole() {
+				w.AppendOutputs = append(w.AppendOutputs, wire.TensorData{
+					Name: f.output, Datatype: f.datatype, Shape: t.Shape, Floats: floats, Texts: texts,
+				})
+				continue
+			}
+			w.Splices = append(w.Splices, wire.Splice{Output: f.output, Row: i, Rows: len(c.rows), Floats: floats, Texts: texts})
 		}
 	}
+	if others && c.model.whole() {
+		// The one row is all there is, and no tensor has a dimension by which it could be replaced: new tensors take their place.
+		w.StripOutputs = func(string) bool { return true }
+	}
+	w.AppendOutputs = append(w.AppendOutputs, c.metadataTensors()...)
 	return c.response.Rewrite(w)
 }
 
@@ -178,8 +186,11 @@ func scoresOf(kind candorv1.ScoreKind, probs []float64, top, labels, n int) []fl
 	}
 	if n == 1 && len(probs) == 2 {
 		p := probs[1]
-		if kind == candorv1.ScoreKind_SCORE_KIND_PROBABILITY {
+		switch kind {
+		case candorv1.ScoreKind_SCORE_KIND_PROBABILITY:
 			return []float64{p}
+		case candorv1.ScoreKind_SCORE_KIND_LOG_PROB:
+			return []float64{math.Log(max(p, leastProbability))}
 		}
 		p = min(max(p, leastProbability), 1-leastProbability)
 		return []float64{math.Log(p / (1 - p))}

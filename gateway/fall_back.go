@@ -58,7 +58,7 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		}
 	}()
 	reply = fallback.Reply{Version: cfg.GetVersion(), Created: cfg.GetCard().GetCreatedAt().GetSeconds(), Attempts: 1}
-	request, err := c.req.SelectRows(rows, len(c.rows), c.model.card.Shared, forMember(b))
+	request, err := c.rowsFor(b, rows)
 	if err != nil {
 		reply.Failure = &fallback.Failure{
 			Reason: candorv1.Reason_REASON_CONTRACT_FAILURE, Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED, Detail: err.Error(),

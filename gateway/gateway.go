@@ -57,7 +57,8 @@ type Gateway struct {
 }
 
 // New makes a Gateway of a configuration that config.Load has checked and filled with defaults. It loads the state of the
-// limits from the store, and dials nothing: connections come up when they are first used.
+// limits from the store, and dials nothing: connections come up when they are first used. An error names the field of the configuration, or is the
+// store's; nothing is left open then.
 func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, registry: d.Registry,

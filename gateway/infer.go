@@ -24,15 +24,20 @@ type Caller struct {
 // Reply is what leaves for a prediction.
 type Reply struct {
 	PredictionID string
-	// Segments of the encoded ModelInferResponse, to be sent one after another.
+	// Segments of the encoded ModelInferResponse, to be sent one after another. They share memory with what the backend
+	// answered, and are not to be changed.
 	Segments [][]byte
-	// Predictions, one per row.
+	// Predictions, one per row; nil when the call failed before rows were decided.
 	Predictions []*candorv1.Prediction
 }
 
 // Infer is the request path. data is an encoded ModelInferRequest; it is not changed, and must not be until Infer returns.
-// The error is an *Error; one that tells of withheld rows comes beside a Reply without segments. Whatever happens, what the reply says about a deferred, withheld or fallback row is durable
+// The error is an *Error. Beside one of a call that was admitted stands a Reply without segments, with Predictions only when the
+// error tells of withheld rows. Whatever happens, what the reply says about a deferred, withheld or fallback row is durable
 // before Infer returns.
+//
+// It lasts no longer than ctx, or listen.default_deadline where ctx has no deadline, and a store that doesn't answer; it may be
+// called by any number of goroutines.
 func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, error) {
 	c, err := g.admit(ctx, who, data)
 	if err != nil {
@@ -44,14 +49,14 @@ func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, e
 
 	if err := g.askPrimary(c); err != nil {
 		g.recordRefused(c)
-		return nil, g.named(c, err)
+		return &Reply{PredictionID: c.id.String()}, g.named(c, err)
 	}
 	g.decide(c)
 	g.fallBack(c)
 	g.checkLimits(c)
 	g.deferRows(c)
 	if err := g.recordCall(c); err != nil {
-		return nil, g.named(c, err)
+		return &Reply{PredictionID: c.id.String()}, g.named(c, err)
 	}
 	reply, err := g.answer(c)
 	if err != nil {

@@ -88,7 +88,7 @@ func (c *call) payload(i int) *candorv1.ReviewPayload {
 		if t == nil || spec.GetRedact() {
 			continue
 		}
-		pt := payloadTensor(t, spec, i, len(c.rows), c.model.card.Shared(spec.GetName()))
+		pt := payloadTensor(t, spec, i, len(c.rows), c.model.whole() || c.model.card.Shared(spec.GetName()))
 		if proto.Size(p)+proto.Size(pt) > maxPayload {
 			pt.Values, pt.Texts, pt.View = nil, nil, candorv1.PayloadView_PAYLOAD_VIEW_UNSPECIFIED
 		}
@@ -105,23 +105,24 @@ func (c *call) payload(i int) *candorv1.ReviewPayload {
 	return p
 }
 
-func payloadTensor(t *wire.Tensor, spec *candorv1.InputSpec, row, rows int, shared bool) *candorv1.PayloadTensor {
+// payloadTensor is a row's part of an input; all of it when the tensor has no dimension for rows, as one that is shared.
+func payloadTensor(t *wire.Tensor, spec *candorv1.InputSpec, row, rows int, whole bool) *candorv1.PayloadTensor {
 	pt := &candorv1.PayloadTensor{
 		Name: spec.GetName(), Datatype: t.DatatypeName, View: spec.GetView(), Features: spec.GetFeatures(), Shape: t.Shape,
 		ImageMax: spec.GetImageMax(),
 	}
 	// The request has been validated: these can't fail, and a payload without a tensor is better than no item.
 	switch {
-	case t.Datatype == wire.BYTES && shared:
+	case t.Datatype == wire.BYTES && whole:
 		pt.Texts, _ = t.Texts()
 	case t.Datatype == wire.BYTES:
 		pt.Texts, _ = t.TextRow(row, rows)
-	case shared:
+	case whole:
 		pt.Values, _ = t.Floats(nil)
 	default:
 		pt.Values, _ = t.FloatRow(nil, row, rows)
 	}
-	if !shared && len(t.Shape) > 1 {
+	if !whole && len(t.Shape) > 1 {
 		pt.Shape = t.Shape[1:]
 	}
 	if w := int64(spec.GetImageWidth()); w > 0 && len(pt.Shape) == 1 {

@@ -21,10 +21,7 @@ type limitService struct {
 }
 
 func (s *limitService) ListLimits(ctx context.Context, in *candorv1.ListLimitsRequest) (*candorv1.ListLimitsResponse, error) {
-	if _, err := requireRole(ctx, candorv1.Role_ROLE_OPERATOR, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_REVIEWER); err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
+	if _, err := allowed(ctx, in, candorv1.Role_ROLE_OPERATOR, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_REVIEWER); err != nil {
 		return nil, err
 	}
 	all := s.g.limitProtos()
@@ -43,11 +40,8 @@ func (s *limitService) ListLimits(ctx context.Context, in *candorv1.ListLimitsRe
 }
 
 func (s *limitService) ResetLimit(ctx context.Context, in *candorv1.ResetLimitRequest) (*candorv1.ResetLimitResponse, error) {
-	p, err := requireRole(ctx, candorv1.Role_ROLE_OPERATOR)
+	p, err := allowed(ctx, in, candorv1.Role_ROLE_OPERATOR)
 	if err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
 		return nil, err
 	}
 	// Blanks pass the rules on length, and say nothing to who reads the record.

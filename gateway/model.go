@@ -95,6 +95,7 @@ func newEnsemble(name string, e *candorv1.Ensemble, labels []string, method cand
 	return out
 }
 
+// newFills says how the outputs are filled that can be.
 func newFills(answers []*candorv1.AnswerSpec, card *candorv1.ModelCard) ([]fill, error) {
 	var fills []fill
 	for _, o := range card.GetOutputs() {
@@ -107,6 +108,11 @@ func newFills(answers []*candorv1.AnswerSpec, card *candorv1.ModelCard) ([]fill,
 			f.perRow = f.perRow[1:]
 		}
 		i := slices.IndexFunc(answers, func(a *candorv1.AnswerSpec) bool { return a.GetOutput() == o.GetName() })
+		if i < 0 && !dt.IsFloat() {
+			// Only floats have a neutral value by nature. A policy that only observes need not declare one, and a row that its
+			// primary broke is then answered without this tensor.
+			continue
+		}
 		if i >= 0 {
 			a := answers[i]
 			f.how, f.neutralText = a.GetFill(), a.GetNeutralText()
@@ -118,6 +124,9 @@ func newFills(answers []*candorv1.AnswerSpec, card *candorv1.ModelCard) ([]fill,
 	}
 	return fills, nil
 }
+
+// whole says that a request is one row: then no tensor has a dimension for rows.
+func (m *model) whole() bool { return m.backendCfg.GetCard().GetRows() == candorv1.Rows_ROWS_NONE }
 
 // created is when the primary's version was trained.
 func (m *model) created() time.Time { return m.backendCfg.GetCard().GetCreatedAt().AsTime() }

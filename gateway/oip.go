@@ -85,7 +85,7 @@ func setTrailer(ctx context.Context, reply *Reply, err error) {
 	md := metadata.Pairs(trailerID, reply.PredictionID)
 	used := len(trailerID) + len(reply.PredictionID) + headerOverhead + statusSize(err)
 	msg := &candorv1.PredictResponse{Predictions: reply.Predictions}
-	if used+base64.StdEncoding.EncodedLen(proto.Size(msg))+len(trailerPrediction)+headerOverhead <= maxTrailers {
+	if len(reply.Predictions) > 0 && used+base64.StdEncoding.EncodedLen(proto.Size(msg))+len(trailerPrediction)+headerOverhead <= maxTrailers {
 		if b, err := proto.Marshal(msg); err == nil {
 			md.Set(trailerPrediction, string(b))
 		}

@@ -45,6 +45,9 @@ func (s *predictionService) predict(ctx context.Context, in *wire.Frame) (*wire.
 		return nil, fromWire(err)
 	}
 	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx), Typed: true}, request)
+	if reply != nil {
+		setTrailer(ctx, &Reply{PredictionID: reply.PredictionID}, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -133,24 +133,40 @@ func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.
 			step.Label, step.Confidence = row.GetLabel(), fromPPM(row.ConfidencePpm)
 		}
 		step.Threshold = comparedWith(st, s, row)
-		// A stage that answered others of the batch is no part of this row's way.
-		asked := s == 0 || step.Confidence != nil || step.Label != "" || !step.Answered || uint32(s)+1 == row.GetAnsweredBy()
-		if asked && (s == 0 || row.GetAppliedRoute() != candorv1.Route_ROUTE_ACCEPT) {
+		// A stage that was asked for others of the batch is no part of this row's way.
+		said := step.Confidence != nil || step.Label != "" || (!step.Answered && askedFallback(st, row))
+		if s == 0 || said || uint32(s)+1 == row.GetAnsweredBy() {
 			path = append(path, step)
 		}
 	}
 	return path
 }
 
+// fellBack says that the row went on to the fallback: some stage of that answered it, or too few did.
+func fellBack(row *candorv1.RowRecord) bool {
+	return slices.Contains(row.GetReasons(), candorv1.Reason_REASON_QUORUM_MISSED) ||
+		slices.ContainsFunc(row.GetAnswers(), func(a *candorv1.RowAnswer) bool { return a.GetStage() > 0 })
+}
+
+// askedFallback says that this stage after the primary was asked for the row.
+func askedFallback(st *candorv1.StageRecord, row *candorv1.RowRecord) bool {
+	if st.GetKind() == candorv1.StepKind_STEP_KIND_REMEDIAL {
+		return slices.Contains(row.GetReasons(), candorv1.Reason_REASON_QUORUM_MISSED)
+	}
+	return fellBack(row)
+}
+
 // comparedWith is the threshold that a stage's answer met; nil: it was not compared.
 func comparedWith(st *candorv1.StageRecord, s int, row *candorv1.RowRecord) *float64 {
-	second := row.PrimaryThresholdPpm != nil
+	second := fellBack(row)
 	switch {
+	case st.GetFailure() != 0:
+		return nil
 	case s == 0 && second:
 		return fromPPM(row.PrimaryThresholdPpm)
 	case s == 0:
 		return fromPPM(row.ThresholdPpm)
-	case second && st.GetFailure() == 0 && (st.GetKind() == candorv1.StepKind_STEP_KIND_ENSEMBLE || st.GetKind() == candorv1.StepKind_STEP_KIND_REMEDIAL):
+	case second && (st.GetKind() == candorv1.StepKind_STEP_KIND_ENSEMBLE || st.GetKind() == candorv1.StepKind_STEP_KIND_REMEDIAL):
 		return fromPPM(row.ThresholdPpm)
 	}
 	return nil

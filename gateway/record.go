@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/fallback"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -79,11 +80,18 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 	for i := range c.rows {
 		p.Rows = append(p.Rows, rowRecord(&c.rows[i]))
 	}
-	return &candorv1.Record{TimeUs: g.ledger.Now().UnixMicro(), Entry: &candorv1.Record_Prediction{Prediction: p}}
+	rec := &candorv1.Record{TimeUs: g.ledger.Now().UnixMicro(), Entry: &candorv1.Record_Prediction{Prediction: p}}
+	if over := proto.Size(rec) - maxPlainAccept; over > 0 && len(c.rows) == 1 && c.rows[0].plain() {
+		p.RequestId = cut(p.RequestId, max(0, len(p.RequestId)-over))
+	}
+	return rec
 }
 
 const (
-	// maxRequestID and maxDetail keep a plain accept's record under 512 bytes whatever a client or a model server sends.
+	// maxPlainAccept is the most that the record of one plain accept takes, in bytes, whatever a client or a model server sends,
+	// and however long the configuration's names are, as long as the model's version and the label have at most 128 together.
+	maxPlainAccept = 512
+	// maxRequestID is the most that is kept of a client's id; less where maxPlainAccept leaves less.
 	maxRequestID = 64
 	maxDetail    = 160
 )
@@ -118,7 +126,8 @@ func rowRecord(r *row) *candorv1.RowRecord {
 		if r.released {
 			out.AnsweredBy = uint32(r.answeredBy) + 1
 		}
-		if !r.plain() {
+		// The width of an interval is in the model's unit and can be more than the field holds: then the record has none.
+		if !r.plain() && r.answer.Uncertainty <= maxPPM {
 			out.UncertaintyPpm = *ppm(&r.answer.Uncertainty)
 			out.UncertaintyKind = r.answer.UncertaintyKind
 		}
@@ -137,14 +146,18 @@ func rowRecord(r *row) *candorv1.RowRecord {
 	return out
 }
 
-const million = 1e6
+const (
+	million = 1e6
+	// maxPPM is the largest number that parts per million can hold, about 4295.
+	maxPPM = math.MaxUint32 / million
+)
 
-// ppm rounds a number in [0,4294] to parts per million; nil stays nil.
+// ppm rounds a number in [0,maxPPM] to parts per million; nil stays nil.
 func ppm(v *float64) *uint32 {
 	if v == nil {
 		return nil
 	}
-	out := uint32(math.Round(math.Min(math.Max(*v, 0), math.MaxUint32/million) * million))
+	out := uint32(math.Round(math.Min(math.Max(*v, 0), maxPPM) * million))
 	return &out
 }
 

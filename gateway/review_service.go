@@ -20,10 +20,7 @@ type reviewService struct {
 }
 
 func (s *reviewService) GetReviewItem(ctx context.Context, in *candorv1.GetReviewItemRequest) (*candorv1.GetReviewItemResponse, error) {
-	if _, err := requireRole(ctx, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR); err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
+	if _, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR); err != nil {
 		return nil, err
 	}
 	item, err := s.g.reviews.Get(ctx, review.IDOf(in.GetName()))
@@ -37,10 +34,7 @@ func (s *reviewService) GetReviewItem(ctx context.Context, in *candorv1.GetRevie
 const pageSize = 50
 
 func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListReviewItemsRequest) (*candorv1.ListReviewItemsResponse, error) {
-	if _, err := requireRole(ctx, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR); err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
+	if _, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR); err != nil {
 		return nil, err
 	}
 	if err := s.g.knownQueue(in.GetQueue()); err != nil {
@@ -65,11 +59,8 @@ func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListRe
 }
 
 func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimReviewItemRequest) (*candorv1.ClaimReviewItemResponse, error) {
-	p, err := requireRole(ctx, candorv1.Role_ROLE_REVIEWER)
+	p, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER)
 	if err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
 		return nil, err
 	}
 	if err := s.g.knownQueue(in.GetQueue()); err != nil {
@@ -100,11 +91,8 @@ func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimR
 }
 
 func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.RenewReviewItemLeaseRequest) (*candorv1.RenewReviewItemLeaseResponse, error) {
-	p, err := requireRole(ctx, candorv1.Role_ROLE_REVIEWER)
+	p, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER)
 	if err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
 		return nil, err
 	}
 	lease := review.Lease{ID: review.IDOf(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}
@@ -125,11 +113,8 @@ func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.R
 }
 
 func (s *reviewService) ReleaseReviewItem(ctx context.Context, in *candorv1.ReleaseReviewItemRequest) (*candorv1.ReleaseReviewItemResponse, error) {
-	p, err := requireRole(ctx, candorv1.Role_ROLE_REVIEWER)
+	p, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER)
 	if err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
 		return nil, err
 	}
 	item, err := s.g.reviews.Release(ctx, review.Lease{ID: review.IDOf(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}, s.g.ledger.Now())
@@ -142,11 +127,8 @@ func (s *reviewService) ReleaseReviewItem(ctx context.Context, in *candorv1.Rele
 // ResolveReviewItem stores a verdict. Its answer passes the action limits like any other: a verdict whose action meets a
 // tripped limit is stored, and held.
 func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.ResolveReviewItemRequest) (*candorv1.ResolveReviewItemResponse, error) {
-	p, err := requireRole(ctx, candorv1.Role_ROLE_REVIEWER)
+	p, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER)
 	if err != nil {
-		return nil, err
-	}
-	if err := validate(in); err != nil {
 		return nil, err
 	}
 	lease := review.Lease{ID: review.IDOf(in.GetName()), Holder: p.Name, Epoch: in.GetEpoch()}

@@ -17,7 +17,7 @@ func wholeWorld(t *testing.T, edits ...string) *world {
 	}, edits...)...)
 	for column, s := range []*oiptest.Server{w.primary, w.a, w.b, w.old} {
 		column = []int{0, 1, 1, 2}[column]
-		s.Script(func(_ context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		step := func(_ context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 			values, err := floatsOf(req)
 			if err != nil {
 				return nil, err
@@ -25,7 +25,8 @@ func wholeWorld(t *testing.T, edits ...string) *world {
 			p := values[column]
 			return oiptest.Reply(req, oiptest.FP32("probabilities", []int64{2}, 1-p, p),
 				oiptest.BYTES("label", []int64{1}, map[bool]string{true: "bad", false: "good"}[p > .5])), nil
-		})
+		}
+		s.Script(step, step)
 	}
 	return w
 }

@@ -35,6 +35,14 @@ func forMember(b *backend.Backend) wire.Forward {
 	}
 }
 
+// rowsFor is the request for some rows of the call, as it is put to a member.
+func (c *call) rowsFor(b *backend.Backend, rows []int) ([]byte, error) {
+	if c.model.whole() {
+		return c.req.Forward(forMember(b)), nil
+	}
+	return c.req.SelectRows(rows, len(c.rows), c.model.card.Shared, forMember(b))
+}
+
 // note keeps every stage's Evidence with the rows that it is about: one verdict scores all of them.
 func (c *call) note(index int, s fallback.Stage) {
 	for j, ev := range s.Evidence {

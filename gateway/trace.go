@@ -82,12 +82,11 @@ type attemptSpan struct {
 // begin allocates the ids of a call, and joins the caller's trace if there is one.
 func (t *tracing) begin(ctx context.Context, _ *call) *callTrace {
 	ct := &callTrace{t: t, parent: incoming(ctx)}
+	ct.trace, ct.sampled = ct.parent.TraceID(), ct.parent.IsSampled()
 	if t.provider == nil {
-		ct.trace = ct.parent.TraceID()
 		return ct
 	}
-	ct.trace, ct.span = ct.parent.TraceID(), newSpanID()
-	ct.sampled = ct.parent.IsSampled()
+	ct.span = newSpanID()
 	if !ct.trace.IsValid() {
 		ct.trace = newTraceID()
 		ct.sampled = rand.Float64() < t.ratio
@@ -116,10 +115,14 @@ func (ct *callTrace) kept(c *call) bool {
 	return false
 }
 
-// attempt puts the trace into what a model server is sent (W3C Trace Context), under a span id of its own.
+// attempt puts the trace into what a model server is sent (W3C Trace Context), under a span id of its own. Where nothing is
+// exported there will be no such span, and the model server's hang below the caller's.
 func (ct *callTrace) attempt(ctx context.Context, backend string, _ candorv1.StepKind) context.Context {
 	if !ct.trace.IsValid() {
 		return ctx
+	}
+	if ct.t.provider == nil {
+		return metadata.AppendToOutgoingContext(ctx, traceparentKey, traceparent(ct.trace, ct.parent.SpanID(), ct.sampled))
 	}
 	span := newSpanID()
 	ct.mu.Lock()

@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"strings"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/proto"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // validate holds a request against the rules in its proto.
@@ -20,6 +23,15 @@ func validate(msg proto.Message) error {
 		return invalid(protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetMessage())
 	}
 	return invalid("request", err.Error())
+}
+
+// allowed answers who calls a method for operators: somebody with one of the roles, whose request keeps the rules of its proto.
+func allowed(ctx context.Context, in proto.Message, roles ...candorv1.Role) (*Principal, error) {
+	p, err := requireRole(ctx, roles...)
+	if err != nil {
+		return nil, err
+	}
+	return p, validate(in)
 }
 
 func list(names []string) string { return strings.Join(names, ", ") }

@@ -96,7 +96,7 @@ models:
 queues: {desk: {deadline: 1h, lease: 5m}}
 `
 
-// bigLimit is a breaker that stays out of the way of tests about something else.
+// calmBreaker is a breaker that stays out of the way of tests about something else.
 const calmBreaker = `{min_calls: 1000}`
 
 // start makes a world. edits are pairs: text in the configuration, and what to write instead.

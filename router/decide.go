@@ -6,7 +6,8 @@ import candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 type Decision struct {
 	Route   candorv1.Route
 	Reasons []candorv1.Reason
-	// Confidence and Threshold as compared; nil where there was none.
+	// Confidence, in [0,1], of the Evidence decided on, and the Threshold of that pass, on the same scale; nil where there is
+	// none. Both being there, they were compared.
 	Confidence, Threshold *float64
 }
 

@@ -17,7 +17,7 @@ type Evidence struct {
 	Probs []float64
 	// Labels in the order of Probs.
 	Labels []string
-	// Top is the index of the largest of Probs; -1 without one.
+	// Top is the index of Label among Labels, which is that of the largest of Probs where there are any; -1 without a label.
 	Top int
 	// Label is the answer's label; empty for regression.
 	Label string
@@ -30,7 +30,8 @@ type Evidence struct {
 	Confidence *float64
 	// Method says how Confidence was made.
 	Method candorv1.ConfidenceMethod
-	// Uncertainty beside the confidence, and its kind; unspecified: none.
+	// Uncertainty beside the confidence, at least 0, and its kind: normalized entropy in [0,1], disagreement of members in nats,
+	// the interval's width in the card's unit; unspecified: none.
 	Uncertainty     float64
 	UncertaintyKind candorv1.UncertaintyKind
 

@@ -74,7 +74,8 @@ func (LimitEvent) EnumDescriptor() ([]byte, []int) {
 }
 
 // One entry of the decision log. Its deterministic encoding is what the writer's hash chain covers; a plain accept of one
-// row takes at most 512 bytes. No tensor is ever in it: payloads stand apart and expire.
+// row takes at most 512 bytes, as long as the model's version and the label have at most 128 together. No tensor is ever in
+// it: payloads stand apart and expire.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Microseconds since the epoch, by the store's clock.
@@ -215,7 +216,7 @@ type PredictionRecord struct {
 	// Whole time inside the gateway, microseconds.
 	DurationUs       uint32           `protobuf:"varint,9,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
 	ConfidenceMethod ConfidenceMethod `protobuf:"varint,10,opt,name=confidence_method,json=confidenceMethod,proto3,enum=candor.v1.ConfidenceMethod" json:"confidence_method,omitempty"`
-	// The id that the client gave, cut to 64 bytes.
+	// The id that the client gave, cut to 64 bytes; to fewer where the record of a plain accept would pass its bound.
 	RequestId     string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -478,7 +479,7 @@ type RowRecord struct {
 	State   AnswerState  `protobuf:"varint,13,opt,name=state,proto3,enum=candor.v1.AnswerState" json:"state,omitempty"`
 	// 32 bytes: SHA-256 of the stored payload, when there is one.
 	PayloadSha256 []byte `protobuf:"bytes,14,opt,name=payload_sha256,json=payloadSha256,proto3" json:"payload_sha256,omitempty"`
-	// Parts per million.
+	// Parts per million. Neither this nor the kind is there when it is above what the field holds, 4294.
 	UncertaintyPpm  uint32          `protobuf:"varint,15,opt,name=uncertainty_ppm,json=uncertaintyPpm,proto3" json:"uncertainty_ppm,omitempty"`
 	UncertaintyKind UncertaintyKind `protobuf:"varint,16,opt,name=uncertainty_kind,json=uncertaintyKind,proto3,enum=candor.v1.UncertaintyKind" json:"uncertainty_kind,omitempty"`
 	// What the primary's confidence was compared with, where the row went on to the fallback: threshold_ppm is then the
