@@ -119,8 +119,12 @@ func (c *checker) fill(at path, answer *candorv1.AnswerSpec, output *candorv1.Ou
 			wrong(fmt.Sprintf("%v can't hold the index %v of the last label", datatype, last), "write neutral")
 		}
 	case candorv1.AnswerFill_ANSWER_FILL_VALUE:
-		if !numeric {
+		bounds := score.GetRegression()
+		switch {
+		case !numeric:
 			wrong(fmt.Sprintf("a value is a number, and %s is %v", output.GetName(), datatype), "write neutral")
+		case output.GetName() == bounds.GetLowerOutput() || output.GetName() == bounds.GetUpperOutput():
+			wrong(fmt.Sprintf("%s bounds the interval: filled with the value it would claim an interval of width 0", output.GetName()), "write neutral")
 		}
 	}
 	if n, known := rowElements(output.GetShape(), hasRows(card, false)); known && n != 1 {
@@ -156,6 +160,10 @@ func (c *checker) neutral(at path, answer *candorv1.AnswerSpec, datatype wire.Da
 		return
 	}
 	if datatype.IsFloat() {
+		if most := largestFloat(datatype); math.Abs(answer.GetNeutral()) > most && !math.IsInf(answer.GetNeutral(), 0) {
+			c.complain(at.field("neutral"), fmt.Sprintf("%v can't hold %v", datatype, answer.GetNeutral()),
+				fmt.Sprintf("write a number of at most %v, or leave it out for NaN", most))
+		}
 		return
 	}
 	least, most, _ := integerRange(datatype)
@@ -165,6 +173,26 @@ func (c *checker) neutral(at path, answer *candorv1.AnswerSpec, datatype wire.Da
 	case value != math.Trunc(value) || !(value >= least && value <= most):
 		c.complain(at.field("neutral"), fmt.Sprintf("%v can't hold %v", datatype, value), fmt.Sprintf("write a whole number from %.0f to %.0f", least, most))
 	}
+}
+
+// The largest finite numbers of the half-precision formats: IEEE 754 binary16, and bfloat16, which has the range of FP32 with 8
+// bits of precision.
+const (
+	largestFP16 = 65504
+	largestBF16 = 0x1.FEp127
+)
+
+// largestFloat is the largest finite number that a datatype of floats can hold.
+func largestFloat(datatype wire.Datatype) float64 {
+	switch datatype {
+	case wire.FP16:
+		return largestFP16
+	case wire.BF16:
+		return largestBF16
+	case wire.FP32:
+		return math.MaxFloat32
+	}
+	return math.MaxFloat64
 }
 
 // integerRange is what a datatype of whole numbers (or BOOL) can hold, as far as a float64 can say it without rounding up.

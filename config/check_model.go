@@ -26,7 +26,7 @@ func (c *checker) model(at path, name string, model *candorv1.Model) {
 			c.stands(name, model, ensemble, use)
 		}
 	}
-	c.review(at, policy, score, known)
+	c.review(at, policy, primary.GetCard(), known)
 	if card := top("backends").key(model.GetPrimary()).field("card"); found && primary.GetCard() != nil {
 		c.batches(at, policy, primary.GetCard())
 		if !c.lostWithin(card.field("outputs")) {

@@ -5,10 +5,11 @@ import (
 	"math"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
 )
 
 // review checks where deferred rows go, and that there is an answer wherever one is promised.
-func (c *checker) review(at path, policy *candorv1.Policy, score *candorv1.Score, known bool) {
+func (c *checker) review(at path, policy *candorv1.Policy, card *candorv1.ModelCard, known bool) {
 	review, onDefer := policy.GetReview(), at.field("on_defer")
 	if review == nil {
 		if policy.GetOnDefer() != candorv1.OnDefer_ON_DEFER_WITHHOLD && !c.lost(onDefer) && !c.lost(at.field("review")) {
@@ -22,13 +23,13 @@ func (c *checker) review(at path, policy *candorv1.Policy, score *candorv1.Score
 		c.complain(at.field("on_expire"), "the policy has no fallback whose answer could be given", "write default or reject, or add fallback")
 	}
 	if known {
-		c.defaultAnswer(at, onDefer, policy, score)
+		c.defaultAnswer(at, onDefer, policy, card)
 	}
 }
 
 // defaultAnswer checks the label or value that stands for "we do not know".
-func (c *checker) defaultAnswer(at, onDefer path, policy *candorv1.Policy, score *candorv1.Score) {
-	review := policy.GetReview()
+func (c *checker) defaultAnswer(at, onDefer path, policy *candorv1.Policy, card *candorv1.ModelCard) {
+	review, score := policy.GetReview(), scoreOf(card)
 	regression := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
 	field, other := "default_label", "default_value"
 	given, otherGiven := review.GetDefaultLabel() != "", review.DefaultValue != nil
@@ -64,6 +65,8 @@ func (c *checker) defaultAnswer(at, onDefer path, policy *candorv1.Policy, score
 		switch {
 		case math.IsNaN(value) || math.IsInf(value, 0):
 			c.complain(at.field(field), "is not a number", "write one in "+unit(score))
+		case math.Abs(value) > largestFloat(scoreDatatype(card)):
+			c.complain(at.field(field), fmt.Sprintf("%v can't hold %v", scoreDatatype(card), value), "write a value that the output can hold")
 		case bounds.GetMin() > value && bounds.Min != nil || bounds.GetMax() < value && bounds.Max != nil:
 			c.complain(at.field(field), fmt.Sprintf("%v is outside of the range that the card gives", value), "write a value between the card's min and max")
 		}
@@ -86,4 +89,10 @@ func (c *checker) batches(at path, policy *candorv1.Policy, card *candorv1.Model
 	c.warn(at.field("on_defer"), fmt.Sprintf("with withhold one deferred row fails the whole call of a client that doesn't ask for candor_route: deferring %.0f %% of the rows fails %.0f %% of such calls of %d rows",
 		100*exampleDeferral, 100*failed, exampleBatch),
 		"write provisional or default, or see that clients ask for candor_route")
+}
+
+// scoreDatatype is the datatype of the output that the card's score is in; none when there is none.
+func scoreDatatype(card *candorv1.ModelCard) wire.Datatype {
+	datatype, _ := wire.ParseDatatype(findOutput(card, scoreOf(card).GetOutput()).GetDatatype())
+	return datatype
 }

@@ -186,6 +186,8 @@ func TestCheck(t *testing.T) {
 			{"  desk: {reviewers: [ana]}", ""}, {"max_count: 10", "max_count: 10, on_trip: reject"},
 		}, []string{"warning: models.mail.policy: rows that are not sure enough are rejected", "warning: ensembles.second: nothing"}},
 
+		{"version of any length", []edit{{"version: 7", "version: v" + strings.Repeat("7", 64)}}, []string{"backends.net.version: is too long; write at most 64 bytes"}},
+
 		// review
 		{"default without a label", []edit{{", default_label: ham}", "}"}}, []string{mail + "on_defer: there is no default answer; add review.default_label"}},
 		{"expiry without a label", []edit{{", default_label: ham}", ", on_expire: default}"}, {"on_defer: default", "on_defer: provisional"}}, []string{mail + "review.on_expire: there is no default answer"}},
@@ -196,6 +198,10 @@ func TestCheck(t *testing.T) {
 		{"value for a regression", []edit{{"interval_scale: 5", "interval_scale: 5\n      on_defer: default\n      review: {queue: desk, default_value: 7}\n      answers: [{output: v, fill: value}, {output: lo, fill: neutral}, {output: hi, fill: neutral}]"}}, nil},
 		{"value out of range", []edit{{"interval_scale: 5", "interval_scale: 5\n      review: {queue: desk, default_value: 70}\n      answers: [{output: v, fill: value}, {output: lo, fill: neutral}, {output: hi, fill: neutral}]"}},
 			[]string{worth + "review.default_value: 70 is outside of the range"}},
+		{"value that a float can't hold", []edit{{"name: v, datatype: FP64", "name: v, datatype: FP32"}, {"interval_scale: 5", "interval_scale: 5\n      review: {queue: desk, default_value: 1.0e+39}\n      answers: [{output: v, fill: value}, {output: lo, fill: neutral}, {output: hi, fill: neutral}]"}},
+			[]string{worth + "review.default_value: FP32 can't hold 1e+39"}},
+		{"value in a bound", []edit{{"interval_scale: 5", "interval_scale: 5\n      review: {queue: desk}\n      answers: [{output: v, fill: value}, {output: lo, fill: value}, {output: hi, fill: neutral}]"}},
+			[]string{worth + "answers[1].fill: lo bounds the interval"}},
 		{"value that is no number", []edit{{"interval_scale: 5", "interval_scale: 5\n      review: {queue: desk, default_value: .nan}\n      answers: [{output: v, fill: value}, {output: lo, fill: neutral}, {output: hi, fill: neutral}]"}},
 			[]string{worth + "review.default_value: is not a number"}},
 		{"fallback at expiry without one", []edit{{"      fallback: {ensemble: second}\n", ""}, {"default_label: ham", "default_label: ham, on_expire: fallback"}},
@@ -215,6 +221,7 @@ func TestCheck(t *testing.T) {
 		{"neutral out of range", []edit{netOutput("UINT8"), labelFill("{output: label, fill: label_index, neutral: -1}")}, []string{mail + "answers[1].neutral: UINT8 can't hold -1; write a whole number from 0 to 255"}},
 		{"neutral with a fraction", []edit{netOutput("INT8"), labelFill("{output: label, fill: neutral, neutral: 0.5}")}, []string{mail + "answers[1].neutral: INT8 can't hold 0.5"}},
 		{"neutral missing", []edit{netOutput("BOOL"), labelFill("{output: label, fill: neutral}")}, []string{mail + "answers[1]: BOOL has no NaN"}},
+		{"neutral that a float can't hold", []edit{{"{output: p, fill: scores}", "{output: p, fill: scores, neutral: 1.0e+39}"}}, []string{mail + "answers[0].neutral: FP32 can't hold 1e+39"}},
 		{"text for a float", []edit{{"{output: p, fill: scores}", `{output: p, fill: scores, neutral_text: ""}`}}, []string{mail + "answers[0].neutral_text: the output is FP32"}},
 		{"scores of an open shape", []edit{{"datatype: FP32, shape: [-1, 2]", "datatype: FP32, shape: [-1, -1, -1]"}}, []string{mail + "answers[0].fill: has 2 dimensions of any size"}},
 		{"scores elsewhere", []edit{labelFill(`{output: label, fill: scores, neutral_text: ""}`)}, []string{mail + "answers[1].fill: scores fill the output that the card's score is in, p"}},

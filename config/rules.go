@@ -120,6 +120,8 @@ func (s *source) words(v *protovalidate.Violation) (problem, remedy string) {
 		return badText(v.FieldValue.String(), v)
 	case rule == "string.min_len" || rule == "string.uri_empty":
 		return "is empty", "write " + wanted(field)
+	case rule == "string.max_bytes":
+		return fmt.Sprintf("%q is too long", abridged(v.FieldValue.String())), "write at most " + counted(v.RuleValue) + " bytes: it stands in every record"
 	case rule == "repeated.unique":
 		return "an element is given twice", "keep one of each"
 	case rule == "repeated.max_items":

@@ -83,6 +83,7 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 type Dialect int32
 
 const (
+	// As DIALECT_OIP.
 	Dialect_DIALECT_UNSPECIFIED Dialect = 0
 	// The published protocol.
 	Dialect_DIALECT_OIP    Dialect = 1
@@ -1615,7 +1616,7 @@ type Score struct {
 	// The output tensor that holds it.
 	Output string    `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
 	Kind   ScoreKind `protobuf:"varint,2,opt,name=kind,proto3,enum=candor.v1.ScoreKind" json:"kind,omitempty"`
-	// In the order of the tensor; for one number, [negative, positive].
+	// In the order of the tensor; for one number, [negative, positive]. At most 64 bytes each: labels stand in every record.
 	Labels []string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty"`
 	// How far a probability vector's sum may be from 1. Default 0.001.
 	SumTolerance *float64 `protobuf:"fixed64,4,opt,name=sum_tolerance,json=sumTolerance,proto3,oneof" json:"sum_tolerance,omitempty"`
@@ -3114,11 +3115,11 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\"\x7f\n" +
 	"\bOperator\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12:\n" +
-	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xfd\x03\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xff\x03\n" +
 	"\aBackend\x12!\n" +
 	"\aaddress\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aaddress\x12\x1d\n" +
-	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12!\n" +
-	"\aversion\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aversion\x120\n" +
+	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12#\n" +
+	"\aversion\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\aversion\x120\n" +
 	"\x04card\x18\x04 \x01(\v2\x14.candor.v1.ModelCardB\x06\xbaH\x03\xc8\x01\x01R\x04card\x12&\n" +
 	"\x03tls\x18\x05 \x01(\v2\x14.candor.v1.ClientTLSR\x03tls\x126\n" +
 	"\adialect\x18\x06 \x01(\x0e2\x12.candor.v1.DialectB\b\xbaH\x05\x82\x01\x02\x10\x01R\adialect\x12=\n" +
@@ -3170,12 +3171,12 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"OutputSpec\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12#\n" +
 	"\bdatatype\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bdatatype\x12+\n" +
-	"\x05shape\x18\x03 \x03(\x03B\x15\xbaH\x12\x92\x01\x0f\"\r\"\v(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\x05shape\"\x87\x02\n" +
+	"\x05shape\x18\x03 \x03(\x03B\x15\xbaH\x12\x92\x01\x0f\"\r\"\v(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\x05shape\"\x95\x02\n" +
 	"\x05Score\x12\x1f\n" +
 	"\x06output\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06output\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.candor.v1.ScoreKindB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x16\n" +
-	"\x06labels\x18\x03 \x03(\tR\x06labels\x12A\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12$\n" +
+	"\x06labels\x18\x03 \x03(\tB\f\xbaH\t\x92\x01\x06\"\x04r\x02(@R\x06labels\x12A\n" +
 	"\rsum_tolerance\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xe0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\fsumTolerance\x88\x01\x01\x12:\n" +
 	"\n" +
 	"regression\x18\x05 \x01(\v2\x1a.candor.v1.RegressionScoreR\n" +
@@ -3190,9 +3191,9 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x03max\x18\x06 \x01(\x01H\x02R\x03max\x88\x01\x01B\v\n" +
 	"\t_coverageB\x06\n" +
 	"\x04_minB\x06\n" +
-	"\x04_max\"\xf3\x01\n" +
-	"\bEnsemble\x12!\n" +
-	"\aversion\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aversion\x125\n" +
+	"\x04_max\"\xf5\x01\n" +
+	"\bEnsemble\x12#\n" +
+	"\aversion\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\aversion\x125\n" +
 	"\amembers\x18\x02 \x03(\v2\x11.candor.v1.MemberB\b\xbaH\x05\x92\x01\x02\b\x01R\amembers\x12\x1f\n" +
 	"\x06quorum\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01R\x06quorum\x12;\n" +
 	"\bcombiner\x18\x04 \x01(\x0e2\x13.candor.v1.CombinerB\n" +
