@@ -1,14 +1,13 @@
 package desk
 
 import (
-	"strings"
-
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 )
 
 // Command is candor review.
@@ -43,15 +42,11 @@ func dial(f *remote.Flags) (*remote.Conn, candorv1.ReviewServiceClient, error) {
 	return conn, candorv1.NewReviewServiceClient(conn), nil
 }
 
-const itemPrefix = "reviewItems/"
-
 // itemName reads an item's id, with or without the collection in front.
 func itemName(arg string) (string, error) {
-	id, err := uuid.Parse(strings.TrimPrefix(arg, itemPrefix))
+	id, err := uuid.Parse(review.IDOf(arg))
 	if err != nil {
 		return "", cli.Usage("copy it from candor review list", "%q is no review item", arg)
 	}
-	return itemPrefix + id.String(), nil
+	return review.Name(id.String()), nil
 }
-
-func itemID(name string) string { return strings.TrimPrefix(name, itemPrefix) }

@@ -10,6 +10,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 )
 
 // maxPage is the most items that the service answers at a time.
@@ -82,7 +83,7 @@ func writeList(cmd *cobra.Command, all *candorv1.ListReviewItemsResponse, now ti
 				by = v.GetAuthor()
 			}
 			table = append(table, []string{
-				itemID(i.GetName()), i.GetQueue(), cli.Enum(i.GetState()), i.GetModel() + " " + i.GetModelVersion(), reasons(i.GetReasons()),
+				review.IDOf(i.GetName()), i.GetQueue(), cli.Enum(i.GetState()), i.GetModel() + " " + i.GetModelVersion(), reasons(i.GetReasons()),
 				cli.Number(i.GetExpectedLoss()), cli.Span(now.Sub(i.GetCreateTime().AsTime())), dueIn(i, now), by,
 			})
 		}

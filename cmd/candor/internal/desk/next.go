@@ -16,6 +16,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 )
 
 func nextCommand(f *remote.Flags) *cobra.Command {
@@ -94,7 +95,7 @@ func (s *session) once(ctx context.Context, asJSON bool) error {
 	if len(item.GetLabels()) > 0 {
 		answer = "--label LABEL"
 	}
-	id := itemID(item.GetName())
+	id := review.IDOf(item.GetName())
 	_, err = fmt.Fprintf(s.out, "\n%s\n\nanswer it:   candor review resolve %s --epoch %d %s\ngive it back: candor review release %s --epoch %d\n",
 		question(item), id, item.GetEpoch(), answer, id, item.GetEpoch())
 	return err

@@ -14,6 +14,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 )
 
 func resolveCommand(f *remote.Flags) *cobra.Command {
@@ -96,7 +97,7 @@ func writeResolved(w io.Writer, i *candorv1.ReviewItem) error {
 	if i.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
 		release = "stored, and held by an action limit that has tripped (candor limits list)"
 	}
-	_, err := fmt.Fprintf(w, "resolved %s: %q by %s, %s\n", itemID(i.GetName()), verdictText(i.GetVerdict()), cli.Plain(i.GetVerdict().GetAuthor()), release)
+	_, err := fmt.Fprintf(w, "resolved %s: %q by %s, %s\n", review.IDOf(i.GetName()), verdictText(i.GetVerdict()), cli.Plain(i.GetVerdict().GetAuthor()), release)
 	return err
 }
 
@@ -122,7 +123,7 @@ func releaseCommand(f *remote.Flags) *cobra.Command {
 			if _, err := client.ReleaseReviewItem(ctx, &candorv1.ReleaseReviewItemRequest{Name: name, Epoch: epoch}); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s; it waits for the next claim\n", itemID(name))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released %s; it waits for the next claim\n", review.IDOf(name))
 			return err
 		},
 	}

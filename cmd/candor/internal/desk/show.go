@@ -12,6 +12,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/draw"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 )
 
 func showCommand(f *remote.Flags) *cobra.Command {
@@ -72,7 +73,7 @@ func writeItem(w io.Writer, i *candorv1.ReviewItem, colour bool) error {
 			fmt.Fprintf(&b, "  %-10s %s\n", name, text)
 		}
 	}
-	fmt.Fprintf(&b, "item %s\n", itemID(i.GetName()))
+	fmt.Fprintf(&b, "item %s\n", review.IDOf(i.GetName()))
 	state := strings.ToLower(cli.Enum(i.GetState()))
 	if finished(i) {
 		// Until there is an answer every item is held; that says nothing.
