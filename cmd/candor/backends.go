@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -23,25 +24,20 @@ model's card. You need an operator's token with any role.`,
   candor backends --json`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conn, err := f.Dial()
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			ctx, cancel := conn.Context(cmd.Context())
-			defer cancel()
-			resp, err := candorv1.NewExplainServiceClient(conn).ListBackends(ctx, &candorv1.ListBackendsRequest{})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return cli.JSON(cmd.OutOrStdout(), resp)
-			}
-			table := [][]string{{"BACKEND", "ADDRESS", "MODEL", "AGE", "BREAKER", "READY", "IN FLIGHT", "CALLS", "FAILED", "CONTRACT", "OPENED", "LAST FAILURE"}}
-			for _, b := range resp.GetBackends() {
-				table = append(table, backendCells(b, time.Now()))
-			}
-			return cli.Table(cmd.OutOrStdout(), table)
+			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
+				resp, err := candorv1.NewExplainServiceClient(conn).ListBackends(ctx, &candorv1.ListBackendsRequest{})
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return cli.JSON(cmd.OutOrStdout(), resp)
+				}
+				table := [][]string{{"BACKEND", "ADDRESS", "MODEL", "AGE", "BREAKER", "READY", "IN FLIGHT", "CALLS", "FAILED", "CONTRACT", "OPENED", "LAST FAILURE"}}
+				for _, b := range resp.GetBackends() {
+					table = append(table, backendCells(b, time.Now()))
+				}
+				return cli.Table(cmd.OutOrStdout(), table)
+			})
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")

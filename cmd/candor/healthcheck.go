@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,22 +23,17 @@ image's health check is this command.`,
   candor healthcheck --server gateway.internal:8433 --ca-file ca.pem --timeout 2s`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conn, err := f.Dial()
-			if err != nil {
+			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
+				resp, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
+				if err != nil {
+					return err
+				}
+				if resp.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+					return cli.Fail("it drains or has not begun; another replica will answer", "%s is %s", f.Server(), resp.GetStatus())
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), resp.GetStatus())
 				return err
-			}
-			defer conn.Close()
-			ctx, cancel := conn.Context(cmd.Context())
-			defer cancel()
-			resp, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
-			if err != nil {
-				return err
-			}
-			if resp.GetStatus() != healthpb.HealthCheckResponse_SERVING {
-				return cli.Fail("it drains or has not begun; another replica will answer", "%s is %s", f.Server(), resp.GetStatus())
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), resp.GetStatus())
-			return err
+			})
 		},
 	}
 	f.Register(c.Flags())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -118,22 +119,17 @@ role operator; your name and the reason go into the decision log.`,
 			if requestID == "" {
 				requestID = uuid.NewString()
 			}
-			conn, err := f.Dial()
-			if err != nil {
+			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
+				resp, err := candorv1.NewLimitServiceClient(conn).ResetLimit(ctx, &candorv1.ResetLimitRequest{
+					Name: limitPrefix + strings.TrimPrefix(args[0], limitPrefix), Reason: reason, RequestId: requestID,
+				})
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "reset %s by %s; it trips again when the window is full\n",
+					strings.TrimPrefix(args[0], limitPrefix), cli.Plain(resp.GetLimit().GetLastResetBy()))
 				return err
-			}
-			defer conn.Close()
-			ctx, cancel := conn.Context(cmd.Context())
-			defer cancel()
-			resp, err := candorv1.NewLimitServiceClient(conn).ResetLimit(ctx, &candorv1.ResetLimitRequest{
-				Name: limitPrefix + strings.TrimPrefix(args[0], limitPrefix), Reason: reason, RequestId: requestID,
 			})
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "reset %s by %s; it trips again when the window is full\n",
-				strings.TrimPrefix(args[0], limitPrefix), cli.Plain(resp.GetLimit().GetLastResetBy()))
-			return err
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "what you found out (required)")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,25 +33,20 @@ how it came about.`,
 			if _, err := uuid.Parse(args[0]); err != nil {
 				return cli.Usage("copy it from the reply's candor_prediction_id", "%q is not the id of a prediction", args[0])
 			}
-			conn, err := f.Dial()
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			ctx, cancel := conn.Context(cmd.Context())
-			defer cancel()
-			resp, err := candorv1.NewPredictionServiceClient(conn).GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: args[0]})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return cli.JSON(cmd.OutOrStdout(), resp)
-			}
-			table := [][]string{{"ROW", "STATE", "ANSWER", "CONFIDENCE", "ROUTE", "BY", "REASONS", "REVIEW"}}
-			for _, p := range resp.GetPredictions() {
-				table = append(table, predictionCells(p))
-			}
-			return cli.Table(cmd.OutOrStdout(), table)
+			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
+				resp, err := candorv1.NewPredictionServiceClient(conn).GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: args[0]})
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return cli.JSON(cmd.OutOrStdout(), resp)
+				}
+				table := [][]string{{"ROW", "STATE", "ANSWER", "CONFIDENCE", "ROUTE", "BY", "REASONS", "REVIEW"}}
+				for _, p := range resp.GetPredictions() {
+					table = append(table, predictionCells(p))
+				}
+				return cli.Table(cmd.OutOrStdout(), table)
+			})
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")

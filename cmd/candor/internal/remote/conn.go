@@ -87,3 +87,15 @@ type stream struct {
 }
 
 func (s *stream) RecvMsg(m any) error { return s.flags.explain(s.ClientStream.RecvMsg(m)) }
+
+// Call makes a connection for one call, which is bounded by --timeout and by ctx.
+func (f *Flags) Call(ctx context.Context, call func(context.Context, *Conn) error) error {
+	conn, err := f.Dial()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := conn.Context(ctx)
+	defer cancel()
+	return call(ctx, conn)
+}
