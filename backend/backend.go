@@ -31,7 +31,7 @@ type Backend struct {
 	set      settings
 	card     *Card
 	maxBytes int
-	conn     *grpc.ClientConn
+	conns    conns
 	client   inference.GRPCInferenceServiceClient
 	breaker  *breaker
 	slots    slots
@@ -66,13 +66,13 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	conn, err := connect(set, cfg.GetTls(), o)
+	conns, err := connect(set, cfg.GetTls(), o)
 	if err != nil {
 		return nil, fmt.Errorf("backends.%s.%w", name, err)
 	}
 	b := &Backend{
 		name: name, set: set, card: card, maxBytes: o.MaxMessageBytes,
-		conn: conn, client: inference.NewGRPCInferenceServiceClient(conn),
+		conns: conns, client: inference.NewGRPCInferenceServiceClient(conns),
 		slots: slots{limit: set.maxInFlight}, tempo: newTempo(set.minTimeout, set.timeout), observer: o.Observer,
 		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
 	}
@@ -82,10 +82,10 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	return b, nil
 }
 
-// Close ends the connection and the calls on it, which fail as Excluded. It waits for probes of ours, not for Infer.
+// Close ends the connections and the calls on them, which fail as Excluded. It waits for probes of ours, not for Infer.
 func (b *Backend) Close() error {
 	b.end()
-	err := b.conn.Close()
+	err := b.conns.close()
 	b.ready.wait()
 	b.metadata.wait()
 	return err

@@ -23,10 +23,7 @@ const nearlyAll = 0.8
 // ended is what is known about an attempt that ended with an error.
 type ended struct {
 	status *status.Status
-	// said: the model server sent this status; otherwise our own client made it.
-	said bool
-	// begun: an answer had begun.
-	begun   bool
+	testimony
 	trailer metadata.MD
 	// callerGone: the caller cancelled, or its own deadline passed, before our timer fired. callerLate tells the second.
 	callerGone, callerLate bool

@@ -3,6 +3,7 @@ package backend
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
 )
 
 // Reconnecting. A model server that is back must get calls again within a second: gRPC's default waits up to two minutes.
@@ -28,8 +30,13 @@ var reconnect = grpc.ConnectParams{
 // default. What ends a connection to a vanished host sooner is Timeout, which gRPC also sets as TCP_USER_TIMEOUT.
 var keepAlive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 5 * time.Second}
 
-// connect makes the connection, lazily: errors are about the configuration, never about the model server.
-func connect(s settings, tlsCfg *candorv1.ClientTLS, o Options) (*grpc.ClientConn, error) {
+// window is how much a model server may send before we have read it, for each stream and each connection. Constant: without it
+// gRPC measures the path's bandwidth by a ping for almost every message. Both are set, since the connection's falls back to
+// 64 KiB when the stream's alone is. It bounds an answer's speed to a window for each round trip, a GiB a second at a millisecond.
+const window = 1 << 20
+
+// connect makes the connections, lazily: errors are about the configuration, never about the model server.
+func connect(s settings, tlsCfg *candorv1.ClientTLS, o Options) (conns, error) {
 	creds, err := transportCredentials(tlsCfg)
 	if err != nil {
 		return nil, err
@@ -38,7 +45,7 @@ func connect(s settings, tlsCfg *candorv1.ClientTLS, o Options) (*grpc.ClientCon
 		grpc.WithTransportCredentials(creds),
 		grpc.WithConnectParams(reconnect),
 		grpc.WithKeepaliveParams(keepAlive),
-		grpc.WithStatsHandler(witnesses{}),
+		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
 		// Retries, hedging and ejection must count failures as we do: none of gRPC's, and none that a DNS record asks for. The
 		// transparent retry of a call that never reached the model server stays.
 		grpc.WithDisableRetry(),
@@ -48,13 +55,18 @@ func connect(s settings, tlsCfg *candorv1.ClientTLS, o Options) (*grpc.ClientCon
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallSendMsgSize(o.MaxMessageBytes),
 			grpc.MaxCallRecvMsgSize(o.MaxMessageBytes),
+			grpc.ForceCodecV2(wire.Codec{}),
 		),
 	}
-	conn, err := grpc.NewClient("dns:///"+s.address, append(opts, o.DialOptions...)...)
-	if err != nil {
-		return nil, fmt.Errorf("address: %q can't be used: %w; write host:port", s.address, err)
+	var cs conns
+	for range s.connections {
+		conn, err := grpc.NewClient("dns:///"+s.address, append(opts, o.DialOptions...)...)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("address: %q can't be used: %w; write host:port", s.address, err), cs.close())
+		}
+		cs = append(cs, &sharedConn{ClientConn: conn})
 	}
-	return conn, nil
+	return cs, nil
 }
 
 // transportCredentials reads the files once to refuse what is broken. The client's certificate is read again for each new

@@ -25,7 +25,7 @@ func answer(t testing.TB, raw bool, outputs ...wire.TensorData) *wire.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := wire.ScanResponse(data)
+	resp, err := wire.ScanResponse(wire.NewFrame(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,15 +255,15 @@ func TestEvidenceUnusable(t *testing.T) {
 func FuzzEvidence(f *testing.F) {
 	card := compile(f, scoreCard(candorv1.ScoreKind_SCORE_KIND_PROBABILITY, "FP32", []int64{-1, -1}, "no", "yes"))
 	price := compile(f, regressionCard())
-	f.Add(answer(f, true, out("p", wire.FP32, []int64{2, 2}, 0.5, 0.5, 1, 0)).Data, 2)
-	f.Add(answer(f, false, out("p", wire.FP32, []int64{1, 1}, 1.7)).Data, 1)
-	f.Add(answer(f, true, out("price", wire.FP32, []int64{1, 1}, 1), out("low", wire.FP32, []int64{1, 1}, 0), out("high", wire.FP32, []int64{1, 1}, 2)).Data, 1)
+	f.Add(answer(f, true, out("p", wire.FP32, []int64{2, 2}, 0.5, 0.5, 1, 0)).Frame().Bytes(), 2)
+	f.Add(answer(f, false, out("p", wire.FP32, []int64{1, 1}, 1.7)).Frame().Bytes(), 1)
+	f.Add(answer(f, true, out("price", wire.FP32, []int64{1, 1}, 1), out("low", wire.FP32, []int64{1, 1}, 0), out("high", wire.FP32, []int64{1, 1}, 2)).Frame().Bytes(), 1)
 	f.Add([]byte{}, 0)
 	f.Fuzz(func(t *testing.T, data []byte, rows int) {
 		if rows > MaxRows {
 			return
 		}
-		resp, err := wire.ScanResponse(data)
+		resp, err := wire.ScanResponse(wire.NewFrame(data))
 		if err != nil || resp.Validate() != nil {
 			return
 		}

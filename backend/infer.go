@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -38,15 +37,16 @@ type Verdict struct {
 // errTimeUp is the cause of an attempt's context when our own timer ended it.
 var errTimeUp = errors.New("the attempt's time is up")
 
-// Infer sends request, an encoded inference.ModelInferRequest, and answers what came back after check has seen it. check may
+// Infer sends request, an encoded inference.ModelInferRequest, which it takes over, and answers what came back after check has
+// seen it; the answer is the caller's to free. check may
 // be nil; it runs in this goroutine. The error is always a *Failure. Outgoing metadata in ctx goes along as it is.
 //
 // An attempt lasts at most the backend's timeout and never beyond ctx. One that our own timer ended counts against the model
 // server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
 // time than the caller left (see tempo).
-func (b *Backend) Infer(ctx context.Context, request []byte, check func(*wire.Response) Verdict) (*Answer, error) {
-	start := time.Now()
-	if f := b.admit(ctx, len(request)); f != nil {
+func (b *Backend) Infer(ctx context.Context, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
+	start, size := time.Now(), request.Len()
+	if f := b.admit(ctx, size); f != nil {
 		return nil, b.finish(f, start)
 	}
 	if !b.slots.take() {
@@ -66,10 +66,10 @@ func (b *Backend) Infer(ctx context.Context, request []byte, check func(*wire.Re
 	took := time.Since(start)
 	attempt := Attempt{
 		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: 1, Start: start, Duration: took,
-		RequestBytes: len(request), Verdict: verdict,
+		RequestBytes: size, Verdict: verdict,
 	}
 	if response != nil {
-		attempt.ResponseBytes = len(response.Data)
+		attempt.ResponseBytes = response.Frame().Len()
 	}
 	if failure != nil {
 		failure.Attempts = 1
@@ -107,7 +107,7 @@ func (b *Backend) admit(ctx context.Context, size int) *Failure {
 }
 
 // attempt makes one call.
-func (b *Backend) attempt(ctx context.Context, p *permit, request []byte, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+func (b *Backend) attempt(ctx context.Context, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	start := time.Now()
 	given, ours := b.set.timeout, true
 	if deadline, ok := ctx.Deadline(); ok {
@@ -118,24 +118,40 @@ func (b *Backend) attempt(ctx context.Context, p *permit, request []byte, check 
 	timed, cancel := context.WithTimeoutCause(ctx, b.set.timeout, errTimeUp)
 	defer cancel()
 
-	var (
-		seen    witness
-		trailer metadata.MD
-		reply   wire.Frame
-	)
-	err := b.conn.Invoke(watched(timed, &seen), inference.GRPCInferenceService_ModelInfer_FullMethodName,
-		wire.NewFrame(request), &reply, grpc.ForceCodecV2(wire.Codec{}), grpc.Trailer(&trailer))
+	reply := new(wire.Frame)
+	call, err := b.call(timed, request, reply)
 	p.answered.Store(true)
 	if err != nil {
-		timeUp := errors.Is(context.Cause(timed), errTimeUp)
-		return nil, Verdict{}, b.judge(ended{
-			status: status.Convert(err), said: seen.trailers.Load(), begun: seen.headers.Load(), trailer: trailer,
-			callerGone: ctx.Err() != nil && !timeUp, callerLate: errors.Is(ctx.Err(), context.DeadlineExceeded),
-			timeUp: timeUp, ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given),
-		})
+		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
+		if call != nil {
+			e.testimony, e.trailer = hear(call, e.status.Message()), call.Trailer()
+		}
+		e.timeUp = errors.Is(context.Cause(timed), errTimeUp)
+		e.callerGone = ctx.Err() != nil && !e.timeUp
+		e.callerLate = errors.Is(ctx.Err(), context.DeadlineExceeded)
+		return nil, Verdict{}, b.judge(e)
 	}
 	b.tempo.answered(time.Since(start))
-	return b.read(reply.Bytes(), check)
+	return b.read(reply, check)
+}
+
+// unary describes ModelInfer to gRPC: one message each way.
+var unary = grpc.StreamDesc{StreamName: "ModelInfer"}
+
+// call makes one ModelInfer on one of the connections. It is what grpc.ClientConn.Invoke does, but for the stream that it
+// returns, which can be asked what the model server sent; nil when there was none.
+func (b *Backend) call(ctx context.Context, request, reply *wire.Frame) (grpc.ClientStream, error) {
+	conn := b.conns.take()
+	defer conn.release()
+	stream, err := conn.NewStream(ctx, &unary, inference.GRPCInferenceService_ModelInfer_FullMethodName)
+	if err != nil {
+		request.Free()
+		return nil, err
+	}
+	if err := stream.SendMsg(request); err != nil {
+		return stream, err
+	}
+	return stream, stream.RecvMsg(reply)
 }
 
 // judge classifies an attempt's error.
@@ -155,7 +171,7 @@ func (b *Backend) judge(e ended) *Failure {
 }
 
 // read views an answer and holds it against what every answer must keep, then against check.
-func (b *Backend) read(data []byte, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+func (b *Backend) read(data *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	response, err := wire.ScanResponse(data)
 	if err != nil {
 		return nil, Verdict{}, broken("the answer is not a ModelInferResponse: %v", err)

@@ -15,6 +15,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/oiptest"
+	"github.com/candor-gateway/candor/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -82,7 +83,7 @@ func digitsRequest(t testing.TB, n int) []byte {
 // infer calls without a check and demands a *Failure for an error.
 func infer(t testing.TB, ctx context.Context, b *Backend, request []byte) (*Answer, *Failure) {
 	t.Helper()
-	answer, err := b.Infer(ctx, request, nil)
+	answer, err := b.Infer(ctx, wire.NewFrame(request), nil)
 	return answer, failureOf(t, err)
 }
 

@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/candor-gateway/candor/gen/inference"
@@ -44,13 +46,14 @@ func (b *Backend) Metadata(ctx context.Context) (*inference.ModelMetadataRespons
 	m, err := b.metadata.get(ctx, func() (*inference.ModelMetadataResponse, error) {
 		probe, cancel := context.WithTimeout(b.life, probeTimeout)
 		defer cancel()
-		var seen witness
-		m, err := b.client.ModelMetadata(watched(probe, &seen), &inference.ModelMetadataRequest{Name: b.set.model, Version: b.set.version})
+		var header, trailer metadata.MD
+		m, err := b.client.ModelMetadata(probe, &inference.ModelMetadataRequest{Name: b.set.model, Version: b.set.version},
+			grpc.Header(&header), grpc.Trailer(&trailer))
 		if err == nil {
 			return m, nil
 		}
 		f := classify(b.set.dialect, b.maxBytes, ended{
-			status: status.Convert(err), said: seen.trailers.Load(), begun: seen.headers.Load(),
+			status: status.Convert(err), testimony: testify(header, trailer, status.Convert(err).Message()),
 			timeUp: probe.Err() != nil, given: probeTimeout,
 		})
 		f.Backend, f.Duration, f.Attempts = b.name, time.Since(start), 1

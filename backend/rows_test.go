@@ -36,7 +36,7 @@ func view(t testing.TB, inputs ...wire.TensorData) *wire.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := wire.ScanRequest(data)
+	req, err := wire.ScanRequest(wire.NewFrame(data))
 	if err != nil {
 		t.Fatal(err)
 	}

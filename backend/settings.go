@@ -15,6 +15,7 @@ const (
 	defaultTimeout      = 5 * time.Second
 	defaultMinTimeout   = 5 * time.Millisecond
 	defaultMaxInFlight  = 256
+	defaultConnections  = 4
 	defaultFailureRatio = 0.5
 	defaultMinCalls     = 10
 	defaultWindow       = 30 * time.Second
@@ -37,6 +38,7 @@ type settings struct {
 	timeout        time.Duration
 	minTimeout     time.Duration
 	maxInFlight    int64
+	connections    int
 	breaker        breakerSettings
 }
 
@@ -58,6 +60,7 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 		timeout:     orDefault(cfg.GetTimeout(), defaultTimeout),
 		minTimeout:  orDefault(cfg.GetMinTimeout(), defaultMinTimeout),
 		maxInFlight: defaultMaxInFlight,
+		connections: defaultConnections,
 		breaker: breakerSettings{
 			failureRatio: defaultFailureRatio,
 			minCalls:     defaultMinCalls,
@@ -68,6 +71,9 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 	}
 	if cfg.MaxInFlight != nil {
 		s.maxInFlight = int64(cfg.GetMaxInFlight())
+	}
+	if cfg.Connections != nil {
+		s.connections = int(cfg.GetConnections())
 	}
 	if b := cfg.GetBreaker(); b != nil {
 		if b.FailureRatio != nil {
@@ -101,6 +107,9 @@ func (s *settings) check() error {
 			s.timeout, s.minTimeout)
 	case s.maxInFlight < 1:
 		return fmt.Errorf("max_in_flight: is %d; write at least 1", s.maxInFlight)
+	}
+	if s.connections < 1 {
+		return fmt.Errorf("connections: is %d; write at least 1", s.connections)
 	}
 	b := s.breaker
 	switch {

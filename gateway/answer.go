@@ -20,9 +20,9 @@ func (g *Gateway) answer(c *call) (*Reply, error) {
 	}
 	var err error
 	if c.response != nil {
-		reply.Segments, err = c.rewritten()
+		reply.Frame, err = c.rewritten()
 	} else {
-		reply.Segments, err = c.built()
+		reply.Frame, err = c.built()
 	}
 	if err != nil {
 		// The response has been checked against the card: what can't be spliced now is a defect of ours.
@@ -32,7 +32,7 @@ func (g *Gateway) answer(c *call) (*Reply, error) {
 }
 
 // rewritten extends the primary's response. Rows that the primary answered keep their bits.
-func (c *call) rewritten() ([][]byte, error) {
+func (c *call) rewritten() (*wire.Frame, error) {
 	version := c.model.backendCfg.GetVersion()
 	others := slices.ContainsFunc(c.rows, func(r row) bool { return !r.released || r.answeredBy != 0 })
 	// A tensor that the card doesn't declare can't be filled for a row that the primary doesn't answer, and would give away
@@ -80,7 +80,7 @@ func (m *model) declares(output string) bool {
 }
 
 // built makes a response when the primary gave none, in the form in which the client sent, unless a tensor exists only raw.
-func (c *call) built() ([][]byte, error) {
+func (c *call) built() (*wire.Frame, error) {
 	var outputs []wire.TensorData
 	for _, f := range c.model.fills {
 		if !c.wants(f.output) {
@@ -103,7 +103,7 @@ func (c *call) built() ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return [][]byte{data}, nil
+	return wire.NewFrame(data), nil
 }
 
 // onlyRaw: the protocol has no typed contents for these.

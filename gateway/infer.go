@@ -24,21 +24,21 @@ type Caller struct {
 // Reply is what leaves for a prediction.
 type Reply struct {
 	PredictionID string
-	// Segments of the encoded ModelInferResponse, to be sent one after another. They share memory with what the backend
-	// answered, and are not to be changed.
-	Segments [][]byte
+	// Frame is the encoded ModelInferResponse, to be sent once. It shares memory with what the backend answered.
+	Frame *wire.Frame
 	// Predictions, one per row; nil when the call failed before rows were decided.
 	Predictions []*candorv1.Prediction
 }
 
-// Infer is the request path. data is an encoded ModelInferRequest; it is not changed, and must not be until Infer returns.
-// The error is an *Error. Beside one of a call that was admitted stands a Reply without segments, with Predictions only when the
+// Infer is the request path. data is an encoded ModelInferRequest; the caller doesn't free it: when Infer returns, a stage that
+// was cut off may still look at it.
+// The error is an *Error. Beside one of a call that was admitted stands a Reply without a Frame, with Predictions only when the
 // error tells of withheld rows. Whatever happens, what the reply says about a deferred, withheld or fallback row is durable
 // before Infer returns.
 //
 // It lasts no longer than ctx, or listen.default_deadline where ctx has no deadline, and a store that doesn't answer; it may be
 // called by any number of goroutines.
-func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, error) {
+func (g *Gateway) Infer(ctx context.Context, who Caller, data *wire.Frame) (*Reply, error) {
 	c, err := g.admit(ctx, who, data)
 	if err != nil {
 		g.metrics.countRefused(err)
@@ -87,7 +87,7 @@ const (
 )
 
 // admit reads the request without decoding a tensor, and refuses what can't be served.
-func (g *Gateway) admit(ctx context.Context, who Caller, data []byte) (*call, error) {
+func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*call, error) {
 	start := time.Now()
 	req, err := wire.ScanRequest(data)
 	if err != nil {

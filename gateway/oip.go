@@ -60,14 +60,14 @@ type oipServer struct {
 }
 
 func (s *oipServer) modelInfer(ctx context.Context, in *wire.Frame) (*wire.Frame, error) {
-	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx)}, in.Bytes())
+	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx)}, in)
 	if reply != nil {
 		setTrailer(ctx, reply, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return wire.NewFrame(reply.Segments...), nil
+	return reply.Frame, nil
 }
 
 const (

@@ -40,7 +40,7 @@ type predictionService struct {
 }
 
 func (s *predictionService) predict(ctx context.Context, in *wire.Frame) (*wire.Frame, error) {
-	request, err := wire.PredictRequest(in.Bytes())
+	request, err := wire.PredictRequest(in)
 	if err != nil {
 		return nil, fromWire(err)
 	}
@@ -51,11 +51,7 @@ func (s *predictionService) predict(ctx context.Context, in *wire.Frame) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	segments, err := wire.PredictResponse(reply.Segments, &candorv1.PredictResponse{Predictions: reply.Predictions})
-	if err != nil {
-		return nil, err
-	}
-	return wire.NewFrame(segments...), nil
+	return wire.PredictResponse(reply.Frame, &candorv1.PredictResponse{Predictions: reply.Predictions})
 }
 
 func (s *predictionService) GetPrediction(ctx context.Context, in *candorv1.GetPredictionRequest) (*candorv1.GetPredictionResponse, error) {

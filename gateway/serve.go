@@ -106,6 +106,8 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),
+		grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(streamWindow),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: l.GetMaxConnectionIdle().AsDuration(), Time: pingAfter, Timeout: pingTimeout,
 		}),
@@ -130,6 +132,14 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	}
 	return srv, h, nil
 }
+
+// What makes many small calls cheap. Constant windows, for streams and connections: without them gRPC measures the path's
+// bandwidth by a ping for almost every message; a MiB lets a request come at a GiB a second with a millisecond between us. Workers
+// that live on spare a goroutine, and the growing of its stack, for each call; when all are busy gRPC starts more goroutines.
+const (
+	streamWindow  = 1 << 20
+	streamWorkers = 64
+)
 
 // Connection care. A ping every two minutes finds dead peers behind a NAT; clients may ping every 10 s, the least that
 // grpc-go's clients do by default; a handshake that takes longer is somebody holding sockets.

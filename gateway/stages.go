@@ -36,7 +36,7 @@ func forMember(b *backend.Backend) wire.Forward {
 }
 
 // rowsFor is the request for some rows of the call, as it is put to a member.
-func (c *call) rowsFor(b *backend.Backend, rows []int) ([]byte, error) {
+func (c *call) rowsFor(b *backend.Backend, rows []int) (*wire.Frame, error) {
 	if c.model.whole() {
 		return c.req.Forward(forMember(b)), nil
 	}

@@ -17,7 +17,7 @@ func benchTensors() map[string]TensorData {
 	}
 }
 
-func bench(b *testing.B, build func(TensorData, bool) ([]byte, error), run func([]byte) error) {
+func bench(b *testing.B, build func(TensorData, bool) ([]byte, error), run func(*Frame) error) {
 	for name, tensor := range benchTensors() {
 		for _, raw := range []bool{true, false} {
 			data, err := build(tensor, raw)
@@ -28,7 +28,7 @@ func bench(b *testing.B, build func(TensorData, bool) ([]byte, error), run func(
 				b.ReportAllocs()
 				b.SetBytes(int64(len(data)))
 				for b.Loop() {
-					if err := run(data); err != nil {
+					if err := run(NewFrame(data)); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -46,7 +46,7 @@ func buildBenchResponse(x TensorData, raw bool) ([]byte, error) {
 }
 
 func BenchmarkScanRequest(b *testing.B) {
-	bench(b, buildBenchRequest, func(data []byte) error {
+	bench(b, buildBenchRequest, func(data *Frame) error {
 		r, err := ScanRequest(data)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func BenchmarkScanRequest(b *testing.B) {
 }
 
 func BenchmarkScanResponse(b *testing.B) {
-	bench(b, buildBenchResponse, func(data []byte) error {
+	bench(b, buildBenchResponse, func(data *Frame) error {
 		r, err := ScanResponse(data)
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func BenchmarkScanResponse(b *testing.B) {
 }
 
 func BenchmarkRewrite(b *testing.B) {
-	bench(b, buildBenchResponse, func(data []byte) error {
+	bench(b, buildBenchResponse, func(data *Frame) error {
 		r, err := ScanResponse(data)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func BenchmarkRewrite(b *testing.B) {
 }
 
 func BenchmarkFloats(b *testing.B) {
-	bench(b, buildBenchResponse, func(data []byte) error {
+	bench(b, buildBenchResponse, func(data *Frame) error {
 		r, err := ScanResponse(data)
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func TestScanAllocatesLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n := testing.AllocsPerRun(20, func() {
-				r, err := ScanRequest(data)
+				r, err := ScanRequest(NewFrame(data))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -125,16 +125,51 @@ func TestCodecSendsOneFrameManyTimes(t *testing.T) {
 	}
 }
 
-// What was received stays as it is when gRPC uses its buffers again.
-func TestCodecCopiesWhatItReceives(t *testing.T) {
-	buffer := []byte("first")
-	var f Frame
-	if err := (Codec{}).Unmarshal(mem.BufferSlice{mem.SliceBuffer(buffer)}, &f); err != nil {
-		t.Fatal(err)
+// pool notices what is given back.
+type pool struct{ back int }
+
+func (p *pool) Get(n int) *[]byte { b := make([]byte, n); return &b }
+func (p *pool) Put(*[]byte)       { p.back++ }
+
+// A received frame keeps gRPC's buffers for as long as it, or a frame made of it, has not been sent or freed.
+func TestFrameKeepsBuffers(t *testing.T) {
+	receive := func(p *pool) *Frame {
+		data := mem.BufferSlice{mem.Copy(bytes.Repeat([]byte("a"), 2000), p), mem.Copy(bytes.Repeat([]byte("b"), 2000), p)}
+		f := new(Frame)
+		if err := (Codec{}).Unmarshal(data, f); err != nil {
+			t.Fatal(err)
+		}
+		data.Free() // as gRPC does
+		return f
 	}
-	copy(buffer, "other")
-	if got := string(f.Bytes()); got != "first" {
-		t.Errorf("got %q, want first", got)
+	var p pool
+	f := receive(&p)
+	part := new(Frame)
+	part.part(f, 1999, 2001)
+	f.Free()
+	if p.back != 0 || string(part.Bytes()) != "ab" {
+		t.Fatalf("%d buffers given back, the part is %q", p.back, part.Bytes())
+	}
+	if f.Len() != 0 {
+		t.Errorf("a freed frame has %d bytes", f.Len())
+	}
+	f.Free() // once more does nothing
+	out, err := (Codec{}).Marshal(part)
+	if err != nil || p.back != 0 {
+		t.Fatalf("%v, %d given back before they were written", err, p.back)
+	}
+	out.Free() // as gRPC does when it has written them
+	if p.back != 2 {
+		t.Errorf("%d buffers given back, want 2", p.back)
+	}
+	if _, err := (Codec{}).Marshal(part); err == nil {
+		t.Error("a received frame was sent twice")
+	}
+
+	p = pool{}
+	f = receive(&p)
+	if err := (Codec{}).Unmarshal(nil, f); err != nil || f.Len() != 0 || p.back != 2 {
+		t.Errorf("received into again: %v, %d bytes, %d given back", err, f.Len(), p.back)
 	}
 }
 

@@ -5,42 +5,50 @@ import "fmt"
 // elements returns the tensor's elements as one run, having checked that they are whole and as many as the shape
 // claims. A count from the shape is never trusted with memory: what it returns was seen.
 func (t *Tensor) elements() (run, int64, error) {
-	want, err := t.Elements()
+	n, err := t.check()
 	if err != nil {
 		return run{}, 0, err
 	}
+	r, _ := newRun(t.Datatype, t.HasRaw)
+	if t.HasRaw {
+		r.data = t.raw.bytes()
+	} else if r.data, err = typedRun(t.Contents, t.Datatype.content()); err != nil {
+		return run{}, 0, within(t.at("contents"), -1, err)
+	}
+	return r, n, nil
+}
+
+// check makes sure that the elements are whole and as many as the shape claims, and returns how many. It copies nothing,
+// wherever they lie.
+func (t *Tensor) check() (int64, error) {
+	want, err := t.Elements()
+	if err != nil {
+		return 0, err
+	}
 	if t.HasRaw && t.count > 0 {
-		return run{}, 0, faultf(t.at("contents"), "send every tensor typed or every tensor raw",
-			"typed contents beside %s", t.rawField())
+		return 0, faultf(t.at("contents"), "send every tensor typed or every tensor raw", "typed contents beside %s", t.rawField())
 	}
 	r, ok := newRun(t.Datatype, t.HasRaw)
 	if !ok {
-		return r, 0, t.noRun()
+		return 0, t.noRun()
 	}
+	have, rest := t.count, 0
 	if t.HasRaw {
-		r.data = t.Raw
-	} else {
-		if wrong := t.wrongField(); wrong != 0 {
-			return r, 0, faultf(t.at("contents."+wrong.String()), "send them in "+t.Datatype.content().String(),
-				"elements of %v", t.Datatype)
-		}
-		if r.data, err = typedRun(t.Contents, t.Datatype.content()); err != nil {
-			return r, 0, within(t.at("contents"), -1, err)
-		}
+		have, rest = t.raw.count(t.Datatype)
+	} else if wrong := t.wrongField(); wrong != 0 {
+		return 0, faultf(t.at("contents."+wrong.String()), "send them in "+t.Datatype.content().String(), "elements of %v", t.Datatype)
 	}
-	have, rest := r.count()
 	switch {
 	case rest > 0 && r.layout == lengthPrefixed:
-		return r, 0, faultf(t.dataPath(), "precede each element by its length in 4 bytes, little-endian",
+		return 0, faultf(t.dataPath(), "precede each element by its length in 4 bytes, little-endian",
 			"BYTES element %d is truncated", have)
 	case rest > 0:
-		return r, 0, faultf(t.dataPath(), "send whole elements",
-			"%d bytes are no whole number of %v elements", len(r.data), t.Datatype)
+		return 0, faultf(t.dataPath(), "send whole elements", "%d bytes are no whole number of %v elements", t.raw.size, t.Datatype)
 	case have != want:
-		return r, 0, faultf(t.dataPath(), "send as many elements as the shape has",
+		return 0, faultf(t.dataPath(), "send as many elements as the shape has",
 			"%d elements of %v, but the shape %v has %d", have, t.Datatype, t.Shape, want)
 	}
-	return r, have, nil
+	return have, nil
 }
 
 // noRun explains why the tensor's form can't hold its datatype.

@@ -21,24 +21,18 @@ type Forward struct {
 }
 
 // Forward returns the request for a backend. What f doesn't change keeps its bytes and its order, unknown fields
-// included: the model's name and version are replaced by appending the new ones. If nothing changes at all, the result
-// is r.Data itself.
-func (r *Request) Forward(f Forward) []byte {
-	tail := r.appended(f)
-	if !r.strips(f) {
-		if len(tail) == 0 {
-			return r.Data
-		}
-		return slices.Concat(r.Data, tail)
-	}
-	dst := make([]byte, 0, len(r.Data)+len(tail))
-	c := cursor{rest: r.Data}
-	for c.next() {
-		if f.keeps(&c) {
-			dst = append(dst, c.span...)
+// included, and is not copied: the model's name and version are replaced by appending the new ones.
+func (r *Request) Forward(f Forward) *Frame {
+	a := assemble(r.frame)
+	if r.strips(f) {
+		c := walk(r.frame, requestRaw)
+		for c.next() {
+			if !f.keeps(&c.cursor) {
+				a.replace(c.start, c.end, nil)
+			}
 		}
 	}
-	return append(dst, tail...)
+	return a.finish(r.appended(f))
 }
 
 // strips reports whether f takes anything out of this request.

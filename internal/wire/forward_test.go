@@ -43,14 +43,14 @@ func diff(t testing.TB, got, want proto.Message) {
 
 func TestForwardByteExact(t *testing.T) {
 	for name, data := range oddMessages() {
-		r, err := ScanRequest(data)
+		r, err := ScanRequest(NewFrame(data))
 		if err != nil {
 			continue
 		}
-		if got := r.Forward(Forward{}); !bytes.Equal(got, data) {
+		if got := r.Forward(Forward{}).Bytes(); !bytes.Equal(got, data) {
 			t.Errorf("%s: %x, want %x unchanged", name, got, data)
 		}
-		got := r.Forward(Forward{Model: "m2", Version: "7", StripOutputs: isOurs, StripParams: isOurs})
+		got := r.Forward(Forward{Model: "m2", Version: "7", StripOutputs: isOurs, StripParams: isOurs}).Bytes()
 		if !bytes.HasPrefix(got, data) {
 			t.Errorf("%s: %x, want %x and more", name, got, data)
 		}
@@ -74,7 +74,7 @@ func TestForwardModelAndVersion(t *testing.T) {
 		{Forward{Model: "letters", Version: "3"}, "\x0a\x07letters"},
 		{Forward{Model: "letters"}, "\x0a\x07letters\x12\x00"}, // the server chooses the version
 	} {
-		got := r.Forward(tt.forward)
+		got := r.Forward(tt.forward).Bytes()
 		if !bytes.Equal(got, slices.Concat(data, []byte(tt.tail))) {
 			t.Errorf("%+v: tail %q, want %q", tt.forward, got[min(len(data), len(got)):], tt.tail)
 		}
@@ -91,7 +91,7 @@ func TestForwardStripsAndAdds(t *testing.T) {
 		got := unmarshalRequest(t, r.Forward(Forward{
 			Model: "m2", StripOutputs: isOurs, StripParams: isOurs,
 			AddOutputs: []string{"scores", "embedding", "embedding"},
-		}))
+		}).Bytes())
 		want := unmarshalRequest(t, data)
 		want.ModelName, want.ModelVersion = "m2", ""
 		want.Outputs = []*protoOutput{{Name: "scores"}, {Name: "embedding"}}
@@ -106,7 +106,7 @@ func TestForwardAsksForAllOutputs(t *testing.T) {
 		"none left":  {{Name: "candor_route"}, {Name: "candor_confidence"}},
 	} {
 		r := scanRequest(t, marshal(t, &protoRequest{ModelName: "m", Outputs: outputs}))
-		got := unmarshalRequest(t, r.Forward(Forward{StripOutputs: isOurs, AddOutputs: []string{"scores"}}))
+		got := unmarshalRequest(t, r.Forward(Forward{StripOutputs: isOurs, AddOutputs: []string{"scores"}}).Bytes())
 		if len(got.Outputs) != 0 {
 			t.Errorf("%s: asks for %v, want nothing named", name, got.Outputs)
 		}
@@ -116,7 +116,7 @@ func TestForwardAsksForAllOutputs(t *testing.T) {
 // A key that comes in two entries is stripped in both, an entry whose key comes twice by its last.
 func TestForwardStripsRepeatedParams(t *testing.T) {
 	data := []byte("\x22\x03\x0a\x01a" + "\x22\x03\x0a\x01b" + "\x22\x03\x0a\x01a" + "\x22\x06\x0a\x01b\x0a\x01a" + "\x22\x06\x0a\x01a\x0a\x01b")
-	got := scanRequest(t, data).Forward(Forward{StripParams: func(key string) bool { return key == "a" }})
+	got := scanRequest(t, data).Forward(Forward{StripParams: func(key string) bool { return key == "a" }}).Bytes()
 	if want := "\x22\x03\x0a\x01b" + "\x22\x06\x0a\x01a\x0a\x01b"; string(got) != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -22,18 +22,30 @@ type protoTensor interface {
 }
 
 // compareRequest fails the test if ScanRequest and proto.Unmarshal disagree about data, be it about whether it is a
-// message at all. It returns the view, nil if both refuse.
+// message at all, in one piece or in several. It returns the view of the one in several, nil if all refuse.
 func compareRequest(t testing.TB, data []byte) *Request {
 	t.Helper()
 	var want inference.ModelInferRequest
 	wantErr := proto.Unmarshal(data, &want)
-	got, err := ScanRequest(data)
-	if (err == nil) != (wantErr == nil) {
-		t.Fatalf("ScanRequest: %v; proto.Unmarshal: %v", err, wantErr)
+	var got *Request
+	for _, f := range []*Frame{NewFrame(data), chopped(data)} {
+		var err error
+		got, err = ScanRequest(f)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("ScanRequest of %d buffers: %v; proto.Unmarshal: %v", len(f.buffers), err, wantErr)
+		}
+		if err == nil {
+			compareRequestView(t, got, &want)
+		}
 	}
-	if err != nil {
+	if wantErr != nil {
 		return nil
 	}
+	return got
+}
+
+func compareRequestView(t testing.TB, got *Request, want *inference.ModelInferRequest) {
+	t.Helper()
 	if got.ModelName != want.ModelName || got.ModelVersion != want.ModelVersion || got.ID != want.Id {
 		t.Fatalf("scanned %q %q %q, want %q %q %q", got.ModelName, got.ModelVersion, got.ID, want.ModelName, want.ModelVersion, want.Id)
 	}
@@ -52,7 +64,6 @@ func compareRequest(t testing.TB, data []byte) *Request {
 		tensors = append(tensors, in)
 	}
 	compareTensors(t, got.Inputs, tensors, want.RawInputContents)
-	return got
 }
 
 // compareResponse is compareRequest for responses.
@@ -60,13 +71,25 @@ func compareResponse(t testing.TB, data []byte) *Response {
 	t.Helper()
 	var want inference.ModelInferResponse
 	wantErr := proto.Unmarshal(data, &want)
-	got, err := ScanResponse(data)
-	if (err == nil) != (wantErr == nil) {
-		t.Fatalf("ScanResponse: %v; proto.Unmarshal: %v", err, wantErr)
+	var got *Response
+	for _, f := range []*Frame{NewFrame(data), chopped(data)} {
+		var err error
+		got, err = ScanResponse(f)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("ScanResponse of %d buffers: %v; proto.Unmarshal: %v", len(f.buffers), err, wantErr)
+		}
+		if err == nil {
+			compareResponseView(t, got, &want)
+		}
 	}
-	if err != nil {
+	if wantErr != nil {
 		return nil
 	}
+	return got
+}
+
+func compareResponseView(t testing.TB, got *Response, want *inference.ModelInferResponse) {
+	t.Helper()
 	if got.ModelName != want.ModelName || got.ModelVersion != want.ModelVersion || got.ID != want.Id {
 		t.Fatalf("scanned %q %q %q, want %q %q %q", got.ModelName, got.ModelVersion, got.ID, want.ModelName, want.ModelVersion, want.Id)
 	}
@@ -76,7 +99,6 @@ func compareResponse(t testing.TB, data []byte) *Response {
 		tensors = append(tensors, out)
 	}
 	compareTensors(t, got.Outputs, tensors, want.RawOutputContents)
-	return got
 }
 
 func compareParams(t testing.TB, got []Param, want map[string]*inference.InferParameter) {
@@ -121,7 +143,7 @@ func compareTensors(t testing.TB, got []Tensor, want []protoTensor, raws [][]byt
 		if g.HasContents {
 			compareContents(t, g, w.GetContents())
 		}
-		if g.HasRaw != (i < len(raws)) || g.HasRaw && !bytes.Equal(g.Raw, raws[i]) {
+		if g.HasRaw != (i < len(raws)) || g.HasRaw && !bytes.Equal(g.Raw(), raws[i]) {
 			t.Fatalf("tensor %d has other raw contents than were sent", i)
 		}
 	}
@@ -153,4 +175,16 @@ func compareContents(t testing.TB, got *Tensor, want *inference.InferTensorConte
 		got.content != 0 && got.count != int64(counts[got.content]), got.mixed != 0 && counts[got.mixed] == 0:
 		t.Fatalf("counted %d in %v, mixed with %v; want %s", got.count, got.content, got.mixed, fmt.Sprint(counts))
 	}
+}
+
+// chopped is data in buffers of a few bytes each, so that fields of all kinds lie across their borders.
+func chopped(data []byte) *Frame {
+	sizes := []int{1, 3, 2, 7, 1, 1, 13, 5}
+	var pieces [][]byte
+	for i := len(data); len(data) > 0; i++ {
+		n := min(sizes[i%len(sizes)], len(data))
+		pieces = append(pieces, data[:n:n])
+		data = data[n:]
+	}
+	return NewFrame(pieces...)
 }

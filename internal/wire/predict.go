@@ -8,53 +8,39 @@ import (
 // predictInner is the field of PredictRequest and of PredictResponse that holds the protocol's own message.
 const predictInner = 1
 
-// PredictRequest answers the encoded ModelInferRequest inside an encoded candor.v1.PredictRequest, aliasing data where the field
-// stands once. Standing several times, it is merged as protobuf says: by joining the encodings. Errors are *FieldError.
-func PredictRequest(data []byte) ([]byte, error) {
-	var inner []byte
-	for rest := data; len(rest) > 0; {
-		num, typ, n := protowire.ConsumeTag(rest)
-		if n < 0 {
-			return nil, malformed(protowire.ParseError(n))
-		}
-		rest = rest[n:]
-		if num == predictInner && typ == protowire.BytesType {
-			v, n := protowire.ConsumeBytes(rest)
-			if n < 0 {
-				return nil, malformed(protowire.ParseError(n))
+// PredictRequest returns the encoded ModelInferRequest inside f, an encoded candor.v1.PredictRequest, without copying it.
+// Where it stands several times, it is merged as protobuf says: by joining the encodings. Errors are *FieldError.
+func PredictRequest(f *Frame) (*Frame, error) {
+	inner := new(Frame)
+	c := walk(f, predictInner)
+	for c.next() {
+		if c.is(predictInner, protowire.BytesType) {
+			size := c.size
+			if !c.farAway {
+				size = len(c.data)
 			}
-			if inner == nil {
-				inner = v[:len(v):len(v)]
-			} else {
-				inner = append(inner, v...)
-			}
-			rest = rest[n:]
-			continue
+			inner.part(f, c.end-size, c.end)
 		}
-		n = protowire.ConsumeFieldValue(num, typ, rest)
-		if n < 0 {
-			return nil, malformed(protowire.ParseError(n))
-		}
-		rest = rest[n:]
+	}
+	if c.err != nil {
+		inner.Free()
+		return nil, c.err
 	}
 	return inner, nil
 }
 
-// PredictResponse makes the segments of an encoded candor.v1.PredictResponse of those of its ModelInferResponse, without copying
-// them, and of a message that holds the other fields.
-func PredictResponse(response [][]byte, others proto.Message) ([][]byte, error) {
-	size := 0
-	for _, s := range response {
-		size += len(s)
-	}
-	head := protowire.AppendTag(nil, predictInner, protowire.BytesType)
-	head = protowire.AppendVarint(head, uint64(size))
+// PredictResponse makes an encoded candor.v1.PredictResponse of its ModelInferResponse, without copying it, and of a
+// message that holds the other fields. It takes over response.
+func PredictResponse(response *Frame, others proto.Message) (*Frame, error) {
 	tail, err := proto.Marshal(others)
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]byte, 0, len(response)+2)
-	out = append(out, head)
-	out = append(out, response...)
-	return append(out, tail), nil
+	head := protowire.AppendTag(nil, predictInner, protowire.BytesType)
+	out := new(Frame)
+	out.add(protowire.AppendVarint(head, uint64(response.Len())))
+	out.part(response, 0, response.Len())
+	out.add(tail)
+	response.Free()
+	return out, nil
 }

@@ -17,30 +17,30 @@ func TestPredictEnvelope(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, _ := proto.Marshal(request)
-	inner, err := PredictRequest(data)
-	if err != nil || !bytes.Equal(inner, want) {
-		t.Fatalf("inner %q, %v; want %q", inner, err, want)
+	inner, err := PredictRequest(NewFrame(data))
+	if err != nil || !bytes.Equal(inner.Bytes(), want) {
+		t.Fatalf("inner %q, %v; want %q", inner.Bytes(), err, want)
 	}
 	// Standing twice, the field is merged.
 	second, _ := proto.Marshal(&candorv1.PredictRequest{Request: &inference.ModelInferRequest{ModelVersion: "2"}})
-	inner, err = PredictRequest(append(data, second...))
+	inner, err = PredictRequest(chopped(append(data, second...)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := &inference.ModelInferRequest{}
-	if err := proto.Unmarshal(inner, got); err != nil || got.GetModelName() != "m" || got.GetModelVersion() != "2" {
+	if err := proto.Unmarshal(inner.Bytes(), got); err != nil || got.GetModelName() != "m" || got.GetModelVersion() != "2" {
 		t.Errorf("merged: %v, %v", got, err)
 	}
 
 	response, _ := proto.Marshal(&inference.ModelInferResponse{ModelName: "m", Id: "7"})
-	segments, err := PredictResponse([][]byte{response[:2], response[2:]}, &candorv1.PredictResponse{
+	whole, err := PredictResponse(NewFrame(response[:2], response[2:]), &candorv1.PredictResponse{
 		Predictions: []*candorv1.Prediction{{PredictionId: "p"}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := &candorv1.PredictResponse{}
-	if err := proto.Unmarshal(bytes.Join(segments, nil), out); err != nil {
+	if err := proto.Unmarshal(whole.Bytes(), out); err != nil {
 		t.Fatal(err)
 	}
 	if out.GetResponse().GetId() != "7" || out.GetPredictions()[0].GetPredictionId() != "p" {
@@ -52,7 +52,7 @@ func FuzzPredictRequest(f *testing.F) {
 	seed, _ := proto.Marshal(&candorv1.PredictRequest{Request: &inference.ModelInferRequest{ModelName: "m"}})
 	f.Add(seed)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		inner, err := PredictRequest(data)
+		inner, err := PredictRequest(chopped(data))
 		msg := &candorv1.PredictRequest{}
 		if proto.Unmarshal(data, msg) != nil {
 			return // The inner message is scanned later; only its envelope is read here.
@@ -61,7 +61,7 @@ func FuzzPredictRequest(f *testing.F) {
 			t.Fatalf("refused what protobuf accepts: %v", err)
 		}
 		got := &inference.ModelInferRequest{}
-		if err := proto.Unmarshal(inner, got); err != nil {
+		if err := proto.Unmarshal(inner.Bytes(), got); err != nil {
 			t.Fatal(err)
 		}
 		want := msg.GetRequest()

@@ -20,11 +20,9 @@ const (
 	requestRaw          protowire.Number = 7
 )
 
-// Request is a view of an inference.ModelInferRequest. It and everything in it alias Data, which nobody may change.
+// Request is a view of an inference.ModelInferRequest. It aliases the frame that it was scanned from, which nobody may change,
+// and which must not be freed while the view is in use.
 type Request struct {
-	// Data is the whole message.
-	Data []byte
-
 	ModelName    string
 	ModelVersion string
 	ID           string
@@ -36,7 +34,8 @@ type Request struct {
 	// RawForm reports whether raw_input_contents is present: then every input's elements are there.
 	RawForm bool
 
-	raws [][]byte
+	frame *Frame
+	raws  []rawContents
 }
 
 // RequestedOutput is an output tensor that the client names.
@@ -46,14 +45,13 @@ type RequestedOutput struct {
 	Params []Param
 }
 
-// ScanRequest views data, an encoded inference.ModelInferRequest, in one pass and without building tensors. It keeps
-// data, which must not change afterwards. It accepts what proto.Unmarshal accepts, up to [MaxItems]; errors are
-// *FieldError.
-func ScanRequest(data []byte) (*Request, error) {
-	r := &Request{Data: data}
+// ScanRequest views f, an encoded inference.ModelInferRequest, in one pass and without building tensors. It accepts what
+// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError.
+func ScanRequest(f *Frame) (*Request, error) {
+	r := &Request{frame: f}
 	var s scanner
 	var params paramList
-	c := cursor{rest: data}
+	c := walk(f, requestRaw)
 	for c.next() {
 		if c.typ != protowire.BytesType {
 			continue // an unknown field
@@ -86,7 +84,7 @@ func ScanRequest(data []byte) (*Request, error) {
 		case requestRaw:
 			field, index = rawInputs, len(r.raws)
 			err = s.item()
-			r.raws = append(r.raws, c.data)
+			r.raws = append(r.raws, c.rawContents())
 		}
 		if err != nil {
 			return nil, within(field, index, err)
@@ -100,6 +98,9 @@ func ScanRequest(data []byte) (*Request, error) {
 	attachRaw(r.Inputs, r.raws)
 	return r, nil
 }
+
+// Frame returns the message that the view is of.
+func (r *Request) Frame() *Frame { return r.frame }
 
 // Input returns the input tensor with the given name, nil if there is none.
 func (r *Request) Input(name string) *Tensor { return findTensor(r.Inputs, name) }

@@ -12,11 +12,9 @@ const (
 	responseRaw          protowire.Number = 6
 )
 
-// Response is a view of an inference.ModelInferResponse. It and everything in it alias Data, which nobody may change.
+// Response is a view of an inference.ModelInferResponse. It aliases the frame that it was scanned from, which nobody may change,
+// and which must not be freed while the view is in use.
 type Response struct {
-	// Data is the whole message.
-	Data []byte
-
 	ModelName    string
 	ModelVersion string
 	ID           string
@@ -26,17 +24,17 @@ type Response struct {
 	// RawForm reports whether raw_output_contents is present: then every output's elements are there.
 	RawForm bool
 
-	raws [][]byte
+	frame *Frame
+	raws  []rawContents
 }
 
-// ScanResponse views data, an encoded inference.ModelInferResponse, in one pass and without building tensors. It keeps
-// data, which must not change afterwards. It accepts what proto.Unmarshal accepts, up to [MaxItems]; errors are
-// *FieldError.
-func ScanResponse(data []byte) (*Response, error) {
-	r := &Response{Data: data}
+// ScanResponse views f, an encoded inference.ModelInferResponse, in one pass and without building tensors. It accepts what
+// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError.
+func ScanResponse(f *Frame) (*Response, error) {
+	r := &Response{frame: f}
 	var s scanner
 	var params paramList
-	c := cursor{rest: data}
+	c := walk(f, responseRaw)
 	for c.next() {
 		if c.typ != protowire.BytesType {
 			continue // an unknown field
@@ -64,7 +62,7 @@ func ScanResponse(data []byte) (*Response, error) {
 		case responseRaw:
 			field, index = rawOutputs, len(r.raws)
 			err = s.item()
-			r.raws = append(r.raws, c.data)
+			r.raws = append(r.raws, c.rawContents())
 		}
 		if err != nil {
 			return nil, within(field, index, err)
@@ -78,6 +76,9 @@ func ScanResponse(data []byte) (*Response, error) {
 	attachRaw(r.Outputs, r.raws)
 	return r, nil
 }
+
+// Frame returns the message that the view is of.
+func (r *Response) Frame() *Frame { return r.frame }
 
 // Output returns the output tensor with the given name, nil if there is none.
 func (r *Response) Output(name string) *Tensor { return findTensor(r.Outputs, name) }

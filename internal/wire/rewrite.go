@@ -23,9 +23,8 @@ type Rewrite struct {
 	AppendOutputs []TensorData
 }
 
-// Rewrite returns the response for a client, as segments for [NewFrame]. Whatever w doesn't change keeps its bytes and
-// is not copied: segments alias r.Data. If nothing is stripped or spliced, the first segment is r.Data.
-func (r *Response) Rewrite(w Rewrite) ([][]byte, error) {
+// Rewrite returns the response for a client. Whatever w doesn't change keeps its bytes and is not copied.
+func (r *Response) Rewrite(w Rewrite) (*Frame, error) {
 	if r.RawForm && len(r.raws) != len(r.Outputs) {
 		return nil, miscounted(rawOutputs, len(r.raws), len(r.Outputs))
 	}
@@ -37,20 +36,17 @@ func (r *Response) Rewrite(w Rewrite) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := assembly{source: r.Data}
-	if len(spliced) == 0 && !r.strips(w) {
-		a.end = len(r.Data)
-	} else {
-		r.assemble(&a, w, spliced)
+	a := assemble(r.frame)
+	if len(spliced) > 0 || r.strips(w) {
+		r.edit(&a, w, spliced)
 	}
-	a.insert(tail)
-	return a.segments, nil
+	return a.finish(tail), nil
 }
 
-// assemble walks the response's fields and keeps, drops or replaces each.
-func (r *Response) assemble(a *assembly, w Rewrite, spliced map[int]*run) {
+// edit walks the response's fields and keeps, drops or replaces each.
+func (r *Response) edit(a *assembly, w Rewrite, spliced map[int]*run) {
 	outputs, raws := 0, 0
-	c := cursor{rest: r.Data}
+	c := walk(r.frame, responseRaw)
 	for c.next() {
 		keep := true
 		var replacement []byte
@@ -71,14 +67,8 @@ func (r *Response) assemble(a *assembly, w Rewrite, spliced map[int]*run) {
 			}
 			raws++
 		}
-		switch {
-		case !keep:
-			a.skip(len(c.span))
-		case replacement != nil:
-			a.skip(len(c.span))
-			a.insert(replacement)
-		default:
-			a.keep(len(c.span))
+		if !keep || replacement != nil {
+			a.replace(c.start, c.end, replacement)
 		}
 	}
 }
@@ -116,36 +106,4 @@ func (r *Response) appended(w Rewrite) ([]byte, error) {
 		tail = appendParam(tail, responseParameters, p)
 	}
 	return appendTensors(tail, "outputs", w.AppendOutputs, responseOutputs, responseRaw, r.RawForm)
-}
-
-// assembly puts a message together from spans of a source, which are not copied, and new bytes.
-type assembly struct {
-	segments   [][]byte
-	source     []byte
-	start, end int // the span of the source that is kept but isn't a segment yet
-}
-
-// keep takes over the source's next n bytes.
-func (a *assembly) keep(n int) { a.end += n }
-
-// skip leaves out the source's next n bytes.
-func (a *assembly) skip(n int) {
-	a.flush()
-	a.start += n
-	a.end += n
-}
-
-// insert adds new bytes after what was kept so far.
-func (a *assembly) insert(b []byte) {
-	a.flush()
-	if len(b) > 0 {
-		a.segments = append(a.segments, b)
-	}
-}
-
-func (a *assembly) flush() {
-	if a.end > a.start {
-		a.segments = append(a.segments, a.source[a.start:a.end:a.end])
-		a.start = a.end
-	}
 }

@@ -12,9 +12,13 @@ import (
 
 func rewrite(t testing.TB, r *Response, w Rewrite) [][]byte {
 	t.Helper()
-	segments, err := r.Rewrite(w)
+	f, err := r.Rewrite(w)
 	if err != nil {
 		t.Fatal(err)
+	}
+	var segments [][]byte
+	for _, b := range f.buffers {
+		segments = append(segments, b.ReadOnlyData())
 	}
 	return segments
 }

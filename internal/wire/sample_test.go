@@ -29,7 +29,7 @@ func marshal(t testing.TB, m proto.Message) []byte {
 
 func scanRequest(t testing.TB, data []byte) *Request {
 	t.Helper()
-	r, err := ScanRequest(data)
+	r, err := ScanRequest(NewFrame(data))
 	if err != nil {
 		t.Fatalf("ScanRequest: %v", err)
 	}
@@ -38,7 +38,7 @@ func scanRequest(t testing.TB, data []byte) *Request {
 
 func scanResponse(t testing.TB, data []byte) *Response {
 	t.Helper()
-	r, err := ScanResponse(data)
+	r, err := ScanResponse(NewFrame(data))
 	if err != nil {
 		t.Fatalf("ScanResponse: %v", err)
 	}

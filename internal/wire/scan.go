@@ -124,8 +124,8 @@ func (s *scanner) requestedOutput(data []byte) (RequestedOutput, error) {
 }
 
 // attachRaw gives each tensor its raw content. Contents without a tensor are left to Validate.
-func attachRaw(tensors []Tensor, raws [][]byte) {
+func attachRaw(tensors []Tensor, raws []rawContents) {
 	for i := range min(len(tensors), len(raws)) {
-		tensors[i].Raw, tensors[i].HasRaw = raws[i], true
+		tensors[i].raw, tensors[i].HasRaw = raws[i], true
 	}
 }

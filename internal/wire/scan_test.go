@@ -137,20 +137,20 @@ func TestScanNamesTheField(t *testing.T) {
 		"inputs[0].contents.fp32_contents": "\x2a\x05\x2a\x03\x32\x01\x00",
 		"outputs[0].name":                  "\x32\x03\x0a\x01\xff",
 	} {
-		_, err := ScanRequest([]byte(data))
+		_, err := ScanRequest(NewFrame([]byte(data)))
 		wantField(t, err, field)
 	}
-	_, err := ScanResponse([]byte("\x2a\x00\x2a\x03\x0a\x01\xff"))
+	_, err := ScanResponse(NewFrame([]byte("\x2a\x00\x2a\x03\x0a\x01\xff")))
 	wantField(t, err, "outputs[1].name")
 }
 
 func TestScanLimitsItems(t *testing.T) {
 	tensors := strings.Repeat("\x2a\x00", MaxItems)
-	if _, err := ScanRequest([]byte(tensors)); err != nil {
+	if _, err := ScanRequest(NewFrame([]byte(tensors))); err != nil {
 		t.Errorf("%d tensors: %v", MaxItems, err)
 	}
 	for _, more := range []string{"\x2a\x00", "\x22\x00", "\x32\x00", "\x3a\x00", "\x2a\x02\x22\x00"} {
-		_, err := ScanRequest([]byte(tensors + more))
+		_, err := ScanRequest(NewFrame([]byte(tensors + more)))
 		if err == nil || !strings.Contains(err.Error(), "more than 65536") {
 			t.Errorf("%q after %d tensors: %v, want an error about the limit", more, MaxItems, err)
 		}

@@ -11,7 +11,7 @@ import (
 // first dimension must be total, and becomes len(rows), but for the inputs that shared reports to be the same for all
 // rows (nil: none); those, parameters, ids and unknown fields keep their bytes. Elements keep their bits and their
 // form. Problems with the message are *FieldError.
-func (r *Request) SelectRows(rows []int, total int, shared func(input string) bool, f Forward) ([]byte, error) {
+func (r *Request) SelectRows(rows []int, total int, shared func(input string) bool, f Forward) (*Frame, error) {
 	for _, row := range rows {
 		if row < 0 || row >= total {
 			return nil, fmt.Errorf("wire: row %d asked for, of %d", row, total)
@@ -36,34 +36,31 @@ func (r *Request) SelectRows(rows []int, total int, shared func(input string) bo
 }
 
 // withRows returns the request with the selected elements in place of each input's own; nil keeps an input.
-func (r *Request) withRows(selected []*run, rows int64, f Forward) []byte {
-	var dst []byte
+func (r *Request) withRows(selected []*run, rows int64, f Forward) *Frame {
+	a := assemble(r.frame)
 	inputs, raws := 0, 0
-	c := cursor{rest: r.Data}
+	c := walk(r.frame, requestRaw)
 	for c.next() {
 		switch {
-		case !f.keeps(&c):
-			continue
+		case !f.keeps(&c.cursor):
+			a.replace(c.start, c.end, nil)
 		case c.is(requestInputs, protowire.BytesType):
 			t, chosen := &r.Inputs[inputs], selected[inputs]
 			inputs++
 			if chosen != nil {
 				shape := slices.Clone(t.Shape)
 				shape[0] = rows
-				dst = appendBytes(dst, requestInputs, t.edited(c.data, shape, chosen))
-				continue
+				a.replace(c.start, c.end, appendBytes(nil, requestInputs, t.edited(c.data, shape, chosen)))
 			}
 		case c.is(requestRaw, protowire.BytesType):
 			chosen := selected[raws]
 			raws++
 			if chosen != nil {
-				dst = appendBytes(dst, requestRaw, chosen.data)
-				continue
+				a.replace(c.start, c.end, appendBytes(nil, requestRaw, chosen.data))
 			}
 		}
-		dst = append(dst, c.span...)
 	}
-	return append(dst, r.appended(f)...)
+	return a.finish(r.appended(f))
 }
 
 // selectRows returns the elements of some of the tensor's rows.

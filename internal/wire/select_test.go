@@ -26,7 +26,7 @@ func TestSelectRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := compareRequest(t, sub)
+		got := compareRequest(t, sub.Bytes())
 		if err := got.Validate(); err != nil {
 			t.Fatalf("rows %v of %d: %v", rows, total, err)
 		}
@@ -46,7 +46,7 @@ func TestSelectRows(t *testing.T) {
 				t.Fatalf("%s, rows %v of %d: %x, want %x", x.Name, rows, total, have, want)
 			}
 		}
-		diff(t, withoutElements(t, sub), withoutElements(t, r.Forward(Forward{Model: "m2", Version: "1", StripOutputs: isOurs})))
+		diff(t, withoutElements(t, sub.Bytes()), withoutElements(t, r.Forward(Forward{Model: "m2", Version: "1", StripOutputs: isOurs}).Bytes()))
 	}
 }
 
@@ -65,7 +65,7 @@ func TestSelectRowsRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			parts = append(parts, scanRequest(t, sub))
+			parts = append(parts, scanRequest(t, sub.Bytes()))
 		}
 		for i := range r.Inputs {
 			x := &r.Inputs[i]
@@ -87,8 +87,8 @@ func TestSelectAllRowsChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		diff(t, unmarshalRequest(t, got), unmarshalRequest(t, data))
-		if raw && !bytes.Equal(got, data) {
+		diff(t, unmarshalRequest(t, got.Bytes()), unmarshalRequest(t, data))
+		if raw && !bytes.Equal(got.Bytes(), data) {
 			t.Error("raw form: bytes differ")
 		}
 	}
@@ -109,10 +109,10 @@ func TestSelectRowsOfPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := unmarshalRequest(t, r.Data)
+	want := unmarshalRequest(t, r.Frame().Bytes())
 	want.Inputs[0].Shape = []int64{1, 1, 2}
 	want.Inputs[0].Contents.IntContents = []int32{3, 4}
-	diff(t, unmarshalRequest(t, got), want)
+	diff(t, unmarshalRequest(t, got.Bytes()), want)
 }
 
 func TestSelectRowsRefuses(t *testing.T) {

@@ -25,13 +25,13 @@ type Tensor struct {
 	// Params are the tensor's own parameters, for example Triton's shared_memory_region.
 	Params []Param
 
-	// Raw is this tensor's element of raw_input_contents or raw_output_contents, if HasRaw: little-endian, each BYTES
-	// element preceded by its length in 4 bytes.
-	Raw []byte
 	// Contents is the encoded InferTensorContents, if HasContents.
 	Contents []byte
 
+	// HasRaw: the tensor has an element of raw_input_contents or raw_output_contents (see Raw).
 	HasRaw, HasContents bool
+
+	raw rawContents
 
 	// owner and index say where the tensor is, for error messages: "inputs" or "outputs".
 	owner string
@@ -41,6 +41,10 @@ type Tensor struct {
 	count   int64
 	mixed   contentField
 }
+
+// Raw returns this tensor's element of raw_input_contents or raw_output_contents, if HasRaw: little-endian, each BYTES
+// element preceded by its length in 4 bytes. It copies contents that lie in several buffers.
+func (t *Tensor) Raw() []byte { return t.raw.bytes() }
 
 // Elements returns how many elements the shape claims, which says nothing about how many were sent. It fails on a
 // negative dimension and on a product beyond an int64.

@@ -49,8 +49,8 @@ func TestTensorReadsEveryDatatypeInBothForms(t *testing.T) {
 					t.Fatal(err)
 				}
 				x := r.Output("x")
-				if raw && !bytes.Equal(x.Raw, tt.raw) {
-					t.Errorf("raw bytes %v, want %v", x.Raw, tt.raw)
+				if raw && !bytes.Equal(x.Raw(), tt.raw) {
+					t.Errorf("raw bytes %v, want %v", x.Raw(), tt.raw)
 				}
 				if tt.datatype == BYTES {
 					checkTexts(t, x, tt.texts)
@@ -128,7 +128,10 @@ func TestTensorReadsUnpackedContents(t *testing.T) {
 	// shape [3]; int_contents: 1 alone, a packed run of nothing, -1 and 300 packed.
 	contents := []byte{0x10, 0x01, 0x12, 0x00, 0x12, 0x0c}
 	contents = append(contents, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0xac, 0x02)
-	x := Tensor{Datatype: INT16, Shape: []int64{3}, Contents: contents, HasContents: true}
+	x := Tensor{Datatype: INT16, Shape: []int64{3}}
+	if err := x.addContents(contents); err != nil {
+		t.Fatal(err)
+	}
 	got, err := x.Floats(nil)
 	if want := []float64{1, -1, 300}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("Floats = %v, %v; want %v", got, err, want)
@@ -198,7 +201,7 @@ func TestDatatypeNone(t *testing.T) {
 
 // Tensors that are no part of a scanned message are refused by their name.
 func TestTensorOnItsOwn(t *testing.T) {
-	x := Tensor{Name: "x", Datatype: FP32, Shape: []int64{2}, Raw: make([]byte, 4), HasRaw: true}
+	x := Tensor{Name: "x", Datatype: FP32, Shape: []int64{2}, raw: rawContents{near: make([]byte, 4), size: 4}, HasRaw: true}
 	_, err := x.Floats(nil)
 	wantField(t, err, `tensor "x".raw`)
 	_, err = x.FloatRow(nil, 0, 2)
@@ -207,7 +210,7 @@ func TestTensorOnItsOwn(t *testing.T) {
 	if _, err := x.FloatRow(nil, 0, 2); err == nil {
 		t.Error("2 rows in a shape of 1")
 	}
-	x.Shape, x.Raw, x.Contents = []int64{-1}, nil, []byte{0x0e}
+	x.Shape, x.raw, x.Contents = []int64{-1}, rawContents{}, []byte{0x0e}
 	_, err = x.Floats(nil)
 	wantField(t, err, `tensor "x".shape`)
 	x.Shape, x.HasRaw = []int64{0}, false

@@ -6,9 +6,9 @@ import "google.golang.org/protobuf/encoding/protowire"
 // they read (most only raw_output_contents), and servers in what they send. Elements keep their bits, everything
 // but the tensors keeps its bytes. A response that has the form already, or has no tensors, is returned as it is.
 // FP16 and BF16 exist only raw: asking for them typed is a *FieldError, as is any other problem with the message.
-func (r *Response) Transcode(raw bool) ([]byte, error) {
+func (r *Response) Transcode(raw bool) (*Frame, error) {
 	if r.RawForm == raw || len(r.Outputs) == 0 {
-		return r.Data, nil
+		return r.frame, nil
 	}
 	if r.RawForm && len(r.raws) != len(r.Outputs) {
 		return nil, miscounted(rawOutputs, len(r.raws), len(r.Outputs))
@@ -20,25 +20,25 @@ func (r *Response) Transcode(raw bool) ([]byte, error) {
 			return nil, err
 		}
 	}
-	dst := make([]byte, 0, len(r.Data))
+	a := assemble(r.frame)
 	output := 0
-	c := cursor{rest: r.Data}
+	c := walk(r.frame, responseRaw)
 	for c.next() {
 		switch {
 		case c.is(responseOutputs, protowire.BytesType):
-			dst = appendBytes(dst, responseOutputs, r.Outputs[output].reformed(c.data, runs[output], raw))
+			a.replace(c.start, c.end, appendBytes(nil, responseOutputs, r.Outputs[output].reformed(c.data, runs[output], raw)))
 			output++
 		case c.is(responseRaw, protowire.BytesType):
-		default:
-			dst = append(dst, c.span...)
+			a.replace(c.start, c.end, nil)
 		}
 	}
+	var tail []byte
 	if raw {
 		for _, elements := range runs {
-			dst = appendBytes(dst, responseRaw, elements.data)
+			tail = appendBytes(tail, responseRaw, elements.data)
 		}
 	}
-	return dst, nil
+	return a.finish(tail), nil
 }
 
 // transcode returns the tensor's elements as raw or typed contents hold them.

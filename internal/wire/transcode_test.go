@@ -15,12 +15,12 @@ func TestTranscode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw := compareResponse(t, rawData)
+		raw := compareResponse(t, rawData.Bytes())
 		if err := raw.Validate(); err != nil || !raw.RawForm {
 			t.Fatalf("raw form %v, %v", raw.RawForm, err)
 		}
 		for name, s := range samples {
-			if got := raw.Output(name).Raw; !bytes.Equal(got, s.raw) {
+			if got := raw.Output(name).Raw(); !bytes.Equal(got, s.raw) {
 				t.Fatalf("%s: %x, want %x", name, got, s.raw)
 			}
 		}
@@ -28,14 +28,14 @@ func TestTranscode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		diff(t, unmarshalResponse(t, back), unmarshalResponse(t, data))
+		diff(t, unmarshalResponse(t, back.Bytes()), unmarshalResponse(t, data))
 	}
 }
 
 func TestTranscodeKeepsWhatHasTheForm(t *testing.T) {
 	for _, raw := range []bool{true, false} {
 		data, _ := sampleResponse(t, newRand(41), 2, raw)
-		if got, err := scanResponse(t, data).Transcode(raw); err != nil || &got[0] != &data[0] {
+		if got, err := scanResponse(t, data).Transcode(raw); err != nil || &got.Bytes()[0] != &data[0] {
 			t.Errorf("raw=%v: changed, %v", raw, err)
 		}
 	}

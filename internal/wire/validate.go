@@ -22,7 +22,7 @@ func (r *Response) Validate() error {
 	return validateTensors(r.Outputs, rawOutputs, r.raws)
 }
 
-func validateTensors(ts []Tensor, rawField string, raws [][]byte) error {
+func validateTensors(ts []Tensor, rawField string, raws []rawContents) error {
 	names := make(map[string]struct{})
 	for i := range ts {
 		t := &ts[i]
@@ -45,7 +45,7 @@ func validateTensors(ts []Tensor, rawField string, raws [][]byte) error {
 		return miscounted(rawField, len(raws), len(ts))
 	}
 	for i := range ts {
-		if _, _, err := ts[i].elements(); err != nil {
+		if _, err := ts[i].check(); err != nil {
 			return err
 		}
 	}

@@ -1085,7 +1085,10 @@ type Backend struct {
 	MinTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=min_timeout,json=minTimeout,proto3" json:"min_timeout,omitempty"`
 	Breaker    *BreakerConfig       `protobuf:"bytes,9,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	// Most calls in flight; more are refused at once. Default 256.
-	MaxInFlight   *uint32 `protobuf:"varint,10,opt,name=max_in_flight,json=maxInFlight,proto3,oneof" json:"max_in_flight,omitempty"`
+	MaxInFlight *uint32 `protobuf:"varint,10,opt,name=max_in_flight,json=maxInFlight,proto3,oneof" json:"max_in_flight,omitempty"`
+	// Most connections to the model server. The first carries everything until 64 calls are in flight on it, then the next is
+	// opened. Default 4.
+	Connections   *uint32 `protobuf:"varint,13,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1186,6 +1189,13 @@ func (x *Backend) GetBreaker() *BreakerConfig {
 func (x *Backend) GetMaxInFlight() uint32 {
 	if x != nil && x.MaxInFlight != nil {
 		return *x.MaxInFlight
+	}
+	return 0
+}
+
+func (x *Backend) GetConnections() uint32 {
+	if x != nil && x.Connections != nil {
+		return *x.Connections
 	}
 	return 0
 }
@@ -3115,7 +3125,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\"\x7f\n" +
 	"\bOperator\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12:\n" +
-	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xff\x03\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xc1\x04\n" +
 	"\aBackend\x12!\n" +
 	"\aaddress\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aaddress\x12\x1d\n" +
 	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12#\n" +
@@ -3128,8 +3138,10 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"minTimeout\x122\n" +
 	"\abreaker\x18\t \x01(\v2\x18.candor.v1.BreakerConfigR\abreaker\x120\n" +
 	"\rmax_in_flight\x18\n" +
-	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\vmaxInFlight\x88\x01\x01B\x10\n" +
-	"\x0e_max_in_flight\"}\n" +
+	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\vmaxInFlight\x88\x01\x01\x120\n" +
+	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x01R\vconnections\x88\x01\x01B\x10\n" +
+	"\x0e_max_in_flightB\x0e\n" +
+	"\f_connections\"}\n" +
 	"\tClientTLS\x12\x17\n" +
 	"\aca_file\x18\x01 \x01(\tR\x06caFile\x12\x1b\n" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
