@@ -21,7 +21,7 @@ func BuildRequest(model, version, id string, params []Param, inputs []TensorData
 		return nil, err
 	}
 	for i, name := range outputs {
-		if _, err := text([]byte(name)); err != nil {
+		if err := text(name); err != nil {
 			return nil, within("outputs", i, err)
 		}
 		data = appendRequestedOutput(data, name)
@@ -50,7 +50,7 @@ func buildHead(model, version, id string, params []Param) ([]byte, error) {
 		{requestModelVersion, "model_version", version},
 		{requestID, "id", id},
 	} {
-		if _, err := text([]byte(f.value)); err != nil {
+		if err := text(f.value); err != nil {
 			return nil, within(f.name, -1, err)
 		}
 		if f.value != "" {
@@ -98,7 +98,7 @@ func appendTensors(dst []byte, owner string, ts []TensorData, tensorNum, rawNum 
 
 // run encodes the tensor's elements.
 func (t *TensorData) run(raw bool) (run, error) {
-	if _, err := text([]byte(t.Name)); err != nil {
+	if err := text(t.Name); err != nil {
 		return run{}, within("name", -1, err)
 	}
 	n, err := product(t.Shape)

@@ -72,13 +72,15 @@ func malformed(err error) *FieldError {
 	return faultf("", "send a well-formed protobuf message", "malformed protobuf: %v", err)
 }
 
-// text checks what a string field holds: proto3 refuses strings that aren't UTF-8.
-func text(b []byte) (string, error) {
-	if !utf8.Valid(b) {
-		return "", faultf("", "send strings in UTF-8", "not valid UTF-8")
+// text checks what a string field shall hold: proto3 refuses strings that aren't UTF-8.
+func text(s string) error {
+	if !utf8.ValidString(s) {
+		return notUTF8()
 	}
-	return string(b), nil
+	return nil
 }
+
+func notUTF8() *FieldError { return faultf("", "send strings in UTF-8", "not valid UTF-8") }
 
 // packed counts the varints in b, which is what a packed field holds.
 func packed(b []byte) (int64, error) {

@@ -36,6 +36,9 @@ func faultf(field, remedy, problem string, args ...any) *FieldError {
 // within puts the path of the enclosing field before the path of a FieldError. index < 0 means that field isn't
 // repeated.
 func within(field string, index int, err error) error {
+	if err == nil {
+		return nil
+	}
 	var fe *FieldError
 	if !errors.As(err, &fe) {
 		return err

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -45,17 +46,17 @@ func StringParam(key, v string) Param { return Param{Key: key, Kind: ParamString
 
 // parseParam reads a map entry. An entry without a key has the empty one; an entry without a value has one that is
 // not set.
-func parseParam(entry []byte) (Param, error) {
+func (s *scanner) parseParam(entry []byte) (Param, error) {
 	var p Param
 	c := cursor{rest: entry}
 	for c.next() {
 		var err error
 		switch {
 		case c.is(1, protowire.BytesType):
-			p.Key, err = text(c.data)
+			p.Key, err = s.text(c.data)
 			err = within("key", -1, err)
 		case c.is(2, protowire.BytesType):
-			err = within("value", -1, p.merge(c.data))
+			err = within("value", -1, s.merge(&p, c.data))
 		}
 		if err != nil {
 			return p, err
@@ -65,7 +66,7 @@ func parseParam(entry []byte) (Param, error) {
 }
 
 // merge reads an InferParameter into p: its fields are a oneof, so the last one that is set counts.
-func (p *Param) merge(data []byte) error {
+func (s *scanner) merge(p *Param, data []byte) error {
 	c := cursor{rest: data}
 	for c.next() {
 		switch {
@@ -74,11 +75,11 @@ func (p *Param) merge(data []byte) error {
 		case c.is(2, protowire.VarintType):
 			*p = Int64Param(p.Key, int64(c.bits))
 		case c.is(3, protowire.BytesType):
-			s, err := text(c.data)
+			str, err := s.text(c.data)
 			if err != nil {
 				return within("string_param", -1, err)
 			}
-			*p = StringParam(p.Key, s)
+			*p = StringParam(p.Key, str)
 		case c.is(4, protowire.Fixed64Type):
 			*p = Param{Key: p.Key, Kind: ParamDouble, F64: math.Float64frombits(c.bits)}
 		case c.is(5, protowire.VarintType):
@@ -88,38 +89,67 @@ func (p *Param) merge(data []byte) error {
 	return c.err
 }
 
+// AppendParam appends p as an entry of the map of parameters of a request or of a response, which number it alike. Its strings
+// must be valid UTF-8.
+func AppendParam(dst []byte, p Param) []byte { return appendParam(dst, responseParameters, p) }
+
 // appendParam appends p as an entry of the map field num.
 func appendParam(dst []byte, num protowire.Number, p Param) []byte {
-	var value []byte
+	value := p.valueSize()
+	entry := sizeOfBytes(len(p.Key)) + sizeOfBytes(value)
+	dst = protowire.AppendTag(dst, num, protowire.BytesType)
+	dst = protowire.AppendVarint(dst, uint64(entry))
+	dst = appendBytes(dst, 1, p.Key)
+	dst = protowire.AppendTag(dst, 2, protowire.BytesType)
+	dst = protowire.AppendVarint(dst, uint64(value))
 	switch n := protowire.Number(p.Kind); p.Kind {
 	case ParamBool:
-		value = protowire.AppendTag(value, n, protowire.VarintType)
-		value = protowire.AppendVarint(value, protowire.EncodeBool(p.Bool))
+		dst = protowire.AppendTag(dst, n, protowire.VarintType)
+		dst = protowire.AppendVarint(dst, protowire.EncodeBool(p.Bool))
 	case ParamInt64:
-		value = protowire.AppendTag(value, n, protowire.VarintType)
-		value = protowire.AppendVarint(value, uint64(p.Int64))
+		dst = protowire.AppendTag(dst, n, protowire.VarintType)
+		dst = protowire.AppendVarint(dst, uint64(p.Int64))
 	case ParamString:
-		value = appendBytes(value, n, p.Str)
+		dst = appendBytes(dst, n, p.Str)
 	case ParamDouble:
-		value = protowire.AppendTag(value, n, protowire.Fixed64Type)
-		value = protowire.AppendFixed64(value, math.Float64bits(p.F64))
+		dst = protowire.AppendTag(dst, n, protowire.Fixed64Type)
+		dst = protowire.AppendFixed64(dst, math.Float64bits(p.F64))
 	case ParamUint64:
-		value = protowire.AppendTag(value, n, protowire.VarintType)
-		value = protowire.AppendVarint(value, p.U64)
+		dst = protowire.AppendTag(dst, n, protowire.VarintType)
+		dst = protowire.AppendVarint(dst, p.U64)
 	}
-	entry := appendBytes(nil, 1, p.Key)
-	entry = appendBytes(entry, 2, value)
-	return appendBytes(dst, num, entry)
+	return dst
 }
+
+// valueSize returns the length of the encoded InferParameter.
+func (p *Param) valueSize() int {
+	const tag = 1 // of fields below 16
+	switch p.Kind {
+	case ParamBool:
+		return tag + 1
+	case ParamInt64:
+		return tag + protowire.SizeVarint(uint64(p.Int64))
+	case ParamString:
+		return sizeOfBytes(len(p.Str))
+	case ParamDouble:
+		return tag + protowire.SizeFixed64()
+	case ParamUint64:
+		return tag + protowire.SizeVarint(p.U64)
+	}
+	return 0
+}
+
+// sizeOfBytes returns the length of a length-delimited field below 16 that holds n bytes.
+func sizeOfBytes(n int) int { return 1 + protowire.SizeBytes(n) }
 
 // checkParams makes sure that every string of ps can be encoded.
 func checkParams(ps []Param) error {
 	for _, p := range ps {
-		if _, err := text([]byte(p.Key)); err != nil {
-			return within("parameters.key", -1, err)
+		if !utf8.ValidString(p.Key) {
+			return within("parameters.key", -1, notUTF8())
 		}
-		if _, err := text([]byte(p.Str)); err != nil {
-			return within("parameters["+p.Key+"]", -1, err)
+		if !utf8.ValidString(p.Str) {
+			return within("parameters["+p.Key+"]", -1, notUTF8())
 		}
 	}
 	return nil

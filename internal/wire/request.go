@@ -36,6 +36,7 @@ type Request struct {
 
 	frame *Frame
 	raws  []rawContents
+	room  room
 }
 
 // RequestedOutput is an output tensor that the client names.
@@ -46,11 +47,14 @@ type RequestedOutput struct {
 }
 
 // ScanRequest views f, an encoded inference.ModelInferRequest, in one pass and without building tensors. It accepts what
-// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError.
+// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError. The view takes over f: see [Request.Free]. After an error f
+// is still the caller's.
 func ScanRequest(f *Frame) (*Request, error) {
-	r := &Request{frame: f}
-	var s scanner
-	var params paramList
+	r := requests.Get().(*Request)
+	r.frame, r.Inputs, r.raws = f, r.room.tensors[:0], r.room.raws[:0]
+	r.Outputs = r.room.outputs[:0]
+	s := scanner{room: &r.room}
+	params := paramList{params: r.room.params[:0]}
 	c := walk(f, requestRaw)
 	for c.next() {
 		if c.typ != protowire.BytesType {
@@ -61,21 +65,20 @@ func ScanRequest(f *Frame) (*Request, error) {
 		switch c.num {
 		case requestModelName:
 			field = "model_name"
-			r.ModelName, err = text(c.data)
+			r.ModelName, err = s.text(c.data)
 		case requestModelVersion:
 			field = "model_version"
-			r.ModelVersion, err = text(c.data)
+			r.ModelVersion, err = s.text(c.data)
 		case requestID:
 			field = "id"
-			r.ID, err = text(c.data)
+			r.ID, err = s.text(c.data)
 		case requestParameters:
 			field = "parameters"
 			err = s.param(&params, c.data)
 		case requestInputs:
 			field, index = "inputs", len(r.Inputs)
-			var t Tensor
-			t, err = s.tensor(c.data, field, index)
-			r.Inputs = append(r.Inputs, t)
+			r.Inputs = append(r.Inputs, Tensor{owner: field, index: index})
+			err = s.tensor(&r.Inputs[index], c.data)
 		case requestOutputs:
 			field, index = "outputs", len(r.Outputs)
 			var o RequestedOutput

@@ -26,14 +26,17 @@ type Response struct {
 
 	frame *Frame
 	raws  []rawContents
+	room  room
 }
 
 // ScanResponse views f, an encoded inference.ModelInferResponse, in one pass and without building tensors. It accepts what
-// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError.
+// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError. The view takes over f: see [Response.Free]. After an error f
+// is still the caller's.
 func ScanResponse(f *Frame) (*Response, error) {
-	r := &Response{frame: f}
-	var s scanner
-	var params paramList
+	r := responses.Get().(*Response)
+	r.frame, r.Outputs, r.raws = f, r.room.tensors[:0], r.room.raws[:0]
+	s := scanner{room: &r.room}
+	params := paramList{params: r.room.params[:0]}
 	c := walk(f, responseRaw)
 	for c.next() {
 		if c.typ != protowire.BytesType {
@@ -44,21 +47,20 @@ func ScanResponse(f *Frame) (*Response, error) {
 		switch c.num {
 		case responseModelName:
 			field = "model_name"
-			r.ModelName, err = text(c.data)
+			r.ModelName, err = s.text(c.data)
 		case responseModelVersion:
 			field = "model_version"
-			r.ModelVersion, err = text(c.data)
+			r.ModelVersion, err = s.text(c.data)
 		case responseID:
 			field = "id"
-			r.ID, err = text(c.data)
+			r.ID, err = s.text(c.data)
 		case responseParameters:
 			field = "parameters"
 			err = s.param(&params, c.data)
 		case responseOutputs:
 			field, index = "outputs", len(r.Outputs)
-			var t Tensor
-			t, err = s.tensor(c.data, field, index)
-			r.Outputs = append(r.Outputs, t)
+			r.Outputs = append(r.Outputs, Tensor{owner: field, index: index})
+			err = s.tensor(&r.Outputs[index], c.data)
 		case responseRaw:
 			field, index = rawOutputs, len(r.raws)
 			err = s.item()

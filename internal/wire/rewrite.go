@@ -88,13 +88,13 @@ func (w *Rewrite) stripsParam(key string) bool { return w.StripParams != nil && 
 func (r *Response) appended(w Rewrite) ([]byte, error) {
 	var tail []byte
 	if w.Model != nil && *w.Model != r.ModelName {
-		if _, err := text([]byte(*w.Model)); err != nil {
+		if err := text(*w.Model); err != nil {
 			return nil, within("model_name", -1, err)
 		}
 		tail = appendBytes(tail, responseModelName, *w.Model)
 	}
 	if w.Version != nil && *w.Version != r.ModelVersion {
-		if _, err := text([]byte(*w.Version)); err != nil {
+		if err := text(*w.Version); err != nil {
 			return nil, within("model_version", -1, err)
 		}
 		tail = appendBytes(tail, responseModelVersion, *w.Version)

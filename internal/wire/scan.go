@@ -1,12 +1,24 @@
 package wire
 
 import (
+	"unicode/utf8"
+
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // scanner reads the parts that requests and responses have in common, and counts what it makes room for.
 type scanner struct {
 	items int
+	room  *room
+	dims  int // of room.dims, how many are taken
+}
+
+// text checks what a string field holds, and returns it.
+func (s *scanner) text(b []byte) (string, error) {
+	if !utf8.Valid(b) {
+		return "", notUTF8()
+	}
+	return s.room.names.string(b), nil
 }
 
 // item makes sure that the message may have one more tensor, output, parameter or raw content.
@@ -18,10 +30,9 @@ func (s *scanner) item() error {
 }
 
 // tensor reads an InferInputTensor or InferOutputTensor, which have the same fields.
-func (s *scanner) tensor(data []byte, owner string, index int) (Tensor, error) {
-	t := Tensor{owner: owner, index: index}
+func (s *scanner) tensor(t *Tensor, data []byte) error {
 	if err := s.item(); err != nil {
-		return t, err
+		return err
 	}
 	var params paramList
 	c := cursor{rest: data}
@@ -31,15 +42,15 @@ func (s *scanner) tensor(data []byte, owner string, index int) (Tensor, error) {
 		switch {
 		case c.is(1, protowire.BytesType):
 			field = "name"
-			t.Name, err = text(c.data)
+			t.Name, err = s.text(c.data)
 		case c.is(2, protowire.BytesType):
 			field = "datatype"
-			err = t.setDatatype(c.data)
+			err = s.datatype(t, c.data)
 		case c.is(3, protowire.VarintType):
 			t.Shape = append(t.Shape, int64(c.bits))
 		case c.is(3, protowire.BytesType):
 			field = "shape"
-			err = t.packedShape(c.data)
+			err = s.packedShape(t, c.data)
 		case c.is(4, protowire.BytesType):
 			field = "parameters"
 			err = s.param(&params, c.data)
@@ -48,14 +59,14 @@ func (s *scanner) tensor(data []byte, owner string, index int) (Tensor, error) {
 			err = t.addContents(c.data)
 		}
 		if err != nil {
-			return t, within(field, -1, err)
+			return within(field, -1, err)
 		}
 	}
 	t.Params = params.params
-	return t, c.err
+	return c.err
 }
 
-func (t *Tensor) setDatatype(b []byte) error {
+func (s *scanner) datatype(t *Tensor, b []byte) error {
 	// The names that the protocol knows are the common case, and need no copy of their own.
 	if d, ok := ParseDatatype(string(b)); ok {
 		t.Datatype, t.DatatypeName = d, d.String()
@@ -63,17 +74,21 @@ func (t *Tensor) setDatatype(b []byte) error {
 	}
 	var err error
 	t.Datatype = 0
-	t.DatatypeName, err = text(b)
+	t.DatatypeName, err = s.text(b)
 	return err
 }
 
-func (t *Tensor) packedShape(b []byte) error {
+func (s *scanner) packedShape(t *Tensor, b []byte) error {
 	n, err := packed(b)
 	if err != nil {
 		return err
 	}
 	if t.Shape == nil {
-		t.Shape = make([]int64, 0, n)
+		if end := s.dims + int(n); end <= len(s.room.dims) {
+			t.Shape, s.dims = s.room.dims[s.dims:s.dims:end], end
+		} else {
+			t.Shape = make([]int64, 0, n)
+		}
 	}
 	for len(b) > 0 {
 		v, m := protowire.ConsumeVarint(b)
@@ -88,7 +103,7 @@ func (s *scanner) param(list *paramList, entry []byte) error {
 	if err := s.item(); err != nil {
 		return err
 	}
-	p, err := parseParam(entry)
+	p, err := s.parseParam(entry)
 	if err != nil {
 		return err
 	}
@@ -110,7 +125,7 @@ func (s *scanner) requestedOutput(data []byte) (RequestedOutput, error) {
 		switch {
 		case c.is(1, protowire.BytesType):
 			field = "name"
-			out.Name, err = text(c.data)
+			out.Name, err = s.text(c.data)
 		case c.is(2, protowire.BytesType):
 			field = "parameters"
 			err = s.param(&params, c.data)

@@ -23,13 +23,12 @@ func (r *Response) Validate() error {
 }
 
 func validateTensors(ts []Tensor, rawField string, raws []rawContents) error {
-	names := make(map[string]struct{})
+	names := nameSet{tensors: ts}
 	for i := range ts {
 		t := &ts[i]
-		if _, dup := names[t.Name]; dup {
+		if !names.add(i) {
 			return faultf(t.at("name"), "give each tensor a name of its own", "a second tensor is named %q", t.Name)
 		}
-		names[t.Name] = struct{}{}
 		if err := refuseSharedMemory(t.Params); err != nil {
 			return within(t.owner, t.index, err)
 		}
@@ -50,6 +49,29 @@ func validateTensors(ts []Tensor, rawField string, raws []rawContents) error {
 		}
 	}
 	return nil
+}
+
+// nameSet finds tensors with one name.
+type nameSet struct {
+	tensors []Tensor
+	seen    map[string]struct{} // made when there are too many to look through one by one
+}
+
+// fewTensors is how many tensors are looked through one by one; ordinary messages never need the map.
+const fewTensors = 8
+
+// add reports whether no tensor before the i-th has its name.
+func (s *nameSet) add(i int) bool {
+	name := s.tensors[i].Name
+	if len(s.tensors) <= fewTensors {
+		return findTensor(s.tensors[:i], name) == nil
+	}
+	if s.seen == nil {
+		s.seen = make(map[string]struct{}, len(s.tensors))
+	}
+	before := len(s.seen)
+	s.seen[name] = struct{}{}
+	return len(s.seen) > before
 }
 
 // refuseSharedMemory refuses Triton's reference to memory of the client's machine, which a gateway can't see.
