@@ -34,19 +34,23 @@ type Verdict struct {
 	Detail  string
 }
 
-// errTimeUp is the cause of an attempt's context when our own timer ended it.
-var errTimeUp = errors.New("the attempt's time is up")
+// Causes of an attempt's context that a timer ended: ours, or the end of what the caller leaves.
+var (
+	errTimeUp    = errors.New("the attempt's time is up")
+	errCallerOut = errors.New("the caller's time is up")
+)
 
 // Infer sends request, an encoded inference.ModelInferRequest, which it takes over, and answers what came back after check has
 // seen it; the answer is the caller's to free. check may
 // be nil; it runs in this goroutine. The error is always a *Failure. Outgoing metadata in ctx goes along as it is.
 //
-// An attempt lasts at most the backend's timeout and never beyond ctx. One that our own timer ended counts against the model
+// An attempt lasts at most the backend's timeout, and never beyond until (when that isn't zero) and ctx, which are the caller's
+// time: giving until spares a timer. One that our own timer ended counts against the model
 // server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
 // time than the caller left (see tempo).
-func (b *Backend) Infer(ctx context.Context, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
+func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
 	start, size := time.Now(), request.Len()
-	if f := b.admit(ctx, size); f != nil {
+	if f := b.admit(ctx, start, until, size); f != nil {
 		return nil, b.finish(f, start)
 	}
 	if !b.slots.take() {
@@ -62,7 +66,7 @@ func (b *Backend) Infer(ctx context.Context, request *wire.Frame, check func(*wi
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
 	defer permit.report(ignored)
 
-	response, verdict, failure := b.attempt(ctx, permit, request, check)
+	response, verdict, failure := b.attempt(ctx, until, permit, request, check)
 	took := time.Since(start)
 	attempt := Attempt{
 		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: 1, Start: start, Duration: took,
@@ -89,12 +93,12 @@ func (b *Backend) Infer(ctx context.Context, request *wire.Frame, check func(*wi
 }
 
 // admit refuses what shall not be tried.
-func (b *Backend) admit(ctx context.Context, size int) *Failure {
+func (b *Backend) admit(ctx context.Context, now, until time.Time, size int) *Failure {
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.Canceled, "the caller cancelled the call")
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if left := time.Until(deadline); left < b.set.minTimeout {
+	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
+		if left := deadline.Sub(now); left < b.set.minTimeout {
 			return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded,
 				"%v are left, an attempt needs %v (min_timeout)", max(left, 0).Round(time.Microsecond), b.set.minTimeout)
 		}
@@ -106,16 +110,24 @@ func (b *Backend) admit(ctx context.Context, size int) *Failure {
 	return nil
 }
 
+// callersEnd is when the caller's time is up; zero: never.
+func callersEnd(ctx context.Context, until time.Time) time.Time {
+	if deadline, ok := ctx.Deadline(); ok && (until.IsZero() || deadline.Before(until)) {
+		return deadline
+	}
+	return until
+}
+
 // attempt makes one call.
-func (b *Backend) attempt(ctx context.Context, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	start := time.Now()
-	given, ours := b.set.timeout, true
-	if deadline, ok := ctx.Deadline(); ok {
+	given, ours, cause := b.set.timeout, true, errTimeUp
+	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
 		if left := deadline.Sub(start); left < given {
-			given, ours = left, false
+			given, ours, cause = left, false, errCallerOut
 		}
 	}
-	timed, cancel := context.WithTimeoutCause(ctx, b.set.timeout, errTimeUp)
+	timed, cancel := context.WithDeadlineCause(ctx, start.Add(given), cause)
 	defer cancel()
 
 	reply := new(wire.Frame)
@@ -126,9 +138,14 @@ func (b *Backend) attempt(ctx context.Context, p *permit, request *wire.Frame, c
 		if call != nil {
 			e.testimony, e.trailer = hear(call, e.status.Message()), call.Trailer()
 		}
-		e.timeUp = errors.Is(context.Cause(timed), errTimeUp)
-		e.callerGone = ctx.Err() != nil && !e.timeUp
-		e.callerLate = errors.Is(ctx.Err(), context.DeadlineExceeded)
+		switch cause := context.Cause(timed); {
+		case errors.Is(cause, errTimeUp):
+			e.timeUp = true
+		case errors.Is(cause, errCallerOut), errors.Is(cause, context.DeadlineExceeded):
+			e.callerGone, e.callerLate = true, true
+		case cause != nil:
+			e.callerGone = true
+		}
 		return nil, Verdict{}, b.judge(e)
 	}
 	b.tempo.answered(time.Since(start))

@@ -28,7 +28,7 @@ func TestInferAnswers(t *testing.T) {
 	b := dial(t, digitsConfig(server.Addr()), Options{Observer: watch})
 
 	var evidence []router.Evidence
-	answer, err := b.Infer(t.Context(), wire.NewFrame(digitsRequest(t, 3)), func(r *wire.Response) Verdict {
+	answer, err := b.Infer(t.Context(), time.Time{}, wire.NewFrame(digitsRequest(t, 3)), func(r *wire.Response) Verdict {
 		var v Verdict
 		evidence, v = b.Card().Evidence("primary", r, 3, candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB, 0)
 		return v

@@ -63,6 +63,7 @@ func backendDefaults(backend *candorv1.Backend) {
 	fillDuration(&backend.Timeout, 5*time.Second)
 	fillDuration(&backend.MinTimeout, 5*time.Millisecond)
 	fill(&backend.MaxInFlight, 256)
+	fill(&backend.Connections, 4)
 	if backend.Breaker == nil {
 		backend.Breaker = &candorv1.BreakerConfig{}
 	}

@@ -14,11 +14,15 @@ import (
 // answer makes the reply: the primary's response with the rows of others spliced in, and the metadata appended. A client that
 // can't tell a withheld row from a real one gets an error instead, beside the Reply that holds the typed predictions.
 func (g *Gateway) answer(c *call) (*Reply, error) {
-	reply := &Reply{PredictionID: c.id.String(), Predictions: g.predictions(c)}
-	if err := c.withheld(); err != nil && !c.ask.aware {
+	reply := &Reply{PredictionID: c.idText}
+	err := c.withheld()
+	if err != nil && !c.ask.aware {
+		reply.Predictions = g.predictions(c)
 		return reply, err
 	}
-	var err error
+	if c.told {
+		reply.Predictions = g.predictions(c)
+	}
 	if c.response != nil {
 		reply.Frame, err = c.rewritten()
 	} else {
@@ -98,12 +102,12 @@ func (c *call) built() (*wire.Frame, error) {
 		}
 		outputs = append(outputs, t)
 	}
-	data, err := wire.BuildResponse(c.model.name, c.model.backendCfg.GetVersion(), c.req.ID, c.params(),
+	data, err := wire.BuildResponse(c.model.name, c.model.backendCfg.GetVersion(), c.req.ID, nil,
 		append(outputs, c.metadataTensors()...), c.req.RawForm || slices.ContainsFunc(outputs, onlyRaw))
 	if err != nil {
 		return nil, err
 	}
-	return wire.NewFrame(data), nil
+	return wire.NewFrame(data, c.params()), nil
 }
 
 // onlyRaw: the protocol has no typed contents for these.

@@ -46,7 +46,7 @@ const (
 
 func callAttributes(c *call) []attribute.KeyValue {
 	return []attribute.KeyValue{
-		attribute.String(attrPrediction, c.id.String()), attribute.String(attrModel, c.model.name),
+		attribute.String(attrPrediction, c.idText), attribute.String(attrModel, c.model.name),
 		attribute.String(attrConsumer, c.who.Name), attribute.String(attrMode, short(c.model.policy.Mode.String())),
 		attribute.Int(attrRows, len(c.rows)), attribute.String(attrPolicy, digestText(c.model.digest)),
 	}

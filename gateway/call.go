@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,18 +17,21 @@ import (
 
 // call is one prediction on its way through Infer. It belongs to one goroutine.
 type call struct {
-	ctx    context.Context
-	cancel context.CancelFunc
+	// ctx ends at until, which leaves our own share of the caller's time.
+	ctx   *bounded
+	until time.Time
 
-	id    uuid.UUID
-	start time.Time
-	who   *Principal
-	model *model
-	req   *wire.Request
-	ask   asked
-	trace *callTrace
-	// typed callers get a Prediction per row, and understand every route.
-	typed bool
+	id uuid.UUID
+	// idText is id as people and messages write it.
+	idText string
+	start  time.Time
+	who    *Principal
+	model  *model
+	req    *wire.Request
+	ask    asked
+	trace  callTrace
+	// told callers get a Prediction per row.
+	told bool
 
 	rows []row
 	// stages in the order in which they were asked; index 0 is the primary.
@@ -39,6 +41,11 @@ type call struct {
 	failure  *backend.Failure
 	record   *candorv1.Record
 	items    []review.Item
+
+	// What most calls need, in one piece with the call: one row, one stage.
+	oneRow   [1]row
+	oneStage [1]fallback.Stage
+	oneNote  [1]stageEvidence
 }
 
 // asked is what the client named among the outputs, besides the model's own tensors.
@@ -88,3 +95,16 @@ func (r *row) plain() bool {
 }
 
 func (c *call) traceID() trace.TraceID { return c.trace.traceID() }
+
+// end gives back what the call took. What a stage that was cut off may still look at is left to the garbage collector.
+func (c *call) end() {
+	c.ctx.stop()
+	if c.response != nil {
+		c.response.Free()
+		c.response = nil
+	}
+	if len(c.stages) == 1 && len(c.items) == 0 {
+		c.req.Free()
+		c.req = nil
+	}
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/candor-gateway/candor/backend"
 	"github.com/candor-gateway/candor/fallback"
@@ -22,7 +23,7 @@ func (g *Gateway) fallBack(c *call) {
 	if len(rows) == 0 {
 		return
 	}
-	result := c.model.ensemble.Run(c.ctx, rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
+	result := c.model.ensemble.Run(c.ctx.timed(), rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
 		return g.askMember(ctx, c, name, rows)
 	})
 	base := len(c.stages)
@@ -71,7 +72,7 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		return v
 	}
 	ctx = c.trace.attempt(ctx, name, candorv1.StepKind_STEP_KIND_MEMBER)
-	answer, err := b.Infer(ctx, request, check)
+	answer, err := b.Infer(ctx, time.Time{}, request, check)
 	if err != nil {
 		var f *backend.Failure
 		reply.Evidence = nil

@@ -22,7 +22,7 @@ func (g *Gateway) checkLimits(c *call) {
 		}
 		r.action = c.model.actionOf(r.answer.Label, r.answer.Value)
 		if r.action != "" && g.gate.Covers(r.action, c.model.name, c.who.Name) {
-			ask = append(ask, limits.Answer{Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.id.String()})
+			ask = append(ask, limits.Answer{Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText})
 			asking = append(asking, i)
 		}
 	}

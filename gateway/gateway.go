@@ -49,6 +49,7 @@ type Gateway struct {
 	metrics    *metrics
 	tracing    *tracing
 	registry   *prometheus.Registry
+	gap        gap
 	// tripped wakes the sender of alerts.
 	tripped chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.

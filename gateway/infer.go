@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -17,8 +16,10 @@ import (
 // Caller is who calls, as the transport authenticated them, and how they read the answer.
 type Caller struct {
 	Principal *Principal
-	// Typed callers get Reply.Predictions and understand every route.
-	Typed bool
+	// Told callers get Reply.Predictions with every answer; the others with errors that tell of withheld rows.
+	Told bool
+	// Aware callers understand every route, whatever they name among the outputs.
+	Aware bool
 }
 
 // Reply is what leaves for a prediction.
@@ -26,12 +27,11 @@ type Reply struct {
 	PredictionID string
 	// Frame is the encoded ModelInferResponse, to be sent once. It shares memory with what the backend answered.
 	Frame *wire.Frame
-	// Predictions, one per row; nil when the call failed before rows were decided.
+	// Predictions, one per row, for callers who are told; nil when the call failed before rows were decided.
 	Predictions []*candorv1.Prediction
 }
 
-// Infer is the request path. data is an encoded ModelInferRequest; the caller doesn't free it: when Infer returns, a stage that
-// was cut off may still look at it.
+// Infer is the request path. data is an encoded ModelInferRequest, which it takes over.
 // The error is an *Error. Beside one of a call that was admitted stands a Reply without a Frame, with Predictions only when the
 // error tells of withheld rows. Whatever happens, what the reply says about a deferred, withheld or fallback row is durable
 // before Infer returns.
@@ -44,19 +44,19 @@ func (g *Gateway) Infer(ctx context.Context, who Caller, data *wire.Frame) (*Rep
 		g.metrics.countRefused(err)
 		return nil, err
 	}
-	defer c.cancel()
+	defer c.end()
 	defer g.observe(c)
 
 	if err := g.askPrimary(c); err != nil {
 		g.recordRefused(c)
-		return &Reply{PredictionID: c.id.String()}, g.named(c, err)
+		return &Reply{PredictionID: c.idText}, g.named(c, err)
 	}
 	g.decide(c)
 	g.fallBack(c)
 	g.checkLimits(c)
 	g.deferRows(c)
 	if err := g.recordCall(c); err != nil {
-		return &Reply{PredictionID: c.id.String()}, g.named(c, err)
+		return &Reply{PredictionID: c.idText}, g.named(c, err)
 	}
 	reply, err := g.answer(c)
 	if err != nil {
@@ -72,7 +72,7 @@ func (g *Gateway) named(c *call, err error) error {
 		return err
 	}
 	c.trace.fail(e)
-	e.with("prediction_id", c.id.String())
+	e.with("prediction_id", c.idText)
 	if id := c.traceID(); id.IsValid() {
 		e.with("trace_id", id.String())
 	}
@@ -104,7 +104,7 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	if err != nil {
 		return nil, fromWire(err)
 	}
-	asked, err := askedFor(req, m, who.Typed)
+	asked, err := askedFor(req, m, who.Aware)
 	if err != nil {
 		return nil, err
 	}
@@ -120,13 +120,14 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 			"%v are left, and a prediction of %q needs %v; send a longer deadline", left.Round(time.Millisecond), m.name, least).
 			with("left_ms", millis(left)).with("needed_ms", millis(least))
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "no randomness for an id")
+	c := &call{id: newID(), start: start, who: who.Principal, model: m, req: req, ask: asked, told: who.Told, until: deadline.Add(-own)}
+	c.idText = c.id.String()
+	c.ctx = &bounded{Context: ctx, until: c.until}
+	c.stages = c.oneStage[:0]
+	if c.rows = c.oneRow[:]; rows > 1 {
+		c.rows = make([]row, rows)
 	}
-	c := &call{id: id, start: start, who: who.Principal, model: m, req: req, ask: asked, typed: who.Typed, rows: make([]row, rows)}
-	c.ctx, c.cancel = context.WithDeadline(ctx, deadline.Add(-own))
-	c.trace = g.tracing.begin(ctx, c)
+	g.tracing.begin(ctx, &c.trace)
 	return c, nil
 }
 

@@ -42,7 +42,7 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 		Queue:        m.review.GetQueue(),
 		State:        candorv1.ReviewState_REVIEW_STATE_PENDING,
 		Release:      candorv1.ReleaseState_RELEASE_STATE_HELD,
-		PredictionID: c.id.String(), Row: uint32(i),
+		PredictionID: c.idText, Row: uint32(i),
 		Model: m.name, Backend: m.primary.Name(), ModelVersion: m.backendCfg.GetVersion(), Consumer: c.who.Name,
 		Reasons:      r.decision.Reasons,
 		ExpectedLoss: expectedLoss(r),

@@ -15,8 +15,9 @@ type Ledger interface {
 	// Record stores the record (its time_us is set by the ledger when 0) and the review items in ONE transaction, durable when
 	// it returns nil. On an error nothing of it is stored.
 	Record(ctx context.Context, rec *candorv1.Record, items []review.Item) error
-	// Enqueue hands a plain accept's record to the group commit. It returns at once while the bounded queue has room and
-	// waits for room otherwise, until ctx ends.
+	// Enqueue hands a plain accept's record, or that of a gap, to the group commit. It returns at once while the bounded queue
+	// has room, and waits for room otherwise until ctx ends, whose error it then answers: with a ctx that has ended it doesn't
+	// wait.
 	Enqueue(ctx context.Context, rec *candorv1.Record) error
 	// Find answers a prediction's record. Records that wait for the group commit are found too. Errors: audit.ErrNotFound.
 	Find(ctx context.Context, predictionID string) (audit.Stored, error)

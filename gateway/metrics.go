@@ -34,6 +34,12 @@ type metrics struct {
 	alertFailures    prometheus.Counter
 	recordFailures,
 	panics prometheus.Counter
+	// queueFull: records that found the group commit's queue full, by what was done then.
+	queueFull *prometheus.CounterVec
+
+	// What every call counts, bound to its labels: looking labels up costs more than counting. Read-only after newMetrics.
+	ofModel   map[string]*modelMetrics
+	ofBackend map[string]backendMetrics
 }
 
 // buckets in seconds: from what a hop on one machine takes to the longest deadlines that anybody sets.
@@ -60,11 +66,17 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		age:              prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
 		alertFailures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
 		recordFailures:   prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
-		panics:           prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
+		queueFull:        counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
+		ofModel:          map[string]*modelMetrics{}, ofBackend: map[string]backendMetrics{},
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
-		m.finals, m.age, m.alertFailures, m.recordFailures, m.panics)
+		m.finals, m.age, m.alertFailures, m.recordFailures, m.panics, m.queueFull)
+	for name := range cfg.GetModels() {
+		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name))
+	}
 	for name, b := range cfg.GetBackends() {
+		m.ofBackend[name] = backendMetrics{ok: m.attempts.WithLabelValues(name, "ok"), seconds: m.attemptTime.WithLabelValues(name)}
 		m.age.WithLabelValues(name, b.GetVersion()).Set(float64(b.GetCard().GetCreatedAt().GetSeconds()))
 	}
 	for name := range cfg.GetLimits() {
@@ -111,15 +123,16 @@ func (c *limitCollector) Collect(ch chan<- prometheus.Metric) {
 
 // Attempt and BreakerChanged make metrics a backend.Observer.
 func (m *metrics) Attempt(_ context.Context, a backend.Attempt) {
-	result := "ok"
+	b := m.ofBackend[a.Backend]
+	b.seconds.Observe(a.Duration.Seconds())
 	switch {
 	case a.Failure != nil:
-		result = a.Failure.Class.String()
+		m.attempts.WithLabelValues(a.Backend, a.Failure.Class.String()).Inc()
 	case a.Verdict.BadRows > 0:
-		result = "contract"
+		m.attempts.WithLabelValues(a.Backend, "contract").Inc()
+	default:
+		b.ok.Inc()
 	}
-	m.attempts.WithLabelValues(a.Backend, result).Inc()
-	m.attemptTime.WithLabelValues(a.Backend).Observe(a.Duration.Seconds())
 }
 
 func (m *metrics) BreakerChanged(name string, _, to candorv1.BreakerState) {
@@ -128,8 +141,8 @@ func (m *metrics) BreakerChanged(name string, _, to candorv1.BreakerState) {
 
 // count counts a call that has ended.
 func (m *metrics) count(c *call, failed *Error) {
-	name := c.model.name
-	m.seconds.WithLabelValues(name).Observe(time.Since(c.start).Seconds())
+	name, bound := c.model.name, m.ofModel[c.model.name]
+	bound.seconds.Observe(time.Since(c.start).Seconds())
 	if failed != nil {
 		m.errors.WithLabelValues(name, shortReason(failed.Reason)).Inc()
 	}
@@ -138,11 +151,17 @@ func (m *metrics) count(c *call, failed *Error) {
 	}
 	for i := range c.rows {
 		r := &c.rows[i]
-		m.decisions.WithLabelValues(name, short(r.decision.Route.String()), short(r.applied.String())).Inc()
+		bound.decisions.inc(int(r.decision.Route)*routes+int(r.applied), func() prometheus.Counter {
+			return m.decisions.WithLabelValues(name, routeName(r.decision.Route), routeName(r.applied))
+		})
 		for _, why := range r.decision.Reasons {
-			m.reasons.WithLabelValues(name, short(why.String())).Inc()
+			bound.reasons.inc(int(why), func() prometheus.Counter { return m.reasons.WithLabelValues(name, reasonName(why)) })
 		}
-		if by := c.answeredBy(r); by != "" {
+		switch by := c.answeredBy(r); {
+		case by == "":
+		case r.answeredBy == 0:
+			bound.primary.inc(0, func() prometheus.Counter { return m.answers.WithLabelValues(name, by) })
+		default:
 			m.answers.WithLabelValues(name, by).Inc()
 		}
 	}

@@ -32,6 +32,8 @@ type model struct {
 	fills          []fill
 	kind           candorv1.ScoreKind
 	unit           string
+	// params are those of the response that are the same for every call, encoded.
+	params []byte
 }
 
 // fill is how one output tensor of the primary is filled from an answer that is not the primary's.
@@ -77,6 +79,7 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 	if f := mc.GetPolicy().GetFallback(); f != nil {
 		m.ensemble = newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Method)
 	}
+	m.params = m.constantParams()
 	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), spec)
 	if err != nil {
 		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // enumPrefixes are what buf's style puts before the values of an enum; people read and write the rest.
@@ -21,6 +23,26 @@ func short(name string) string {
 		}
 	}
 	return name
+}
+
+// Short names of the enums that every call tells, made once: asking the generated code walks its descriptor.
+var (
+	routeNames  = shortNames(candorv1.Route_name)
+	reasonNames = shortNames(candorv1.Reason_name)
+	stateNames  = shortNames(candorv1.AnswerState_name)
+)
+
+func routeName(r candorv1.Route) string       { return routeNames[int32(r)] }
+func reasonName(r candorv1.Reason) string     { return reasonNames[int32(r)] }
+func stateName(s candorv1.AnswerState) string { return stateNames[int32(s)] }
+
+// shortNames are the short names of an enum by number.
+func shortNames(names map[int32]string) map[int32]string {
+	out := make(map[int32]string, len(names))
+	for n, name := range names {
+		out[n] = short(name)
+	}
+	return out
 }
 
 func digestText(d []byte) string { return hex.EncodeToString(d) }

@@ -60,8 +60,9 @@ type oipServer struct {
 }
 
 func (s *oipServer) modelInfer(ctx context.Context, in *wire.Frame) (*wire.Frame, error) {
-	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx)}, in)
-	if reply != nil {
+	told := wantsTrailers(ctx)
+	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx), Told: told}, in)
+	if reply != nil && (told || err != nil) {
 		setTrailer(ctx, reply, err)
 	}
 	if err != nil {
@@ -70,7 +71,17 @@ func (s *oipServer) modelInfer(ctx context.Context, in *wire.Frame) (*wire.Frame
 	return reply.Frame, nil
 }
 
+// wantsTrailers: a successful answer has all that matters in its parameters. Trailers that change with every call cost both
+// sides more than everything else that is said about a prediction (docs/adr/0014), so whoever reads them asks for them.
+func wantsTrailers(ctx context.Context) bool {
+	return slices.Contains(metadata.ValueFromIncomingContext(ctx, headerTrailers), wantPrediction)
+}
+
 const (
+	// headerTrailers is the request's metadata by which a caller asks for what wantPrediction names.
+	headerTrailers = "candor-trailers"
+	wantPrediction = "prediction"
+
 	trailerID         = "candor-prediction-id"
 	trailerPrediction = "candor-prediction-bin"
 	// maxTrailers is the most that all trailers together may take after base64: gRPC's Python and C++ clients refuse more than

@@ -38,8 +38,8 @@ var metadataOutputs = []struct {
 }
 
 // askedFor reads what the client named among the outputs.
-func askedFor(req *wire.Request, m *model, typed bool) (asked, error) {
-	a := asked{aware: typed}
+func askedFor(req *wire.Request, m *model, aware bool) (asked, error) {
+	a := asked{aware: aware}
 	named := false
 	for i, o := range req.Outputs {
 		if !isOurs(o.Name) {
@@ -80,52 +80,61 @@ func metadataNames() string {
 	return strings.Join(names, ", ")
 }
 
-// params are the response parameters; docs/metadata.md is their table. Only bool, int64 and string survive every dialect.
-func (c *call) params() []wire.Param {
-	p := []wire.Param{
-		wire.StringParam("candor_prediction_id", c.id.String()),
-		wire.StringParam("candor_mode", short(c.model.policy.Mode.String())),
-		wire.StringParam("candor_model_created_at", c.model.created().UTC().Format(time.RFC3339)),
-		wire.StringParam("candor_policy", digestText(c.model.digest)),
+// constantParams are the response parameters that are the same for every call of a model, encoded.
+func (m *model) constantParams() []byte {
+	var b []byte
+	for _, p := range []wire.Param{
+		wire.StringParam("candor_mode", short(m.policy.Mode.String())),
+		wire.StringParam("candor_model_created_at", m.created().UTC().Format(time.RFC3339)),
+		wire.StringParam("candor_policy", digestText(m.digest)),
+	} {
+		b = wire.AppendParam(b, p)
 	}
+	return b
+}
+
+// paramsSize has room for the parameters of most calls, in bytes, and for what is appended behind them.
+const paramsSize = 768
+
+// params are the response parameters, encoded; docs/metadata.md is their table. Only bool, int64 and string survive every
+// dialect.
+func (c *call) params() []byte {
+	b := append(make([]byte, 0, paramsSize), c.model.params...)
+	b = wire.AppendParam(b, wire.StringParam("candor_prediction_id", c.idText))
 	if len(c.rows) > 1 {
-		counts := map[candorv1.Route]int64{}
+		var counts [candorv1.Route_ROUTE_REJECT + 1]int64
 		for i := range c.rows {
 			counts[c.rows[i].decision.Route]++
 		}
 		for _, r := range []candorv1.Route{
 			candorv1.Route_ROUTE_ACCEPT, candorv1.Route_ROUTE_FALLBACK, candorv1.Route_ROUTE_DEFER, candorv1.Route_ROUTE_REJECT,
 		} {
-			p = append(p, wire.Int64Param("candor_rows_"+strings.ToLower(short(r.String())), counts[r]))
+			b = wire.AppendParam(b, wire.Int64Param("candor_rows_"+strings.ToLower(routeName(r)), counts[r]))
 		}
-		return p
+		return b
 	}
 	r := &c.rows[0]
-	p = append(p,
-		wire.StringParam("candor_route", short(r.decision.Route.String())),
-		wire.StringParam("candor_reasons", reasonsText(r.decision.Reasons)),
-		wire.StringParam("candor_answered_by", c.answeredBy(r)),
-		wire.StringParam("candor_state", short(r.state.String())),
-	)
+	b = wire.AppendParam(b, wire.StringParam("candor_route", routeName(r.decision.Route)))
+	b = wire.AppendParam(b, wire.StringParam("candor_reasons", reasonsText(r.decision.Reasons)))
+	b = wire.AppendParam(b, wire.StringParam("candor_answered_by", c.answeredBy(r)))
+	b = wire.AppendParam(b, wire.StringParam("candor_state", stateName(r.state)))
 	if v := ppm(r.decision.Confidence); v != nil {
-		p = append(p, wire.Int64Param("candor_confidence_ppm", int64(*v)))
+		b = wire.AppendParam(b, wire.Int64Param("candor_confidence_ppm", int64(*v)))
 	}
 	if v := ppm(r.decision.Threshold); v != nil {
-		p = append(p, wire.Int64Param("candor_threshold_ppm", int64(*v)))
+		b = wire.AppendParam(b, wire.Int64Param("candor_threshold_ppm", int64(*v)))
 	}
-	if r.itemID != "" {
-		p = append(p, wire.StringParam("candor_review_item", review.Name(r.itemID)))
+	for _, p := range [...]wire.Param{
+		wire.StringParam("candor_review_item", review.Name(r.itemID)),
+		wire.StringParam("candor_action", r.action),
+		wire.StringParam("candor_limit", r.limit),
+		wire.StringParam("candor_fault", r.fault(c)),
+	} {
+		if p.Str != "" {
+			b = wire.AppendParam(b, p)
+		}
 	}
-	if r.action != "" {
-		p = append(p, wire.StringParam("candor_action", r.action))
-	}
-	if r.limit != "" {
-		p = append(p, wire.StringParam("candor_limit", r.limit))
-	}
-	if f := r.fault(c); f != "" {
-		p = append(p, wire.StringParam("candor_fault", f))
-	}
-	return p
+	return b
 }
 
 // fault says for people what was wrong with the primary's answer; empty: nothing.
@@ -153,11 +162,11 @@ func (c *call) metadataTensors() []wire.TensorData {
 			r := &c.rows[i]
 			switch name {
 			case tensorRoute:
-				t.Texts = append(t.Texts, []byte(short(r.decision.Route.String())))
+				t.Texts = append(t.Texts, []byte(routeName(r.decision.Route)))
 			case tensorAnsweredBy:
 				t.Texts = append(t.Texts, []byte(c.answeredBy(r)))
 			case tensorDecisionID:
-				t.Texts = append(t.Texts, []byte(decisionID(c.id.String(), i, c.model.card.ScoreOutput())))
+				t.Texts = append(t.Texts, []byte(decisionID(c.idText, i, c.model.card.ScoreOutput())))
 			case tensorConfidence:
 				t.Datatype = wire.FP32
 				v := math.NaN()
@@ -178,9 +187,15 @@ func decisionID(prediction string, row int, output string) string {
 }
 
 func reasonsText(reasons []candorv1.Reason) string {
+	switch len(reasons) {
+	case 0:
+		return ""
+	case 1:
+		return reasonName(reasons[0])
+	}
 	names := make([]string, len(reasons))
 	for i, r := range reasons {
-		names[i] = short(r.String())
+		names[i] = reasonName(r)
 	}
 	return strings.Join(names, ",")
 }

@@ -44,7 +44,7 @@ func (s *predictionService) predict(ctx context.Context, in *wire.Frame) (*wire.
 	if err != nil {
 		return nil, fromWire(err)
 	}
-	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx), Typed: true}, request)
+	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx), Told: true, Aware: true}, request)
 	if reply != nil {
 		setTrailer(ctx, &Reply{PredictionID: reply.PredictionID}, err)
 	}

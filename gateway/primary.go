@@ -21,12 +21,9 @@ const primaryShareDiv = 2
 // askPrimary calls the primary and makes one Evidence per row. Its error ends the call: the client's own fault, or nobody
 // left to ask.
 func (g *Gateway) askPrimary(c *call) error {
-	ctx := c.ctx
+	until := c.until
 	if c.model.ensemble != nil {
-		deadline, _ := ctx.Deadline()
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/primaryShareDiv)
-		defer cancel()
+		until = c.start.Add(until.Sub(c.start) / primaryShareDiv)
 	}
 	b := c.model.primary
 	began := time.Now()
@@ -36,8 +33,8 @@ func (g *Gateway) askPrimary(c *call) error {
 		evidence, v = b.Card().Evidence(b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
 		return v
 	}
-	ctx = c.trace.attempt(ctx, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, c.req.Forward(c.forward(b)), check)
+	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	answer, err := b.Infer(ctx, until, c.req.Forward(c.forward(b)), check)
 	stage := fallback.Stage{
 		Kind: candorv1.StepKind_STEP_KIND_PRIMARY, Name: b.Name(), Version: c.model.backendCfg.GetVersion(),
 		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,

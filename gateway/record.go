@@ -23,20 +23,20 @@ func (g *Gateway) recordCall(c *call) error {
 	for i := range c.rows {
 		plain = plain && c.rows[i].plain()
 	}
-	// The client may have gone; what was decided and leased is recorded all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), recordTimeout)
-	defer cancel()
 	var err error
 	if plain {
-		err = g.ledger.Enqueue(ctx, c.record)
+		err = g.enqueue(c.record)
 	} else {
+		// The client may have gone; what was decided and leased is recorded all the same.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), recordTimeout)
+		defer cancel()
 		err = g.ledger.Record(ctx, c.record, c.items)
 	}
 	if err == nil {
 		return nil
 	}
 	g.refund(c)
-	g.log.ErrorContext(ctx, "the decision could not be recorded", slog.String("prediction_id", c.id.String()), slog.Any("error", err))
+	g.log.ErrorContext(c.ctx, "the decision could not be recorded", slog.String("prediction_id", c.idText), slog.Any("error", err))
 	g.metrics.recordFailures.Inc()
 	return storeUnavailable()
 }
@@ -54,11 +54,9 @@ func (g *Gateway) recordRefused(c *call) {
 		r.state = candorv1.AnswerState_ANSWER_STATE_WITHHELD
 	}
 	c.record = g.recordOf(c)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), recordTimeout)
-	defer cancel()
-	if err := g.ledger.Enqueue(ctx, c.record); err != nil {
+	if err := g.enqueue(c.record); err != nil {
 		g.metrics.recordFailures.Inc()
-		g.log.ErrorContext(ctx, "a refused call could not be recorded", slog.String("prediction_id", c.id.String()), slog.Any("error", err))
+		g.log.ErrorContext(c.ctx, "a refused call could not be recorded", slog.String("prediction_id", c.idText), slog.Any("error", err))
 	}
 }
 

@@ -48,12 +48,21 @@ func (c *call) note(index int, s fallback.Stage) {
 	for j, ev := range s.Evidence {
 		if len(ev.Faults) == 0 {
 			r := &c.rows[s.Rows[j]]
+			if r.stageEvidence == nil && len(c.rows) == 1 {
+				r.stageEvidence = c.oneNote[:0]
+			}
 			r.stageEvidence = append(r.stageEvidence, stageEvidence{index, ev})
 		}
 	}
 }
 
+// firstRow is all rows of most calls; nobody changes it.
+var firstRow = []int{0}
+
 func allRows(n int) []int {
+	if n == 1 {
+		return firstRow
+	}
 	rows := make([]int, n)
 	for i := range rows {
 		rows[i] = i

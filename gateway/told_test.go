@@ -35,6 +35,21 @@ func TestTheIDComesWithErrors(t *testing.T) {
 	}
 }
 
+// Trailers of a successful answer come to those who ask; errors bring theirs to all.
+func TestTrailersAreAskedFor(t *testing.T) {
+	w := start(t)
+	for _, tc := range []struct {
+		row   [4]float32
+		fails bool
+	}{{sureRow, false}, {deferredRow, true}} {
+		var trailer metadata.MD
+		_, err := inference.NewGRPCInferenceServiceClient(w.conn).ModelInfer(bounded(t, ""), request([][4]float32{tc.row}), grpc.Trailer(&trailer))
+		if (err != nil) != tc.fails || len(trailer.Get("candor-prediction-id")) > 0 != tc.fails || len(trailer.Get("candor-prediction-bin")) > 0 != tc.fails {
+			t.Errorf("row %v: %v, trailers %v", tc.row, err, trailer)
+		}
+	}
+}
+
 // A gateway that exports nothing hands the caller's trace on: the model servers' spans hang below the caller's.
 func TestTracePassesThrough(t *testing.T) {
 	const theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"

@@ -41,7 +41,9 @@ func newTracing(cfg *candorv1.Telemetry, exporters []sdktrace.SpanExporter) *tra
 		opts = append(opts, sdktrace.WithBatcher(e))
 	}
 	p := sdktrace.NewTracerProvider(opts...)
-	return &tracing{provider: p, tracer: p.Tracer("github.com/candor-gateway/candor/gateway"), ratio: cfg.GetSampleRatio()}
+	return &tracing{
+		provider: p, tracer: p.Tracer("github.com/candor-gateway/candor/gateway"), ratio: cfg.GetSampleRatio(),
+	}
 }
 
 // closeTimeout bounds how long the last spans may take to leave.
@@ -70,6 +72,7 @@ type callTrace struct {
 
 	mu       sync.Mutex
 	attempts []attemptSpan
+	one      [1]attemptSpan
 }
 
 // attemptSpan is the span of one call to a model server, whose id went out before the call.
@@ -80,18 +83,17 @@ type attemptSpan struct {
 }
 
 // begin allocates the ids of a call, and joins the caller's trace if there is one.
-func (t *tracing) begin(ctx context.Context, _ *call) *callTrace {
-	ct := &callTrace{t: t, parent: incoming(ctx)}
+func (t *tracing) begin(ctx context.Context, ct *callTrace) {
+	ct.t, ct.parent = t, incoming(ctx)
 	ct.trace, ct.sampled = ct.parent.TraceID(), ct.parent.IsSampled()
 	if t.provider == nil {
-		return ct
+		return
 	}
 	ct.span = newSpanID()
 	if !ct.trace.IsValid() {
 		ct.trace = newTraceID()
 		ct.sampled = rand.Float64() < t.ratio
 	}
-	return ct
 }
 
 func (ct *callTrace) traceID() trace.TraceID { return ct.trace }
@@ -126,6 +128,9 @@ func (ct *callTrace) attempt(ctx context.Context, backend string, _ candorv1.Ste
 	}
 	span := newSpanID()
 	ct.mu.Lock()
+	if ct.attempts == nil {
+		ct.attempts = ct.one[:0]
+	}
 	ct.attempts = append(ct.attempts, attemptSpan{backend: backend, span: span, start: time.Now()})
 	ct.mu.Unlock()
 	return metadata.AppendToOutgoingContext(ctx, traceparentKey, traceparent(ct.trace, span, ct.sampled))

@@ -45,6 +45,14 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 		}
 	})
 	wg.Go(func() { g.every(ctx, alertEvery, g.tripped, g.sendAlerts) })
+	wg.Go(func() {
+		<-ctx.Done()
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+		defer cancel()
+		if err := g.gap.tell(closing, g); err != nil {
+			g.log.ErrorContext(ctx, "the decision log has a gap that it doesn't know of", slog.Any("error", err))
+		}
+	})
 	return &wg
 }
 

@@ -261,6 +261,7 @@ func (w *world) infer(ctx context.Context, req *inference.ModelInferRequest) ans
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	ctx = metadata.AppendToOutgoingContext(ctx, "candor-trailers", "prediction")
 	var a answer
 	a.resp, a.err = inference.NewGRPCInferenceServiceClient(w.conn).ModelInfer(ctx, req, grpc.Trailer(&a.trailer))
 	if v := a.trailer.Get("candor-prediction-bin"); len(v) == 1 {

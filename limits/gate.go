@@ -31,7 +31,7 @@ var ErrClosed = errors.New("limits: the gate is closed")
 
 // Defaults of Options.
 const (
-	defaultMaxLease     = 64
+	defaultMaxLease     = 4096
 	defaultLeaseFor     = time.Second
 	defaultStoreTimeout = 5 * time.Second
 )
@@ -46,7 +46,8 @@ type Options struct {
 	// OnStoreError is told of every answer that could not wait for a limit's store any longer, because that failed or
 	// because the caller's context ended; also where nothing was withheld because the limit is a dry run.
 	OnStoreError func(limit string, err error)
-	// MaxLease is the most permits deducted at once, and so forfeited by a crash, for each limit. Default 64.
+	// MaxLease is the most permits deducted at once, and so forfeited by a crash, for each limit. Leases begin small, and grow to
+	// this only while they are used up fast. Default 4096.
 	MaxLease int64
 	// LeaseFor is how long they may be used. Default 1s.
 	LeaseFor time.Duration

@@ -11,6 +11,14 @@ import (
 // crash forfeits little where little is left.
 const leaseShare = 8
 
+// Leases begin with firstLease permits. One that was used up within fastLease of its time doubles the next: a lease costs a
+// commit, and at thousands of answers a second commits would be what a limit costs. One of which less than half was used
+// halves the next: what is leased and not used is what a crash forfeits.
+const (
+	firstLease = 64
+	fastLease  = 4
+)
+
 var errLeaseExpired = errors.New("the store took longer to answer than a lease lasts")
 
 // leases is a limit's dealings with the store about permits. At most one lease is open at a time, and at most one that is
@@ -22,7 +30,9 @@ type leases struct {
 	// cautious after a failed call, whose lease may be stored all the same and then counts as used after a restart: the next
 	// asks for one permit only.
 	cautious bool
-	call     *flight
+	// wanted is how many permits the next lease asks for; 0: firstLease.
+	wanted int64
+	call   *flight
 }
 
 // openLease is a stored lease whose permits are in hand.
@@ -71,6 +81,7 @@ func (s *leases) close() {
 	if s.open == nil {
 		return
 	}
+	s.adapt(s.open)
 	settled := s.open.Lease
 	settled.Count = s.open.used
 	settled.Until = settled.From
@@ -85,7 +96,22 @@ func (s *leases) size(remaining, most int64) int64 {
 	if s.cautious {
 		return 1
 	}
-	return max(1, min(remaining/leaseShare, most))
+	wanted := s.wanted
+	if wanted == 0 {
+		wanted = firstLease
+	}
+	return max(1, min(remaining/leaseShare, wanted, most))
+}
+
+// adapt sets what the next lease asks for by how this one was used.
+func (s *leases) adapt(l *openLease) {
+	from := l.From.UnixNano()
+	switch {
+	case l.used == l.Count && l.lastUse-from < (l.until-from)/fastLease:
+		s.wanted = max(2*l.Count, s.wanted)
+	case 2*l.used < l.Count:
+		s.wanted = max(l.Count/2, firstLease)
+	}
 }
 
 // nextID rises over restarts too, by the clock, even where the store has forgotten old leases.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -89,9 +90,14 @@ func (s *scanner) merge(p *Param, data []byte) error {
 	return c.err
 }
 
-// AppendParam appends p as an entry of the map of parameters of a request or of a response, which number it alike. Its strings
-// must be valid UTF-8.
-func AppendParam(dst []byte, p Param) []byte { return appendParam(dst, responseParameters, p) }
+// AppendParam appends p as an entry of the map of parameters of a request or of a response, which number it alike. What isn't
+// UTF-8 in its strings is replaced by U+FFFD, since no client would accept the message.
+func AppendParam(dst []byte, p Param) []byte {
+	if !utf8.ValidString(p.Key) || !utf8.ValidString(p.Str) {
+		p.Key, p.Str = strings.ToValidUTF8(p.Key, "\ufffd"), strings.ToValidUTF8(p.Str, "\ufffd")
+	}
+	return appendParam(dst, responseParameters, p)
+}
 
 // appendParam appends p as an entry of the map field num.
 func appendParam(dst []byte, num protowire.Number, p Param) []byte {

@@ -17,8 +17,9 @@ type Rewrite struct {
 	StripParams func(key string) bool
 	// Splices replace rows of tensors. Of two for the same row of an output, the later counts.
 	Splices []Splice
-	// AppendParams are added; one with a key that the response has replaces it.
-	AppendParams []Param
+	// AppendParams are added, encoded by [AppendParam]; one with a key that the response has replaces it. Rewrite appends to
+	// what has room behind it.
+	AppendParams []byte
 	// AppendOutputs are added in the form that the response has: raw if it has raw_output_contents, else typed.
 	AppendOutputs []TensorData
 }
@@ -86,7 +87,7 @@ func (w *Rewrite) stripsParam(key string) bool { return w.StripParams != nil && 
 
 // appended returns the fields that follow what stays of the response.
 func (r *Response) appended(w Rewrite) ([]byte, error) {
-	var tail []byte
+	tail := w.AppendParams
 	if w.Model != nil && *w.Model != r.ModelName {
 		if err := text(*w.Model); err != nil {
 			return nil, within("model_name", -1, err)
@@ -98,12 +99,6 @@ func (r *Response) appended(w Rewrite) ([]byte, error) {
 			return nil, within("model_version", -1, err)
 		}
 		tail = appendBytes(tail, responseModelVersion, *w.Version)
-	}
-	if err := checkParams(w.AppendParams); err != nil {
-		return nil, err
-	}
-	for _, p := range w.AppendParams {
-		tail = appendParam(tail, responseParameters, p)
 	}
 	return appendTensors(tail, "outputs", w.AppendOutputs, responseOutputs, responseRaw, r.RawForm)
 }

@@ -35,7 +35,7 @@ func TestRewriteFastPath(t *testing.T) {
 			Model: &model, Version: &version,
 			StripOutputs: func(string) bool { return false },
 			StripParams:  func(key string) bool { return key == "candor_route" },
-			AppendParams: []Param{StringParam("candor_route", "accept"), Int64Param("took", 7), BoolParam("b", true), {Key: "none"}},
+			AppendParams: encoded(StringParam("candor_route", "accept"), Int64Param("took", 7), BoolParam("b", true), Param{Key: "none"}),
 			AppendOutputs: []TensorData{
 				{Name: "candor_confidence", Datatype: FP32, Shape: []int64{2}, Floats: []float64{0.5, math.NaN()}},
 				{Name: "candor_route", Datatype: BYTES, Shape: []int64{2}, Texts: [][]byte{[]byte("accept"), []byte("defer")}},
@@ -74,7 +74,7 @@ func TestRewriteStrips(t *testing.T) {
 		got := rewrite(t, r, Rewrite{
 			StripOutputs: func(name string) bool { return name == "out_FP32" || name == "out_BYTES" },
 			StripParams:  isOurs,
-			AppendParams: []Param{BoolParam("candor_ours", true)},
+			AppendParams: encoded(BoolParam("candor_ours", true)),
 			Splices:      []Splice{{Output: "out_FP32", Row: 0, Rows: 2, Floats: []float64{1, 2}}},
 		})
 		want := unmarshalResponse(t, data)
@@ -186,7 +186,6 @@ func TestRewriteRefuses(t *testing.T) {
 		"numbers in texts": {Rewrite{Splices: []Splice{{Output: "t", Rows: 2, Floats: []float64{1}}}}, "outputs[1].contents.row 0"},
 		"FP16 typed":       {Rewrite{AppendOutputs: []TensorData{{Name: "h", Datatype: FP16}}}, "outputs[0].datatype"},
 		"shape and count":  {Rewrite{AppendOutputs: []TensorData{{Name: "h", Datatype: FP32, Shape: []int64{2}}}}, "outputs[0].contents"},
-		"parameter":        {Rewrite{AppendParams: []Param{StringParam("k", bad)}}, "parameters[k]"},
 		"model":            {Rewrite{Model: &bad}, "model_name"},
 		"version":          {Rewrite{Version: &bad}, "model_version"},
 	} {
@@ -201,4 +200,19 @@ func TestRewriteRefuses(t *testing.T) {
 	odd := scanResponse(t, marshal(t, &inference.ModelInferResponse{RawOutputContents: [][]byte{{}}}))
 	_, err = odd.Rewrite(Rewrite{})
 	wantField(t, err, "raw_output_contents")
+}
+
+func encoded(params ...Param) []byte {
+	var b []byte
+	for _, p := range params {
+		b = AppendParam(b, p)
+	}
+	return b
+}
+
+func TestAppendParamSendsUTF8(t *testing.T) {
+	got := unmarshalResponse(t, encoded(StringParam("k\xff", "a\xffb")))
+	if v := got.Parameters["k\ufffd"].GetStringParam(); v != "a\ufffdb" {
+		t.Errorf("got %v", got)
+	}
 }

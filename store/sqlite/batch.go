@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // transact stores plain records and runs jobs in one transaction. On nil every job has been finished; on an error none has,
@@ -43,8 +44,24 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 
 // appendPlain stores queued records. One that can never be stored is dropped, with a word in the log: nobody waits for it.
 func (t *tx) appendPlain(plain []queued) (refused uint64, err error) {
-	for i := range plain {
-		err := t.record(&plain[i].record)
+	for some := range slices.Chunk(plain, bulkRows) {
+		err := t.recordAll(some)
+		if isConstraint(err) {
+			var n uint64
+			n, err = t.recordEach(some)
+			refused += n
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return refused, nil
+}
+
+// recordEach finds the records that can't be stored, and stores the others.
+func (t *tx) recordEach(some []queued) (refused uint64, err error) {
+	for i := range some {
+		err := t.record(&some[i].record)
 		if errors.Is(err, errRecorded) {
 			refused++
 			t.w.store.log.Error("sqlite: a queued record is refused", slog.Any("error", err))

@@ -58,7 +58,8 @@ func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review
 }
 
 // Enqueue leaves a prediction's record to the group commit: durable within MaxLinger and one commit, as long as the process
-// lives. It waits while the queue is full, until ctx ends. rec may be used again once it has returned; time_us is filled in.
+// lives. It waits while the queue is full, until ctx ends: not at all when ctx has ended. rec is a prediction's or a
+// gap's, and may be used again once it has returned; time_us is filled in.
 func (s *Store) Enqueue(ctx context.Context, rec *candorv1.Record) error {
 	const doing = "sqlite: queue a record"
 	if s.writer == nil {
@@ -76,7 +77,7 @@ func (s *Store) Enqueue(ctx context.Context, rec *candorv1.Record) error {
 
 func (s *Store) prepare(rec *candorv1.Record) (record, error) {
 	p := rec.GetPrediction()
-	if p == nil {
+	if p == nil && rec.GetGap() == nil {
 		return record{}, errors.New("record.prediction is unset: verdicts, limits and outcomes have methods of their own")
 	}
 	if rec.TimeUs == 0 {

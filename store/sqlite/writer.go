@@ -34,6 +34,7 @@ type writer struct {
 	chain      audit.Chain
 	mark       int64 // high-water mark of the last commit, µs
 	kinds      map[kindKey]int64
+	bulks      bulks
 	retry      []queued
 	backoff    time.Duration
 	behind     bool // records that were queued before the batch aren't in it
@@ -83,7 +84,7 @@ func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	w := &writer{
-		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[kindKey]int64{},
+		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[kindKey]int64{}, bulks: newBulks(),
 		linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: make(chan queued, opts.QueueRecords),
 		stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
 	}

@@ -404,6 +404,62 @@ func (OnTrip) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
+type OnFull int32
+
+const (
+	// As ON_FULL_WAIT.
+	OnFull_ON_FULL_UNSPECIFIED OnFull = 0
+	// The answer waits for room, at most 5 s; then it is withheld as with refuse.
+	OnFull_ON_FULL_WAIT OnFull = 1
+	// The answer is withheld at once: UNAVAILABLE, STORE_UNAVAILABLE, with advice when to retry.
+	OnFull_ON_FULL_REFUSE OnFull = 2
+	// The answer leaves without a record. The log gets one that says how many are missing, and from when to when.
+	OnFull_ON_FULL_DROP OnFull = 3
+)
+
+// Enum value maps for OnFull.
+var (
+	OnFull_name = map[int32]string{
+		0: "ON_FULL_UNSPECIFIED",
+		1: "ON_FULL_WAIT",
+		2: "ON_FULL_REFUSE",
+		3: "ON_FULL_DROP",
+	}
+	OnFull_value = map[string]int32{
+		"ON_FULL_UNSPECIFIED": 0,
+		"ON_FULL_WAIT":        1,
+		"ON_FULL_REFUSE":      2,
+		"ON_FULL_DROP":        3,
+	}
+)
+
+func (x OnFull) Enum() *OnFull {
+	p := new(OnFull)
+	*p = x
+	return p
+}
+
+func (x OnFull) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnFull) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+}
+
+func (OnFull) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[7]
+}
+
+func (x OnFull) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnFull.Descriptor instead.
+func (OnFull) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+}
+
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
 // and begin with a letter or digit.
 type Config struct {
@@ -2880,10 +2936,12 @@ type Audit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Plain accepts, too, wait until their record is durable.
 	Strict bool `protobuf:"varint,1,opt,name=strict,proto3" json:"strict,omitempty"`
-	// Records that may wait for the group commit; more make their callers wait. Default 4096.
+	// Records that may wait for the group commit; on_full says what happens to more. Default 4096.
 	QueueRecords *uint32 `protobuf:"varint,2,opt,name=queue_records,json=queueRecords,proto3,oneof" json:"queue_records,omitempty"`
 	// The longest a plain accept's record may wait: the loss window of a crash. Default 20ms.
-	MaxLinger     *durationpb.Duration `protobuf:"bytes,3,opt,name=max_linger,json=maxLinger,proto3" json:"max_linger,omitempty"`
+	MaxLinger *durationpb.Duration `protobuf:"bytes,3,opt,name=max_linger,json=maxLinger,proto3" json:"max_linger,omitempty"`
+	// What happens to a plain accept whose record finds the queue full. It is counted, whatever it is. Default wait.
+	OnFull        OnFull `protobuf:"varint,4,opt,name=on_full,json=onFull,proto3,enum=candor.v1.OnFull" json:"on_full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2937,6 +2995,13 @@ func (x *Audit) GetMaxLinger() *durationpb.Duration {
 		return x.MaxLinger
 	}
 	return nil
+}
+
+func (x *Audit) GetOnFull() OnFull {
+	if x != nil {
+		return x.OnFull
+	}
+	return OnFull_ON_FULL_UNSPECIFIED
 }
 
 type Retention struct {
@@ -3289,12 +3354,13 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01R\bmaxCount\x124\n" +
 	"\aon_trip\x18\x06 \x01(\x0e2\x11.candor.v1.OnTripB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onTrip\x12\x17\n" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x12%\n" +
-	"\awebhook\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\awebhook\"\xa8\x01\n" +
+	"\awebhook\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\awebhook\"\xde\x01\n" +
 	"\x05Audit\x12\x16\n" +
 	"\x06strict\x18\x01 \x01(\bR\x06strict\x121\n" +
 	"\rqueue_records\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\fqueueRecords\x88\x01\x01\x12B\n" +
 	"\n" +
-	"max_linger\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\tmaxLingerB\x10\n" +
+	"max_linger\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\tmaxLinger\x124\n" +
+	"\aon_full\x18\x04 \x01(\x0e2\x11.candor.v1.OnFullB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onFullB\x10\n" +
 	"\x0e_queue_records\"L\n" +
 	"\tRetention\x12?\n" +
 	"\bpayloads\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\bpayloads\"\xa1\x01\n" +
@@ -3338,7 +3404,12 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x06OnTrip\x12\x17\n" +
 	"\x13ON_TRIP_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eON_TRIP_REVIEW\x10\x01\x12\x12\n" +
-	"\x0eON_TRIP_REJECT\x10\x02B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x0eON_TRIP_REJECT\x10\x02*Y\n" +
+	"\x06OnFull\x12\x17\n" +
+	"\x13ON_FULL_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fON_FULL_WAIT\x10\x01\x12\x12\n" +
+	"\x0eON_FULL_REFUSE\x10\x02\x12\x10\n" +
+	"\fON_FULL_DROP\x10\x03B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_config_proto_rawDescOnce sync.Once
@@ -3352,7 +3423,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 	return file_candor_v1_config_proto_rawDescData
 }
 
-var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
 var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Role)(0),                     // 0: candor.v1.Role
@@ -3362,130 +3433,132 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(OnDefer)(0),                  // 4: candor.v1.OnDefer
 	(AnswerFill)(0),               // 5: candor.v1.AnswerFill
 	(OnTrip)(0),                   // 6: candor.v1.OnTrip
-	(*Config)(nil),                // 7: candor.v1.Config
-	(*Listen)(nil),                // 8: candor.v1.Listen
-	(*ServerTLS)(nil),             // 9: candor.v1.ServerTLS
-	(*Store)(nil),                 // 10: candor.v1.Store
-	(*SQLiteStore)(nil),           // 11: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 12: candor.v1.Identity
-	(*Consumer)(nil),              // 13: candor.v1.Consumer
-	(*Operator)(nil),              // 14: candor.v1.Operator
-	(*Backend)(nil),               // 15: candor.v1.Backend
-	(*ClientTLS)(nil),             // 16: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 17: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 18: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 19: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 20: candor.v1.OutputSpec
-	(*Score)(nil),                 // 21: candor.v1.Score
-	(*RegressionScore)(nil),       // 22: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 23: candor.v1.Ensemble
-	(*Member)(nil),                // 24: candor.v1.Member
-	(*Remedial)(nil),              // 25: candor.v1.Remedial
-	(*Model)(nil),                 // 26: candor.v1.Model
-	(*Policy)(nil),                // 27: candor.v1.Policy
-	(*Accept)(nil),                // 28: candor.v1.Accept
-	(*Threshold)(nil),             // 29: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 30: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 31: candor.v1.ReviewPolicy
-	(*AnswerSpec)(nil),            // 32: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 33: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 34: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 35: candor.v1.Queue
-	(*LimitConfig)(nil),           // 36: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 37: candor.v1.Audit
-	(*Retention)(nil),             // 38: candor.v1.Retention
-	(*Telemetry)(nil),             // 39: candor.v1.Telemetry
-	nil,                           // 40: candor.v1.Config.ConsumersEntry
-	nil,                           // 41: candor.v1.Config.OperatorsEntry
-	nil,                           // 42: candor.v1.Config.BackendsEntry
-	nil,                           // 43: candor.v1.Config.EnsemblesEntry
-	nil,                           // 44: candor.v1.Config.ModelsEntry
-	nil,                           // 45: candor.v1.Config.QueuesEntry
-	nil,                           // 46: candor.v1.Config.LimitsEntry
-	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
-	(PayloadView)(0),              // 49: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 50: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 51: candor.v1.ScoreKind
-	(Mode)(0),                     // 52: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 53: candor.v1.ConfidenceMethod
-	(ExpireAction)(0),             // 54: candor.v1.ExpireAction
+	(OnFull)(0),                   // 7: candor.v1.OnFull
+	(*Config)(nil),                // 8: candor.v1.Config
+	(*Listen)(nil),                // 9: candor.v1.Listen
+	(*ServerTLS)(nil),             // 10: candor.v1.ServerTLS
+	(*Store)(nil),                 // 11: candor.v1.Store
+	(*SQLiteStore)(nil),           // 12: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 13: candor.v1.Identity
+	(*Consumer)(nil),              // 14: candor.v1.Consumer
+	(*Operator)(nil),              // 15: candor.v1.Operator
+	(*Backend)(nil),               // 16: candor.v1.Backend
+	(*ClientTLS)(nil),             // 17: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 18: candor.v1.BreakerConfig
+	(*ModelCard)(nil),             // 19: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 20: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 21: candor.v1.OutputSpec
+	(*Score)(nil),                 // 22: candor.v1.Score
+	(*RegressionScore)(nil),       // 23: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 24: candor.v1.Ensemble
+	(*Member)(nil),                // 25: candor.v1.Member
+	(*Remedial)(nil),              // 26: candor.v1.Remedial
+	(*Model)(nil),                 // 27: candor.v1.Model
+	(*Policy)(nil),                // 28: candor.v1.Policy
+	(*Accept)(nil),                // 29: candor.v1.Accept
+	(*Threshold)(nil),             // 30: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 31: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 32: candor.v1.ReviewPolicy
+	(*AnswerSpec)(nil),            // 33: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 34: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 35: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 36: candor.v1.Queue
+	(*LimitConfig)(nil),           // 37: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 38: candor.v1.Audit
+	(*Retention)(nil),             // 39: candor.v1.Retention
+	(*Telemetry)(nil),             // 40: candor.v1.Telemetry
+	nil,                           // 41: candor.v1.Config.ConsumersEntry
+	nil,                           // 42: candor.v1.Config.OperatorsEntry
+	nil,                           // 43: candor.v1.Config.BackendsEntry
+	nil,                           // 44: candor.v1.Config.EnsemblesEntry
+	nil,                           // 45: candor.v1.Config.ModelsEntry
+	nil,                           // 46: candor.v1.Config.QueuesEntry
+	nil,                           // 47: candor.v1.Config.LimitsEntry
+	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
+	(PayloadView)(0),              // 50: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 51: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 52: candor.v1.ScoreKind
+	(Mode)(0),                     // 53: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 54: candor.v1.ConfidenceMethod
+	(ExpireAction)(0),             // 55: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
-	8,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
-	10, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	40, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	41, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	42, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	43, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	44, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	45, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	46, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	37, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	38, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	39, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	9,  // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	47, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	47, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	47, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	11, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	12, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	12, // 18: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	9,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
+	11, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
+	41, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	42, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	43, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	44, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	45, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	46, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	47, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	38, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	39, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	40, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	10, // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
+	48, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	48, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	48, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	12, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	13, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	13, // 18: candor.v1.Operator.identity:type_name -> candor.v1.Identity
 	0,  // 19: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	18, // 20: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	16, // 21: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	19, // 20: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	17, // 21: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	1,  // 22: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	47, // 23: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	47, // 24: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	17, // 25: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	47, // 26: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	47, // 27: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	48, // 28: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	48, // 23: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	48, // 24: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	18, // 25: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	48, // 26: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	48, // 27: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	49, // 28: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 29: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	19, // 30: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	20, // 31: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	21, // 32: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	49, // 33: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	50, // 34: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	51, // 35: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	22, // 36: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	24, // 37: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	20, // 30: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	21, // 31: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	22, // 32: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	50, // 33: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	51, // 34: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	52, // 35: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	23, // 36: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	25, // 37: candor.v1.Ensemble.members:type_name -> candor.v1.Member
 	3,  // 38: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	25, // 39: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	47, // 40: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	27, // 41: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	52, // 42: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	53, // 43: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	28, // 44: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	30, // 45: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	31, // 46: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	26, // 39: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	48, // 40: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	28, // 41: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	53, // 42: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	54, // 43: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	29, // 44: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	31, // 45: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	32, // 46: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
 	4,  // 47: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	32, // 48: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	33, // 49: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	29, // 50: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	29, // 51: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	47, // 52: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	54, // 53: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	33, // 48: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	34, // 49: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	30, // 50: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	30, // 51: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	48, // 52: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	55, // 53: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
 	5,  // 54: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	34, // 55: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	47, // 56: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	47, // 57: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	47, // 58: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	35, // 55: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	48, // 56: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	48, // 57: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	48, // 58: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
 	6,  // 59: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	47, // 60: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	47, // 61: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	13, // 62: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	14, // 63: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	15, // 64: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	23, // 65: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	26, // 66: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	35, // 67: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	36, // 68: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	48, // 60: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	7,  // 61: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	48, // 62: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	14, // 63: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	15, // 64: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	16, // 65: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	24, // 66: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	27, // 67: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	36, // 68: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	37, // 69: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	70, // [70:70] is the sub-list for method output_type
+	70, // [70:70] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -3533,7 +3606,7 @@ func file_candor_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
-			NumEnums:      7,
+			NumEnums:      8,
 			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -86,6 +86,7 @@ type Record struct {
 	//	*Record_Verdict
 	//	*Record_Limit
 	//	*Record_Outcome
+	//	*Record_Gap
 	Entry         isRecord_Entry `protobuf_oneof:"entry"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -171,6 +172,15 @@ func (x *Record) GetOutcome() *OutcomeRecord {
 	return nil
 }
 
+func (x *Record) GetGap() *GapRecord {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_Gap); ok {
+			return x.Gap
+		}
+	}
+	return nil
+}
+
 type isRecord_Entry interface {
 	isRecord_Entry()
 }
@@ -191,6 +201,10 @@ type Record_Outcome struct {
 	Outcome *OutcomeRecord `protobuf:"bytes,5,opt,name=outcome,proto3,oneof"`
 }
 
+type Record_Gap struct {
+	Gap *GapRecord `protobuf:"bytes,6,opt,name=gap,proto3,oneof"`
+}
+
 func (*Record_Prediction) isRecord_Entry() {}
 
 func (*Record_Verdict) isRecord_Entry() {}
@@ -198,6 +212,71 @@ func (*Record_Verdict) isRecord_Entry() {}
 func (*Record_Limit) isRecord_Entry() {}
 
 func (*Record_Outcome) isRecord_Entry() {}
+
+func (*Record_Gap) isRecord_Entry() {}
+
+// Records of plain accepts that were left out because the queue of the group commit was full and audit.on_full is drop. The
+// log says so in their place.
+type GapRecord struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Records uint64                 `protobuf:"varint,1,opt,name=records,proto3" json:"records,omitempty"`
+	// When the first and the last of them were decided, microseconds since the epoch.
+	FirstTimeUs   int64 `protobuf:"varint,2,opt,name=first_time_us,json=firstTimeUs,proto3" json:"first_time_us,omitempty"`
+	LastTimeUs    int64 `protobuf:"varint,3,opt,name=last_time_us,json=lastTimeUs,proto3" json:"last_time_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GapRecord) Reset() {
+	*x = GapRecord{}
+	mi := &file_candor_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GapRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GapRecord) ProtoMessage() {}
+
+func (x *GapRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GapRecord.ProtoReflect.Descriptor instead.
+func (*GapRecord) Descriptor() ([]byte, []int) {
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GapRecord) GetRecords() uint64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *GapRecord) GetFirstTimeUs() int64 {
+	if x != nil {
+		return x.FirstTimeUs
+	}
+	return 0
+}
+
+func (x *GapRecord) GetLastTimeUs() int64 {
+	if x != nil {
+		return x.LastTimeUs
+	}
+	return 0
+}
 
 type PredictionRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -224,7 +303,7 @@ type PredictionRecord struct {
 
 func (x *PredictionRecord) Reset() {
 	*x = PredictionRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[1]
+	mi := &file_candor_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -236,7 +315,7 @@ func (x *PredictionRecord) String() string {
 func (*PredictionRecord) ProtoMessage() {}
 
 func (x *PredictionRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[1]
+	mi := &file_candor_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -249,7 +328,7 @@ func (x *PredictionRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PredictionRecord.ProtoReflect.Descriptor instead.
 func (*PredictionRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PredictionRecord) GetPredictionId() []byte {
@@ -353,7 +432,7 @@ type StageRecord struct {
 
 func (x *StageRecord) Reset() {
 	*x = StageRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[2]
+	mi := &file_candor_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +444,7 @@ func (x *StageRecord) String() string {
 func (*StageRecord) ProtoMessage() {}
 
 func (x *StageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[2]
+	mi := &file_candor_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +457,7 @@ func (x *StageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageRecord.ProtoReflect.Descriptor instead.
 func (*StageRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StageRecord) GetStage() string {
@@ -491,7 +570,7 @@ type RowRecord struct {
 
 func (x *RowRecord) Reset() {
 	*x = RowRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[3]
+	mi := &file_candor_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +582,7 @@ func (x *RowRecord) String() string {
 func (*RowRecord) ProtoMessage() {}
 
 func (x *RowRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[3]
+	mi := &file_candor_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +595,7 @@ func (x *RowRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowRecord.ProtoReflect.Descriptor instead.
 func (*RowRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RowRecord) GetRoute() Route {
@@ -651,7 +730,7 @@ type RowAnswer struct {
 
 func (x *RowAnswer) Reset() {
 	*x = RowAnswer{}
-	mi := &file_candor_v1_record_proto_msgTypes[4]
+	mi := &file_candor_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +742,7 @@ func (x *RowAnswer) String() string {
 func (*RowAnswer) ProtoMessage() {}
 
 func (x *RowAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[4]
+	mi := &file_candor_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +755,7 @@ func (x *RowAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowAnswer.ProtoReflect.Descriptor instead.
 func (*RowAnswer) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RowAnswer) GetStage() uint32 {
@@ -730,7 +809,7 @@ type VerdictRecord struct {
 
 func (x *VerdictRecord) Reset() {
 	*x = VerdictRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[5]
+	mi := &file_candor_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +821,7 @@ func (x *VerdictRecord) String() string {
 func (*VerdictRecord) ProtoMessage() {}
 
 func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[5]
+	mi := &file_candor_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +834,7 @@ func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerdictRecord.ProtoReflect.Descriptor instead.
 func (*VerdictRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *VerdictRecord) GetReviewItem() []byte {
@@ -864,7 +943,7 @@ type LimitRecord struct {
 
 func (x *LimitRecord) Reset() {
 	*x = LimitRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[6]
+	mi := &file_candor_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +955,7 @@ func (x *LimitRecord) String() string {
 func (*LimitRecord) ProtoMessage() {}
 
 func (x *LimitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[6]
+	mi := &file_candor_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +968,7 @@ func (x *LimitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitRecord.ProtoReflect.Descriptor instead.
 func (*LimitRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LimitRecord) GetLimit() string {
@@ -955,7 +1034,7 @@ type OutcomeRecord struct {
 
 func (x *OutcomeRecord) Reset() {
 	*x = OutcomeRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1046,7 @@ func (x *OutcomeRecord) String() string {
 func (*OutcomeRecord) ProtoMessage() {}
 
 func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1059,7 @@ func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRecord.ProtoReflect.Descriptor instead.
 func (*OutcomeRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OutcomeRecord) GetPredictionId() []byte {
@@ -1029,7 +1108,7 @@ var File_candor_v1_record_proto protoreflect.FileDescriptor
 
 const file_candor_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/record.proto\x12\tcandor.v1\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/review.proto\"\x85\x02\n" +
+	"\x16candor/v1/record.proto\x12\tcandor.v1\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/review.proto\"\xaf\x02\n" +
 	"\x06Record\x12\x17\n" +
 	"\atime_us\x18\x01 \x01(\x03R\x06timeUs\x12=\n" +
 	"\n" +
@@ -1037,8 +1116,14 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"prediction\x124\n" +
 	"\averdict\x18\x03 \x01(\v2\x18.candor.v1.VerdictRecordH\x00R\averdict\x12.\n" +
 	"\x05limit\x18\x04 \x01(\v2\x16.candor.v1.LimitRecordH\x00R\x05limit\x124\n" +
-	"\aoutcome\x18\x05 \x01(\v2\x18.candor.v1.OutcomeRecordH\x00R\aoutcomeB\a\n" +
-	"\x05entry\"\xb2\x03\n" +
+	"\aoutcome\x18\x05 \x01(\v2\x18.candor.v1.OutcomeRecordH\x00R\aoutcome\x12(\n" +
+	"\x03gap\x18\x06 \x01(\v2\x14.candor.v1.GapRecordH\x00R\x03gapB\a\n" +
+	"\x05entry\"k\n" +
+	"\tGapRecord\x12\x18\n" +
+	"\arecords\x18\x01 \x01(\x04R\arecords\x12\"\n" +
+	"\rfirst_time_us\x18\x02 \x01(\x03R\vfirstTimeUs\x12 \n" +
+	"\flast_time_us\x18\x03 \x01(\x03R\n" +
+	"lastTimeUs\"\xb2\x03\n" +
 	"\x10PredictionRecord\x12#\n" +
 	"\rprediction_id\x18\x01 \x01(\fR\fpredictionId\x12\x1a\n" +
 	"\bconsumer\x18\x02 \x01(\tR\bconsumer\x12\x14\n" +
@@ -1154,55 +1239,57 @@ func file_candor_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_candor_v1_record_proto_goTypes = []any{
 	(LimitEvent)(0),          // 0: candor.v1.LimitEvent
 	(*Record)(nil),           // 1: candor.v1.Record
-	(*PredictionRecord)(nil), // 2: candor.v1.PredictionRecord
-	(*StageRecord)(nil),      // 3: candor.v1.StageRecord
-	(*RowRecord)(nil),        // 4: candor.v1.RowRecord
-	(*RowAnswer)(nil),        // 5: candor.v1.RowAnswer
-	(*VerdictRecord)(nil),    // 6: candor.v1.VerdictRecord
-	(*LimitRecord)(nil),      // 7: candor.v1.LimitRecord
-	(*OutcomeRecord)(nil),    // 8: candor.v1.OutcomeRecord
-	(Mode)(0),                // 9: candor.v1.Mode
-	(ConfidenceMethod)(0),    // 10: candor.v1.ConfidenceMethod
-	(StepKind)(0),            // 11: candor.v1.StepKind
-	(Reason)(0),              // 12: candor.v1.Reason
-	(FailureSource)(0),       // 13: candor.v1.FailureSource
-	(Route)(0),               // 14: candor.v1.Route
-	(AnswerState)(0),         // 15: candor.v1.AnswerState
-	(UncertaintyKind)(0),     // 16: candor.v1.UncertaintyKind
-	(ReleaseState)(0),        // 17: candor.v1.ReleaseState
-	(ExpireAction)(0),        // 18: candor.v1.ExpireAction
+	(*GapRecord)(nil),        // 2: candor.v1.GapRecord
+	(*PredictionRecord)(nil), // 3: candor.v1.PredictionRecord
+	(*StageRecord)(nil),      // 4: candor.v1.StageRecord
+	(*RowRecord)(nil),        // 5: candor.v1.RowRecord
+	(*RowAnswer)(nil),        // 6: candor.v1.RowAnswer
+	(*VerdictRecord)(nil),    // 7: candor.v1.VerdictRecord
+	(*LimitRecord)(nil),      // 8: candor.v1.LimitRecord
+	(*OutcomeRecord)(nil),    // 9: candor.v1.OutcomeRecord
+	(Mode)(0),                // 10: candor.v1.Mode
+	(ConfidenceMethod)(0),    // 11: candor.v1.ConfidenceMethod
+	(StepKind)(0),            // 12: candor.v1.StepKind
+	(Reason)(0),              // 13: candor.v1.Reason
+	(FailureSource)(0),       // 14: candor.v1.FailureSource
+	(Route)(0),               // 15: candor.v1.Route
+	(AnswerState)(0),         // 16: candor.v1.AnswerState
+	(UncertaintyKind)(0),     // 17: candor.v1.UncertaintyKind
+	(ReleaseState)(0),        // 18: candor.v1.ReleaseState
+	(ExpireAction)(0),        // 19: candor.v1.ExpireAction
 }
 var file_candor_v1_record_proto_depIdxs = []int32{
-	2,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
-	6,  // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
-	7,  // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
-	8,  // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
-	9,  // 4: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
-	3,  // 5: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
-	4,  // 6: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
-	10, // 7: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	11, // 8: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
-	12, // 9: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
-	13, // 10: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
-	14, // 11: candor.v1.RowRecord.route:type_name -> candor.v1.Route
-	14, // 12: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
-	12, // 13: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
-	5,  // 14: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
-	15, // 15: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
-	16, // 16: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
-	17, // 17: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
-	12, // 18: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
-	18, // 19: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
-	0,  // 20: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	3,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
+	7,  // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
+	8,  // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
+	9,  // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
+	2,  // 4: candor.v1.Record.gap:type_name -> candor.v1.GapRecord
+	10, // 5: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
+	4,  // 6: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
+	5,  // 7: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
+	11, // 8: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	12, // 9: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
+	13, // 10: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
+	14, // 11: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
+	15, // 12: candor.v1.RowRecord.route:type_name -> candor.v1.Route
+	15, // 13: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
+	13, // 14: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
+	6,  // 15: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
+	16, // 16: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
+	17, // 17: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
+	18, // 18: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
+	13, // 19: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
+	19, // 20: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
+	0,  // 21: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_record_proto_init() }
@@ -1218,18 +1305,19 @@ func file_candor_v1_record_proto_init() {
 		(*Record_Verdict)(nil),
 		(*Record_Limit)(nil),
 		(*Record_Outcome)(nil),
+		(*Record_Gap)(nil),
 	}
-	file_candor_v1_record_proto_msgTypes[3].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[4].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[5].OneofWrappers = []any{}
-	file_candor_v1_record_proto_msgTypes[7].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_record_proto_rawDesc), len(file_candor_v1_record_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

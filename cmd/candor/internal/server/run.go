@@ -60,6 +60,7 @@ func run(ctx context.Context, o Options) (err error) {
 	}
 	var cleanups cleanups
 	defer func() { err = errors.Join(err, cleanups.run()) }()
+	cleanups.add(tuneHeap())
 
 	store, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), cfg.GetStore().GetIdentity(), sqlite.Options{
 		MaxLinger:    cfg.GetAudit().GetMaxLinger().AsDuration(),

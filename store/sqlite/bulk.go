@@ -1,0 +1,98 @@
+package sqlite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/candor-gateway/candor/audit"
+)
+
+// bulkRows is how many rows one statement inserts. Each has its parameters bound and its rows stored in one go, which halves
+// what a record costs; more save little, and SQLite compiles a statement for each number of rows.
+const bulkRows = 64
+
+// bulk inserts rows into one table, many with each statement.
+type bulk struct {
+	columns int
+	// texts of the statements by number of rows, made when first needed.
+	texts [bulkRows + 1]string
+	head  string
+	args  []any
+}
+
+func newBulk(table string, columns ...string) *bulk {
+	return &bulk{
+		columns: len(columns), args: make([]any, 0, bulkRows*len(columns)),
+		head: "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES ",
+	}
+}
+
+// add takes a row, as many values as there are columns.
+func (b *bulk) add(row ...any) { b.args = append(b.args, row...) }
+
+func (b *bulk) rows() int { return len(b.args) / b.columns }
+
+// insert stores the rows taken, all or none, and forgets them.
+func (b *bulk) insert(t *tx) error {
+	n := b.rows()
+	if n == 0 {
+		return nil
+	}
+	if b.texts[n] == "" {
+		row := "(?" + strings.Repeat(", ?", b.columns-1) + ")"
+		b.texts[n] = b.head + row + strings.Repeat(", "+row, n-1)
+	}
+	_, err := t.exec(b.texts[n], b.args...)
+	clear(b.args)
+	b.args = b.args[:0]
+	return err
+}
+
+// bulks are the writer's statements for plain records.
+type bulks struct{ log, decisions *bulk }
+
+func newBulks() bulks {
+	return bulks{
+		log:       newBulk("log", "writer", "seq", "prediction_id", "data", "hash"),
+		decisions: newBulk("decisions", "kind", "time_us", "prediction_id", "row_count"),
+	}
+}
+
+// recordAll stores some plain records, at most bulkRows of them, all or none. An error that isConstraint says that one of them
+// can't be stored, and nothing of them is.
+func (t *tx) recordAll(some []queued) error {
+	b, before := &t.w.bulks, t.chain
+	var hashes [bulkRows]audit.Entry
+	for i := range some {
+		e := &hashes[i]
+		*e = t.chain.Append(some[i].data)
+		b.log.add(t.w.ordinal, int64(e.Seq), some[i].prediction, e.Data, e.Hash[:])
+	}
+	if err := b.log.insert(t); err != nil {
+		t.chain = before
+		return fmt.Errorf("append to the decision log: %w", err)
+	}
+	for i := range some {
+		for _, k := range some[i].kinds {
+			id, err := t.kind(k.kindKey)
+			if err != nil {
+				return err
+			}
+			b.decisions.add(id, some[i].timeUS, some[i].prediction, k.rows)
+			if b.decisions.rows() == bulkRows {
+				if err := b.decisions.insert(t); err != nil {
+					return indexing(err)
+				}
+			}
+		}
+	}
+	if err := b.decisions.insert(t); err != nil {
+		return indexing(err)
+	}
+	t.predictions += uint64(len(some))
+	return nil
+}
+
+// indexing is an error after the log has taken the records, so it must not look like one that left them out: what the log takes
+// has places of its own in the index.
+func indexing(err error) error { return fmt.Errorf("index decisions: %v", err) }
