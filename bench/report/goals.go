@@ -40,8 +40,11 @@ type Judgement struct {
 	Why     string `json:"why,omitempty"`
 }
 
+// fewest rounds from which on an interval says something.
+const fewest = 3
+
 // judge holds the rows against the goals.
-func judge(rows []Row) []Judgement {
+func judge(run Run, rows []Row) []Judgement {
 	find := func(target, regime string) *Row {
 		for i := range rows {
 			if rows[i].Target == target && rows[i].Regime == regime {
@@ -55,6 +58,10 @@ func judge(rows []Row) []Judgement {
 		j := Judgement{Regime: g.regime, Than: g.than, Most: g.most, Verdict: NotJudged}
 		own, other := find(judged, g.regime), find(g.than, g.regime)
 		switch {
+		case run.Short:
+			j.Why = "a short run"
+		case run.Rounds < fewest:
+			j.Why = "too few rounds for an interval; -rounds 3 at least"
 		case own == nil:
 			j.Why = judged + " was not measured"
 		case other == nil:

@@ -45,7 +45,7 @@ func New(run Run, regimes []measure.Regime, samples []measure.Sample) *Report {
 		names = append(names, t.Name)
 	}
 	r := &Report{Run: run, Rows: rows(samples, names, regimes, run.Seed), Samples: samples, regimes: regimes}
-	r.Goals = judge(r.Rows)
+	r.Goals = judge(run, r.Rows)
 	return r
 }
 
