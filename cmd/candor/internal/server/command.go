@@ -19,7 +19,7 @@ import (
 
 // Command is candor serve.
 func Command(version string) *cobra.Command {
-	var file, logFormat string
+	var file, logFormat, pprof string
 	c := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the gateway",
@@ -56,7 +56,7 @@ heeded as by every Go program.`,
 				log.Info("draining; a second signal ends at once")
 			})
 			defer unwatch()
-			err = Run(ctx, Options{Config: file, Log: log, Stdout: cmd.OutOrStdout(), Version: version})
+			err = Run(ctx, Options{Config: file, Log: log, Stdout: cmd.OutOrStdout(), Version: version, Pprof: pprof})
 			if err == nil {
 				log.Info("drained")
 			}
@@ -65,6 +65,7 @@ heeded as by every Go program.`,
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (required)")
 	c.Flags().StringVar(&logFormat, "log", "text", "form of the log on standard error: text or json")
+	c.Flags().StringVar(&pprof, "pprof", "", "loopback address at which Go's profiles are served (default nowhere)")
 	return c
 }
 

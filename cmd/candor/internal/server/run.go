@@ -29,6 +29,8 @@ type Options struct {
 	Stdout io.Writer
 	// Version of the program, for clients that ask.
 	Version string
+	// Pprof is the loopback address at which Go's profiles are served; empty: nowhere.
+	Pprof string
 	// Ready, when not nil, is called once the gateway listens.
 	Ready func(gateway.Addrs)
 }
@@ -61,6 +63,12 @@ func run(ctx context.Context, o Options) (err error) {
 	var cleanups cleanups
 	defer func() { err = errors.Join(err, cleanups.run()) }()
 	cleanups.add(tuneHeap())
+
+	closePprof, err := startPprof(o.Pprof, o.Log)
+	if err != nil {
+		return err
+	}
+	cleanups.add(closePprof)
 
 	store, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), cfg.GetStore().GetIdentity(), sqlite.Options{
 		MaxLinger:    cfg.GetAudit().GetMaxLinger().AsDuration(),
