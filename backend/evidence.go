@@ -15,9 +15,14 @@ import (
 // another datatype, shape or number of rows than declared: then every row's Evidence is faulty. A number that can't be (NaN,
 // a probability of 1.7) makes its own row faulty, and only that.
 //
-// The response must have passed its own Validate, as it has in the check that Infer calls.
-func (c *Card) Evidence(stage string, resp *wire.Response, rows int, method candorv1.ConfidenceMethod, intervalScale float64) ([]router.Evidence, Verdict) {
-	evidence := make([]router.Evidence, max(rows, 0))
+// The response must have passed its own Validate, as it has in the check that Infer calls. room is where the Evidence goes if it
+// is large enough; nil: into new memory.
+func (c *Card) Evidence(room []router.Evidence, stage string, resp *wire.Response, rows int, method candorv1.ConfidenceMethod, intervalScale float64) ([]router.Evidence, Verdict) {
+	evidence := room
+	if len(room) < rows || rows < 0 {
+		evidence = make([]router.Evidence, max(rows, 0))
+	}
+	evidence = evidence[:max(rows, 0)]
 	unusable := func(problem string) ([]router.Evidence, Verdict) {
 		for i := range evidence {
 			evidence[i] = router.Failed(stage, candorv1.Reason_REASON_CONTRACT_FAILURE, problem)

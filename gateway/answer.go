@@ -17,11 +17,11 @@ func (g *Gateway) answer(c *call) (*Reply, error) {
 	reply := &Reply{PredictionID: c.idText}
 	err := c.withheld()
 	if err != nil && !c.ask.aware {
-		reply.Predictions = g.predictions(c)
+		reply.Predictions, c.shared = g.predictions(c), true
 		return reply, err
 	}
 	if c.told {
-		reply.Predictions = g.predictions(c)
+		reply.Predictions, c.shared = g.predictions(c), true
 	}
 	if c.response != nil {
 		reply.Frame, err = c.rewritten()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,7 +19,7 @@ import (
 // call is one prediction on its way through Infer. It belongs to one goroutine.
 type call struct {
 	// ctx ends at until, which leaves our own share of the caller's time.
-	ctx   *bounded
+	ctx   bounded
 	until time.Time
 
 	id uuid.UUID
@@ -32,6 +33,8 @@ type call struct {
 	trace  callTrace
 	// told callers get a Prediction per row.
 	told bool
+	// shared: what the reply or an error holds is part of the call.
+	shared bool
 
 	rows []row
 	// stages in the order in which they were asked; index 0 is the primary.
@@ -42,11 +45,16 @@ type call struct {
 	record   *candorv1.Record
 	items    []review.Item
 
-	// What most calls need, in one piece with the call: one row, one stage.
-	oneRow   [1]row
-	oneStage [1]fallback.Stage
-	oneNote  [1]stageEvidence
+	// What most calls need, in one piece with the call: one row, one stage, its record.
+	oneRow      [1]row
+	oneStage    [1]fallback.Stage
+	oneEvidence [1]router.Evidence
+	oneNote     [1]stageEvidence
+	room        recordRoom
 }
+
+// calls are used again: what one takes is more than all else that a plain accept allocates.
+var calls = sync.Pool{New: func() any { return new(call) }}
 
 // asked is what the client named among the outputs, besides the model's own tensors.
 type asked struct {
@@ -96,15 +104,18 @@ func (r *row) plain() bool {
 
 func (c *call) traceID() trace.TraceID { return c.trace.traceID() }
 
-// end gives back what the call took. What a stage that was cut off may still look at is left to the garbage collector.
+// end gives back what the call took. What others may still hold is left to the garbage collector: a stage that was cut off looks
+// at the request, predictions and items share what they tell.
 func (c *call) end() {
 	c.ctx.stop()
 	if c.response != nil {
 		c.response.Free()
 		c.response = nil
 	}
-	if len(c.stages) == 1 && len(c.items) == 0 {
-		c.req.Free()
-		c.req = nil
+	if len(c.stages) != 1 || len(c.items) > 0 || c.shared {
+		return
 	}
+	c.req.Free()
+	*c = call{}
+	calls.Put(c)
 }

@@ -68,7 +68,7 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 	}
 	check := func(resp *wire.Response) backend.Verdict {
 		var v backend.Verdict
-		reply.Evidence, v = b.Card().Evidence(name, resp, len(rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		reply.Evidence, v = b.Card().Evidence(nil, name, resp, len(rows), c.model.policy.Method, c.model.policy.IntervalScale)
 		return v
 	}
 	ctx = c.trace.attempt(ctx, name, candorv1.StepKind_STEP_KIND_MEMBER)

@@ -12,8 +12,6 @@ import (
 // checkLimits is the last gate: it finds out what would leave for every row, and what that would do, and lets the action
 // limits withhold it. It may only make a row's route more cautious. Limits bind in both modes.
 func (g *Gateway) checkLimits(c *call) {
-	var ask []limits.Answer
-	var asking []int
 	for i := range c.rows {
 		r := &c.rows[i]
 		g.wouldRelease(c, r)
@@ -21,16 +19,12 @@ func (g *Gateway) checkLimits(c *call) {
 			continue
 		}
 		r.action = c.model.actionOf(r.answer.Label, r.answer.Value)
-		if r.action != "" && g.gate.Covers(r.action, c.model.name, c.who.Name) {
-			ask = append(ask, limits.Answer{Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText})
-			asking = append(asking, i)
+		if r.action == "" || !g.gate.Covers(r.action, c.model.name, c.who.Name) {
+			continue
 		}
-	}
-	if len(ask) == 0 {
-		return
-	}
-	for j, v := range g.gate.AcquireAll(c.ctx, g.ledger.Now(), ask) {
-		r := &c.rows[asking[j]]
+		v := g.gate.Acquire(&c.ctx, g.ledger.Now(), limits.Answer{
+			Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText,
+		})
 		if v.Released {
 			r.permit = v.Permit
 			continue

@@ -120,9 +120,11 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 			"%v are left, and a prediction of %q needs %v; send a longer deadline", left.Round(time.Millisecond), m.name, least).
 			with("left_ms", millis(left)).with("needed_ms", millis(least))
 	}
-	c := &call{id: newID(), start: start, who: who.Principal, model: m, req: req, ask: asked, told: who.Told, until: deadline.Add(-own)}
+	c := calls.Get().(*call)
+	c.id, c.start, c.who, c.model, c.req, c.ask, c.told = newID(), start, who.Principal, m, req, asked, who.Told
 	c.idText = c.id.String()
-	c.ctx = &bounded{Context: ctx, until: c.until}
+	c.until = deadline.Add(-own)
+	c.ctx.Context, c.ctx.until = ctx, c.until
 	c.stages = c.oneStage[:0]
 	if c.rows = c.oneRow[:]; rows > 1 {
 		c.rows = make([]row, rows)

@@ -30,7 +30,7 @@ func (g *Gateway) askPrimary(c *call) error {
 	var evidence []router.Evidence
 	check := func(resp *wire.Response) backend.Verdict {
 		var v backend.Verdict
-		evidence, v = b.Card().Evidence(b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		evidence, v = b.Card().Evidence(c.oneEvidence[:], b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
 		return v
 	}
 	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
@@ -68,7 +68,7 @@ func (g *Gateway) askPrimary(c *call) error {
 // client has gone, or there is neither fallback nor review.
 func (g *Gateway) hopeless(c *call) error {
 	f, b := c.failure, c.model.primary
-	if errors.Is(context.Cause(c.ctx), context.Canceled) {
+	if errors.Is(context.Cause(&c.ctx), context.Canceled) {
 		return errf(codes.Canceled, candorv1.ErrorReason_ERROR_REASON_CANCELLED, "the caller went away")
 	}
 	if f.Class == backend.Excluded && f.Code == codes.ResourceExhausted {

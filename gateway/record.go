@@ -28,7 +28,7 @@ func (g *Gateway) recordCall(c *call) error {
 		err = g.enqueue(c.record)
 	} else {
 		// The client may have gone; what was decided and leased is recorded all the same.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), recordTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(&c.ctx), recordTimeout)
 		defer cancel()
 		err = g.ledger.Record(ctx, c.record, c.items)
 	}
@@ -36,7 +36,7 @@ func (g *Gateway) recordCall(c *call) error {
 		return nil
 	}
 	g.refund(c)
-	g.log.ErrorContext(c.ctx, "the decision could not be recorded", slog.String("prediction_id", c.idText), slog.Any("error", err))
+	g.log.ErrorContext(&c.ctx, "the decision could not be recorded", slog.String("prediction_id", c.idText), slog.Any("error", err))
 	g.metrics.recordFailures.Inc()
 	return storeUnavailable()
 }
@@ -44,7 +44,7 @@ func (g *Gateway) recordCall(c *call) error {
 // recordRefused leaves a trace of a call that no stage could answer and that ends in an error: whoever is given the prediction's id
 // can have it explained. Nothing left with it, so the group commit is soon enough. Of a caller who went away nothing is kept.
 func (g *Gateway) recordRefused(c *call) {
-	if context.Cause(c.ctx) == context.Canceled {
+	if context.Cause(&c.ctx) == context.Canceled {
 		return
 	}
 	for i := range c.rows {
@@ -56,31 +56,63 @@ func (g *Gateway) recordRefused(c *call) {
 	c.record = g.recordOf(c)
 	if err := g.enqueue(c.record); err != nil {
 		g.metrics.recordFailures.Inc()
-		g.log.ErrorContext(c.ctx, "a refused call could not be recorded", slog.String("prediction_id", c.idText), slog.Any("error", err))
+		g.log.ErrorContext(&c.ctx, "a refused call could not be recorded", slog.String("prediction_id", c.idText), slog.Any("error", err))
 	}
 }
 
 // recordTimeout bounds how long a reply waits for a store that doesn't answer.
 const recordTimeout = 5 * time.Second
 
+// recordRoom is the record of one row that one stage was asked for, in one piece. Messages are not copied, but used in place.
+type recordRoom struct {
+	record     candorv1.Record
+	entry      candorv1.Record_Prediction
+	prediction candorv1.PredictionRecord
+	stage      candorv1.StageRecord
+	stages     [1]*candorv1.StageRecord
+	row        rowRoom
+	rows       [1]*candorv1.RowRecord
+}
+
+// rowRoom is the record of a row with the optional numbers that it points to.
+type rowRoom struct {
+	row                                     candorv1.RowRecord
+	confidence, threshold, primaryThreshold uint32
+}
+
 func (g *Gateway) recordOf(c *call) *candorv1.Record {
-	p := &candorv1.PredictionRecord{
-		PredictionId: c.id[:], Consumer: c.who.Name, Model: c.model.name, Mode: c.model.policy.Mode,
-		PolicyDigest: c.model.digest, DurationUs: micros(time.Since(c.start)), ConfidenceMethod: c.model.policy.Method,
-		RequestId: cut(c.req.ID, maxRequestID),
-	}
+	p := &c.room.prediction
+	p.PredictionId, p.Consumer, p.Model, p.Mode = c.id[:], c.who.Name, c.model.name, c.model.policy.Mode
+	p.PolicyDigest, p.DurationUs, p.ConfidenceMethod = c.model.digest, micros(time.Since(c.start)), c.model.policy.Method
+	p.RequestId = cut(c.req.ID, maxRequestID)
 	if id := c.traceID(); id.IsValid() && c.trace.kept(c) {
 		p.TraceId = id[:]
 	}
-	for _, s := range c.stages {
-		p.Stages = append(p.Stages, stageRecord(s))
+	if len(c.stages) == 1 {
+		p.Stages = append(c.room.stages[:0], &c.room.stage)
+	} else {
+		for range c.stages {
+			p.Stages = append(p.Stages, new(candorv1.StageRecord))
+		}
 	}
-	for i := range c.rows {
-		p.Rows = append(p.Rows, rowRecord(&c.rows[i]))
+	for i := range c.stages {
+		fillStage(p.Stages[i], &c.stages[i])
 	}
-	rec := &candorv1.Record{TimeUs: g.ledger.Now().UnixMicro(), Entry: &candorv1.Record_Prediction{Prediction: p}}
-	if over := proto.Size(rec) - maxPlainAccept; over > 0 && len(c.rows) == 1 && c.rows[0].plain() {
-		p.RequestId = cut(p.RequestId, max(0, len(p.RequestId)-over))
+	if len(c.rows) == 1 {
+		p.Rows = append(c.room.rows[:0], c.room.row.fill(&c.rows[0]))
+	} else {
+		rooms := make([]rowRoom, len(c.rows))
+		p.Rows = make([]*candorv1.RowRecord, len(c.rows))
+		for i := range c.rows {
+			p.Rows[i] = rooms[i].fill(&c.rows[i])
+		}
+	}
+	rec := &c.room.record
+	rec.TimeUs, rec.Entry, c.room.entry.Prediction = g.ledger.Now().UnixMicro(), &c.room.entry, p
+	if len(c.rows) == 1 && c.rows[0].plain() && p.RequestId != "" {
+		if over := proto.Size(rec) - maxPlainAccept; over > 0 {
+			p.RequestId = cut(p.RequestId, max(0, len(p.RequestId)-over))
+		}
 	}
 	return rec
 }
@@ -94,11 +126,9 @@ const (
 	maxDetail    = 160
 )
 
-func stageRecord(s fallback.Stage) *candorv1.StageRecord {
-	out := &candorv1.StageRecord{
-		Stage: s.Name, Kind: s.Kind, Version: s.Version, DurationUs: micros(s.Duration), Attempts: uint32(s.Attempts),
-		Rows: uint32(len(s.Rows)), ModelCreatedS: s.Created, Parent: s.Parent,
-	}
+func fillStage(out *candorv1.StageRecord, s *fallback.Stage) {
+	out.Stage, out.Kind, out.Version, out.DurationUs, out.Attempts = s.Name, s.Kind, s.Version, micros(s.Duration), uint32(s.Attempts)
+	out.Rows, out.ModelCreatedS, out.Parent = uint32(len(s.Rows)), s.Created, s.Parent
 	if s.Failure != nil {
 		out.Failure, out.FailureSource, out.Detail = s.Failure.Reason, s.Failure.Source, cut(s.Failure.Detail, maxDetail)
 	} else {
@@ -110,15 +140,16 @@ func stageRecord(s fallback.Stage) *candorv1.StageRecord {
 			}
 		}
 	}
-	return out
 }
 
-func rowRecord(r *row) *candorv1.RowRecord {
-	out := &candorv1.RowRecord{
-		Route: r.decision.Route, AppliedRoute: r.applied, Reasons: r.decision.Reasons,
-		ConfidencePpm: ppm(r.decision.Confidence), ThresholdPpm: ppm(r.decision.Threshold),
-		Action: r.action, Limit: r.limit, State: r.state, PayloadSha256: r.payload, PrimaryThresholdPpm: ppm(r.primaryThreshold),
-	}
+// fill makes the record of a row.
+func (room *rowRoom) fill(r *row) *candorv1.RowRecord {
+	out := &room.row
+	out.Route, out.AppliedRoute, out.Reasons, out.State = r.decision.Route, r.applied, r.decision.Reasons, r.state
+	out.Action, out.Limit, out.PayloadSha256 = r.action, r.limit, r.payload
+	out.ConfidencePpm = ppmInto(&room.confidence, r.decision.Confidence)
+	out.ThresholdPpm = ppmInto(&room.threshold, r.decision.Threshold)
+	out.PrimaryThresholdPpm = ppmInto(&room.primaryThreshold, r.primaryThreshold)
 	if r.answeredBy >= 0 {
 		out.Label, out.Value = r.answer.Label, r.answer.Value
 		if r.released {
@@ -151,12 +182,15 @@ const (
 )
 
 // ppm rounds a number in [0,maxPPM] to parts per million; nil stays nil.
-func ppm(v *float64) *uint32 {
+func ppm(v *float64) *uint32 { return ppmInto(new(uint32), v) }
+
+// ppmInto is ppm for a number that has its place.
+func ppmInto(out *uint32, v *float64) *uint32 {
 	if v == nil {
 		return nil
 	}
-	out := uint32(math.Round(math.Min(math.Max(*v, 0), maxPPM) * million))
-	return &out
+	*out = uint32(math.Round(math.Min(math.Max(*v, 0), maxPPM) * million))
+	return out
 }
 
 func fromPPM(v *uint32) *float64 {

@@ -45,15 +45,6 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 	}
 }
 
-// AcquireAll asks for the rows of a batch, in order; answers one Verdict for each.
-func (g *Gate) AcquireAll(ctx context.Context, now time.Time, rows []Answer) []Verdict {
-	verdicts := make([]Verdict, len(rows))
-	for i, a := range rows {
-		verdicts[i] = g.Acquire(ctx, now, a)
-	}
-	return verdicts
-}
-
 // step is what one look at all limits came to: a verdict, with trips to be stored before it is given, or leases to wait for
 // before the next look.
 type step struct {

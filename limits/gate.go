@@ -1,7 +1,7 @@
 // Package limits is the last gate before an answer leaves: it bounds how often an action may happen, and once a bound is
 // met it holds back every further answer with that action until a person looks.
 //
-// Use Gate.Acquire (or AcquireAll for the rows of a batch) before an answer is released, Gate.Refund if it then wasn't,
+// Use Gate.Acquire before an answer is released, Gate.Refund if it then wasn't,
 // Route to learn where a withheld row goes, Gate.Reset to release a latch.
 //
 // Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers released, under any

@@ -57,9 +57,14 @@ func licensed(e Evidence, threshold *float64) ([]candorv1.Reason, bool) {
 	// Written so that a NaN, should one ever get here, is not accepted.
 	case !(*e.Confidence >= *threshold):
 		return merge([]candorv1.Reason{candorv1.Reason_REASON_LOW_CONFIDENCE}, e.Notes), false
+	case len(e.Notes) == 0:
+		return confident, true
 	}
-	return merge([]candorv1.Reason{candorv1.Reason_REASON_CONFIDENT}, e.Notes), true
+	return merge(confident, e.Notes), true
 }
+
+// confident is why most rows are accepted; nobody changes it, as nobody changes any Decision's reasons.
+var confident = []candorv1.Reason{candorv1.Reason_REASON_CONFIDENT}
 
 // unanswered is the route of a row that no machine may answer.
 func unanswered(p Policy, reasons []candorv1.Reason) (candorv1.Route, []candorv1.Reason) {
