@@ -41,7 +41,7 @@ type writer struct {
 
 	linger time.Duration
 	jobs   chan *job
-	queue  chan queued
+	queue  *plainQueue
 
 	// mu is held for reading while something is handed over, so that stop knows when nothing more can come.
 	mu       sync.RWMutex
@@ -85,7 +85,7 @@ func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 	}
 	w := &writer{
 		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[kindKey]int64{}, bulks: newBulks(),
-		linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: make(chan queued, opts.QueueRecords),
+		linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: newPlainQueue(opts.QueueRecords),
 		stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
 	}
 	if err := w.begin(ctx, opts); err != nil {
@@ -119,7 +119,12 @@ func (w *writer) do(ctx context.Context, run func(*tx) error) error {
 
 // enqueue leaves a plain record to the group commit. It waits while the queue is full.
 func (w *writer) enqueue(ctx context.Context, r record) error {
-	return handOver(ctx, w, w.queue, queued{r, time.Now()})
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.stopped {
+		return ErrClosed
+	}
+	return w.queue.put(ctx, queued{r, time.Now()})
 }
 
 func handOver[T any](ctx context.Context, w *writer, to chan<- T, what T) error {
@@ -155,7 +160,7 @@ func (w *writer) stop() error {
 
 func (w *writer) stats() Stats {
 	return Stats{
-		Queued:    len(w.queue) + int(w.retrying.Load()),
+		Queued:    w.queue.len() + int(w.retrying.Load()),
 		Committed: w.committed.Load(), Batches: w.batches.Load(), Refused: w.refused.Load(), Lost: w.lost.Load(),
 	}
 }
@@ -181,24 +186,19 @@ func (w *writer) collect() (plain []queued, jobs []*job, more bool) {
 		due = time.After(w.backoff)
 	}
 	for {
-		// Records beyond what may wait stay in the channel, and their callers with them.
-		queue := w.queue
-		if len(plain) >= cap(w.queue) {
-			queue = nil
+		n, first := w.queue.state()
+		if n > 0 && w.backoff == 0 && len(plain)+n >= w.queue.full {
+			return w.queue.take(plain, w.queue.most), jobs, true
+		}
+		if n > 0 && due == nil {
+			due = time.After(w.linger - time.Since(first))
 		}
 		select {
 		case j := <-w.jobs:
 			return w.drain(plain, append(jobs, j), true)
-		case r := <-queue:
-			plain = append(plain, r)
-			if due == nil {
-				due = time.After(w.linger - time.Since(r.arrived))
-			}
-			if w.backoff == 0 && len(plain) >= min(maxBatch, cap(w.queue)) {
-				return plain, jobs, true
-			}
+		case <-w.queue.wake:
 		case <-due:
-			return receive(plain, w.queue, maxBatch-len(plain)), jobs, true
+			return w.queue.take(plain, maxBatch-len(plain)), jobs, true
 		case <-w.stopping:
 			return w.drain(plain, jobs, false)
 		}
@@ -209,9 +209,9 @@ func (w *writer) collect() (plain []queued, jobs []*job, more bool) {
 // can there be more of them than it may hold in memory; then behind is set.
 func (w *writer) drain(plain []queued, jobs []*job, more bool) ([]queued, []*job, bool) {
 	jobs = receive(jobs, w.jobs, cap(w.jobs))
-	room := 2*cap(w.queue) - len(plain)
-	plain = receive(plain, w.queue, min(cap(w.queue), room))
-	w.behind = room < cap(w.queue) && len(w.queue) > 0
+	room := 2*w.queue.most - len(plain)
+	plain = w.queue.take(plain, min(w.queue.most, room))
+	w.behind = room < w.queue.most && w.queue.len() > 0
 	return plain, jobs, more
 }
 
@@ -258,6 +258,7 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 	}
 	if err == nil {
 		w.backoff = 0
+		w.queue.giveBack(plain)
 	} else {
 		w.retry = plain
 		w.backoff = min(max(2*w.backoff, minBackoff), maxBackoff)

@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// plainQueue holds plain records until the writer takes them, all at once: a channel would wake the writer for each.
+type plainQueue struct {
+	// most is how many may wait; full is how many make a commit worth while before their linger is over.
+	most, full int
+	// wake says that there is a first record, or that there are full.
+	wake chan struct{}
+
+	mu    sync.Mutex
+	items []queued
+	// spare is the memory of records that have been stored.
+	spare []queued
+	// room is closed when records are taken; nil: nobody waits for that.
+	room chan struct{}
+}
+
+func newPlainQueue(most int) *plainQueue {
+	return &plainQueue{most: most, full: min(maxBatch, most), wake: make(chan struct{}, 1)}
+}
+
+// put leaves a record. It waits while the queue is full, until ctx ends.
+func (q *plainQueue) put(ctx context.Context, r queued) error {
+	for {
+		room := q.tryPut(r)
+		if room == nil {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// tryPut leaves a record, or answers the channel that is closed when there may be room.
+func (q *plainQueue) tryPut(r queued) (full <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) >= q.most {
+		if q.room == nil {
+			q.room = make(chan struct{})
+		}
+		return q.room
+	}
+	q.items = append(q.items, r)
+	if n := len(q.items); n == 1 || n == q.full {
+		select {
+		case q.wake <- struct{}{}:
+		default: // it has been told
+		}
+	}
+	return nil
+}
+
+// state is how many records wait, and when the first of them came.
+func (q *plainQueue) state() (n int, first time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		return 0, first
+	}
+	return len(q.items), q.items[0].arrived
+}
+
+func (q *plainQueue) len() int {
+	n, _ := q.state()
+	return n
+}
+
+// take appends up to limit records to those that the writer has. to is the writer's to give back when they are stored.
+func (q *plainQueue) take(to []queued, limit int) []queued {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.items), limit)
+	if n <= 0 {
+		return to
+	}
+	if len(to) == 0 && n == len(q.items) {
+		to, q.items, q.spare = q.items, q.spare[:0], nil
+	} else {
+		to = append(to, q.items[:n]...)
+		rest := copy(q.items, q.items[n:])
+		clear(q.items[rest:])
+		q.items = q.items[:rest]
+	}
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+	return to
+}
+
+// giveBack takes the memory of records that have been stored.
+func (q *plainQueue) giveBack(stored []queued) {
+	clear(stored)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if cap(stored) > cap(q.spare) {
+		q.spare = stored[:0]
+	}
+}
