@@ -80,6 +80,7 @@ func start(ctx context.Context, o options, dir string, want map[string]bool) (*t
 	if err := process.PinSelf(loadCore); err != nil {
 		return nil, err
 	}
+	rest()
 	return targets.Start(ctx, targets.Options{
 		Self: self, Candor: candor, Dir: dir, ProxyCore: proxyCore, LoadCore: loadCore, Pprof: o.profile,
 	}, want)
