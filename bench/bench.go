@@ -80,6 +80,7 @@ func start(ctx context.Context, o options, dir string, want map[string]bool) (*t
 	if err := process.PinSelf(loadCore); err != nil {
 		return nil, err
 	}
+	rest()
 	return targets.Start(ctx, targets.Options{
 		Self: self, Candor: candor, Dir: dir, ProxyCore: proxyCore, LoadCore: loadCore, Pprof: o.profile,
 	}, want)
@@ -133,7 +134,7 @@ func profile(ctx context.Context, folder string, set *targets.Set, regimes []mea
 		}
 		return err
 	}
-	return fmt.Errorf("-profile needs the target %s among -only", profiled)
+	return nil
 }
 
 func progress(s measure.Sample) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/candor-gateway/candor/bench/proxy"
@@ -37,11 +38,20 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
+		rest()
 		return stub.New().Serve(ctx, lis)
 	case len(args) == 5 && args[0] == "proxy":
 		return serveProxy(ctx, args[1], args[2], args[3], args[4])
 	}
 	return bench(ctx, args)
+}
+
+// rest turns the garbage collector of load generator and stub off as long as there is memory, so that it doesn't show in the
+// latencies of what is measured. The proxies keep Go's defaults.
+func rest() {
+	const memory = 1 << 30
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(memory)
 }
 
 func serveProxy(ctx context.Context, kind, listen, upstream, metrics string) error {

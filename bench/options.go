@@ -70,6 +70,9 @@ func (o options) plan() (map[string]bool, []measure.Regime, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if o.profile && !want[profiled] {
+		return nil, nil, fmt.Errorf("-profile needs the target %s among -only", profiled)
+	}
 	regimes := measure.Regimes()
 	if o.short {
 		regimes = measure.Lighter(regimes)

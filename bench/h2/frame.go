@@ -12,6 +12,7 @@ const (
 	Headers      = 0x1
 	RSTStream    = 0x3
 	Settings     = 0x4
+	PushPromise  = 0x5
 	Ping         = 0x6
 	GoAway       = 0x7
 	WindowUpdate = 0x8

@@ -65,6 +65,8 @@ func (c *conn) take(f h2.Frame) error {
 		if s := c.open[f.Stream]; s != nil {
 			c.end(s, fmt.Errorf("the stream was reset with HTTP/2 code %d", f.ErrorCode()))
 		}
+	case h2.PushPromise:
+		return errors.New("a PUSH_PROMISE, which no gRPC server sends")
 	case h2.Settings:
 		return c.settings(f)
 	case h2.Ping:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/candor-gateway/candor/bench/targets"
@@ -38,6 +39,7 @@ func Rounds(ctx context.Context, c Config, set *targets.Set, regimes []Regime) (
 	for round := range c.Rounds {
 		rng.Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
 		for _, cell := range cells {
+			runtime.GC() // of the load generator, where it harms nobody
 			s, err := c.cell(ctx, set, cell.t, cell.r)
 			if ctx.Err() != nil {
 				return samples, fmt.Errorf("stopped in round %d: %w", round+1, context.Cause(ctx))

@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// ErrLinux is what everything here says on other systems.
+var ErrLinux = errors.New("the benchmark pins processes to cores and reads /proc: run it on Linux")
+
 // Process is one that runs.
 type Process struct {
 	Name string

@@ -2,28 +2,22 @@
 
 package process
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
-// errLinux: cores and /proc.
-var errLinux = errors.New("the benchmark pins processes to cores and reads /proc: run it on Linux")
+func Cores() ([]int, error) { return nil, ErrLinux }
 
-func Cores() ([]int, error) { return nil, errLinux }
+func PinSelf(int) error { return ErrLinux }
 
-func PinSelf(int) error { return errLinux }
+func startOn(int, func() error) error { return ErrLinux }
 
-func startOn(int, func() error) error { return errLinux }
+func CPU(int) (time.Duration, error) { return 0, ErrLinux }
 
-func CPU(int) (time.Duration, error) { return 0, errLinux }
+func OwnCPU() (time.Duration, error) { return 0, ErrLinux }
 
-func OwnCPU() (time.Duration, error) { return 0, errLinux }
+func PeakRSS(int) (int64, error) { return 0, ErrLinux }
 
-func PeakRSS(int) (int64, error) { return 0, errLinux }
+func ResetPeak(int) error { return ErrLinux }
 
-func ResetPeak(int) error { return errLinux }
-
-func MachineBusy() (time.Duration, error) { return 0, errLinux }
+func MachineBusy() (time.Duration, error) { return 0, ErrLinux }
 
 func Machine() string { return "not Linux" }

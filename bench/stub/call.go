@@ -1,6 +1,7 @@
 package stub
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -69,6 +70,9 @@ func (c *conn) begin(id uint32, block []byte) error {
 	return nil
 }
 
+// errAgain is a peer that goes on with a request which it had ended.
+var errAgain = errors.New("more of a request after its end")
+
 func (c *conn) newStream() *stream {
 	if n := len(c.free); n > 0 {
 		s := c.free[n-1]
@@ -95,6 +99,9 @@ func (c *conn) data(f h2.Frame) error {
 	if s == nil {
 		return nil // of a stream that was reset
 	}
+	if s.answer != nil {
+		return errAgain
+	}
 	body, err := f.Body()
 	if err != nil {
 		return err
@@ -120,6 +127,9 @@ func (c *conn) data(f h2.Frame) error {
 
 // finish answers a call whose body has ended; head is all of it or its begin.
 func (c *conn) finish(s *stream, head []byte) error {
+	if s.answer != nil {
+		return errAgain
+	}
 	if s.path != payload.Method {
 		return c.refuse(s, unimplemented, "the stub has only ModelInfer")
 	}
