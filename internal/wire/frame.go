@@ -83,7 +83,11 @@ func (f *Frame) part(from *Frame, start, end int) {
 	f.counted = f.counted || from.counted
 	for _, b := range from.buffers {
 		n := b.Len()
-		if start < n && end > 0 {
+		switch {
+		case start <= 0 && end >= n:
+			b.Ref()
+			f.attach(b)
+		case start < n && end > 0:
 			f.attach(b.Slice(max(start, 0), min(end, n)))
 		}
 		if start, end = start-n, end-n; end <= 0 {

@@ -98,10 +98,12 @@ func newBulks() bulks {
 func (t *tx) recordAll(some []queued) error {
 	b, before := &t.w.bulks, t.chain
 	var hashes [bulkRows]audit.Entry
+	var ids [bulkRows]any // each is bound twice
 	for i := range some {
 		e := &hashes[i]
 		*e = t.chain.Append(some[i].data)
-		b.log.add(t.w.ordinal, int64(e.Seq), some[i].prediction, e.Data, e.Hash[:])
+		ids[i] = some[i].prediction
+		b.log.add(t.w.ordinal, int64(e.Seq), ids[i], e.Data, e.Hash[:])
 	}
 	if err := b.log.insert(t); err != nil {
 		t.chain = before
@@ -113,7 +115,7 @@ func (t *tx) recordAll(some []queued) error {
 			if err != nil {
 				return err
 			}
-			b.decisions.add(id, some[i].timeUS, some[i].prediction, k.rows)
+			b.decisions.add(id, some[i].timeUS, ids[i], k.rows)
 			if b.decisions.rows() == bulkRows {
 				if err := b.decisions.insert(t); err != nil {
 					return indexing(err)
