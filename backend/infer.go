@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -123,7 +122,7 @@ func (b *Backend) attempt(ctx context.Context, p *permit, request []byte, check 
 		trailer metadata.MD
 		reply   wire.Frame
 	)
-	err := b.conn.Invoke(watched(timed, &seen), inference.GRPCInferenceService_ModelInfer_FullMethodName,
+	err := b.conn.Invoke(watched(timed, &seen), b.Speech().infer,
 		wire.NewFrame(request), &reply, grpc.ForceCodecV2(wire.Codec{}), grpc.Trailer(&trailer))
 	p.answered.Store(true)
 	if err != nil {
@@ -143,10 +142,12 @@ func (b *Backend) judge(e ended) *Failure {
 	if b.life.Err() != nil && !e.said {
 		return inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Canceled, "the gateway closed the connection")
 	}
-	f := classify(b.set.dialect, b.maxBytes, e)
+	speech := b.Speech()
+	f := classify(speech.Dialect, b.maxBytes, e)
 	if f.Code == codes.Unimplemented {
+		b.tongue.detected.renew(b.detect)
 		b.alarm.Do(func() {
-			text := "the model server does not implement ModelInfer of inference.GRPCInferenceService; check address and dialect"
+			text := "the model server does not implement ModelInfer of " + speech.Wire.Service + "; check address and dialect"
 			b.counters.setAlarm(text)
 			b.log.Error(text, "said", sanitize(f.Message, b.set.host))
 		})

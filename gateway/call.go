@@ -30,6 +30,9 @@ type call struct {
 	trace *callTrace
 	// typed callers get a Prediction per row, and understand every route.
 	typed bool
+	// dialect is what the caller's client was made for, form the one in which it reads tensors.
+	dialect candorv1.Dialect
+	form    form
 
 	rows []row
 	// stages in the order in which they were asked; index 0 is the primary.

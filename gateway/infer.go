@@ -19,6 +19,8 @@ type Caller struct {
 	Principal *Principal
 	// Typed callers get Reply.Predictions and understand every route.
 	Typed bool
+	// Dialect is what the name of the service that was called tells; unspecified: nothing.
+	Dialect candorv1.Dialect
 }
 
 // Reply is what leaves for a prediction.
@@ -108,6 +110,10 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data []byte) (*call, er
 	if err != nil {
 		return nil, err
 	}
+	dialect := who.Principal.speaks(who.Dialect)
+	if err := m.refuseReserved(req, dialect); err != nil {
+		return nil, err
+	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = start.Add(g.cfg.GetListen().GetDefaultDeadline().AsDuration())
@@ -125,6 +131,7 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data []byte) (*call, er
 		return nil, errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "no randomness for an id")
 	}
 	c := &call{id: id, start: start, who: who.Principal, model: m, req: req, ask: asked, typed: who.Typed, rows: make([]row, rows)}
+	c.dialect, c.form = dialect, formFor(who.Principal, dialect, req.RawForm)
 	c.ctx, c.cancel = context.WithDeadline(ctx, deadline.Add(-own))
 	c.trace = g.tracing.begin(ctx, c)
 	return c, nil
