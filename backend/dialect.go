@@ -168,7 +168,8 @@ func (b *Backend) ask(service, method string, in, out any) (bool, error) {
 const maxProbeBytes = 4 << 20
 
 // dialectOf names the dialect of a server that says who it is; unspecified when that tells nothing. The names are those that the
-// software gives itself: Triton's can be set (--id), and its extensions can't; OpenVINO Model Server has none.
+// software gives itself. Triton's can be set (--id), and its extensions can't. Seldon v2 has no name of its own: what answers is
+// the MLServer or the Triton behind it.
 func dialectOf(about *inference.ServerMetadataResponse) candorv1.Dialect {
 	name := strings.ToLower(about.GetName())
 	for _, known := range serverNames {
@@ -191,8 +192,4 @@ var serverNames = []struct {
 	{"mlserver", candorv1.Dialect_DIALECT_MLSERVER},
 	{"kserve", candorv1.Dialect_DIALECT_KSERVE},
 	{"openvino model server", candorv1.Dialect_DIALECT_OVMS},
-	{"seldon", candorv1.Dialect_DIALECT_SELDON},
-	{"torchserve", candorv1.Dialect_DIALECT_TORCHSERVE},
-	{"aissemble", candorv1.Dialect_DIALECT_AISSEMBLE},
-	{"dynamo", candorv1.Dialect_DIALECT_DYNAMO},
 }
