@@ -70,6 +70,9 @@ func (b *Backend) Detect(ctx context.Context) *Speech {
 // detect makes the calls. Its error says that the model server could not be asked.
 func (b *Backend) detect() (*Speech, error) {
 	known := b.Speech()
+	if known.Source == candorv1.DialectSource_DIALECT_SOURCE_STATED && !known.Wire.ServerMetadata {
+		return known, nil // it has no name to tell
+	}
 	found, err := b.listen(known)
 	if err != nil {
 		return nil, err

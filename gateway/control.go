@@ -122,7 +122,7 @@ func (s *oipServer) controlled(ctx context.Context, what candorv1.Control, metho
 		return nil, invalid("metadata["+backendKey+"]", "there is no such backend; write one of "+strings.Join(names, ", "))
 	}
 	if !allowed(name) {
-		return nil, refusedMethod(method, name, word)
+		return nil, refusedMethod(method, name, word).with("backend", name)
 	}
 	s.g.log.InfoContext(ctx, "an operator controls a model server",
 		slog.String("method", method), slog.String("backend", name), slog.String("by", p.Name))
@@ -132,7 +132,7 @@ func (s *oipServer) controlled(ctx context.Context, what candorv1.Control, metho
 func refusedMethod(method, backend, word string) *Error {
 	return errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_METHOD_REFUSED,
 		"%s works on a model server as a whole, for all who use it, and is refused by default; to let operators use it, add %s to backends.%s.allow",
-		method, word, backend).with("method", method).with("allow", word).with("backend", backend)
+		method, word, backend).with("method", method).with("allow", word)
 }
 
 // noSharedMemory refuses Triton's shared memory: it is memory of one machine, and a gateway stands on another.

@@ -91,7 +91,7 @@ const (
 	// RESOURCE_EXHAUSTED. Retry later. Metadata: backend or stage.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 30
 	// PERMISSION_DENIED. The method changes or shows a model server as a whole, and the configuration doesn't allow it for this
-	// backend. Metadata: method, and where there is one backend and allow (what to write under backends.NAME.allow).
+	// backend. Metadata: method, allow (what to write under backends.NAME.allow), and backend where the call is for one.
 	ErrorReason_ERROR_REASON_METHOD_REFUSED ErrorReason = 31
 )
 
