@@ -88,15 +88,15 @@ func TestDetect(t *testing.T) {
 
 // What is stated stays, on the service that goes with it, whatever the server calls itself.
 func TestDetectKeepsWhatIsStated(t *testing.T) {
-	server := oiptest.StartWith(t, oiptest.Options{Dialect: oiptest.Dialect{Service: torchserve, Name: "triton"}}, digitsModel())
+	server := oiptest.StartWith(t, oiptest.Options{Dialect: oiptest.Dialect{Service: aissemble, Name: "triton"}}, digitsModel())
 	cfg := digitsConfig(server.Addr())
-	cfg.Dialect = candorv1.Dialect_DIALECT_TORCHSERVE
+	cfg.Dialect = candorv1.Dialect_DIALECT_AISSEMBLE
 	b := dial(t, cfg, Options{})
 	if _, f := infer(t, t.Context(), b, digitsRequest(t, 1)); f != nil {
 		t.Fatal(f)
 	}
 	s := b.Detect(t.Context())
-	if s.Dialect != candorv1.Dialect_DIALECT_TORCHSERVE || s.Source != candorv1.DialectSource_DIALECT_SOURCE_STATED || s.Server != "triton 1" {
+	if s.Dialect != candorv1.Dialect_DIALECT_AISSEMBLE || s.Source != candorv1.DialectSource_DIALECT_SOURCE_STATED || s.Server != "triton 1" {
 		t.Errorf("%+v", s)
 	}
 }

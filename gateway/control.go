@@ -36,7 +36,7 @@ func (s *oipServer) repository(ctx context.Context, method string, in *wire.Fram
 	if err != nil {
 		return nil, err
 	}
-	form := b.Detect(ctx).Wire.LoadName
+	form := known(ctx, b).Wire.LoadName
 	if err := offers(ctx, b, method, func(d *wire.Dialect, _ string) bool { return d.LoadName != wire.LoadNone }); err != nil {
 		return nil, err
 	}

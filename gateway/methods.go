@@ -77,7 +77,7 @@ func (s *oipServer) modelStatistics(ctx context.Context, in *wire.Frame) (*wire.
 	}
 	var models []*model
 	if req.GetName() == "" {
-		models = slices.DeleteFunc(s.granted(ctx), func(m *model) bool { return !m.primary.Detect(ctx).Wire.Has("ModelStatistics") })
+		models = slices.DeleteFunc(s.granted(ctx), func(m *model) bool { return !known(ctx, m.primary).Wire.Has("ModelStatistics") })
 	} else {
 		m, err := s.g.modelFor(principal(ctx), req.GetName(), req.GetVersion())
 		if err != nil {
@@ -118,9 +118,17 @@ func (s *oipServer) tell(ctx context.Context, m *model, method string) ([]byte, 
 	return data, nil
 }
 
+// known is how the backend is spoken with, once that is known if it isn't stated.
+func known(ctx context.Context, b *backend.Backend) *backend.Speech {
+	if s := b.Speech(); s.Source != candorv1.DialectSource_DIALECT_SOURCE_UNSPECIFIED {
+		return s
+	}
+	return b.Detect(ctx)
+}
+
 // offers refuses a method that the backend's model server doesn't have.
 func offers(ctx context.Context, b *backend.Backend, method string, has func(*wire.Dialect, string) bool) error {
-	speech := b.Detect(ctx)
+	speech := known(ctx, b)
 	if has(speech.Wire, method) {
 		return nil
 	}
