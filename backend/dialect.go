@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -132,7 +133,7 @@ func (b *Backend) tryService(service string) (*Speech, error) {
 	case d != candorv1.Dialect_DIALECT_UNSPECIFIED: // the service's name says it
 	case dialectOf(about) != candorv1.Dialect_DIALECT_UNSPECIFIED:
 		d = dialectOf(about)
-	case wire.MetadataFormOf(metadata.ProtoReflect().GetUnknown()) == wire.MetadataParameters:
+	case hasParameters(metadata):
 		// MLServer's name is a setting. Seldon v2 speaks in the same way.
 		d = candorv1.Dialect_DIALECT_MLSERVER
 	case !named:
@@ -150,6 +151,16 @@ func (b *Backend) tryService(service string) (*Speech, error) {
 		source = candorv1.DialectSource_DIALECT_SOURCE_UNSPECIFIED
 	}
 	return newSpeech(d, source, server), nil
+}
+
+// hasParameters reports whether a model or a tensor is described with parameters.
+func hasParameters(m *inference.ModelMetadataResponse) bool {
+	if wire.MetadataFormOf(m.ProtoReflect().GetUnknown()) == wire.MetadataParameters {
+		return true
+	}
+	return slices.ContainsFunc(slices.Concat(m.GetInputs(), m.GetOutputs()), func(t *inference.ModelMetadataResponse_TensorMetadata) bool {
+		return wire.TensorParameters(t.ProtoReflect().GetUnknown())
+	})
 }
 
 // ask calls a method whose answer is small, and reports whether the server has it. The error says that the server said nothing.

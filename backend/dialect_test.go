@@ -22,6 +22,9 @@ const (
 // parameterTail is a field 6 as MLServer has it: {content_type: InferParameter{string_param: "np"}}.
 var parameterTail = entry6("content_type", string(protowire.AppendString(protowire.AppendTag(nil, 3, protowire.BytesType), "np")))
 
+// tensorTail is one more input, with a parameter of the tensor's own as MLServer describes it.
+var tensorTail = append([]byte{0x22, 25, 0x0a, 1, 'x', 0x22, 20}, "\x0a\x0ccontent_type\x12\x04\x1a\x02np"...)
+
 // entry6 is an entry of field 6.
 func entry6(key, value string) []byte {
 	e := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), key)
@@ -46,6 +49,7 @@ func TestDetect(t *testing.T) {
 		},
 		{"mlserver", oiptest.Dialect{Name: "mlserver"}, candorv1.Dialect_DIALECT_MLSERVER, published, "mlserver 1"},
 		{"mlserver with another name", oiptest.Dialect{Name: "ours", MetadataTail: parameterTail}, candorv1.Dialect_DIALECT_MLSERVER, published, "ours 1"},
+		{"mlserver by its tensors", oiptest.Dialect{Name: "ours", MetadataTail: tensorTail}, candorv1.Dialect_DIALECT_MLSERVER, published, "ours 1"},
 		{"kserve", oiptest.Dialect{Name: "kserve", Extensions: []string{"model_repository_extension"}}, candorv1.Dialect_DIALECT_KSERVE, published, "kserve 1"},
 		{"ovms", oiptest.Dialect{Name: "OpenVINO Model Server"}, candorv1.Dialect_DIALECT_OVMS, published, "OpenVINO Model Server 1"},
 		{"torchserve", oiptest.Dialect{Service: torchserve, Missing: []string{"ServerMetadata"}}, candorv1.Dialect_DIALECT_TORCHSERVE, torchserve, ""},

@@ -34,6 +34,20 @@ func MetadataFormOf(data []byte) MetadataForm {
 	return form
 }
 
+// TensorParameters reports whether the unknown fields of a TensorMetadata have the parameters that MLServer adds there: a map of
+// InferParameter in field 4. They travel on as they are: other dialects have no such field, and nothing else in its place.
+func TensorParameters(data []byte) bool {
+	c := cursor{rest: data}
+	for c.next() {
+		if c.is(4, protowire.BytesType) {
+			if value, ok := mapValue(c.data); ok && isParameter(value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Metadata returns data, the fields of an encoded ModelMetadataResponse, with field 6 in the form that clients of dialect to
 // read: MLServer's and Seldon's parameters, or else the published properties. from is the form that the server's dialect has;
 // where the server's value is plainly of the other, that counts. A property becomes a string parameter; a parameter becomes the

@@ -75,6 +75,18 @@ func TestMetadataFormOf(t *testing.T) {
 	}
 }
 
+func TestTensorParameters(t *testing.T) {
+	params := appendParam(unknown(), 4, StringParam("content_type", "np"))
+	for data, want := range map[string]bool{
+		"": false, string(unknown()): false, string(params): true, string(properties("k", "v")): false,
+		string(appendBytes(nil, 4, appendBytes(nil, 2, "text"))): false, "\x22\x05x": false,
+	} {
+		if got := TensorParameters([]byte(data)); got != want {
+			t.Errorf("%q: %v", data, got)
+		}
+	}
+}
+
 // FuzzMetadata bridges anything from every form to every form: what was a message stays one, other fields keep their bytes, and a
 // second turn to parameters changes nothing more. (A second turn to properties may: a text can look like a parameter.)
 func FuzzMetadata(f *testing.F) {
