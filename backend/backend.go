@@ -32,7 +32,6 @@ type Backend struct {
 	card     *Card
 	maxBytes int
 	conns    conns
-	client   inference.GRPCInferenceServiceClient
 	breaker  *breaker
 	slots    slots
 	counters counters
@@ -41,6 +40,7 @@ type Backend struct {
 	log      *slog.Logger
 	alarm    sync.Once
 
+	tongue   tongue
 	ready    recent[bool]
 	metadata recent[*inference.ModelMetadataResponse]
 
@@ -72,11 +72,12 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	}
 	b := &Backend{
 		name: name, set: set, card: card, maxBytes: o.MaxMessageBytes,
-		conns: conns, client: inference.NewGRPCInferenceServiceClient(conns),
+		conns: conns,
 		slots: slots{limit: set.maxInFlight}, tempo: newTempo(set.minTimeout, set.timeout), observer: o.Observer,
 		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
 	}
 	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL
+	b.tongue.begin(set.dialect)
 	b.life, b.end = context.WithCancel(context.Background())
 	b.breaker = newBreaker(name, set.breaker, set.timeout, b.breakerChanged)
 	return b, nil
@@ -88,6 +89,7 @@ func (b *Backend) Close() error {
 	err := b.conns.close()
 	b.ready.wait()
 	b.metadata.wait()
+	b.tongue.detected.wait()
 	return err
 }
 

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -160,7 +159,7 @@ var unary = grpc.StreamDesc{StreamName: "ModelInfer"}
 func (b *Backend) call(ctx context.Context, request, reply *wire.Frame) (grpc.ClientStream, error) {
 	conn := b.conns.take()
 	defer conn.release()
-	stream, err := conn.NewStream(ctx, &unary, inference.GRPCInferenceService_ModelInfer_FullMethodName)
+	stream, err := conn.NewStream(ctx, &unary, b.Speech().infer)
 	if err != nil {
 		request.Free()
 		return nil, err
@@ -176,10 +175,12 @@ func (b *Backend) judge(e ended) *Failure {
 	if b.life.Err() != nil && !e.said {
 		return inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Canceled, "the gateway closed the connection")
 	}
-	f := classify(b.set.dialect, b.maxBytes, e)
+	speech := b.Speech()
+	f := classify(speech.Dialect, b.maxBytes, e)
 	if f.Code == codes.Unimplemented {
+		b.tongue.detected.renew(b.detect)
 		b.alarm.Do(func() {
-			text := "the model server does not implement ModelInfer of inference.GRPCInferenceService; check address and dialect"
+			text := "the model server does not implement ModelInfer of " + speech.Wire.Service + "; check address and dialect"
 			b.counters.setAlarm(text)
 			b.log.Error(text, "said", sanitize(f.Message, b.set.host))
 		})

@@ -30,7 +30,8 @@ func (b *Backend) Ready(ctx context.Context) bool {
 	ok, err := b.ready.get(ctx, func() (bool, error) {
 		probe, cancel := context.WithTimeout(b.life, probeTimeout)
 		defer cancel()
-		r, err := b.client.ModelReady(probe, &inference.ModelReadyRequest{Name: b.set.model, Version: b.set.version})
+		r := new(inference.ModelReadyResponse)
+		err := b.conns.Invoke(probe, b.Speech().method("ModelReady"), &inference.ModelReadyRequest{Name: b.set.model, Version: b.set.version}, r)
 		if status.Code(err) == codes.Unimplemented {
 			return true, nil
 		}
@@ -47,12 +48,13 @@ func (b *Backend) Metadata(ctx context.Context) (*inference.ModelMetadataRespons
 		probe, cancel := context.WithTimeout(b.life, probeTimeout)
 		defer cancel()
 		var header, trailer metadata.MD
-		m, err := b.client.ModelMetadata(probe, &inference.ModelMetadataRequest{Name: b.set.model, Version: b.set.version},
-			grpc.Header(&header), grpc.Trailer(&trailer))
+		m := new(inference.ModelMetadataResponse)
+		question := &inference.ModelMetadataRequest{Name: b.set.model, Version: b.set.version}
+		err := b.conns.Invoke(probe, b.Speech().method("ModelMetadata"), question, m, grpc.Header(&header), grpc.Trailer(&trailer))
 		if err == nil {
 			return m, nil
 		}
-		f := classify(b.set.dialect, b.maxBytes, ended{
+		f := classify(b.Speech().Dialect, b.maxBytes, ended{
 			status: status.Convert(err), testimony: testify(header, trailer, status.Convert(err).Message()),
 			timeUp: probe.Err() != nil, given: probeTimeout,
 		})
@@ -66,7 +68,7 @@ func (b *Backend) Metadata(ctx context.Context) (*inference.ModelMetadataRespons
 	if f := (*Failure)(nil); errors.As(err, &f) {
 		return nil, f
 	}
-	f := classify(b.set.dialect, b.maxBytes, ended{
+	f := classify(b.Speech().Dialect, b.maxBytes, ended{
 		status: status.FromContextError(err), callerGone: true, callerLate: errors.Is(err, context.DeadlineExceeded), elapsed: time.Since(start),
 	})
 	f.Backend, f.Duration = b.name, time.Since(start)
@@ -80,6 +82,7 @@ type recent[T any] struct {
 	mu     sync.Mutex
 	value  T
 	err    error
+	asked  time.Time
 	until  time.Time
 	flight chan struct{}
 }
@@ -107,11 +110,22 @@ func (r *recent[T]) get(ctx context.Context, fetch func() (T, error)) (T, error)
 	return r.value, r.err
 }
 
+// renew asks again although the kept result still holds, but not more than once per errorTTL. It doesn't wait.
+func (r *recent[T]) renew(fetch func() (T, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.flight == nil && time.Since(r.asked) > errorTTL {
+		r.flight = make(chan struct{})
+		go r.ask(fetch)
+	}
+}
+
 func (r *recent[T]) ask(fetch func() (T, error)) {
+	asked := time.Now()
 	value, err := fetch()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.value, r.err = value, err
+	r.value, r.err, r.asked = value, err, asked
 	r.until = time.Now().Add(r.ttl)
 	if err != nil {
 		r.until = time.Now().Add(min(r.ttl, errorTTL))

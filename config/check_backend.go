@@ -32,6 +32,7 @@ func (c *checker) backend(at path, backend *candorv1.Backend) {
 		remedy := fmt.Sprintf("write a breaker.window of at least %v, or a shorter timeout", times(windowTimeouts, timeout))
 		c.complain(where, fmt.Sprintf("the breaker's window %v is too short for timeout %v: a server that hangs would not open it", window, timeout), remedy)
 	}
+	c.controls(at.field("allow"), backend)
 	if client := backend.GetTls(); client != nil {
 		at := at.field("tls")
 		if cert, key := client.GetCertFile(), client.GetKeyFile(); (cert == "") != (key == "") && !c.lostWithin(at) {

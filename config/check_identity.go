@@ -27,6 +27,7 @@ func (c *checker) principals() {
 					"give it a mtls_san or a token_sha256, or merge the two")
 			}
 		}
+		c.contents(at.field("contents"), consumer)
 		for i, model := range consumer.GetModels() {
 			if model != "*" {
 				refer(c, at.field("models").item(i), "model", model, "models", c.cfg.GetModels())
@@ -111,6 +112,11 @@ func (c *checker) staff() {
 	}
 	if len(c.cfg.GetQueues()) > 0 && !has[candorv1.Role_ROLE_REVIEWER] {
 		c.warn(top("queues"), "nobody may review: every item will expire", "declare an operator with the role reviewer")
+	}
+	for name, backend := range c.cfg.GetBackends() {
+		if at := top("backends").key(name).field("allow"); len(backend.GetAllow()) > 0 && !has[candorv1.Role_ROLE_OPERATOR] && !c.lost(at) {
+			c.warn(at, "nobody may use it", "declare an operator with the role operator")
+		}
 	}
 	if len(c.cfg.GetLimits()) > 0 && !has[candorv1.Role_ROLE_OPERATOR] {
 		c.warn(top("limits"), "nobody may reset a limit that has tripped", "declare an operator with the role operator")

@@ -249,6 +249,18 @@ func TestCheck(t *testing.T) {
 		// queues
 		{"unknown reviewer", []edit{{"[ana]", "[anna]"}}, []string{`queues.desk.reviewers[0]: there is no operator "anna"; write ana`}},
 		{"reviewer without the role", []edit{{"roles: [reviewer, operator]", "roles: [operator]"}}, []string{"queues.desk.reviewers[0]: operators.ana has not the role reviewer", "warning: queues: nobody may review"}},
+		// dialects
+		{"an unknown dialect", []edit{{"model: tree", "model: tree\n    dialect: tritn"}}, []string{`backends.tree.dialect: unknown value "tritn"; write triton`}},
+		{"every dialect", []edit{{"model: net", "model: net\n    dialect: torchserve"}, {"model: tree", "model: tree\n    dialect: seldon"}, {"model: price", "model: price\n    dialect: dynamo"}}, nil},
+		{"a consumer's dialect", []edit{{`models: ["*"]`, `models: ["*"], dialect: aissemble, contents: typed`}}, nil},
+		{"unknown contents", []edit{{`models: ["*"]`, `models: ["*"], contents: both`}}, []string{`consumers.web.contents: unknown value "both"`}},
+		{"typed contents for Triton's client", []edit{{`models: ["*"]`, `models: ["*"], dialect: triton, contents: typed`}}, []string{"warning: consumers.web.contents: clients of dialect triton read raw contents only"}},
+		{"raw contents for TorchServe's client", []edit{{`models: ["*"]`, `models: ["*"], dialect: torchserve, contents: raw`}}, []string{"warning: consumers.web.contents: clients of dialect torchserve read typed contents only"}},
+		{"allowed of Triton", []edit{{"model: tree", "model: tree\n    dialect: triton\n    allow: [repository, trace, log]"}}, nil},
+		{"allowed where nothing is known", []edit{{"model: tree", "model: tree\n    allow: [trace]"}}, nil},
+		{"allowed of a server without it", []edit{{"model: tree", "model: tree\n    dialect: kserve\n    allow: [repository, trace]"}}, []string{"backends.tree.allow[1]: a model server of dialect kserve has nothing to allow here"}},
+		{"allowed twice", []edit{{"model: tree", "model: tree\n    allow: [log, log]"}}, []string{"backends.tree.allow: an element is given twice"}},
+		{"allowed, but to nobody", []edit{{"model: tree", "model: tree\n    allow: [log]"}, {"roles: [reviewer, operator]", "roles: [reviewer]"}}, []string{"warning: backends.tree.allow: nobody may use it", "warning: limits: nobody may reset"}},
 		{"nobody to reset", []edit{{"roles: [reviewer, operator]", "roles: [reviewer]"}}, []string{"warning: limits: nobody may reset"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -83,7 +83,7 @@ func (m *model) declares(output string) bool {
 	return slices.ContainsFunc(m.fills, func(f fill) bool { return f.output == output })
 }
 
-// built makes a response when the primary gave none, in the form in which the client sent, unless a tensor exists only raw.
+// built makes a response when the primary gave none, in the form that the client reads, unless a tensor exists only raw.
 func (c *call) built() (*wire.Frame, error) {
 	var outputs []wire.TensorData
 	for _, f := range c.model.fills {
@@ -103,7 +103,7 @@ func (c *call) built() (*wire.Frame, error) {
 		outputs = append(outputs, t)
 	}
 	data, err := wire.BuildResponse(c.model.name, c.model.backendCfg.GetVersion(), c.req.ID, nil,
-		append(outputs, c.metadataTensors()...), c.req.RawForm || slices.ContainsFunc(outputs, onlyRaw))
+		append(outputs, c.metadataTensors()...), c.builtRaw() || slices.ContainsFunc(outputs, onlyRaw))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (c *call) built() (*wire.Frame, error) {
 }
 
 // onlyRaw: the protocol has no typed contents for these.
-func onlyRaw(t wire.TensorData) bool { return t.Datatype == wire.FP16 || t.Datatype == wire.BF16 }
+func onlyRaw(t wire.TensorData) bool { return t.Datatype.OnlyRaw() }
 
 // wants says whether the client asked for this output of the model: by name, or by naming none.
 func (c *call) wants(output string) bool {

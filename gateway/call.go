@@ -35,6 +35,9 @@ type call struct {
 	told bool
 	// shared: what the reply or an error holds is part of the call.
 	shared bool
+	// dialect is what the caller's client was made for, form the one in which it reads tensors.
+	dialect candorv1.Dialect
+	form    form
 
 	rows []row
 	// stages in the order in which they were asked; index 0 is the primary.

@@ -195,8 +195,8 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 func TestMethodsThatAreNotOffered(t *testing.T) {
 	w := start(t)
 	oip := inference.NewGRPCInferenceServiceClient(w.conn)
-	_, err := oip.RepositoryIndex(bounded(t, ""), &inference.RepositoryIndexRequest{})
-	if md := wantError(t, err, codes.Unimplemented, "METHOD_NOT_OFFERED"); !strings.Contains(md["method"], "RepositoryIndex") {
+	_, err := oip.SystemSharedMemoryStatus(bounded(t, ""), &inference.SystemSharedMemoryStatusRequest{})
+	if md := wantError(t, err, codes.Unimplemented, "METHOD_NOT_OFFERED"); !strings.Contains(md["method"], "SystemSharedMemoryStatus") {
 		t.Errorf("metadata %v", md)
 	}
 	stream, err := oip.ModelStreamInfer(bounded(t, ""))
@@ -207,7 +207,7 @@ func TestMethodsThatAreNotOffered(t *testing.T) {
 	if md := wantError(t, err, codes.Unimplemented, "METHOD_NOT_OFFERED"); !strings.Contains(md["method"], "ModelStreamInfer") {
 		t.Errorf("metadata %v", md)
 	}
-	for _, method := range []string{"/inference.GRPCInferenceService/Nothing", "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelInfer"} {
+	for _, method := range []string{"/inference.GRPCInferenceService/Nothing", "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions"} {
 		var reply wire.Frame
 		err := w.conn.Invoke(bounded(t, ""), method, wire.NewFrame(), &reply, grpc.ForceCodecV2(wire.Codec{}))
 		if md := wantError(t, err, codes.Unimplemented, "METHOD_NOT_OFFERED"); md["method"] != method {

@@ -85,12 +85,13 @@ func (s *explainService) ListBackends(ctx context.Context, in *candorv1.ListBack
 	defer cancel()
 	out := &candorv1.ListBackendsResponse{}
 	for name, b := range s.g.backends {
-		st := b.Status()
+		st, speech := b.Status(), b.Detect(ctx)
 		out.Backends = append(out.Backends, &candorv1.BackendStatus{
 			Name: name, Address: b.Address(), Model: b.Model(), Version: b.Version(), Breaker: st.Breaker, Ready: b.Ready(ctx),
 			InFlight: st.InFlight, Calls: st.Calls, Failures: st.Failures, ContractFailures: st.ContractFailures,
 			BreakerOpened: st.Opened, BreakerClosed: st.Closed, LastFailure: st.LastFailure,
 			CreateTime: timestamppb.New(s.g.cfg.GetBackends()[name].GetCard().GetCreatedAt().AsTime()),
+			Dialect:    speech.Dialect, DialectSource: speech.Source, Server: speech.Server,
 		})
 	}
 	slices.SortFunc(out.Backends, func(a, b *candorv1.BackendStatus) int { return strings.Compare(a.GetName(), b.GetName()) })

@@ -23,6 +23,9 @@ type Principal struct {
 	// models is the grant: names, or "*"; nil: none.
 	models []string
 	roles  []candorv1.Role
+	// dialect and contents are what the configuration says about the consumer's client; unspecified: nothing.
+	dialect  candorv1.Dialect
+	contents candorv1.Contents
 }
 
 // mayUse says whether the principal has a grant for the model.
@@ -42,7 +45,8 @@ type principals struct {
 func newPrincipals(cfg *candorv1.Config) *principals {
 	ps := &principals{bySAN: map[string]*Principal{}, byTokenHash: map[string]*Principal{}}
 	for name, c := range cfg.GetConsumers() {
-		ps.find(name, c.GetIdentity()).models = c.GetModels()
+		p := ps.find(name, c.GetIdentity())
+		p.models, p.dialect, p.contents = c.GetModels(), c.GetDialect(), c.GetContents()
 	}
 	for name, o := range cfg.GetOperators() {
 		ps.find(name, o.GetIdentity()).roles = o.GetRoles()

@@ -20,6 +20,8 @@ type Caller struct {
 	Told bool
 	// Aware callers understand every route, whatever they name among the outputs.
 	Aware bool
+	// Dialect is what the name of the service that was called tells; unspecified: nothing.
+	Dialect candorv1.Dialect
 }
 
 // Reply is what leaves for a prediction.
@@ -108,6 +110,10 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	if err != nil {
 		return nil, err
 	}
+	dialect := who.Principal.speaks(who.Dialect)
+	if err := m.refuseReserved(req, dialect); err != nil {
+		return nil, err
+	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = start.Add(g.cfg.GetListen().GetDefaultDeadline().AsDuration())
@@ -129,6 +135,7 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	if c.rows = c.oneRow[:]; rows > 1 {
 		c.rows = make([]row, rows)
 	}
+	c.dialect, c.form = dialect, formFor(who.Principal, dialect, req.RawForm)
 	g.tracing.begin(ctx, &c.trace)
 	return c, nil
 }

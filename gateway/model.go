@@ -18,8 +18,10 @@ import (
 type model struct {
 	name    string
 	primary *backend.Backend
-	card    *backend.Card
-	cfg     *candorv1.Model
+	// asked are all backends that a request for the model may go to, the primary first.
+	asked []*backend.Backend
+	card  *backend.Card
+	cfg   *candorv1.Model
 	// backendCfg is the primary's.
 	backendCfg *candorv1.Backend
 	policy     router.Policy
@@ -80,6 +82,15 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 		m.ensemble = newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Method)
 	}
 	m.params = m.constantParams()
+	m.asked = []*backend.Backend{primary}
+	if m.ensemble != nil {
+		for _, member := range m.ensemble.Members {
+			m.asked = append(m.asked, backends[member.Backend])
+		}
+		if r := m.ensemble.Remedial; r != nil && r.Backend != "" {
+			m.asked = append(m.asked, backends[r.Backend])
+		}
+	}
 	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), spec)
 	if err != nil {
 		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)

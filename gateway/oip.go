@@ -16,20 +16,32 @@ import (
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
-// oipService is the protocol's service name.
-const oipService = "inference.GRPCInferenceService"
-
-// registerOIP registers the protocol by an explicit service description: the methods as generated, except that ModelInfer
-// takes and gives raw frames, so that no tensor is ever unmarshalled.
+// registerOIP registers the protocol under each name that a dialect has for it, by explicit service descriptions: the methods as
+// generated, except that some take and give raw frames: ModelInfer, so that no tensor is ever unmarshalled, and those that are
+// forwarded or whose layout differs between dialects.
 func registerOIP(srv grpc.ServiceRegistrar, g *Gateway) {
-	desc := inference.GRPCInferenceService_ServiceDesc
-	desc.Methods = slices.Clone(desc.Methods)
-	for i := range desc.Methods {
-		if desc.Methods[i].MethodName == "ModelInfer" {
-			desc.Methods[i].Handler = rawUnary("/"+oipService+"/ModelInfer", (*oipServer).modelInfer)
+	for service, dialect := range wire.Services() {
+		desc := inference.GRPCInferenceService_ServiceDesc
+		desc.ServiceName = service
+		desc.Methods = slices.Clone(desc.Methods)
+		for i := range desc.Methods {
+			if method, ok := rawMethods[desc.Methods[i].MethodName]; ok {
+				desc.Methods[i].Handler = rawUnary("/"+service+"/"+desc.Methods[i].MethodName, method)
+			}
 		}
+		srv.RegisterService(&desc, &oipServer{g: g, dialect: dialect})
 	}
-	srv.RegisterService(&desc, &oipServer{g: g})
+}
+
+// rawMethods are the methods over frames.
+var rawMethods = map[string]func(*oipServer, context.Context, *wire.Frame) (*wire.Frame, error){
+	"ModelInfer":            (*oipServer).modelInfer,
+	"ModelConfig":           (*oipServer).modelConfig,
+	"ModelStatistics":       (*oipServer).modelStatistics,
+	"RepositoryModelLoad":   (*oipServer).repositoryModelLoad,
+	"RepositoryModelUnload": (*oipServer).repositoryModelUnload,
+	"TraceSetting":          (*oipServer).traceSetting,
+	"LogSettings":           (*oipServer).logSettings,
 }
 
 // rawUnary makes a grpc-go handler of a method over frames.
@@ -57,11 +69,13 @@ func rawUnary[S any](fullMethod string, method func(S, context.Context, *wire.Fr
 type oipServer struct {
 	inference.UnimplementedGRPCInferenceServiceServer
 	g *Gateway
+	// dialect is what the service's name tells about its callers.
+	dialect candorv1.Dialect
 }
 
 func (s *oipServer) modelInfer(ctx context.Context, in *wire.Frame) (*wire.Frame, error) {
 	told := wantsTrailers(ctx)
-	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx), Told: told}, in)
+	reply, err := s.g.Infer(ctx, Caller{Principal: principal(ctx), Told: told, Dialect: s.dialect}, in)
 	if reply != nil && (told || err != nil) {
 		setTrailer(ctx, reply, err)
 	}
@@ -137,24 +151,25 @@ func (s *oipServer) ModelReady(ctx context.Context, in *inference.ModelReadyRequ
 	if err != nil {
 		return nil, err
 	}
+	return &inference.ModelReadyResponse{Ready: s.g.ready(ctx, m)}, nil
+}
+
+// ready says whether somebody can answer for the model.
+func (g *Gateway) ready(ctx context.Context, m *model) bool {
 	if m.primary.Ready(ctx) {
-		return &inference.ModelReadyResponse{Ready: true}, nil
+		return true
 	}
 	if m.ensemble == nil {
-		return &inference.ModelReadyResponse{}, nil
+		return false
 	}
 	ready := 0
 	for _, member := range m.ensemble.Members {
-		if s.g.backends[member.Backend].Ready(ctx) {
+		if g.backends[member.Backend].Ready(ctx) {
 			ready++
 		}
 	}
-	remedial := m.ensemble.Remedial != nil && (m.ensemble.Remedial.Backend == "" || s.g.backends[m.ensemble.Remedial.Backend].Ready(ctx))
-	return &inference.ModelReadyResponse{Ready: ready >= m.ensemble.Quorum || remedial}, nil
-}
-
-func (s *oipServer) ServerMetadata(context.Context, *inference.ServerMetadataRequest) (*inference.ServerMetadataResponse, error) {
-	return &inference.ServerMetadataResponse{Name: "candor", Version: s.g.version, Extensions: []string{"candor_metadata"}}, nil
+	remedial := m.ensemble.Remedial != nil && (m.ensemble.Remedial.Backend == "" || g.backends[m.ensemble.Remedial.Backend].Ready(ctx))
+	return ready >= m.ensemble.Quorum || remedial
 }
 
 // ModelMetadata is the primary's, under the name that clients use, with our metadata tensors advertised. When the model server
@@ -167,6 +182,7 @@ func (s *oipServer) ModelMetadata(ctx context.Context, in *inference.ModelMetada
 	out := &inference.ModelMetadataResponse{Platform: "candor"}
 	if md, err := m.primary.Metadata(ctx); err == nil {
 		out = proto.CloneOf(md)
+		s.bridgeMetadata(ctx, m.primary, out)
 	} else {
 		for _, i := range m.backendCfg.GetCard().GetInputs() {
 			out.Inputs = append(out.Inputs, tensorMetadata(i.GetName(), i.GetDatatype(), i.GetShape()))

@@ -27,21 +27,29 @@ func (g *Gateway) askPrimary(c *call) error {
 	}
 	b := c.model.primary
 	began := time.Now()
+	request, err := c.req.For(b.Speech().Wire)
+	if err != nil {
+		return fromWire(err)
+	}
 	var evidence []router.Evidence
+	var readable *wire.Response
 	check := func(resp *wire.Response) backend.Verdict {
 		var v backend.Verdict
 		evidence, v = b.Card().Evidence(c.oneEvidence[:], b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		if readable, err = c.readable(resp); err != nil && v.Unusable == "" {
+			v.Unusable = err.Error()
+		}
 		return v
 	}
 	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, until, c.req.Forward(c.forward(b)), check)
+	answer, err := b.Infer(ctx, until, request.Forward(c.forward(b)), check)
 	stage := fallback.Stage{
 		Kind: candorv1.StepKind_STEP_KIND_PRIMARY, Name: b.Name(), Version: c.model.backendCfg.GetVersion(),
 		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,
 	}
 	if err == nil {
 		stage.Evidence, stage.Attempts = evidence, answer.Attempts
-		c.response = answer.Response
+		c.response = readable
 		for i := range c.rows {
 			c.rows[i].evidence = evidence[i]
 		}

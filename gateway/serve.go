@@ -125,7 +125,9 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	candorv1.RegisterLimitServiceServer(reg, &limitService{g: g})
 	candorv1.RegisterExplainServiceServer(reg, &explainService{g: g})
 	h := health.NewServer()
-	h.SetServingStatus(oipService, healthpb.HealthCheckResponse_SERVING)
+	for service := range wire.Services() {
+		h.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
+	}
 	healthpb.RegisterHealthServer(srv, h)
 	if l.GetReflection() {
 		reflection.Register(srv)

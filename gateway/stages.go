@@ -37,10 +37,14 @@ func forMember(b *backend.Backend) wire.Forward {
 
 // rowsFor is the request for some rows of the call, as it is put to a member.
 func (c *call) rowsFor(b *backend.Backend, rows []int) (*wire.Frame, error) {
-	if c.model.whole() {
-		return c.req.Forward(forMember(b)), nil
+	req, err := c.req.For(b.Speech().Wire)
+	if err != nil {
+		return nil, err
 	}
-	return c.req.SelectRows(rows, len(c.rows), c.model.card.Shared, forMember(b))
+	if c.model.whole() {
+		return req.Forward(forMember(b)), nil
+	}
+	return req.SelectRows(rows, len(c.rows), c.model.card.Shared, forMember(b))
 }
 
 // note keeps every stage's Evidence with the rows that it is about: one verdict scores all of them.

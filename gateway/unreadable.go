@@ -38,6 +38,11 @@ func receive(recv func(any) error, v any) error {
 	if err := recv(f); err != nil {
 		return err
 	}
+	return parse(f, msg)
+}
+
+// parse reads the message that a frame holds. Its error is an *Error.
+func parse(f *wire.Frame, msg proto.Message) error {
 	if err := proto.Unmarshal(f.Bytes(), msg); err != nil {
 		return invalid("request", "it is no "+string(msg.ProtoReflect().Descriptor().FullName())+": "+err.Error())
 	}

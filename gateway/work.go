@@ -20,6 +20,8 @@ const (
 	expireEvery = time.Second
 	settleEvery = 2 * time.Second
 	alertEvery  = 15 * time.Second
+	// detectEvery is how soon a model server that wasn't there is asked again what it is. What it said holds for longer.
+	detectEvery = 5 * time.Second
 	expireBatch = 256
 )
 
@@ -53,7 +55,19 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 			g.log.ErrorContext(ctx, "the decision log has a gap that it doesn't know of", slog.Any("error", err))
 		}
 	})
+	wg.Go(func() { g.every(ctx, detectEvery, nil, g.detectDialects) })
 	return &wg
+}
+
+// detectDialects asks the model servers whose dialect isn't stated what they are, so that the request path needs only to look.
+func (g *Gateway) detectDialects(ctx context.Context) {
+	var wg sync.WaitGroup
+	for name, b := range g.backends {
+		if g.cfg.GetBackends()[name].GetDialect() == candorv1.Dialect_DIALECT_UNSPECIFIED {
+			wg.Go(func() { b.Detect(ctx) })
+		}
+	}
+	wg.Wait()
 }
 
 // every calls f at once, then at each tick and whenever wake fires, until ctx ends.

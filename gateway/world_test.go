@@ -133,7 +133,10 @@ func (w *world) server(column int, version string) *oiptest.Server {
 	return oiptest.Start(w.t, oiptest.Model{Name: "m", Version: version, Infer: byColumn(column)})
 }
 
-func byColumn(column int) oiptest.Responder {
+func byColumn(column int) oiptest.Responder { return byColumnIn(column, oiptest.Mirror) }
+
+// byColumnIn is byColumn of a server that answers in a form of its own.
+func byColumnIn(column int, form func(*inference.ModelInferRequest) oiptest.Form) oiptest.Responder {
 	return func(_ context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 		call := oiptest.Call{Request: req}
 		n := call.Rows()
@@ -148,7 +151,7 @@ func byColumn(column int) oiptest.Responder {
 			probs = append(probs, 1-p, p)
 			labels = append(labels, map[bool]string{true: "bad", false: "good"}[p > .5])
 		}
-		return oiptest.Reply(req,
+		return oiptest.ReplyIn(form(req), req,
 			oiptest.FP32("probabilities", []int64{int64(n), 2}, probs...), oiptest.BYTES("label", []int64{int64(n)}, labels...)), nil
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,9 +18,10 @@ func backendsCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "backends",
-		Short: "List backends: breaker, readiness, counts of failures, age of the model",
+		Short: "List backends: dialect, breaker, readiness, counts of failures, age of the model",
 		Long: `List backends with the state of their breakers. CONTRACT counts answers that broke the
-model's card. You need an operator's token with any role.`,
+model's card. DIALECT is how the gateway speaks with the model server: as stated in the configuration, as
+detected, or, where neither is known, as the published protocol. You need an operator's token with any role.`,
 		Example: `  candor backends
   candor backends --json`,
 		Args: cli.Args(),
@@ -32,7 +34,7 @@ model's card. You need an operator's token with any role.`,
 				if asJSON {
 					return cli.JSON(cmd.OutOrStdout(), resp)
 				}
-				table := [][]string{{"BACKEND", "ADDRESS", "MODEL", "AGE", "BREAKER", "READY", "IN FLIGHT", "CALLS", "FAILED", "CONTRACT", "OPENED", "LAST FAILURE"}}
+				table := [][]string{{"BACKEND", "ADDRESS", "MODEL", "DIALECT", "AGE", "BREAKER", "READY", "IN FLIGHT", "CALLS", "FAILED", "CONTRACT", "OPENED", "LAST FAILURE"}}
 				for _, b := range resp.GetBackends() {
 					table = append(table, backendCells(b, time.Now()))
 				}
@@ -45,13 +47,28 @@ model's card. You need an operator's token with any role.`,
 	return c
 }
 
+// dialectCell is the dialect, how it is known, and what the model server calls itself.
+func dialectCell(b *candorv1.BackendStatus) string {
+	how := strings.ToLower(cli.Enum(b.GetDialectSource()))
+	if b.GetDialectSource() == candorv1.DialectSource_DIALECT_SOURCE_UNSPECIFIED {
+		how = "unknown"
+	}
+	if b.GetServer() != "" {
+		how += ", " + b.GetServer()
+	}
+	if b.GetDialect() == candorv1.Dialect_DIALECT_UNSPECIFIED {
+		return "oip (" + how + ")"
+	}
+	return strings.ToLower(cli.Enum(b.GetDialect())) + " (" + how + ")"
+}
+
 func backendCells(b *candorv1.BackendStatus, now time.Time) []string {
 	ready := "no"
 	if b.GetReady() {
 		ready = "yes"
 	}
 	return []string{
-		b.GetName(), b.GetAddress(), b.GetModel() + " " + b.GetVersion(), cli.Span(now.Sub(b.GetCreateTime().AsTime())),
+		b.GetName(), b.GetAddress(), b.GetModel() + " " + b.GetVersion(), dialectCell(b), cli.Span(now.Sub(b.GetCreateTime().AsTime())),
 		cli.Enum(b.GetBreaker()), ready, fmt.Sprint(b.GetInFlight()), fmt.Sprint(b.GetCalls()), fmt.Sprint(b.GetFailures()),
 		fmt.Sprint(b.GetContractFailures()), fmt.Sprint(b.GetBreakerOpened()), b.GetLastFailure(),
 	}

@@ -18,6 +18,7 @@
 // # Which function do I use
 //
 //   - A server: [Start], or [StartWith] for TLS and sizes. It stops by itself when the test ends.
+//   - A server of other software: [Options].Dialect, and [ReplyIn] where it always answers in one form.
 //   - What it answers: [Model].Infer, a [Responder]. Ready-made ones: [Const] (the same score row for every row),
 //     [Probabilities] (a table), [PerRow] (a function of each input row), [Fail], [Bytes] (exactly these bytes).
 //     Own ones are built with [Reply] and the tensor builders [FP32], [FP64], [INT32], [INT64], [UINT8], [BOOL],

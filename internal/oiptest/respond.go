@@ -65,6 +65,11 @@ func PerRow(output string, f func(row []float32) []float32) Responder {
 // Reply builds the answer that a well-behaved server would give to req: in its form, and of these outputs only those
 // that it asks for, in the order given here; all, if it names none.
 func Reply(req *inference.ModelInferRequest, outputs ...Tensor) *inference.ModelInferResponse {
+	return ReplyIn(Mirror(req), req, outputs...)
+}
+
+// ReplyIn is Reply in a form of the server's own: Triton answers raw, TorchServe typed, whatever they were sent.
+func ReplyIn(form Form, req *inference.ModelInferRequest, outputs ...Tensor) *inference.ModelInferResponse {
 	if len(req.GetOutputs()) > 0 {
 		outputs = slices.DeleteFunc(slices.Clone(outputs), func(t Tensor) bool {
 			return !slices.ContainsFunc(req.GetOutputs(), func(out *inference.ModelInferRequest_InferRequestedOutputTensor) bool {
@@ -72,7 +77,7 @@ func Reply(req *inference.ModelInferRequest, outputs ...Tensor) *inference.Model
 			})
 		})
 	}
-	return Response(Mirror(req), outputs...)
+	return Response(form, outputs...)
 }
 
 // Always answers every call with the same message, whatever was asked.

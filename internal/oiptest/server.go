@@ -38,6 +38,8 @@ type Options struct {
 	TLS *tls.Config
 	// MaxMessageBytes bounds a request. Default 64 MiB.
 	MaxMessageBytes int
+	// Dialect is what the server differs in.
+	Dialect Dialect
 }
 
 const defaultMaxMessageBytes = 64 << 20
@@ -147,7 +149,7 @@ func (s *Server) serve(lis net.Listener) {
 		options = append(options, grpc.Creds(credentials.NewTLS(s.options.TLS)))
 	}
 	run := &incarnation{grpc: grpc.NewServer(options...), done: make(chan error, 1)}
-	run.grpc.RegisterService(serviceDesc(), &service{server: s})
+	run.grpc.RegisterService(s.options.Dialect.desc(), &service{server: s})
 	go func() { run.done <- run.grpc.Serve(lis) }()
 	s.run = run
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -17,24 +16,6 @@ import (
 type service struct {
 	inference.UnimplementedGRPCInferenceServiceServer
 	server *Server
-}
-
-// serviceDesc is the generated description with a ModelInfer that receives a frame instead of a message.
-func serviceDesc() *grpc.ServiceDesc {
-	desc := inference.GRPCInferenceService_ServiceDesc
-	desc.Methods = slices.Clone(desc.Methods)
-	for i := range desc.Methods {
-		if desc.Methods[i].MethodName == "ModelInfer" {
-			desc.Methods[i].Handler = func(srv any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-				var in frame
-				if err := decode(&in); err != nil {
-					return nil, err
-				}
-				return srv.(*service).infer(ctx, in.bytes)
-			}
-		}
-	}
-	return &desc
 }
 
 func (v *service) infer(ctx context.Context, wire []byte) (*inference.ModelInferResponse, error) {
@@ -136,7 +117,11 @@ func (v *service) ModelReady(ctx context.Context, req *inference.ModelReadyReque
 }
 
 func (v *service) ServerMetadata(context.Context, *inference.ServerMetadataRequest) (*inference.ServerMetadataResponse, error) {
-	return &inference.ServerMetadataResponse{Name: "oiptest", Version: "1"}, nil
+	d := v.server.options.Dialect
+	if d.Name == "" {
+		d.Name = "oiptest"
+	}
+	return &inference.ServerMetadataResponse{Name: d.Name, Version: "1", Extensions: d.Extensions}, nil
 }
 
 func (v *service) ModelMetadata(ctx context.Context, req *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error) {
@@ -147,13 +132,15 @@ func (v *service) ModelMetadata(ctx context.Context, req *inference.ModelMetadat
 	if err != nil {
 		return nil, err
 	}
-	return &inference.ModelMetadataResponse{
+	out := &inference.ModelMetadataResponse{
 		Name:     m.Name,
 		Versions: []string{m.Version},
 		Platform: "oiptest",
 		Inputs:   tensorMetadata(m.Inputs),
 		Outputs:  tensorMetadata(m.Outputs),
-	}, nil
+	}
+	out.ProtoReflect().SetUnknown(v.server.options.Dialect.MetadataTail)
+	return out, nil
 }
 
 func tensorMetadata(specs []TensorSpec) []*inference.ModelMetadataResponse_TensorMetadata {

@@ -76,6 +76,9 @@ func (d Datatype) IsFloat() bool {
 	return d == FP16 || d == FP32 || d == FP64 || d == BF16
 }
 
+// OnlyRaw reports whether the protocol has no typed contents for this datatype.
+func (d Datatype) OnlyRaw() bool { return d.known() && d.content() == 0 }
+
 // content returns the field of InferTensorContents that holds this datatype, 0 if there is none.
 func (d Datatype) content() contentField {
 	if !d.known() {

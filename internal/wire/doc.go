@@ -6,6 +6,10 @@
 // [Tensor.Texts]), and only rows that someone replaces are encoded ([Splice]), unless a client reads only the other form
 // ([Response.Transcode]).
 //
+// What differs between the dialects of the protocol is one table ([DialectOf]), and is bridged here: [Request.For] and
+// [Response.For] for parameters and for servers that read only typed contents, [Response.In] for the form of an answer,
+// [Metadata] for field 6 of a model's metadata, [Load] for the repository's requests.
+//
 // Two facts about protobuf carry the package. A message followed by more of its fields is the same message merged, so
 // metadata is appended instead of re-encoding what is there; and the last occurrence of a singular field wins, so a
 // name is replaced by appending the new one.

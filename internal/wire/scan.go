@@ -9,14 +9,17 @@ import (
 // scanner reads the parts that requests and responses have in common, and counts what it makes room for.
 type scanner struct {
 	items int
-	room  *room
-	dims  int // of room.dims, how many are taken
+	room  *room // nil: a single string or parameter is read
+	dims  int   // of room.dims, how many are taken
 }
 
 // text checks what a string field holds, and returns it.
 func (s *scanner) text(b []byte) (string, error) {
 	if !utf8.Valid(b) {
 		return "", notUTF8()
+	}
+	if s.room == nil {
+		return string(b), nil
 	}
 	return s.room.names.string(b), nil
 }

@@ -1,6 +1,10 @@
 package wire
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // Transcode returns the response with its tensors in the other form: raw if raw, else typed. Clients differ in what
 // they read (most only raw_output_contents), and servers in what they send. Elements keep their bits, everything
@@ -13,29 +17,48 @@ func (r *Response) Transcode(raw bool) (*Frame, error) {
 	if r.RawForm && len(r.raws) != len(r.Outputs) {
 		return nil, miscounted(rawOutputs, len(r.raws), len(r.Outputs))
 	}
-	runs := make([]run, len(r.Outputs))
-	for i := range r.Outputs {
+	return transcode(r.frame, r.Outputs, responseOutputs, responseRaw, raw)
+}
+
+// In returns the response in the form that the client reads: r itself if it has the form already, or can't have it because a
+// tensor of FP16 or BF16 exists only raw.
+func (r *Response) In(raw bool) (*Response, error) {
+	if r.RawForm == raw || len(r.Outputs) == 0 || !raw && slices.ContainsFunc(r.Outputs, func(t Tensor) bool { return t.Datatype.OnlyRaw() }) {
+		return r, nil
+	}
+	data, err := r.Transcode(raw)
+	if err != nil {
+		return nil, err
+	}
+	return ScanResponse(data)
+}
+
+// transcode returns a message whose tensors are the field tensorNum, and whose raw contents are the field rawNum, in the other
+// form.
+func transcode(from *Frame, tensors []Tensor, tensorNum, rawNum protowire.Number, raw bool) (*Frame, error) {
+	runs := make([]run, len(tensors))
+	for i := range tensors {
 		var err error
-		if runs[i], err = r.Outputs[i].transcode(raw); err != nil {
+		if runs[i], err = tensors[i].transcode(raw); err != nil {
 			return nil, err
 		}
 	}
-	a := assemble(r.frame)
-	output := 0
-	c := walk(r.frame, responseRaw)
+	a := assemble(from)
+	at := 0
+	c := walk(from, rawNum)
 	for c.next() {
 		switch {
-		case c.is(responseOutputs, protowire.BytesType):
-			a.replace(c.start, c.end, appendBytes(nil, responseOutputs, r.Outputs[output].reformed(c.data, runs[output], raw)))
-			output++
-		case c.is(responseRaw, protowire.BytesType):
+		case c.is(tensorNum, protowire.BytesType):
+			a.replace(c.start, c.end, appendBytes(nil, tensorNum, tensors[at].reformed(c.data, runs[at], raw)))
+			at++
+		case c.is(rawNum, protowire.BytesType):
 			a.replace(c.start, c.end, nil)
 		}
 	}
 	var tail []byte
 	if raw {
 		for _, elements := range runs {
-			tail = appendBytes(tail, responseRaw, elements.data)
+			tail = appendBytes(tail, rawNum, elements.data)
 		}
 	}
 	return a.finish(tail), nil

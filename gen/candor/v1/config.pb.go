@@ -24,6 +24,58 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Where the elements of an answer's tensors lie.
+type Contents int32
+
+const (
+	Contents_CONTENTS_UNSPECIFIED Contents = 0
+	// In raw_output_contents, whatever the model server answered.
+	Contents_CONTENTS_RAW Contents = 1
+	// In each tensor's contents. An answer that has a tensor of FP16 or BF16, which exist only raw, stays raw as a whole.
+	Contents_CONTENTS_TYPED Contents = 2
+)
+
+// Enum value maps for Contents.
+var (
+	Contents_name = map[int32]string{
+		0: "CONTENTS_UNSPECIFIED",
+		1: "CONTENTS_RAW",
+		2: "CONTENTS_TYPED",
+	}
+	Contents_value = map[string]int32{
+		"CONTENTS_UNSPECIFIED": 0,
+		"CONTENTS_RAW":         1,
+		"CONTENTS_TYPED":       2,
+	}
+)
+
+func (x Contents) Enum() *Contents {
+	p := new(Contents)
+	*p = x
+	return p
+}
+
+func (x Contents) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Contents) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[0].Descriptor()
+}
+
+func (Contents) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[0]
+}
+
+func (x Contents) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Contents.Descriptor instead.
+func (Contents) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{0}
+}
+
 type Role int32
 
 const (
@@ -63,11 +115,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[0].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[1].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[0]
+	return &file_candor_v1_config_proto_enumTypes[1]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -76,14 +128,16 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{1}
 }
 
-// Which server software speaks; failure classes differ by it.
+// Which server software speaks: what differs between them on the wire, and what a status means for the server's health.
+// docs/dialects.md tells all of it.
 type Dialect int32
 
 const (
-	// As DIALECT_OIP.
+	// Of a backend: detected from what it answers, and as DIALECT_OIP until then. Of a consumer: as DIALECT_OIP, with nothing
+	// refused.
 	Dialect_DIALECT_UNSPECIFIED Dialect = 0
 	// The published protocol.
 	Dialect_DIALECT_OIP    Dialect = 1
@@ -91,6 +145,14 @@ const (
 	// The KServe Python SDK.
 	Dialect_DIALECT_KSERVE   Dialect = 3
 	Dialect_DIALECT_MLSERVER Dialect = 4
+	// Seldon Core v2, which speaks as MLServer does.
+	Dialect_DIALECT_SELDON Dialect = 5
+	// OpenVINO Model Server.
+	Dialect_DIALECT_OVMS       Dialect = 6
+	Dialect_DIALECT_TORCHSERVE Dialect = 7
+	Dialect_DIALECT_AISSEMBLE  Dialect = 8
+	// NVIDIA Dynamo.
+	Dialect_DIALECT_DYNAMO Dialect = 9
 )
 
 // Enum value maps for Dialect.
@@ -101,6 +163,11 @@ var (
 		2: "DIALECT_TRITON",
 		3: "DIALECT_KSERVE",
 		4: "DIALECT_MLSERVER",
+		5: "DIALECT_SELDON",
+		6: "DIALECT_OVMS",
+		7: "DIALECT_TORCHSERVE",
+		8: "DIALECT_AISSEMBLE",
+		9: "DIALECT_DYNAMO",
 	}
 	Dialect_value = map[string]int32{
 		"DIALECT_UNSPECIFIED": 0,
@@ -108,6 +175,11 @@ var (
 		"DIALECT_TRITON":      2,
 		"DIALECT_KSERVE":      3,
 		"DIALECT_MLSERVER":    4,
+		"DIALECT_SELDON":      5,
+		"DIALECT_OVMS":        6,
+		"DIALECT_TORCHSERVE":  7,
+		"DIALECT_AISSEMBLE":   8,
+		"DIALECT_DYNAMO":      9,
 	}
 )
 
@@ -122,11 +194,11 @@ func (x Dialect) String() string {
 }
 
 func (Dialect) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[1].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[2].Descriptor()
 }
 
 func (Dialect) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[1]
+	return &file_candor_v1_config_proto_enumTypes[2]
 }
 
 func (x Dialect) Number() protoreflect.EnumNumber {
@@ -135,7 +207,63 @@ func (x Dialect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Dialect.Descriptor instead.
 func (Dialect) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
+// Methods that change or show a model server as a whole.
+type Control int32
+
+const (
+	Control_CONTROL_UNSPECIFIED Control = 0
+	// RepositoryModelLoad and RepositoryModelUnload.
+	Control_CONTROL_REPOSITORY Control = 1
+	// TraceSetting.
+	Control_CONTROL_TRACE Control = 2
+	// LogSettings.
+	Control_CONTROL_LOG Control = 3
+)
+
+// Enum value maps for Control.
+var (
+	Control_name = map[int32]string{
+		0: "CONTROL_UNSPECIFIED",
+		1: "CONTROL_REPOSITORY",
+		2: "CONTROL_TRACE",
+		3: "CONTROL_LOG",
+	}
+	Control_value = map[string]int32{
+		"CONTROL_UNSPECIFIED": 0,
+		"CONTROL_REPOSITORY":  1,
+		"CONTROL_TRACE":       2,
+		"CONTROL_LOG":         3,
+	}
+)
+
+func (x Control) Enum() *Control {
+	p := new(Control)
+	*p = x
+	return p
+}
+
+func (x Control) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Control) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[3].Descriptor()
+}
+
+func (Control) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[3]
+}
+
+func (x Control) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Control.Descriptor instead.
+func (Control) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 type Rows int32
@@ -173,11 +301,11 @@ func (x Rows) String() string {
 }
 
 func (Rows) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[2].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[4].Descriptor()
 }
 
 func (Rows) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[2]
+	return &file_candor_v1_config_proto_enumTypes[4]
 }
 
 func (x Rows) Number() protoreflect.EnumNumber {
@@ -186,7 +314,7 @@ func (x Rows) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rows.Descriptor instead.
 func (Rows) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 type Combiner int32
@@ -220,11 +348,11 @@ func (x Combiner) String() string {
 }
 
 func (Combiner) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[3].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[5].Descriptor()
 }
 
 func (Combiner) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[3]
+	return &file_candor_v1_config_proto_enumTypes[5]
 }
 
 func (x Combiner) Number() protoreflect.EnumNumber {
@@ -233,7 +361,7 @@ func (x Combiner) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Combiner.Descriptor instead.
 func (Combiner) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 type OnDefer int32
@@ -275,11 +403,11 @@ func (x OnDefer) String() string {
 }
 
 func (OnDefer) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[4].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
 }
 
 func (OnDefer) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[4]
+	return &file_candor_v1_config_proto_enumTypes[6]
 }
 
 func (x OnDefer) Number() protoreflect.EnumNumber {
@@ -288,7 +416,7 @@ func (x OnDefer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDefer.Descriptor instead.
 func (OnDefer) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 type AnswerFill int32
@@ -338,11 +466,11 @@ func (x AnswerFill) String() string {
 }
 
 func (AnswerFill) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[5].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
 }
 
 func (AnswerFill) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[5]
+	return &file_candor_v1_config_proto_enumTypes[7]
 }
 
 func (x AnswerFill) Number() protoreflect.EnumNumber {
@@ -351,7 +479,7 @@ func (x AnswerFill) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AnswerFill.Descriptor instead.
 func (AnswerFill) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 type OnTrip int32
@@ -388,11 +516,11 @@ func (x OnTrip) String() string {
 }
 
 func (OnTrip) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
 }
 
 func (OnTrip) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[6]
+	return &file_candor_v1_config_proto_enumTypes[8]
 }
 
 func (x OnTrip) Number() protoreflect.EnumNumber {
@@ -401,7 +529,7 @@ func (x OnTrip) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnTrip.Descriptor instead.
 func (OnTrip) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 type OnFull int32
@@ -444,11 +572,11 @@ func (x OnFull) String() string {
 }
 
 func (OnFull) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
 }
 
 func (OnFull) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[7]
+	return &file_candor_v1_config_proto_enumTypes[9]
 }
 
 func (x OnFull) Number() protoreflect.EnumNumber {
@@ -457,7 +585,7 @@ func (x OnFull) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnFull.Descriptor instead.
 func (OnFull) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
@@ -1015,7 +1143,12 @@ type Consumer struct {
 	// Models that they may call; "*" is every one.
 	Models []string `protobuf:"bytes,2,rep,name=models,proto3" json:"models,omitempty"`
 	// Who to ask.
-	Owner         string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Owner string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	// The server that its client was made for: which form answers have, and which request parameters are Triton's. Absent:
+	// seen from what it sends.
+	Dialect Dialect `protobuf:"varint,4,opt,name=dialect,proto3,enum=candor.v1.Dialect" json:"dialect,omitempty"`
+	// The form of an answer's tensors. Absent: detected, by dialect and by what it sends.
+	Contents      Contents `protobuf:"varint,5,opt,name=contents,proto3,enum=candor.v1.Contents" json:"contents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1069,6 +1202,20 @@ func (x *Consumer) GetOwner() string {
 		return x.Owner
 	}
 	return ""
+}
+
+func (x *Consumer) GetDialect() Dialect {
+	if x != nil {
+		return x.Dialect
+	}
+	return Dialect_DIALECT_UNSPECIFIED
+}
+
+func (x *Consumer) GetContents() Contents {
+	if x != nil {
+		return x.Contents
+	}
+	return Contents_CONTENTS_UNSPECIFIED
 }
 
 type Operator struct {
@@ -1144,7 +1291,9 @@ type Backend struct {
 	MaxInFlight *uint32 `protobuf:"varint,10,opt,name=max_in_flight,json=maxInFlight,proto3,oneof" json:"max_in_flight,omitempty"`
 	// Most connections to the model server. The first carries everything until 64 calls are in flight on it, then the next is
 	// opened. Default 4.
-	Connections   *uint32 `protobuf:"varint,13,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
+	Connections *uint32 `protobuf:"varint,13,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
+	// What operators may do to the model server through the gateway. Default: nothing, because it is done to every caller.
+	Allow         []Control `protobuf:"varint,11,rep,packed,name=allow,proto3,enum=candor.v1.Control" json:"allow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1254,6 +1403,13 @@ func (x *Backend) GetConnections() uint32 {
 		return *x.Connections
 	}
 	return 0
+}
+
+func (x *Backend) GetAllow() []Control {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
 }
 
 type ClientTLS struct {
@@ -3182,15 +3338,17 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\bmtls_san\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\amtlsSan\x12:\n" +
 	"\ftoken_sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{64}$H\x00R\vtokenSha256\x12'\n" +
 	"\tanonymous\x18\x03 \x01(\bB\a\xbaH\x04j\x02\b\x01H\x00R\tanonymousB\x0e\n" +
-	"\x05proof\x12\x05\xbaH\x02\b\x01\"}\n" +
+	"\x05proof\x12\x05\xbaH\x02\b\x01\"\xf0\x01\n" +
 	"\bConsumer\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12\"\n" +
 	"\x06models\x18\x02 \x03(\tB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x18\x01R\x06models\x12\x14\n" +
-	"\x05owner\x18\x03 \x01(\tR\x05owner\"\x7f\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x126\n" +
+	"\adialect\x18\x04 \x01(\x0e2\x12.candor.v1.DialectB\b\xbaH\x05\x82\x01\x02\x10\x01R\adialect\x129\n" +
+	"\bcontents\x18\x05 \x01(\x0e2\x13.candor.v1.ContentsB\b\xbaH\x05\x82\x01\x02\x10\x01R\bcontents\"\x7f\n" +
 	"\bOperator\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12:\n" +
-	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xc1\x04\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xfe\x04\n" +
 	"\aBackend\x12!\n" +
 	"\aaddress\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aaddress\x12\x1d\n" +
 	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12#\n" +
@@ -3204,7 +3362,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\abreaker\x18\t \x01(\v2\x18.candor.v1.BreakerConfigR\abreaker\x120\n" +
 	"\rmax_in_flight\x18\n" +
 	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\vmaxInFlight\x88\x01\x01\x120\n" +
-	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x01R\vconnections\x88\x01\x01B\x10\n" +
+	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x01R\vconnections\x88\x01\x01\x12;\n" +
+	"\x05allow\x18\v \x03(\x0e2\x12.candor.v1.ControlB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05allowB\x10\n" +
 	"\x0e_max_in_flightB\x0e\n" +
 	"\f_connections\"}\n" +
 	"\tClientTLS\x12\x17\n" +
@@ -3369,18 +3528,32 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"trace_file\x18\x02 \x01(\tR\ttraceFile\x12?\n" +
 	"\fsample_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vsampleRatio\x88\x01\x01B\x0f\n" +
-	"\r_sample_ratio*T\n" +
+	"\r_sample_ratio*J\n" +
+	"\bContents\x12\x18\n" +
+	"\x14CONTENTS_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fCONTENTS_RAW\x10\x01\x12\x12\n" +
+	"\x0eCONTENTS_TYPED\x10\x02*T\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rROLE_REVIEWER\x10\x01\x12\x11\n" +
 	"\rROLE_OPERATOR\x10\x02\x12\x10\n" +
-	"\fROLE_AUDITOR\x10\x03*q\n" +
+	"\fROLE_AUDITOR\x10\x03*\xda\x01\n" +
 	"\aDialect\x12\x17\n" +
 	"\x13DIALECT_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vDIALECT_OIP\x10\x01\x12\x12\n" +
 	"\x0eDIALECT_TRITON\x10\x02\x12\x12\n" +
 	"\x0eDIALECT_KSERVE\x10\x03\x12\x14\n" +
-	"\x10DIALECT_MLSERVER\x10\x04*?\n" +
+	"\x10DIALECT_MLSERVER\x10\x04\x12\x12\n" +
+	"\x0eDIALECT_SELDON\x10\x05\x12\x10\n" +
+	"\fDIALECT_OVMS\x10\x06\x12\x16\n" +
+	"\x12DIALECT_TORCHSERVE\x10\a\x12\x15\n" +
+	"\x11DIALECT_AISSEMBLE\x10\b\x12\x12\n" +
+	"\x0eDIALECT_DYNAMO\x10\t*^\n" +
+	"\aControl\x12\x17\n" +
+	"\x13CONTROL_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12CONTROL_REPOSITORY\x10\x01\x12\x11\n" +
+	"\rCONTROL_TRACE\x10\x02\x12\x0f\n" +
+	"\vCONTROL_LOG\x10\x03*?\n" +
 	"\x04Rows\x12\x14\n" +
 	"\x10ROWS_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eROWS_FIRST_DIM\x10\x01\x12\r\n" +
@@ -3423,142 +3596,147 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 	return file_candor_v1_config_proto_rawDescData
 }
 
-var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
 var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_candor_v1_config_proto_goTypes = []any{
-	(Role)(0),                     // 0: candor.v1.Role
-	(Dialect)(0),                  // 1: candor.v1.Dialect
-	(Rows)(0),                     // 2: candor.v1.Rows
-	(Combiner)(0),                 // 3: candor.v1.Combiner
-	(OnDefer)(0),                  // 4: candor.v1.OnDefer
-	(AnswerFill)(0),               // 5: candor.v1.AnswerFill
-	(OnTrip)(0),                   // 6: candor.v1.OnTrip
-	(OnFull)(0),                   // 7: candor.v1.OnFull
-	(*Config)(nil),                // 8: candor.v1.Config
-	(*Listen)(nil),                // 9: candor.v1.Listen
-	(*ServerTLS)(nil),             // 10: candor.v1.ServerTLS
-	(*Store)(nil),                 // 11: candor.v1.Store
-	(*SQLiteStore)(nil),           // 12: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 13: candor.v1.Identity
-	(*Consumer)(nil),              // 14: candor.v1.Consumer
-	(*Operator)(nil),              // 15: candor.v1.Operator
-	(*Backend)(nil),               // 16: candor.v1.Backend
-	(*ClientTLS)(nil),             // 17: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 18: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 19: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 20: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 21: candor.v1.OutputSpec
-	(*Score)(nil),                 // 22: candor.v1.Score
-	(*RegressionScore)(nil),       // 23: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 24: candor.v1.Ensemble
-	(*Member)(nil),                // 25: candor.v1.Member
-	(*Remedial)(nil),              // 26: candor.v1.Remedial
-	(*Model)(nil),                 // 27: candor.v1.Model
-	(*Policy)(nil),                // 28: candor.v1.Policy
-	(*Accept)(nil),                // 29: candor.v1.Accept
-	(*Threshold)(nil),             // 30: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 31: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 32: candor.v1.ReviewPolicy
-	(*AnswerSpec)(nil),            // 33: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 34: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 35: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 36: candor.v1.Queue
-	(*LimitConfig)(nil),           // 37: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 38: candor.v1.Audit
-	(*Retention)(nil),             // 39: candor.v1.Retention
-	(*Telemetry)(nil),             // 40: candor.v1.Telemetry
-	nil,                           // 41: candor.v1.Config.ConsumersEntry
-	nil,                           // 42: candor.v1.Config.OperatorsEntry
-	nil,                           // 43: candor.v1.Config.BackendsEntry
-	nil,                           // 44: candor.v1.Config.EnsemblesEntry
-	nil,                           // 45: candor.v1.Config.ModelsEntry
-	nil,                           // 46: candor.v1.Config.QueuesEntry
-	nil,                           // 47: candor.v1.Config.LimitsEntry
-	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
-	(PayloadView)(0),              // 50: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 51: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 52: candor.v1.ScoreKind
-	(Mode)(0),                     // 53: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 54: candor.v1.ConfidenceMethod
-	(ExpireAction)(0),             // 55: candor.v1.ExpireAction
+	(Contents)(0),                 // 0: candor.v1.Contents
+	(Role)(0),                     // 1: candor.v1.Role
+	(Dialect)(0),                  // 2: candor.v1.Dialect
+	(Control)(0),                  // 3: candor.v1.Control
+	(Rows)(0),                     // 4: candor.v1.Rows
+	(Combiner)(0),                 // 5: candor.v1.Combiner
+	(OnDefer)(0),                  // 6: candor.v1.OnDefer
+	(AnswerFill)(0),               // 7: candor.v1.AnswerFill
+	(OnTrip)(0),                   // 8: candor.v1.OnTrip
+	(OnFull)(0),                   // 9: candor.v1.OnFull
+	(*Config)(nil),                // 10: candor.v1.Config
+	(*Listen)(nil),                // 11: candor.v1.Listen
+	(*ServerTLS)(nil),             // 12: candor.v1.ServerTLS
+	(*Store)(nil),                 // 13: candor.v1.Store
+	(*SQLiteStore)(nil),           // 14: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 15: candor.v1.Identity
+	(*Consumer)(nil),              // 16: candor.v1.Consumer
+	(*Operator)(nil),              // 17: candor.v1.Operator
+	(*Backend)(nil),               // 18: candor.v1.Backend
+	(*ClientTLS)(nil),             // 19: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 20: candor.v1.BreakerConfig
+	(*ModelCard)(nil),             // 21: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 22: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 23: candor.v1.OutputSpec
+	(*Score)(nil),                 // 24: candor.v1.Score
+	(*RegressionScore)(nil),       // 25: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 26: candor.v1.Ensemble
+	(*Member)(nil),                // 27: candor.v1.Member
+	(*Remedial)(nil),              // 28: candor.v1.Remedial
+	(*Model)(nil),                 // 29: candor.v1.Model
+	(*Policy)(nil),                // 30: candor.v1.Policy
+	(*Accept)(nil),                // 31: candor.v1.Accept
+	(*Threshold)(nil),             // 32: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 33: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 34: candor.v1.ReviewPolicy
+	(*AnswerSpec)(nil),            // 35: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 36: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 37: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 38: candor.v1.Queue
+	(*LimitConfig)(nil),           // 39: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 40: candor.v1.Audit
+	(*Retention)(nil),             // 41: candor.v1.Retention
+	(*Telemetry)(nil),             // 42: candor.v1.Telemetry
+	nil,                           // 43: candor.v1.Config.ConsumersEntry
+	nil,                           // 44: candor.v1.Config.OperatorsEntry
+	nil,                           // 45: candor.v1.Config.BackendsEntry
+	nil,                           // 46: candor.v1.Config.EnsemblesEntry
+	nil,                           // 47: candor.v1.Config.ModelsEntry
+	nil,                           // 48: candor.v1.Config.QueuesEntry
+	nil,                           // 49: candor.v1.Config.LimitsEntry
+	(*durationpb.Duration)(nil),   // 50: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 51: google.protobuf.Timestamp
+	(PayloadView)(0),              // 52: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 53: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 54: candor.v1.ScoreKind
+	(Mode)(0),                     // 55: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 56: candor.v1.ConfidenceMethod
+	(ExpireAction)(0),             // 57: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
-	9,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
-	11, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	41, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	42, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	43, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	44, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	45, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	46, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	47, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	38, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	39, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	40, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	10, // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	48, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	48, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	48, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	12, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	13, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	13, // 18: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	0,  // 19: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	19, // 20: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	17, // 21: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	1,  // 22: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	48, // 23: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	48, // 24: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	18, // 25: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	48, // 26: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	48, // 27: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	49, // 28: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 29: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	20, // 30: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	21, // 31: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	22, // 32: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	50, // 33: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	51, // 34: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	52, // 35: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	23, // 36: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	25, // 37: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	3,  // 38: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	26, // 39: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	48, // 40: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	28, // 41: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	53, // 42: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	54, // 43: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	29, // 44: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	31, // 45: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	32, // 46: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	4,  // 47: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	33, // 48: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	34, // 49: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	30, // 50: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	30, // 51: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	48, // 52: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	55, // 53: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	5,  // 54: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	35, // 55: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	48, // 56: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	48, // 57: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	48, // 58: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	6,  // 59: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	48, // 60: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	7,  // 61: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	48, // 62: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	14, // 63: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	15, // 64: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	16, // 65: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	24, // 66: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	27, // 67: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	36, // 68: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	37, // 69: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	70, // [70:70] is the sub-list for method output_type
-	70, // [70:70] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	11, // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
+	13, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
+	43, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	44, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	45, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	46, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	47, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	48, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	49, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	40, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	41, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	42, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	12, // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
+	50, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	50, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	50, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	14, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	15, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	2,  // 18: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	0,  // 19: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	15, // 20: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	1,  // 21: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	21, // 22: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	19, // 23: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	2,  // 24: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	50, // 25: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	50, // 26: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	20, // 27: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	3,  // 28: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	50, // 29: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	50, // 30: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	51, // 31: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	4,  // 32: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	22, // 33: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	23, // 34: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	24, // 35: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	52, // 36: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	53, // 37: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	54, // 38: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	25, // 39: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	27, // 40: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	5,  // 41: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	28, // 42: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	50, // 43: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	30, // 44: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	55, // 45: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	56, // 46: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	31, // 47: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	33, // 48: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	34, // 49: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	6,  // 50: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	35, // 51: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	36, // 52: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	32, // 53: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	32, // 54: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	50, // 55: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	57, // 56: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	7,  // 57: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	37, // 58: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	50, // 59: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	50, // 60: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	50, // 61: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	8,  // 62: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	50, // 63: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	9,  // 64: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	50, // 65: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	16, // 66: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	17, // 67: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	18, // 68: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	26, // 69: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	29, // 70: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	38, // 71: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	39, // 72: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	73, // [73:73] is the sub-list for method output_type
+	73, // [73:73] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -3606,7 +3784,7 @@ func file_candor_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
-			NumEnums:      8,
+			NumEnums:      10,
 			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -90,6 +90,9 @@ const (
 	ErrorReason_ERROR_REASON_CANCELLED ErrorReason = 29
 	// RESOURCE_EXHAUSTED. Retry later. Metadata: backend or stage.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 30
+	// PERMISSION_DENIED. The method changes or shows a model server as a whole, and the configuration doesn't allow it for this
+	// backend. Metadata: method, allow (what to write under backends.NAME.allow), and backend where the call is for one.
+	ErrorReason_ERROR_REASON_METHOD_REFUSED ErrorReason = 31
 )
 
 // Enum value maps for ErrorReason.
@@ -126,6 +129,7 @@ var (
 		28: "ERROR_REASON_SELF_REVIEW",
 		29: "ERROR_REASON_CANCELLED",
 		30: "ERROR_REASON_OVERLOADED",
+		31: "ERROR_REASON_METHOD_REFUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -159,6 +163,7 @@ var (
 		"ERROR_REASON_SELF_REVIEW":              28,
 		"ERROR_REASON_CANCELLED":                29,
 		"ERROR_REASON_OVERLOADED":               30,
+		"ERROR_REASON_METHOD_REFUSED":           31,
 	}
 )
 
@@ -193,7 +198,7 @@ var File_candor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xb5\b\n" +
+	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xd6\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fERROR_REASON_DEFERRED_TO_REVIEW\x10\x01\x12\x19\n" +
@@ -226,7 +231,8 @@ const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\x15ERROR_REASON_DRAINING\x10\x1b\x12\x1c\n" +
 	"\x18ERROR_REASON_SELF_REVIEW\x10\x1c\x12\x1a\n" +
 	"\x16ERROR_REASON_CANCELLED\x10\x1d\x12\x1b\n" +
-	"\x17ERROR_REASON_OVERLOADED\x10\x1eB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x17ERROR_REASON_OVERLOADED\x10\x1e\x12\x1f\n" +
+	"\x1bERROR_REASON_METHOD_REFUSED\x10\x1fB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_error_reason_proto_rawDescOnce sync.Once

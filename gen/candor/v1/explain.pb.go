@@ -139,6 +139,59 @@ func (BreakerState) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
 }
 
+// How a dialect is known.
+type DialectSource int32
+
+const (
+	// Not at all: the gateway speaks as DIALECT_OIP.
+	DialectSource_DIALECT_SOURCE_UNSPECIFIED DialectSource = 0
+	// The configuration says so.
+	DialectSource_DIALECT_SOURCE_STATED DialectSource = 1
+	// By what the model server answered.
+	DialectSource_DIALECT_SOURCE_DETECTED DialectSource = 2
+)
+
+// Enum value maps for DialectSource.
+var (
+	DialectSource_name = map[int32]string{
+		0: "DIALECT_SOURCE_UNSPECIFIED",
+		1: "DIALECT_SOURCE_STATED",
+		2: "DIALECT_SOURCE_DETECTED",
+	}
+	DialectSource_value = map[string]int32{
+		"DIALECT_SOURCE_UNSPECIFIED": 0,
+		"DIALECT_SOURCE_STATED":      1,
+		"DIALECT_SOURCE_DETECTED":    2,
+	}
+)
+
+func (x DialectSource) Enum() *DialectSource {
+	p := new(DialectSource)
+	*p = x
+	return p
+}
+
+func (x DialectSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DialectSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_explain_proto_enumTypes[2].Descriptor()
+}
+
+func (DialectSource) Type() protoreflect.EnumType {
+	return &file_candor_v1_explain_proto_enumTypes[2]
+}
+
+func (x DialectSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DialectSource.Descriptor instead.
+func (DialectSource) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
+}
+
 type ExplainPredictionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PredictionId  string                 `protobuf:"bytes,1,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
@@ -509,8 +562,13 @@ type BackendStatus struct {
 	BreakerClosed    int64                  `protobuf:"varint,12,opt,name=breaker_closed,json=breakerClosed,proto3" json:"breaker_closed,omitempty"`
 	LastFailure      string                 `protobuf:"bytes,13,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
 	CreateTime       *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How the gateway speaks with it.
+	Dialect       Dialect       `protobuf:"varint,15,opt,name=dialect,proto3,enum=candor.v1.Dialect" json:"dialect,omitempty"`
+	DialectSource DialectSource `protobuf:"varint,16,opt,name=dialect_source,json=dialectSource,proto3,enum=candor.v1.DialectSource" json:"dialect_source,omitempty"`
+	// Name and version that the model server gives itself; empty: it said nothing yet, or has no ServerMetadata.
+	Server        string `protobuf:"bytes,17,opt,name=server,proto3" json:"server,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BackendStatus) Reset() {
@@ -641,6 +699,27 @@ func (x *BackendStatus) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *BackendStatus) GetDialect() Dialect {
+	if x != nil {
+		return x.Dialect
+	}
+	return Dialect_DIALECT_UNSPECIFIED
+}
+
+func (x *BackendStatus) GetDialectSource() DialectSource {
+	if x != nil {
+		return x.DialectSource
+	}
+	return DialectSource_DIALECT_SOURCE_UNSPECIFIED
+}
+
+func (x *BackendStatus) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
 type SummarizeDecisionsResponse_Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request's `by`.
@@ -716,7 +795,7 @@ var File_candor_v1_explain_proto protoreflect.FileDescriptor
 
 const file_candor_v1_explain_proto_rawDesc = "" +
 	"\n" +
-	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n" +
+	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n" +
 	"\x18ExplainPredictionRequest\x12-\n" +
 	"\rprediction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fpredictionId\"\xf7\x01\n" +
 	"\x19ExplainPredictionResponse\x127\n" +
@@ -744,7 +823,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xe0\x03\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xe7\x04\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -761,7 +840,10 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x0ebreaker_closed\x18\f \x01(\x03R\rbreakerClosed\x12!\n" +
 	"\flast_failure\x18\r \x01(\tR\vlastFailure\x12;\n" +
 	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime*\xb6\x01\n" +
+	"createTime\x12,\n" +
+	"\adialect\x18\x0f \x01(\x0e2\x12.candor.v1.DialectR\adialect\x12?\n" +
+	"\x0edialect_source\x18\x10 \x01(\x0e2\x18.candor.v1.DialectSourceR\rdialectSource\x12\x16\n" +
+	"\x06server\x18\x11 \x01(\tR\x06server*\xb6\x01\n" +
 	"\aGroupBy\x12\x18\n" +
 	"\x14GROUP_BY_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fGROUP_BY_REASON\x10\x01\x12\x14\n" +
@@ -775,7 +857,11 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x19BREAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14BREAKER_STATE_CLOSED\x10\x01\x12\x1b\n" +
 	"\x17BREAKER_STATE_HALF_OPEN\x10\x02\x12\x16\n" +
-	"\x12BREAKER_STATE_OPEN\x10\x032\xa4\x02\n" +
+	"\x12BREAKER_STATE_OPEN\x10\x03*g\n" +
+	"\rDialectSource\x12\x1e\n" +
+	"\x1aDIALECT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15DIALECT_SOURCE_STATED\x10\x01\x12\x1b\n" +
+	"\x17DIALECT_SOURCE_DETECTED\x10\x022\xa4\x02\n" +
 	"\x0eExplainService\x12^\n" +
 	"\x11ExplainPrediction\x12#.candor.v1.ExplainPredictionRequest\x1a$.candor.v1.ExplainPredictionResponse\x12a\n" +
 	"\x12SummarizeDecisions\x12$.candor.v1.SummarizeDecisionsRequest\x1a%.candor.v1.SummarizeDecisionsResponse\x12O\n" +
@@ -793,48 +879,52 @@ func file_candor_v1_explain_proto_rawDescGZIP() []byte {
 	return file_candor_v1_explain_proto_rawDescData
 }
 
-var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_candor_v1_explain_proto_goTypes = []any{
 	(GroupBy)(0),                             // 0: candor.v1.GroupBy
 	(BreakerState)(0),                        // 1: candor.v1.BreakerState
-	(*ExplainPredictionRequest)(nil),         // 2: candor.v1.ExplainPredictionRequest
-	(*ExplainPredictionResponse)(nil),        // 3: candor.v1.ExplainPredictionResponse
-	(*SummarizeDecisionsRequest)(nil),        // 4: candor.v1.SummarizeDecisionsRequest
-	(*SummarizeDecisionsResponse)(nil),       // 5: candor.v1.SummarizeDecisionsResponse
-	(*ListBackendsRequest)(nil),              // 6: candor.v1.ListBackendsRequest
-	(*ListBackendsResponse)(nil),             // 7: candor.v1.ListBackendsResponse
-	(*BackendStatus)(nil),                    // 8: candor.v1.BackendStatus
-	(*SummarizeDecisionsResponse_Group)(nil), // 9: candor.v1.SummarizeDecisionsResponse.Group
-	(*Prediction)(nil),                       // 10: candor.v1.Prediction
-	(*PredictionRecord)(nil),                 // 11: candor.v1.PredictionRecord
-	(*ReviewItem)(nil),                       // 12: candor.v1.ReviewItem
-	(*timestamppb.Timestamp)(nil),            // 13: google.protobuf.Timestamp
-	(Route)(0),                               // 14: candor.v1.Route
+	(DialectSource)(0),                       // 2: candor.v1.DialectSource
+	(*ExplainPredictionRequest)(nil),         // 3: candor.v1.ExplainPredictionRequest
+	(*ExplainPredictionResponse)(nil),        // 4: candor.v1.ExplainPredictionResponse
+	(*SummarizeDecisionsRequest)(nil),        // 5: candor.v1.SummarizeDecisionsRequest
+	(*SummarizeDecisionsResponse)(nil),       // 6: candor.v1.SummarizeDecisionsResponse
+	(*ListBackendsRequest)(nil),              // 7: candor.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),             // 8: candor.v1.ListBackendsResponse
+	(*BackendStatus)(nil),                    // 9: candor.v1.BackendStatus
+	(*SummarizeDecisionsResponse_Group)(nil), // 10: candor.v1.SummarizeDecisionsResponse.Group
+	(*Prediction)(nil),                       // 11: candor.v1.Prediction
+	(*PredictionRecord)(nil),                 // 12: candor.v1.PredictionRecord
+	(*ReviewItem)(nil),                       // 13: candor.v1.ReviewItem
+	(*timestamppb.Timestamp)(nil),            // 14: google.protobuf.Timestamp
+	(Route)(0),                               // 15: candor.v1.Route
+	(Dialect)(0),                             // 16: candor.v1.Dialect
 }
 var file_candor_v1_explain_proto_depIdxs = []int32{
-	10, // 0: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
-	11, // 1: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
-	12, // 2: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
-	13, // 3: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
-	13, // 4: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
-	14, // 5: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
+	11, // 0: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
+	12, // 1: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
+	13, // 2: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
+	14, // 3: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
+	14, // 4: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
+	15, // 5: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
 	0,  // 6: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
-	9,  // 7: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
-	8,  // 8: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
+	10, // 7: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
+	9,  // 8: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
 	1,  // 9: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
-	13, // 10: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 11: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
-	4,  // 12: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
-	6,  // 13: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
-	3,  // 14: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
-	5,  // 15: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
-	7,  // 16: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
-	14, // [14:17] is the sub-list for method output_type
-	11, // [11:14] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	14, // 10: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
+	16, // 11: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
+	2,  // 12: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
+	3,  // 13: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
+	5,  // 14: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
+	7,  // 15: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
+	4,  // 16: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
+	6,  // 17: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
+	8,  // 18: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
+	16, // [16:19] is the sub-list for method output_type
+	13, // [13:16] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_explain_proto_init() }
@@ -842,6 +932,7 @@ func file_candor_v1_explain_proto_init() {
 	if File_candor_v1_explain_proto != nil {
 		return
 	}
+	file_candor_v1_config_proto_init()
 	file_candor_v1_decision_proto_init()
 	file_candor_v1_prediction_proto_init()
 	file_candor_v1_record_proto_init()
@@ -851,7 +942,7 @@ func file_candor_v1_explain_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_explain_proto_rawDesc), len(file_candor_v1_explain_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
