@@ -44,10 +44,16 @@ func (g *Gateway) Infer(ctx context.Context, who Caller, data []byte) (*Reply, e
 		g.metrics.countRefused(err)
 		return nil, err
 	}
+	return g.run(c, g.askPrimary)
+}
+
+// run takes an admitted call through the stages, of which ask, the first, brings the primary's answer: by a call of its own, or
+// from a stream. Its results are Infer's.
+func (g *Gateway) run(c *call, ask func(*call) error) (*Reply, error) {
 	defer c.cancel()
 	defer g.observe(c)
 
-	if err := g.askPrimary(c); err != nil {
+	if err := ask(c); err != nil {
 		g.recordRefused(c)
 		return &Reply{PredictionID: c.id.String()}, g.named(c, err)
 	}

@@ -20,13 +20,19 @@ import (
 const oipService = "inference.GRPCInferenceService"
 
 // registerOIP registers the protocol by an explicit service description: the methods as generated, except that ModelInfer
-// takes and gives raw frames, so that no tensor is ever unmarshalled.
+// and ModelStreamInfer take and give raw frames, so that no tensor is ever unmarshalled.
 func registerOIP(srv grpc.ServiceRegistrar, g *Gateway) {
 	desc := inference.GRPCInferenceService_ServiceDesc
 	desc.Methods = slices.Clone(desc.Methods)
 	for i := range desc.Methods {
 		if desc.Methods[i].MethodName == "ModelInfer" {
 			desc.Methods[i].Handler = rawUnary("/"+oipService+"/ModelInfer", (*oipServer).modelInfer)
+		}
+	}
+	desc.Streams = slices.Clone(desc.Streams)
+	for i := range desc.Streams {
+		if desc.Streams[i].StreamName == "ModelStreamInfer" {
+			desc.Streams[i].Handler = streamInfer(g, callerFrames)
 		}
 	}
 	srv.RegisterService(&desc, &oipServer{g: g})
@@ -179,10 +185,6 @@ func tensorMetadata(name, datatype string, shape []int64) *inference.ModelMetada
 // notOffered is the answer of every method of the dialects that Candor doesn't serve (yet).
 func notOffered(method, why string) *Error {
 	return errf(codes.Unimplemented, candorv1.ErrorReason_ERROR_REASON_METHOD_NOT_OFFERED, "Candor does not offer %s: %s", method, why).with("method", method)
-}
-
-func (s *oipServer) ModelStreamInfer(grpc.BidiStreamingServer[inference.ModelInferRequest, inference.ModelStreamInferResponse]) error {
-	return notOffered("ModelStreamInfer", "streams are not served yet; use ModelInfer")
 }
 
 // notServed answers calls of methods that no service here has.

@@ -31,13 +31,23 @@ func (g *Gateway) askPrimary(c *call) error {
 	b := c.model.primary
 	began := time.Now()
 	var evidence []router.Evidence
-	check := func(resp *wire.Response) backend.Verdict {
-		var v backend.Verdict
-		evidence, v = b.Card().Evidence(b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
+	ctx = c.trace.attempt(ctx, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	answer, err := b.Infer(ctx, c.req.Forward(c.forward(b)), c.weigh(&evidence))
+	return g.heard(c, began, answer, evidence, err)
+}
+
+// weigh is the check of the primary's answer, which leaves one Evidence per row behind.
+func (c *call) weigh(evidence *[]router.Evidence) func(*wire.Response) backend.Verdict {
+	return func(resp *wire.Response) (v backend.Verdict) {
+		b := c.model.primary
+		*evidence, v = b.Card().Evidence(b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
 		return v
 	}
-	ctx = c.trace.attempt(ctx, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, c.req.Forward(c.forward(b)), check)
+}
+
+// heard notes the primary's answer, or that there is none: then every row's Evidence is the failure.
+func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, evidence []router.Evidence, err error) error {
+	b := c.model.primary
 	stage := fallback.Stage{
 		Kind: candorv1.StepKind_STEP_KIND_PRIMARY, Name: b.Name(), Version: c.model.backendCfg.GetVersion(),
 		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,

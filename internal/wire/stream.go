@@ -99,14 +99,3 @@ func ExtendResponse(response [][]byte, id *string, params []Param) ([][]byte, er
 	}
 	return append(slices.Clip(response), tail), nil
 }
-
-// ExtendRequest returns an encoded ModelInferRequest with more fields behind it, as ExtendResponse does. data is copied if
-// anything is added.
-func ExtendRequest(data []byte, id *string, params []Param) ([]byte, error) {
-	// Requests and responses number ids and parameters alike.
-	segments, err := ExtendResponse([][]byte{data}, id, params)
-	if err != nil || len(segments) == 1 {
-		return data, err
-	}
-	return slices.Concat(segments...), nil
-}

@@ -117,16 +117,13 @@ func TestExtend(t *testing.T) {
 		t.Error("an error that is not UTF-8 was taken")
 	}
 	request, _ := sampleRequest(t, newRand(63), 1, false)
-	longer, err := ExtendRequest(request, &own, []Param{BoolParam("triton_enable_empty_final_response", true)})
-	if err != nil {
-		t.Fatal(err)
+	r := scanRequest(t, request)
+	longer := compareRequest(t, r.Forward(Forward{ID: &own, AppendParams: []Param{BoolParam("triton_enable_empty_final_response", true)}}))
+	if p, ok := longer.Param("triton_enable_empty_final_response"); longer.ID != "mine" || !ok || !p.Bool {
+		t.Errorf("%q %v", longer.ID, longer.Params)
 	}
-	r := compareRequest(t, longer)
-	if p, ok := r.Param("triton_enable_empty_final_response"); r.ID != "mine" || !ok || !p.Bool {
-		t.Errorf("%q %v", r.ID, r.Params)
-	}
-	if same, err := ExtendRequest(request, nil, nil); err != nil || &same[0] != &request[0] {
-		t.Errorf("a request that gets nothing was copied, %v", err)
+	if same := r.Forward(Forward{ID: &r.ID}); &same[0] != &request[0] {
+		t.Error("a request that keeps its id was copied")
 	}
 }
 

@@ -1,0 +1,260 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/candor-gateway/candor/backend"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// lane is the way of a client's requests for one model: at most one stream to its primary at a time, opened when a request needs
+// it, and anew after it has ended.
+type lane struct {
+	s       *clientStream
+	primary *backend.Backend
+	// fallback: somebody else may be asked when the primary is silent.
+	fallback bool
+	// own: it is one request's only, whose last answer is told by the end of the stream.
+	own bool
+
+	mu     sync.Mutex
+	stream *backend.Stream
+	// asked, in the order in which they were sent, until they are finished.
+	asked []*question
+	// first request on this stream; busy is the one whose response is being dealt with.
+	first, busy *question
+	// closed: no more requests come.
+	closed bool
+}
+
+// ask sends a request on. What it can't send takes its route as after any failure.
+func (l *lane) ask(q *question) {
+	l.name(q)
+	data := q.request(l.primary)
+	ctx := q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	q.last = time.Now()
+	turn, failure := l.primary.Begin(ctx, len(data), l.owes() > 0)
+	if failure != nil {
+		l.s.failed(q, failure, true)
+		l.s.room.Release(q.weight)
+		return
+	}
+	q.turn = turn
+	stream, failure := l.join(ctx, q)
+	if failure != nil {
+		l.s.failed(q, turn.Fail(ctx, failure, true), true)
+		l.s.finish(q)
+		return
+	}
+	// An error is the end of the stream, and the receiver's to tell: it has the request already.
+	_ = stream.Send(data)
+	if l.own {
+		stream.CloseSend()
+	}
+}
+
+// name finds the id under which the request is sent: the client's, if it can tell the request from the others.
+func (l *lane) name(q *question) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q.sent = q.id
+	for i, other := range l.asked {
+		if other.sent != q.sent {
+			continue
+		}
+		if other.heard && other != l.busy {
+			l.asked = slices.Delete(l.asked, i, i+1)
+			l.s.finish(other)
+			break
+		}
+		q.sent = ""
+	}
+	if q.sent == "" {
+		q.sent = q.template.id.String()
+	}
+}
+
+// join puts the request on the lane's stream, which it opens if there is none. From then on its answers, and its failures, are the
+// receiver's.
+func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend.Failure) {
+	l.mu.Lock()
+	if l.stream != nil {
+		defer l.mu.Unlock()
+		l.asked = append(l.asked, q)
+		if l.owedLocked() == 1 {
+			l.expect()
+		}
+		return l.stream, nil
+	}
+	l.mu.Unlock()
+	stream, failure := l.primary.OpenStream(ctx, l.patience())
+	if failure != nil {
+		return nil, failure
+	}
+	l.mu.Lock()
+	l.stream, l.first, l.closed = stream, q, l.own
+	l.asked = append(l.asked, q)
+	l.expect()
+	l.mu.Unlock()
+	l.s.receiver.Add(1)
+	l.s.g.streaming.Go(func() {
+		defer l.s.receiver.Done()
+		defer l.release(stream)
+		l.s.guarded(func() { l.receive(stream) })
+	})
+	return stream, nil
+}
+
+// patience is how long the primary may be silent: an attempt's time, or half of what the caller has left where a fallback waits
+// behind it.
+func (l *lane) patience() time.Duration {
+	limit := l.primary.Timeout()
+	if deadline, ok := l.s.ctx.Deadline(); ok && l.fallback {
+		// Not 0 when the deadline has passed: that would be for ever.
+		limit = min(limit, max(1, time.Until(deadline)/primaryShareDiv))
+	}
+	return limit
+}
+
+// expect needs mu. It says how long the primary may be silent now: for ever while it owes nothing.
+func (l *lane) expect() {
+	if l.stream == nil {
+		return
+	}
+	if l.owedLocked() > 0 || l.closed {
+		l.stream.Expect(l.patience())
+		return
+	}
+	l.stream.Expect(0)
+}
+
+func (l *lane) owes() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.owedLocked()
+}
+
+func (l *lane) owedLocked() int {
+	n := 0
+	for _, q := range l.asked {
+		if !q.heard {
+			n++
+		}
+	}
+	return n
+}
+
+// closeSend tells the model server that no more requests come.
+func (l *lane) closeSend() {
+	l.mu.Lock()
+	stream := l.stream
+	l.closed = true
+	l.expect()
+	l.mu.Unlock()
+	if stream != nil {
+		stream.CloseSend()
+	}
+}
+
+// match finds whose a response is, by the id under which the request was sent; nil: nobody's.
+func (l *lane) match(id string) *question {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var byID, oldest, newest *question
+	owed := 0
+	for _, q := range l.asked {
+		switch {
+		case q.heard:
+			newest = q
+		case oldest == nil:
+			oldest = q
+		}
+		if !q.heard {
+			owed++
+		}
+		if q.sent == id {
+			byID = q
+		}
+	}
+	switch {
+	case byID != nil && byID == l.first && byID.heard && oldest != nil && l.primary.StreamsBare():
+		// MLServer puts the first request's id into all responses of a stream.
+		return oldest
+	case byID != nil:
+		return byID
+	case owed == 1:
+		return oldest
+	case id == "" && oldest != nil:
+		// A server that doesn't repeat ids answers in order.
+		return oldest
+	case id == "" || l.primary.StreamsBare():
+		return newest
+	}
+	return nil
+}
+
+// settle notes that a response has come for q, before anybody hears of it: then its id is free for the client's next request.
+// done: nothing more comes; open: nobody knows.
+func (l *lane) settle(q *question, done, open bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q.heard = q.heard || open
+	l.busy = q
+	if done {
+		l.asked = slices.DeleteFunc(l.asked, func(other *question) bool { return other == q })
+	}
+	l.expect()
+}
+
+// settled notes that the response has been dealt with.
+func (l *lane) settled(q *question, done bool) {
+	l.mu.Lock()
+	l.busy = nil
+	l.mu.Unlock()
+	if done {
+		l.s.finish(q)
+	}
+	// Looked at after busy is empty: so either this finds q, or serve's own look does.
+	if l.s.hungry.Load() {
+		l.forget()
+	}
+}
+
+// forget drops the requests that are kept only because more might come for them.
+func (l *lane) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = slices.DeleteFunc(l.asked, func(q *question) bool {
+		done := q.heard && q != l.busy
+		if done {
+			l.s.finish(q)
+		}
+		return done
+	})
+}
+
+// take empties the lane when its stream has ended.
+func (l *lane) take() []*question {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	asked := l.asked
+	l.stream, l.first, l.asked = nil, nil, nil
+	return asked
+}
+
+// release closes the stream and finishes what is left, which is nothing unless a panic ended the receiver.
+func (l *lane) release(stream *backend.Stream) {
+	stream.Close()
+	l.mu.Lock()
+	mine := l.stream == stream
+	l.mu.Unlock()
+	if !mine {
+		return
+	}
+	for _, q := range l.take() {
+		l.s.finish(q)
+	}
+}
