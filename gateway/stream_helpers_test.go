@@ -26,9 +26,14 @@ type chat struct {
 // openStream opens one at the gateway, with pairs of metadata.
 func (w *world) openStream(md ...string) *chat {
 	w.t.Helper()
+	return w.openStreamOn(w.conn, md...)
+}
+
+func (w *world) openStreamOn(conn *grpc.ClientConn, md ...string) *chat {
+	w.t.Helper()
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(bounded(w.t, clientToken), md...))
 	w.t.Cleanup(cancel)
-	stream, err := inference.NewGRPCInferenceServiceClient(w.conn).ModelStreamInfer(ctx)
+	stream, err := inference.NewGRPCInferenceServiceClient(conn).ModelStreamInfer(ctx)
 	if err != nil {
 		w.t.Fatal(err)
 	}
