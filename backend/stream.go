@@ -159,7 +159,18 @@ func (s *Stream) failed(err error, waited time.Duration) *Failure {
 	default:
 		return inferred(Failed, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "no answer within %v", s.b.set.timeout)
 	}
+	if e.said && e.status.Code() == codes.Unimplemented {
+		// judge would raise an alarm. That a server has no streams is no mistake of the configuration: most have none.
+		f := classify(s.b.set.dialect, s.b.maxBytes, e)
+		f.Message = "the model server has no ModelStreamInfer: " + f.Message
+		return f
+	}
 	return s.b.judge(e)
+}
+
+// NoStreams says that the stream broke because the model server has no ModelStreamInfer at all, so that it has seen no request.
+func NoStreams(f *Failure) bool {
+	return f.Code == codes.Unimplemented && f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND
 }
 
 // Unanswered is the Failure of a request on a stream that the model server ended, without an error, before it was answered.

@@ -337,12 +337,12 @@ func TestSaid(t *testing.T) {
 		"inference request for sequence 7 to model 'm' must specify the START flag on the first":       {Alive, codes.InvalidArgument},
 		"Request for unknown model: 'm' is not found":                                                  {Alive, codes.NotFound},
 		"[request id: 3] Exceeds maximum queue size":                                                   {Overload, codes.Unavailable},
-		"Request timeout expired":                                                                      {Overload, codes.Unavailable},
-		"GRPC server is shutting down and has stopped accepting new requests.":                         {Failed, codes.Unavailable},
-		"Failed to process the request(s) for model instance 'm_0_0', message: RuntimeError: boom":     {Failed, codes.Internal},
-		"Failed to process the request(s), message: ValueError: could not convert string to float":     {Alive, codes.Internal},
-		"CUDA error: an illegal memory access":                                                         {Failed, codes.Internal},
-		"the moon is in the wrong house":                                                               {Alive, codes.Internal},
+		"Request timeout expired": {Overload, codes.Unavailable},
+		"GRPC server is shutting down and has stopped accepting new requests.":                     {Failed, codes.Unavailable},
+		"Failed to process the request(s) for model instance 'm_0_0', message: RuntimeError: boom": {Failed, codes.Internal},
+		"Failed to process the request(s), message: ValueError: could not convert string to float": {Alive, codes.Internal},
+		"CUDA error: an illegal memory access":                                                     {Failed, codes.Internal},
+		"the moon is in the wrong house":                                                           {Alive, codes.Internal},
 	} {
 		f := said(message)
 		if f.Class != want.class || f.Code != want.code || f.Source != candorv1.FailureSource_FAILURE_SOURCE_BACKEND || f.Reason == 0 {

@@ -69,6 +69,13 @@ func (s *clientStream) failed(q *question, f *backend.Failure, final bool) {
 	s.reply(q, c, index, reply, err, final)
 }
 
+// single asks a primary that has no streams by ModelInfer. The next request waits for it: so answers keep their order.
+func (s *clientStream) single(q *question) {
+	c, index := q.call(s), q.responses-1
+	reply, err := s.g.run(c, s.g.askPrimary)
+	s.reply(q, c, index, reply, err, true)
+}
+
 // pass hands on a response without outputs: there is nothing in it to decide on. One that only says that no more come is for those
 // who asked for it; for the others it was asked for by us.
 func (s *clientStream) pass(q *question, response *wire.Response, final bool) {
@@ -115,12 +122,23 @@ func (l *lane) ended() {
 func (l *lane) broken(f *backend.Failure) {
 	l.mu.Lock()
 	closed := l.closed
+	unary := backend.NoStreams(f)
+	if unary {
+		l.unary = make(chan struct{})
+		defer close(l.unary)
+	}
 	l.mu.Unlock()
 	owed, open := 0, false
 	for _, q := range l.take() {
-		if q.heard {
+		switch {
+		case q.heard:
 			open = true
-		} else {
+		case unary:
+			q.turn.End()
+			if !l.s.over() {
+				l.s.single(q)
+			}
+		default:
 			own := q.turn.Fail(l.s.ctx, f, owed == 0)
 			owed++
 			if !l.s.over() {

@@ -64,6 +64,41 @@ func TestStreamBackpressure(t *testing.T) {
 	c.end()
 }
 
+// An error that ends a stream ends it also while answers wait for a client that reads none.
+func TestStreamErrorEndsABlockedStream(t *testing.T) {
+	var sent atomic.Int64
+	ended := make(chan struct{})
+	w, _ := decoupled(t, func(ctx context.Context, req *inference.ModelInferRequest, send func(*inference.ModelInferResponse) error) error {
+		defer close(ended)
+		for {
+			resp := reply(ctx, req)
+			resp.Parameters = map[string]*inference.InferParameter{
+				"padding": {ParameterChoice: &inference.InferParameter_StringParam{StringParam: strings.Repeat("x", 1<<18)}},
+			}
+			if err := send(resp); err != nil {
+				return err
+			}
+			sent.Add(1)
+		}
+	})
+	c := w.openStream("triton_grpc_error", "true")
+	c.ask("x", [][4]float32{sureRow})
+	stalled(w, &sent)
+	unknown := request([][4]float32{sureRow})
+	unknown.ModelName = "nope"
+	c.send(unknown)
+	select {
+	case <-ended:
+	case <-time.After(15 * time.Second):
+		t.Fatal("the model server still works for a stream that has ended")
+	}
+	var err error
+	for err == nil {
+		_, err = c.stream.Recv()
+	}
+	wantError(t, err, codes.NotFound, "MODEL_NOT_FOUND")
+}
+
 // A client that sends ahead of a slow model server is read only as far as the bound on outstanding requests.
 func TestStreamOutstandingIsBounded(t *testing.T) {
 	const outstanding, requests = 128, 1000

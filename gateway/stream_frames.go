@@ -47,9 +47,10 @@ func (s *clientStream) reply(q *question, c *call, index int, reply *Reply, err 
 		if c.response.ID != q.id {
 			id = &q.id
 		}
-		if !s.frames.Bare && c.model.primary.StreamsBare() {
-			// The end of the stream will tell; until then another may come.
-			params = append(params, wire.BoolParam(paramFinal, false))
+		_, marked := c.response.Param(paramFinal)
+		if !s.frames.Bare && !marked && (final || c.model.primary.StreamsBare()) {
+			// Of one on a bare stream only the end of the stream will tell: until then another may come.
+			params = append(params, wire.BoolParam(paramFinal, final))
 		}
 	}
 	segments, err := wire.ExtendResponse(reply.Segments, id, params)

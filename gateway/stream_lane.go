@@ -28,10 +28,17 @@ type lane struct {
 	first, busy *question
 	// closed: no more requests come.
 	closed bool
+	// unary, once made: the primary has no streams, and is asked by ModelInfer. It is closed when those that were sent on a stream
+	// have been asked.
+	unary chan struct{}
 }
 
 // ask sends a request on. What it can't send takes its route as after any failure.
 func (l *lane) ask(q *question) {
+	if l.hasNoStreams() {
+		l.alone(q)
+		return
+	}
 	l.name(q)
 	data := q.request(l.primary)
 	ctx := q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
@@ -44,6 +51,11 @@ func (l *lane) ask(q *question) {
 	}
 	q.turn = turn
 	stream, failure := l.join(ctx, q)
+	if stream == nil && failure == nil {
+		turn.End()
+		l.alone(q)
+		return
+	}
 	if failure != nil {
 		l.s.failed(q, turn.Fail(ctx, failure, true), true)
 		l.s.finish(q)
@@ -53,6 +65,25 @@ func (l *lane) ask(q *question) {
 	_ = stream.Send(data)
 	if l.own {
 		stream.CloseSend()
+	}
+}
+
+func (l *lane) hasNoStreams() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unary != nil
+}
+
+// alone asks a primary without streams for one request, after those before it.
+func (l *lane) alone(q *question) {
+	defer l.s.room.Release(q.weight)
+	l.mu.Lock()
+	before := l.unary
+	l.mu.Unlock()
+	select {
+	case <-before:
+		l.s.single(q)
+	case <-l.s.ctx.Done():
 	}
 }
 
@@ -78,9 +109,13 @@ func (l *lane) name(q *question) {
 }
 
 // join puts the request on the lane's stream, which it opens if there is none. From then on its answers, and its failures, are the
-// receiver's.
+// receiver's. Neither a stream nor a failure: the primary turned out to have no streams.
 func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend.Failure) {
 	l.mu.Lock()
+	if l.unary != nil {
+		l.mu.Unlock()
+		return nil, nil
+	}
 	if l.stream != nil {
 		defer l.mu.Unlock()
 		l.asked = append(l.asked, q)

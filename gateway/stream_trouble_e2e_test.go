@@ -358,6 +358,30 @@ func TestStreamDeadline(t *testing.T) {
 	})
 }
 
+// A model server without streams is asked by ModelInfer, from the first request on.
+func TestStreamToAServerWithoutStreams(t *testing.T) {
+	w := start(t)
+	none := func(*oiptest.Stream) error { return status.Error(codes.Unimplemented, "Method not implemented!") }
+	w.primary.ScriptStream(none, none)
+	c := w.openStream()
+	for _, id := range []string{"1", "2", "3"} {
+		c.ask(id, [][4]float32{sureRow})
+	}
+	for _, id := range []string{"1", "2", "3"} {
+		a := c.next()
+		if a.resp.GetId() != id || a.param("candor_answered_by") != "primary" || !a.resp.GetParameters()[oiptest.FinalParam].GetBoolParam() {
+			t.Errorf("%v", a.resp)
+		}
+	}
+	c.ask("4", [][4]float32{deferredRow})
+	c.told("DEFERRED_TO_REVIEW")
+	c.end()
+	s := w.backend("primary")
+	if w.primary.Streams() > 2 || w.primary.Calls() != 4 || s.GetFailures() != 0 || s.GetInFlight() != 0 {
+		t.Errorf("%d streams, %d requests, %v", w.primary.Streams(), w.primary.Calls(), s)
+	}
+}
+
 // An open breaker refuses requests on streams as it refuses calls, and lets the same stream's requests through when it has closed.
 func TestStreamAndBreaker(t *testing.T) {
 	w := start(t, "BREAKER", "{min_calls: 2, open_for: 0.1s, probes: 1}")
