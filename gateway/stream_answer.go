@@ -128,11 +128,12 @@ func (l *lane) broken(f *backend.Failure) {
 		defer close(l.unary)
 	}
 	l.mu.Unlock()
-	owed, open := 0, false
+	owed := 0
+	var open *question
 	for _, q := range l.take() {
 		switch {
-		case q.heard:
-			open = true
+		case q.heard && !l.own:
+			open = q
 		case unary:
 			q.turn.End()
 			if !l.s.over() {
@@ -147,8 +148,9 @@ func (l *lane) broken(f *backend.Failure) {
 		}
 		l.s.finish(q)
 	}
-	if open && owed == 0 && closed && !l.s.over() {
+	if open != nil && owed == 0 && closed && !l.s.over() {
 		// The client waits for the end, and must not take this one for the right one: answers may be missing.
+		f = open.turn.Fail(l.s.ctx, f, true)
 		e := backendError(f).with("backend", l.primary.Name()).with("said_by", saidBy(f))
 		e.Message = "the stream of backend " + l.primary.Name() + " broke: " + e.Message
 		l.s.cancel(e)

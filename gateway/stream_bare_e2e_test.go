@@ -167,8 +167,19 @@ func TestTritonClientBareServer(t *testing.T) {
 	if a := c.next(); a.resp.GetId() != "failed" || a.param("candor_answered_by") != "both" {
 		t.Errorf("%v", a.resp)
 	}
+	server.ScriptStream(func(st *oiptest.Stream) error {
+		if err := wholeStream(1)(st); err != nil {
+			return err
+		}
+		return status.Error(codes.Internal, "bang")
+	})
+	c.ask("cut", [][4]float32{sureRow})
+	c.next()
+	if _, a := c.told("DEFERRED_TO_REVIEW"); a.param("candor_response_index") != "1" || !strings.Contains(a.param("candor_fault"), "bang") {
+		t.Errorf("%v", a.resp)
+	}
 	c.end()
-	if server.Streams() != 5 {
+	if server.Streams() != 6 {
 		t.Errorf("%d streams", server.Streams())
 	}
 }

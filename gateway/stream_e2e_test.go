@@ -368,3 +368,39 @@ func TestStreamOfSeveralModels(t *testing.T) {
 		t.Errorf("%d and %d streams", w.primary.Streams(), w.a.Streams())
 	}
 }
+
+// The responses to one request are spans of their own in one trace, which the model server was sent when the stream was opened.
+func TestStreamSpans(t *testing.T) {
+	server := oiptest.Start(t, oiptest.Model{Name: "m", Version: "3", Stream: threeTimes})
+	w, s := traced(t, "1", "address: PRIMARY", "address: "+server.Addr())
+	c := w.openStream()
+	for _, id := range []string{"1", "2"} {
+		c.ask(id, [][4]float32{sureRow})
+		for range 3 {
+			c.next()
+		}
+	}
+	c.end()
+	sent := server.History()[0].Metadata.Get("traceparent")
+	all := s.exported(w)
+	roots, attempts := named(all, "candor.predict"), named(all, "candor.backend")
+	if len(roots) != 6 || len(attempts) != 6 {
+		t.Fatalf("%d predictions and %d attempts of %d spans", len(roots), len(attempts), len(all))
+	}
+	traces := map[string]int{}
+	for _, root := range roots {
+		traces[root.SpanContext.TraceID().String()]++
+	}
+	for id, n := range traces {
+		if n != 3 || len(traces) != 2 {
+			t.Errorf("%d predictions in trace %s, %d traces", n, id, len(traces))
+		}
+	}
+	opened := false
+	for _, a := range attempts {
+		opened = opened || len(sent) == 1 && strings.Contains(sent[0], a.SpanContext.TraceID().String()+"-"+a.SpanContext.SpanID().String())
+	}
+	if !opened {
+		t.Errorf("the model server was sent %v, of which there is no span", sent)
+	}
+}
