@@ -194,6 +194,11 @@ func (b *Backend) read(data *wire.Frame, check func(*wire.Response) Verdict) (*w
 	if err != nil {
 		return nil, Verdict{}, broken("the answer is not a ModelInferResponse: %v", err)
 	}
+	return b.hold(response, check)
+}
+
+// hold is what read does with an answer that has been scanned.
+func (b *Backend) hold(response *wire.Response, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	if err := response.Validate(); err != nil {
 		return response, Verdict{}, broken("%v", err)
 	}

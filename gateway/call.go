@@ -30,7 +30,7 @@ type call struct {
 	model  *model
 	req    *wire.Request
 	ask    asked
-	trace  callTrace
+	trace  *callTrace
 	// told callers get a Prediction per row.
 	told bool
 	// shared: what the reply or an error holds is part of the call.
@@ -53,6 +53,7 @@ type call struct {
 	oneStage    [1]fallback.Stage
 	oneEvidence [1]router.Evidence
 	oneNote     [1]stageEvidence
+	ownTrace    callTrace
 	room        recordRoom
 }
 

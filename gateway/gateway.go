@@ -55,6 +55,8 @@ type Gateway struct {
 	// stopping is closed when draining begins, so that streams without an end of their own end.
 	stopping chan struct{}
 	stopOnce sync.Once
+	// streaming are the goroutines of clients' streams, which end a little after their handlers.
+	streaming sync.WaitGroup
 }
 
 // New makes a Gateway of a configuration that config.Load has checked and filled with defaults. It loads the state of the

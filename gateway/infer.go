@@ -47,9 +47,15 @@ func (g *Gateway) Infer(ctx context.Context, who Caller, data *wire.Frame) (*Rep
 		return nil, err
 	}
 	defer c.end()
+	return g.run(c, g.askPrimary)
+}
+
+// run takes an admitted call through the stages, of which ask, the first, brings the primary's answer: by a call of its own, or
+// from a stream. Its results are Infer's. The call is still to be ended.
+func (g *Gateway) run(c *call, ask func(*call) error) (*Reply, error) {
 	defer g.observe(c)
 
-	if err := g.askPrimary(c); err != nil {
+	if err := ask(c); err != nil {
 		g.recordRefused(c)
 		return &Reply{PredictionID: c.idText}, g.named(c, err)
 	}
@@ -136,7 +142,8 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 		c.rows = make([]row, rows)
 	}
 	c.dialect, c.form = dialect, formFor(who.Principal, dialect, req.RawForm)
-	g.tracing.begin(ctx, &c.trace)
+	c.trace = &c.ownTrace
+	g.tracing.begin(ctx, c.trace)
 	return c, nil
 }
 

@@ -17,8 +17,8 @@ import (
 )
 
 // registerOIP registers the protocol under each name that a dialect has for it, by explicit service descriptions: the methods as
-// generated, except that some take and give raw frames: ModelInfer, so that no tensor is ever unmarshalled, and those that are
-// forwarded or whose layout differs between dialects.
+// generated, except that some take and give raw frames: ModelInfer and ModelStreamInfer, so that no tensor is ever unmarshalled,
+// and those that are forwarded or whose layout differs between dialects.
 func registerOIP(srv grpc.ServiceRegistrar, g *Gateway) {
 	for service, dialect := range wire.Services() {
 		desc := inference.GRPCInferenceService_ServiceDesc
@@ -27,6 +27,12 @@ func registerOIP(srv grpc.ServiceRegistrar, g *Gateway) {
 		for i := range desc.Methods {
 			if method, ok := rawMethods[desc.Methods[i].MethodName]; ok {
 				desc.Methods[i].Handler = rawUnary("/"+service+"/"+desc.Methods[i].MethodName, method)
+			}
+		}
+		desc.Streams = slices.Clone(desc.Streams)
+		for i := range desc.Streams {
+			if desc.Streams[i].StreamName == "ModelStreamInfer" {
+				desc.Streams[i].Handler = streamInfer(g, dialect)
 			}
 		}
 		srv.RegisterService(&desc, &oipServer{g: g, dialect: dialect})
@@ -206,10 +212,6 @@ func tensorMetadata(name, datatype string, shape []int64) *inference.ModelMetada
 // notOffered is the answer of every method of the dialects that Candor doesn't serve (yet).
 func notOffered(method, why string) *Error {
 	return errf(codes.Unimplemented, candorv1.ErrorReason_ERROR_REASON_METHOD_NOT_OFFERED, "Candor does not offer %s: %s", method, why).with("method", method)
-}
-
-func (s *oipServer) ModelStreamInfer(grpc.BidiStreamingServer[inference.ModelInferRequest, inference.ModelStreamInferResponse]) error {
-	return notOffered("ModelStreamInfer", "streams are not served yet; use ModelInfer")
 }
 
 // notServed answers calls of methods that no service here has.

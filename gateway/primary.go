@@ -33,16 +33,27 @@ func (g *Gateway) askPrimary(c *call) error {
 	}
 	var evidence []router.Evidence
 	var readable *wire.Response
-	check := func(resp *wire.Response) backend.Verdict {
-		var v backend.Verdict
-		evidence, v = b.Card().Evidence(c.oneEvidence[:], b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
-		if readable, err = c.readable(resp); err != nil && v.Unusable == "" {
+	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	answer, err := b.Infer(ctx, until, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
+	return g.heard(c, began, answer, readable, evidence, err)
+}
+
+// weigh is the check of the primary's answer, which leaves one Evidence per row behind, and the answer as the caller can read it.
+func (c *call) weigh(evidence *[]router.Evidence, readable **wire.Response) func(*wire.Response) backend.Verdict {
+	return func(resp *wire.Response) (v backend.Verdict) {
+		b := c.model.primary
+		*evidence, v = b.Card().Evidence(c.oneEvidence[:], b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		var err error
+		if *readable, err = c.readable(resp); err != nil && v.Unusable == "" {
 			v.Unusable = err.Error()
 		}
 		return v
 	}
-	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, until, request.Forward(c.forward(b)), check)
+}
+
+// heard notes the primary's answer, or that there is none: then every row's Evidence is the failure.
+func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readable *wire.Response, evidence []router.Evidence, err error) error {
+	b := c.model.primary
 	stage := fallback.Stage{
 		Kind: candorv1.StepKind_STEP_KIND_PRIMARY, Name: b.Name(), Version: c.model.backendCfg.GetVersion(),
 		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,

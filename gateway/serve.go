@@ -69,6 +69,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	}
 	healthSrv.Shutdown()
 	g.drain(srv)
+	g.streaming.Wait()
 	stopWork()
 	work.Wait()
 	if web != nil {

@@ -48,6 +48,7 @@ type world struct {
 	addr gateway.Addrs
 
 	primary, a, b, old *oiptest.Server
+	gateway            *gateway.Gateway
 	stop               func()
 	yaml               string
 	options
@@ -189,6 +190,7 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.gateway = g
 	ready, done := make(chan gateway.Addrs, 1), make(chan error, 1)
 	go func() { done <- g.Run(ctx, func(a gateway.Addrs) { ready <- a }) }()
 	select {

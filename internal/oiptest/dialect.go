@@ -60,5 +60,9 @@ func (d *Dialect) desc() *grpc.ServiceDesc {
 			}
 		}
 	}
+	desc.Streams = slices.Clone(desc.Streams)
+	for i := range desc.Streams {
+		desc.Streams[i].Handler = func(srv any, stream grpc.ServerStream) error { return srv.(*service).streamInfer(stream) }
+	}
 	return &desc
 }

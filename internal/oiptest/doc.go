@@ -24,6 +24,7 @@
 //     Own ones are built with [Reply] and the tensor builders [FP32], [FP64], [INT32], [INT64], [UINT8], [BOOL],
 //     [BYTES] and [Raw].
 //   - The next few answers only: [Server.Script].
+//   - Streams: [Model].Stream for decoupled models, [Server.ScriptStream] for everything else, [Options].Bare for MLServer's frames.
 //   - Trouble: [Server.Kill] and [Server.Restart], [Server.Hang] and [Server.Resume], [Server.FailWith],
 //     [Server.SetReady].
 //   - What it saw: [Server.Calls], [Server.Rows] and their per-model forms, [Server.Last], [Server.History],

@@ -11,6 +11,7 @@ type faults struct {
 	hanging  chan struct{} // closed by Resume; nil: not hanging
 	failure  error
 	script   []Responder
+	streams  []func(*Stream) error
 	notReady bool
 }
 

@@ -40,6 +40,7 @@ type record struct {
 	calls, rows map[string]int // by model name
 	total       int
 	totalRows   int
+	streams     int
 	history     []Call
 	changed     chan struct{} // closed and replaced at each call
 }

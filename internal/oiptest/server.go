@@ -23,6 +23,8 @@ type Model struct {
 	Inputs, Outputs []TensorSpec
 	// Infer answers; nil: UNIMPLEMENTED. Called from many goroutines at once.
 	Infer Responder
+	// Stream answers requests on streams; nil: Infer does, once each.
+	Stream StreamResponder
 }
 
 // TensorSpec describes a tensor in ModelMetadata. -1 in Shape marks a dimension of any size.
@@ -40,6 +42,8 @@ type Options struct {
 	MaxMessageBytes int
 	// Dialect is what the server differs in.
 	Dialect Dialect
+	// Bare streams hold responses without Triton's frame, as MLServer's do.
+	Bare bool
 }
 
 const defaultMaxMessageBytes = 64 << 20

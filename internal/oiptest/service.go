@@ -40,18 +40,23 @@ func (v *service) infer(ctx context.Context, wire []byte) (*inference.ModelInfer
 	if err := checkOutputs(model, call.Request); err != nil {
 		return nil, err
 	}
-	respond := s.nextStep()
+	return v.answer(ctx, model, call.Request)
+}
+
+// answer is the script's next step, or the model's own answer.
+func (v *service) answer(ctx context.Context, model Model, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	respond := v.server.nextStep()
 	if respond == nil {
 		respond = model.Infer
 	}
 	if respond == nil {
 		return nil, status.Errorf(codes.Unimplemented, "oiptest: model %q has no Infer", model.Name)
 	}
-	resp, err := respond(ctx, call.Request)
+	resp, err := respond(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	return complete(resp, model, call.Request), nil
+	return complete(resp, model, req), nil
 }
 
 // complete names model, version and id in an answer that leaves them empty. An answer without outputs stays as it is:

@@ -11,6 +11,8 @@ type Forward struct {
 	// Model and Version replace the model's name and version. An empty Version asks the server to choose. An empty
 	// Model leaves both as they are.
 	Model, Version string
+	// ID replaces the request's id; nil leaves it.
+	ID *string
 	// StripOutputs reports which requested outputs are taken out; nil takes out none.
 	StripOutputs func(name string) bool
 	// AddOutputs are asked for as well, unless they already are. If no output is named, or none is left after
@@ -18,6 +20,8 @@ type Forward struct {
 	AddOutputs []string
 	// StripParams reports which of the request's parameters are taken out; nil takes out none.
 	StripParams func(key string) bool
+	// AppendParams are added; one with a key that the request has replaces it. Their strings must be valid UTF-8, as ID must.
+	AppendParams []Param
 }
 
 // Forward returns the request for a backend. What f doesn't change keeps its bytes and its order, unknown fields
@@ -67,6 +71,12 @@ func (r *Request) appended(f Forward) []byte {
 		if f.Version != r.ModelVersion {
 			tail = appendBytes(tail, requestModelVersion, f.Version)
 		}
+	}
+	if f.ID != nil && *f.ID != r.ID {
+		tail = appendBytes(tail, requestID, *f.ID)
+	}
+	for _, p := range f.AppendParams {
+		tail = appendParam(tail, requestParameters, p)
 	}
 	named := make([]string, 0, len(r.Outputs)+len(f.AddOutputs))
 	for _, o := range r.Outputs {

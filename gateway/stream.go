@@ -1,0 +1,207 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc/codes"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// StreamConn is a client's stream of encoded messages, as its transport has it: ModelInferRequest in, and out what Frames says.
+// Recv and Send are called beside each other, each by one goroutine at a time. Recv's io.EOF says that the client sends no more.
+// Send waits while the client takes no more.
+type StreamConn interface {
+	Recv() (*wire.Frame, error)
+	Send(message *wire.Frame) error
+}
+
+// maxOutstanding is how many requests of a client's stream may wait for their answers. Triton's clients send a handful ahead, and
+// its load generator goes up to what a person asks for; beyond this number nothing more is read until one is answered.
+const maxOutstanding = 128
+
+// clientStream is one ModelStreamInfer of a client: requests, in turn, for any of its models. For each model there is a lane, a
+// stream to the model's primary, on which answers come back.
+//
+// Three kinds of goroutines work for it. The reader takes requests off the wire. serve, the handler's own, admits each and sends
+// it on; when it can't, because the model server takes no more or too many requests are outstanding, it reads no further. A
+// receiver per lane takes one answer at a time through the stages and sends it to the client; when that can't be, it receives no
+// further. So nothing queues in between, and who is slow slows down the one who sends to it.
+type clientStream struct {
+	g      *Gateway
+	who    Caller
+	frames Frames
+	conn   StreamConn
+	// outer is the call's context. ctx, below it, ends earlier by our share of the caller's deadline, and with the first error that
+	// ends the stream, which is then its cause.
+	outer, ctx context.Context
+	cancel     context.CancelCauseFunc
+
+	requests chan *wire.Frame
+	receiver sync.WaitGroup
+	lanes    map[string]*lane // touched by serve alone
+
+	// room bounds the requests that are kept, in bytes: each takes its own size, and at least its share of maxOutstanding.
+	room    *semaphore.Weighted
+	maxRoom int64
+	// hungry: serve waits for room, so that nothing is kept that need not be.
+	hungry atomic.Bool
+
+	sending sync.Mutex
+}
+
+// InferStream serves a client's stream: each request is admitted as Infer admits it, goes to the model's primary on a stream that
+// all requests of this model share, and each of its answers takes Infer's path (run) as a prediction of its own. It ends when the
+// client has sent its last request and all are answered, with the first error that frames has no place for, or when ctx ends. The
+// error is an *Error, or conn's.
+//
+// While the gateway drains it reads no further requests, answers the outstanding ones, and ends with DRAINING.
+func (g *Gateway) InferStream(ctx context.Context, who Caller, frames Frames, conn StreamConn) error {
+	s := &clientStream{
+		g: g, who: who, frames: frames, conn: conn, outer: ctx, requests: make(chan *wire.Frame), lanes: map[string]*lane{},
+		maxRoom: g.cfg.GetListen().GetMaxMessageBytes(),
+	}
+	s.room = semaphore.NewWeighted(s.maxRoom)
+	ctx, stop := shaved(ctx)
+	defer stop()
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	g.streaming.Go(func() { s.guarded(s.read) })
+	return s.serve()
+}
+
+// read takes requests off the wire until there are no more. The last Recv ends with the handler.
+func (s *clientStream) read() {
+	for {
+		data, err := s.conn.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			close(s.requests)
+			return
+		case err != nil:
+			s.cancel(err)
+			return
+		}
+		select {
+		case s.requests <- data:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// serve sends requests on until the client has no more, and waits for the answers.
+func (s *clientStream) serve() error {
+	var last error
+	for more := true; more; {
+		var data *wire.Frame
+		select {
+		case data, more = <-s.requests:
+			if more {
+				s.request(data)
+			}
+		case <-s.g.stopping:
+			more, last = false, draining("the gateway is shutting down; begin a new stream at another replica")
+		case <-s.ctx.Done():
+			more = false
+		}
+	}
+	for _, l := range s.lanes {
+		l.closeSend()
+	}
+	answered := make(chan struct{})
+	s.g.streaming.Go(func() { s.receiver.Wait(); close(answered) })
+	select {
+	case <-answered:
+	case <-s.ctx.Done():
+		if !s.over() {
+			// Only the time has passed: what is outstanding takes its route within our share of the deadline.
+			select {
+			case <-answered:
+			case <-s.outer.Done():
+			}
+		}
+	}
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	return last
+}
+
+// over says that the stream has ended, for another reason than its time: nobody is there to be told anything.
+func (s *clientStream) over() bool {
+	return s.ctx.Err() != nil && !errors.Is(context.Cause(s.ctx), context.DeadlineExceeded)
+}
+
+// request admits one request and sends it on.
+func (s *clientStream) request(data *wire.Frame) {
+	c, err := s.g.admit(s.outer, s.who, data)
+	if err != nil {
+		s.g.metrics.countRefused(err)
+		s.refuse(data, err)
+		return
+	}
+	q := newQuestion(c)
+	q.weight = min(s.maxRoom, max(int64(data.Len()), s.maxRoom/maxOutstanding))
+	if s.makeRoom(q.weight) {
+		s.laneFor(q).ask(q)
+	}
+}
+
+// makeRoom waits until a request of this weight may be kept; false: the stream has ended meanwhile.
+func (s *clientStream) makeRoom(weight int64) bool {
+	if s.room.TryAcquire(weight) {
+		return true
+	}
+	s.hungry.Store(true)
+	defer s.hungry.Store(false)
+	for _, l := range s.lanes {
+		l.forget()
+	}
+	return s.room.Acquire(s.ctx, weight) == nil
+}
+
+// refuse tells the error of a request that was not admitted. What can be read of it says whose it is.
+func (s *clientStream) refuse(data *wire.Frame, err error) {
+	var id, model string
+	if req, scanErr := wire.ScanRequest(data); scanErr == nil {
+		id, model = req.ID, req.ModelName
+	}
+	s.tell(notice{id: id, model: model, final: true}, err)
+}
+
+// laneFor is the lane of the request's model. Where the client reads Triton's frames and the model server sends none, each
+// request has a stream of its own: on one that is shared, nothing would say which answer belongs to which request, and which is
+// the last; and such model servers may wait for the end of the stream before they answer, which Triton's clients leave open.
+func (s *clientStream) laneFor(q *question) *lane {
+	m := s.g.models[q.template.model.name]
+	if m.primary.StreamsBare() && !s.frames.Bare {
+		return &lane{s: s, primary: m.primary, fallback: m.ensemble != nil, own: true}
+	}
+	l := s.lanes[m.name]
+	if l == nil {
+		l = &lane{s: s, primary: m.primary, fallback: m.ensemble != nil}
+		s.lanes[m.name] = l
+	}
+	return l
+}
+
+// guarded runs f in a goroutine of its own, behind which no handler recovers: a panic ends this stream and no other.
+func (s *clientStream) guarded(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.g.metrics.panics.Inc()
+			s.g.log.ErrorContext(s.outer, "a stream panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			s.cancel(errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "a defect of the gateway; its log has the details"))
+		}
+	}()
+	f()
+}

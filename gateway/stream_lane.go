@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/candor-gateway/candor/backend"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// lane is the way of a client's requests for one model: at most one stream to its primary at a time, opened when a request needs
+// it, and anew after it has ended.
+type lane struct {
+	s       *clientStream
+	primary *backend.Backend
+	// fallback: somebody else may be asked when the primary is silent.
+	fallback bool
+	// own: it is one request's only, whose last answer is told by the end of the stream.
+	own bool
+
+	mu     sync.Mutex
+	stream *backend.Stream
+	// asked, in the order in which they were sent, until they are finished.
+	asked []*question
+	// first request on this stream; busy is the one whose response is being dealt with.
+	first, busy *question
+	// closed: no more requests come.
+	closed bool
+	// unary, once made: the primary has no streams, and is asked by ModelInfer. It is closed when those that were sent on a stream
+	// have been asked.
+	unary chan struct{}
+}
+
+// ask sends a request on. What it can't send takes its route as after any failure.
+func (l *lane) ask(q *question) {
+	if l.hasNoStreams() {
+		l.alone(q)
+		return
+	}
+	l.name(q)
+	data, err := q.request(l.primary)
+	if err != nil {
+		l.s.tell(notice{id: q.id, model: q.template.model.name, final: true}, fromWire(err))
+		l.s.room.Release(q.weight)
+		return
+	}
+	ctx := q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	q.last = time.Now()
+	turn, failure := l.primary.Begin(ctx, data.Len(), l.owes() > 0)
+	if failure != nil {
+		l.s.failed(q, failure, true)
+		l.s.room.Release(q.weight)
+		return
+	}
+	q.turn = turn
+	stream, failure := l.join(ctx, q)
+	if stream == nil && failure == nil {
+		turn.End()
+		l.alone(q)
+		return
+	}
+	if failure != nil {
+		l.s.failed(q, turn.Fail(ctx, failure, true), true)
+		l.s.finish(q)
+		return
+	}
+	// An error is the end of the stream, and the receiver's to tell: it has the request already.
+	_ = stream.Send(data)
+	if l.own {
+		stream.CloseSend()
+	}
+}
+
+func (l *lane) hasNoStreams() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unary != nil
+}
+
+// alone asks a primary without streams for one request, after those before it.
+func (l *lane) alone(q *question) {
+	defer l.s.room.Release(q.weight)
+	l.mu.Lock()
+	before := l.unary
+	l.mu.Unlock()
+	select {
+	case <-before:
+		l.s.single(q)
+	case <-l.s.ctx.Done():
+	}
+}
+
+// join puts the request on the lane's stream, which it opens if there is none. From then on its answers, and its failures, are the
+// receiver's. Neither a stream nor a failure: the primary turned out to have no streams.
+func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend.Failure) {
+	l.mu.Lock()
+	if l.unary != nil {
+		l.mu.Unlock()
+		return nil, nil
+	}
+	if l.stream != nil {
+		defer l.mu.Unlock()
+		l.asked = append(l.asked, q)
+		if l.owedLocked() == 1 {
+			l.expect()
+		}
+		return l.stream, nil
+	}
+	l.mu.Unlock()
+	stream, failure := l.primary.OpenStream(ctx, l.patience())
+	if failure != nil {
+		return nil, failure
+	}
+	l.mu.Lock()
+	l.stream, l.first, l.closed = stream, q, l.own
+	l.asked = append(l.asked, q)
+	l.expect()
+	l.mu.Unlock()
+	l.s.receiver.Add(1)
+	l.s.g.streaming.Go(func() {
+		defer l.s.receiver.Done()
+		defer l.release(stream)
+		l.s.guarded(func() { l.receive(stream) })
+	})
+	return stream, nil
+}
+
+// patience is how long the primary may be silent: an attempt's time, or half of what the caller has left where a fallback waits
+// behind it.
+func (l *lane) patience() time.Duration {
+	limit := l.primary.Timeout()
+	if deadline, ok := l.s.ctx.Deadline(); ok && l.fallback {
+		// Not 0 when the deadline has passed: that would be for ever.
+		limit = min(limit, max(1, time.Until(deadline)/primaryShareDiv))
+	}
+	return limit
+}
+
+// closeSend tells the model server that no more requests come.
+func (l *lane) closeSend() {
+	l.mu.Lock()
+	stream := l.stream
+	l.closed = true
+	l.expect()
+	l.mu.Unlock()
+	if stream != nil {
+		stream.CloseSend()
+	}
+}
+
+// release closes the stream and finishes what is left, which is nothing unless a panic ended the receiver.
+func (l *lane) release(stream *backend.Stream) {
+	stream.Close()
+	l.mu.Lock()
+	mine := l.stream == stream
+	l.mu.Unlock()
+	if !mine {
+		return
+	}
+	for _, q := range l.take() {
+		l.s.finish(q)
+	}
+}

@@ -1,0 +1,144 @@
+package gateway
+
+import "slices"
+
+// What a lane knows of its requests: which is whose, and what is still owed.
+
+// name finds the id under which the request is sent: the client's, if it can tell the request from the others.
+func (l *lane) name(q *question) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q.sent = q.id
+	for i, other := range l.asked {
+		if other.sent != q.sent {
+			continue
+		}
+		if other.heard && other != l.busy {
+			l.asked = slices.Delete(l.asked, i, i+1)
+			l.s.finish(other)
+			break
+		}
+		q.sent = ""
+	}
+	if q.sent == "" {
+		q.sent = q.template.id.String()
+	}
+}
+
+// match finds whose a response is, by the id under which the request was sent; nil: nobody's.
+func (l *lane) match(id string) *question {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var byID, oldest, newest *question
+	owed := 0
+	for _, q := range l.asked {
+		switch {
+		case q.heard:
+			newest = q
+		case oldest == nil:
+			oldest = q
+		}
+		if !q.heard {
+			owed++
+		}
+		if q.sent == id {
+			byID = q
+		}
+	}
+	switch {
+	case byID != nil && byID == l.first && byID.heard && oldest != nil && l.primary.StreamsBare():
+		// MLServer puts the first request's id into all responses of a stream.
+		return oldest
+	case byID != nil:
+		return byID
+	case owed == 1:
+		return oldest
+	case id == "" && oldest != nil:
+		// A server that doesn't repeat ids answers in order.
+		return oldest
+	case id == "" || l.primary.StreamsBare():
+		return newest
+	}
+	return nil
+}
+
+// settle notes that a response has come for q, before anybody hears of it: then its id is free for the client's next request.
+// done: nothing more comes; open: nobody knows.
+func (l *lane) settle(q *question, done, open bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q.heard = q.heard || open
+	l.busy = q
+	if done {
+		l.asked = slices.DeleteFunc(l.asked, func(other *question) bool { return other == q })
+	}
+	l.expect()
+}
+
+// settled notes that the response has been dealt with.
+func (l *lane) settled(q *question, done bool) {
+	l.mu.Lock()
+	l.busy = nil
+	l.mu.Unlock()
+	if done {
+		l.s.finish(q)
+	}
+	// Looked at after busy is empty: so either this finds q, or serve's own look does.
+	if l.s.hungry.Load() {
+		l.forget()
+	}
+}
+
+// forget drops the requests that are kept only because more might come for them.
+func (l *lane) forget() {
+	if l.own {
+		// Its stream is still open, and only the end of that tells that no more come.
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = slices.DeleteFunc(l.asked, func(q *question) bool {
+		done := q.heard && q != l.busy
+		if done {
+			l.s.finish(q)
+		}
+		return done
+	})
+}
+
+// take empties the lane when its stream has ended.
+func (l *lane) take() []*question {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	asked := l.asked
+	l.stream, l.first, l.asked = nil, nil, nil
+	return asked
+}
+
+// expect needs mu. It says how long the primary may be silent now: for ever while it owes nothing.
+func (l *lane) expect() {
+	if l.stream == nil {
+		return
+	}
+	if l.owedLocked() > 0 || l.closed {
+		l.stream.Expect(l.patience())
+		return
+	}
+	l.stream.Expect(0)
+}
+
+func (l *lane) owes() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.owedLocked()
+}
+
+func (l *lane) owedLocked() int {
+	n := 0
+	for _, q := range l.asked {
+		if !q.heard {
+			n++
+		}
+	}
+	return n
+}
