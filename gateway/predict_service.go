@@ -55,7 +55,7 @@ func (s *predictionService) predict(ctx context.Context, in *wire.Frame) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	return wire.NewFrame(segments...), nil
+	return s.g.outgoing(wire.NewFrame(segments...))
 }
 
 func (s *predictionService) GetPrediction(ctx context.Context, in *candorv1.GetPredictionRequest) (*candorv1.GetPredictionResponse, error) {
