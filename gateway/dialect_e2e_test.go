@@ -190,6 +190,22 @@ func TestBackendsOfEveryDialect(t *testing.T) {
 	}
 }
 
+// A model server that doesn't answer doesn't make the others look as if they didn't.
+func TestBackendsBesideOneThatHangs(t *testing.T) {
+	w := start(t)
+	for _, s := range []*oiptest.Server{w.a, w.b} {
+		s.Hang()
+	}
+	for _, name := range []string{"primary", "old"} {
+		if !w.backend(name).GetReady() {
+			t.Errorf("%s is not ready", name)
+		}
+	}
+	if w.backend("a").GetReady() {
+		t.Error("a is ready")
+	}
+}
+
 // ask sends one request and holds what the model server got, and what came back, against what was sent.
 func (p peer) ask(t *testing.T, w *world, server *oiptest.Server, form oiptest.Form) {
 	t.Helper()
