@@ -248,7 +248,7 @@ func (p peer) ask(t *testing.T, w *world, server *oiptest.Server, form oiptest.F
 	}
 }
 
-// describe asks for the model's metadata as a client of the published protocol and as one of MLServer's.
+// describe asks for the model's metadata as nobody in particular: field 6 is what it would be without the gateway.
 func (p peer) describe(t *testing.T, w *world) {
 	t.Helper()
 	md, err := inference.NewGRPCInferenceServiceClient(w.conn).ModelMetadata(as(clientToken), &inference.ModelMetadataRequest{Name: "fraud"})
@@ -258,7 +258,7 @@ func (p peer) describe(t *testing.T, w *world) {
 	if len(md.GetInputs()) != 1 || md.GetName() != "fraud" || !slices.Equal(md.GetVersions(), []string{"3"}) {
 		t.Errorf("metadata %v", md)
 	}
-	if got, want := md.ProtoReflect().GetUnknown(), append(entry6("framework", "sklearn"), fromTheFuture(90, "kept")...); !bytes.Equal(got, want) {
+	if got, want := md.ProtoReflect().GetUnknown(), append(p.field6(), fromTheFuture(90, "kept")...); !bytes.Equal(got, want) {
 		t.Errorf("field 6 is %q, want %q", got, want)
 	}
 }
