@@ -54,7 +54,7 @@ func classify(d candorv1.Dialect, maxBytes int, e ended) *Failure {
 		return inferred(Failed, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "no answer within %v", e.given)
 	case code == codes.ResourceExhausted && e.begun && isReceiveLimit(text, maxBytes):
 		return inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.ResourceExhausted,
-			"the answer is larger than max_message_bytes, %d bytes", maxBytes)
+			"the answer%s is larger than max_message_bytes, %d bytes", receivedSize(text), maxBytes)
 	}
 
 	f := &Failure{
@@ -128,6 +128,15 @@ var (
 func contains(text string, parts []string) bool {
 	text = strings.ToLower(text)
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// receivedSize is the size that gRPC's text about a message beyond the limit names, if it does: not for one that was compressed.
+func receivedSize(text string) string {
+	var have, limit int64
+	if _, err := fmt.Sscanf(text, "grpc: received message larger than max (%d vs. %d)", &have, &limit); err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" of %d bytes", have)
 }
 
 // isReceiveLimit recognises the texts by which our own gRPC client refuses a message that is larger than our limit; they

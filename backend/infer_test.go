@@ -261,7 +261,7 @@ func TestInferSizes(t *testing.T) {
 		text     string
 	}{
 		{"request beyond our limit", small, limit, Excluded, 0, candorv1.FailureSource_FAILURE_SOURCE_INFERRED, "more than max_message_bytes, 4096"},
-		{"answer beyond our limit", small, 1, Excluded, 1, candorv1.FailureSource_FAILURE_SOURCE_INFERRED, "larger than max_message_bytes, 4096"},
+		{"answer beyond our limit", small, 1, Excluded, 1, candorv1.FailureSource_FAILURE_SOURCE_INFERRED, " bytes is larger than max_message_bytes, 4096"},
 		{"request beyond the server's limit", large, limit, Alive, 1, candorv1.FailureSource_FAILURE_SOURCE_BACKEND, "larger than max"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -11,7 +11,9 @@ import (
 // Status is how a backend is, counted since Dial.
 type Status struct {
 	// Breaker is the state now.
-	Breaker  candorv1.BreakerState
+	Breaker candorv1.BreakerState
+	// Speech is how the model server is spoken with.
+	Speech   *Speech
 	InFlight int64
 	// Calls were made to the model server. Failures are those of class Failed, or whose answer broke the card for a row;
 	// ContractFailures are the ones among them that broke the card.
@@ -31,7 +33,7 @@ type Status struct {
 
 // Status answers how the backend is now. It asks the breaker, which is how an open one becomes half-open without a call.
 func (b *Backend) Status() Status {
-	s := Status{Breaker: b.breaker.state(), InFlight: b.slots.used.Load()}
+	s := Status{Breaker: b.breaker.state(), Speech: b.Speech(), InFlight: b.slots.used.Load()}
 	b.counters.fill(&s)
 	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
 	return s

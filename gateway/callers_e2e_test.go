@@ -249,6 +249,12 @@ func TestLargeMessagesInEveryEncoding(t *testing.T) {
 				if md["limit_bytes"] != fmt.Sprint(limit) {
 					t.Errorf("metadata %v", md)
 				}
+				// One that is beyond it only with what the gateway adds.
+				w.primary.Script(large(limit - 256))
+				_, err = client.ModelInfer(bounded(t, clientToken), req, opts...)
+				if md := wantError(t, err, codes.ResourceExhausted, "MESSAGE_TOO_LARGE"); md["limit_bytes"] != fmt.Sprint(limit) || md["size_bytes"] == "" {
+					t.Errorf("metadata %v", md)
+				}
 				// A request beyond it.
 				_, err = client.ModelInfer(bounded(t, clientToken), request(append(slices.Clone(rows), rows[:512]...)), opts...)
 				if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), fmt.Sprint(limit)) {

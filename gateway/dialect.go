@@ -110,10 +110,14 @@ func dialectName(d candorv1.Dialect) string {
 	return strings.ToLower(strings.TrimPrefix(d.String(), "DIALECT_"))
 }
 
-// bridgeMetadata gives field 6 of a model's metadata the form that the caller's dialect has. Our proto leaves the field out, so that
-// it lies among the unknown ones.
+// bridgeMetadata gives field 6 of a model's metadata the form that the caller's dialect has. A caller whose dialect nobody knows
+// gets what it would get without us: the other form would be no message to who was made for this one. Our proto leaves the
+// field out, so that it lies among the unknown ones.
 func (s *oipServer) bridgeMetadata(ctx context.Context, b *backend.Backend, md proto.Message) {
-	theirs := wire.DialectOf(principal(ctx).speaks(s.dialect)).Metadata
+	d := principal(ctx).speaks(s.dialect)
+	if d == candorv1.Dialect_DIALECT_UNSPECIFIED {
+		return
+	}
 	m := md.ProtoReflect()
-	m.SetUnknown(wire.Metadata(m.GetUnknown(), b.Speech().Wire.Metadata, theirs))
+	m.SetUnknown(wire.Metadata(m.GetUnknown(), b.Speech().Wire.Metadata, wire.DialectOf(d).Metadata))
 }

@@ -190,6 +190,22 @@ func TestBackendsOfEveryDialect(t *testing.T) {
 	}
 }
 
+// A model server that doesn't answer doesn't make the others look as if they didn't.
+func TestBackendsBesideOneThatHangs(t *testing.T) {
+	w := start(t)
+	for _, s := range []*oiptest.Server{w.a, w.b} {
+		s.Hang()
+	}
+	for _, name := range []string{"primary", "old"} {
+		if !w.backend(name).GetReady() {
+			t.Errorf("%s is not ready", name)
+		}
+	}
+	if w.backend("a").GetReady() {
+		t.Error("a is ready")
+	}
+}
+
 // ask sends one request and holds what the model server got, and what came back, against what was sent.
 func (p peer) ask(t *testing.T, w *world, server *oiptest.Server, form oiptest.Form) {
 	t.Helper()
@@ -232,7 +248,7 @@ func (p peer) ask(t *testing.T, w *world, server *oiptest.Server, form oiptest.F
 	}
 }
 
-// describe asks for the model's metadata as a client of the published protocol and as one of MLServer's.
+// describe asks for the model's metadata as nobody in particular: field 6 is what it would be without the gateway.
 func (p peer) describe(t *testing.T, w *world) {
 	t.Helper()
 	md, err := inference.NewGRPCInferenceServiceClient(w.conn).ModelMetadata(as(clientToken), &inference.ModelMetadataRequest{Name: "fraud"})
@@ -242,7 +258,7 @@ func (p peer) describe(t *testing.T, w *world) {
 	if len(md.GetInputs()) != 1 || md.GetName() != "fraud" || !slices.Equal(md.GetVersions(), []string{"3"}) {
 		t.Errorf("metadata %v", md)
 	}
-	if got, want := md.ProtoReflect().GetUnknown(), append(entry6("framework", "sklearn"), fromTheFuture(90, "kept")...); !bytes.Equal(got, want) {
+	if got, want := md.ProtoReflect().GetUnknown(), append(p.field6(), fromTheFuture(90, "kept")...); !bytes.Equal(got, want) {
 		t.Errorf("field 6 is %q, want %q", got, want)
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/candor-gateway/candor/audit"
+	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -83,17 +85,33 @@ func (s *explainService) ListBackends(ctx context.Context, in *candorv1.ListBack
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	// All at once: one that doesn't answer must not use up the time of the others.
+	var wg sync.WaitGroup
+	var mu sync.Mutex
 	out := &candorv1.ListBackendsResponse{}
-	for name, b := range s.g.backends {
-		st, speech := b.Status(), b.Detect(ctx)
-		out.Backends = append(out.Backends, &candorv1.BackendStatus{
-			Name: name, Address: b.Address(), Model: b.Model(), Version: b.Version(), Breaker: st.Breaker, Ready: b.Ready(ctx),
-			InFlight: st.InFlight, Calls: st.Calls, Failures: st.Failures, ContractFailures: st.ContractFailures,
-			BreakerOpened: st.Opened, BreakerClosed: st.Closed, LastFailure: st.LastFailure,
-			CreateTime: timestamppb.New(s.g.cfg.GetBackends()[name].GetCard().GetCreatedAt().AsTime()),
-			Dialect:    speech.Dialect, DialectSource: speech.Source, Server: speech.Server,
+	for _, b := range s.g.backends {
+		wg.Go(func() {
+			status := s.g.backendStatus(ctx, b)
+			mu.Lock()
+			defer mu.Unlock()
+			out.Backends = append(out.Backends, status)
 		})
 	}
+	wg.Wait()
 	slices.SortFunc(out.Backends, func(a, b *candorv1.BackendStatus) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return out, nil
+}
+
+// backendStatus asks a model server whether it is ready, and who it is if that was asked too long ago.
+func (g *Gateway) backendStatus(ctx context.Context, b *backend.Backend) *candorv1.BackendStatus {
+	ready := b.Ready(ctx)
+	b.Detect(ctx)
+	st := b.Status()
+	return &candorv1.BackendStatus{
+		Name: b.Name(), Address: b.Address(), Model: b.Model(), Version: b.Version(), Breaker: st.Breaker, Ready: ready,
+		InFlight: st.InFlight, Calls: st.Calls, Failures: st.Failures, ContractFailures: st.ContractFailures,
+		BreakerOpened: st.Opened, BreakerClosed: st.Closed, LastFailure: st.LastFailure,
+		CreateTime: timestamppb.New(b.Card().Proto().GetCreatedAt().AsTime()),
+		Dialect:    st.Speech.Dialect, DialectSource: st.Speech.Source, Server: st.Speech.Server,
+	}
 }

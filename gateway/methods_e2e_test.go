@@ -180,6 +180,20 @@ func TestPerfAnalyzersStart(t *testing.T) {
 	}
 }
 
+// Triton says of a model that isn't there that it isn't ready; so does the gateway to a client of Triton's, and to nobody else.
+func TestReadyOfNothing(t *testing.T) {
+	for consumer, found := range map[string]bool{", dialect: triton": true, "": false} {
+		w := start(t, `models: ["*"]`, `models: ["*"]`+consumer)
+		client := inference.NewGRPCInferenceServiceClient(w.conn)
+		for _, req := range []*inference.ModelReadyRequest{{Name: "nothing"}, {Name: "fraud", Version: "9"}} {
+			r, err := client.ModelReady(bounded(t, clientToken), req)
+			if found && (err != nil || r.GetReady()) || !found && status.Code(err) != codes.NotFound {
+				t.Errorf("%q, %v: %v, %v", consumer, req, r, err)
+			}
+		}
+	}
+}
+
 // Nothing that isn't there is named among the extensions.
 func TestExtensionsAreHonest(t *testing.T) {
 	w := start(t, "primary: {address", "primary: {dialect: mlserver, address")

@@ -88,7 +88,19 @@ func (s *oipServer) modelInfer(ctx context.Context, in *wire.Frame) (*wire.Frame
 	if err != nil {
 		return nil, err
 	}
-	return reply.Frame, nil
+	return s.g.outgoing(reply.Frame)
+}
+
+// outgoing refuses an answer that the transport would refuse to send, with a reason. What it tells was decided and recorded all the
+// same: GetPrediction has it.
+func (g *Gateway) outgoing(f *wire.Frame) (*wire.Frame, error) {
+	limit := int(g.cfg.GetListen().GetMaxMessageBytes())
+	if f.Len() <= limit {
+		return f, nil
+	}
+	return nil, errf(codes.ResourceExhausted, candorv1.ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE,
+		"the answer of %d bytes is larger than listen.max_message_bytes, %d bytes; send fewer rows, or name fewer outputs", f.Len(), limit).
+		with("limit_bytes", count(limit)).with("size_bytes", count(f.Len()))
 }
 
 // wantsTrailers: a successful answer has all that matters in its parameters. Trailers that change with every call cost both
@@ -155,6 +167,10 @@ func (s *oipServer) ServerReady(context.Context, *inference.ServerReadyRequest) 
 func (s *oipServer) ModelReady(ctx context.Context, in *inference.ModelReadyRequest) (*inference.ModelReadyResponse, error) {
 	m, err := s.g.modelFor(principal(ctx), in.GetName(), in.GetVersion())
 	if err != nil {
+		var e *Error
+		if principal(ctx).speaks(s.dialect) == candorv1.Dialect_DIALECT_TRITON && errors.As(err, &e) && e.Code == codes.NotFound {
+			return &inference.ModelReadyResponse{}, nil // as Triton says of what isn't there
+		}
 		return nil, err
 	}
 	return &inference.ModelReadyResponse{Ready: s.g.ready(ctx, m)}, nil

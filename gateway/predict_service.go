@@ -51,7 +51,11 @@ func (s *predictionService) predict(ctx context.Context, in *wire.Frame) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	return wire.PredictResponse(reply.Frame, &candorv1.PredictResponse{Predictions: reply.Predictions})
+	out, err := wire.PredictResponse(reply.Frame, &candorv1.PredictResponse{Predictions: reply.Predictions})
+	if err != nil {
+		return nil, err
+	}
+	return s.g.outgoing(out)
 }
 
 func (s *predictionService) GetPrediction(ctx context.Context, in *candorv1.GetPredictionRequest) (*candorv1.GetPredictionResponse, error) {

@@ -122,7 +122,7 @@ var dialects = [...]Dialect{
 	},
 	{
 		Value: candorv1.Dialect_DIALECT_SELDON, Service: publishedService, Params: ParamsBasic, Answers: AnswersMirrored,
-		Metadata: MetadataParameters, Frames: StreamBare, LoadName: LoadSecond, ServerMetadata: true,
+		Metadata: MetadataParameters, Frames: StreamBare, LoadName: LoadNone, ServerMetadata: true,
 	},
 	{
 		Value: candorv1.Dialect_DIALECT_OVMS, Service: publishedService, Params: ParamsBasic, Answers: AnswersMirrored,

@@ -97,6 +97,8 @@ func FuzzMetadata(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, from, to uint8) {
 		form := []MetadataForm{MetadataNone, MetadataProperties, MetadataParameters}
 		have, want := form[from%3], form[to%3]
+		MetadataFormOf(data)
+		TensorParameters(data)
 		got := Metadata(data, have, want)
 		var before, after inference.ModelMetadataResponse
 		if err := proto.Unmarshal(data, &before); err != nil {

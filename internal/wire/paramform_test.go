@@ -134,6 +134,33 @@ func TestRequestForTypedServers(t *testing.T) {
 	wantField(t, err, "inputs[0].datatype")
 }
 
+// What fits is not touched, and looking costs nothing.
+func TestForAllocatesNothing(t *testing.T) {
+	data, _ := sampleRequest(t, newRand(61), 2, true)
+	request := scanRequest(t, data)
+	request.Params = []Param{BoolParam("a", true), Int64Param("b", 1), StringParam("c", "x")}
+	data, _ = sampleResponse(t, newRand(62), 2, true)
+	response := scanResponse(t, data)
+	response.Params = request.Params
+	triton, kserve := DialectOf(candorv1.Dialect_DIALECT_TRITON), DialectOf(candorv1.Dialect_DIALECT_KSERVE)
+	allocs := testing.AllocsPerRun(100, func() {
+		for _, d := range []*Dialect{triton, kserve} {
+			if r, err := request.For(d); r != request || err != nil {
+				t.Fatalf("%v: %v", d.Value, err)
+			}
+			if r, err := response.For(d.Params); r != response || err != nil {
+				t.Fatalf("%v: %v", d.Value, err)
+			}
+		}
+		if r, err := response.In(true); r != response || err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 func FuzzParams(f *testing.F) {
 	addOddMessages(f, func(raw bool) []byte {
 		data, _ := sampleRequest(f, newRand(60), 2, raw)

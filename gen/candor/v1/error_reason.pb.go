@@ -54,7 +54,7 @@ const (
 	ErrorReason_ERROR_REASON_BACKEND_UNAVAILABLE ErrorReason = 12
 	// INTERNAL. The answer broke the model's card and no other stage answered. Metadata: backend, fault.
 	ErrorReason_ERROR_REASON_BACKEND_CONTRACT_FAILURE ErrorReason = 13
-	// RESOURCE_EXHAUSTED. Larger than listen.max_message_bytes on the way to a backend or back. Metadata: limit_bytes, backend. (A
+	// RESOURCE_EXHAUSTED. Larger than listen.max_message_bytes on the way to a backend or back, or as an answer. Metadata: limit_bytes, and backend or size_bytes. (A
 	// request that is too large when it arrives is refused by the transport, with the same code and a message that names both
 	// sizes, and without this detail: docs/adr/0005.)
 	ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE ErrorReason = 14
