@@ -4,7 +4,8 @@
 // and where the contents lie. What is only forwarded stays the bytes that it came as, unknown fields included
 // ([Request.Forward], [Response.Rewrite]); only tensors that someone asks for are decoded ([Tensor.Floats],
 // [Tensor.Texts]), and only rows that someone replaces are encoded ([Splice]), unless a client reads only the other form
-// ([Response.Transcode]).
+// ([Response.Transcode]). The frames that Triton puts around the responses of a stream are taken off and put on as bytes, too
+// ([ScanStreamFrame], [WrapStream]).
 //
 // Two facts about protobuf carry the package. A message followed by more of its fields is the same message merged, so
 // metadata is appended instead of re-encoding what is there; and the last occurrence of a singular field wins, so a
