@@ -17,7 +17,7 @@ func (l *lane) receive(stream *backend.Stream) {
 				continue
 			}
 			// An answer must never go to another request than its own: the stream has lost count.
-			failure = stream.Lost("a response with the id %q belongs to none of %d outstanding requests", m.Response.ID, l.owes())
+			failure = stream.Lost("a response with the id %q belongs to none of %d outstanding requests", brief(m.Response.ID, maxErrorField), l.owes())
 			l.stray(m.Response.ID, failure)
 		}
 		if failure == nil {

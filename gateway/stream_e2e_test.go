@@ -347,6 +347,61 @@ func TestStreamOfSomebodyElse(t *testing.T) {
 	}
 }
 
+// A response after a request's last one is not somebody else's: the one that waits gets an answer of its own.
+func TestStreamOneTooMany(t *testing.T) {
+	w := start(t)
+	w.primary.ScriptStream(func(st *oiptest.Stream) error {
+		first, err := st.Recv()
+		if err != nil {
+			return err
+		}
+		if err := st.Send(oiptest.Mark(reply(st.Context(), first), true)); err != nil {
+			return err
+		}
+		if _, err := st.Recv(); err != nil {
+			return err
+		}
+		if err := st.Send(oiptest.Mark(reply(st.Context(), first), true)); err != nil {
+			return err
+		}
+		<-st.Context().Done()
+		return nil
+	})
+	c := w.openStream()
+	c.ask("a", [][4]float32{row(.99, .5, .5)})
+	if a := c.next(); a.resp.GetId() != "a" || a.texts(t, "label")[0] != "bad" {
+		t.Errorf("%v", a.resp)
+	}
+	c.ask("b", [][4]float32{row(.01, .02, .5)})
+	if a := c.next(); a.resp.GetId() != "b" || a.texts(t, "label")[0] != "good" || a.param("candor_answered_by") != "both" {
+		t.Errorf("%v", a.resp)
+	}
+	c.end()
+	// With nobody waiting, the client hears of it all the same.
+	w.primary.ScriptStream(func(st *oiptest.Stream) error {
+		first, err := st.Recv()
+		if err != nil {
+			return err
+		}
+		resp := oiptest.Mark(reply(st.Context(), first), true)
+		if err := st.Send(resp); err != nil {
+			return err
+		}
+		return st.Send(resp)
+	})
+	c = w.openStream()
+	c.ask("a", [][4]float32{sureRow})
+	c.next()
+	if message, a := c.told("BACKEND_CONTRACT_FAILURE"); a.resp.GetId() != "a" || !strings.Contains(message, "belongs to none of 0 outstanding requests") {
+		t.Errorf("%q %v", message, a.resp)
+	}
+	c.ask("b", [][4]float32{sureRow})
+	if a := c.next(); a.resp.GetId() != "b" {
+		t.Errorf("%v", a.resp)
+	}
+	c.end()
+}
+
 // A client may ask several models on one stream; each has its own stream behind the gateway.
 func TestStreamOfSeveralModels(t *testing.T) {
 	w := start(t, "models:\n  fraud:", "models:\n  other: {primary: a, policy: {mode: observe}}\n  fraud:")
@@ -402,5 +457,27 @@ func TestStreamSpans(t *testing.T) {
 	}
 	if !opened {
 		t.Errorf("the model server was sent %v, of which there is no span", sent)
+	}
+}
+
+// Action limits bind on streams as they do on calls.
+func TestStreamAndLimits(t *testing.T) {
+	w := start(t, withLimit(2, ", on_trip: reject")...)
+	c := w.openStream()
+	for range 2 {
+		c.ask("x", [][4]float32{sureRow})
+		if a := c.next(); a.param("candor_action") != "decline" {
+			t.Errorf("%v", a.resp)
+		}
+	}
+	c.ask("x", [][4]float32{sureRow})
+	if message, a := c.told("ACTION_LIMIT_TRIPPED"); !strings.Contains(message, "limits/declines") || a.param("candor_limit") != "declines" {
+		t.Errorf("%q %v", message, a.resp)
+	}
+	c.ask("x", [][4]float32{goodRow})
+	c.next()
+	c.end()
+	if l := w.limit("declines"); l.GetUsed() != 2 {
+		t.Errorf("%v", l)
 	}
 }

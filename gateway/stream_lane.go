@@ -23,8 +23,11 @@ type lane struct {
 	stream *backend.Stream
 	// asked, in the order in which they were sent, until they are finished.
 	asked []*question
-	// first request on this stream; busy is the one whose response is being dealt with.
-	first, busy *question
+	// busy is the one whose response is being dealt with.
+	busy *question
+	// firstID is that of the first request on this stream. echoes: its responses carry the ids of their requests.
+	firstID string
+	echoes  bool
 	// closed: no more requests come.
 	closed bool
 	// unary, once made: the primary has no streams, and is asked by ModelInfer. It is closed when those that were sent on a stream
@@ -113,7 +116,7 @@ func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend
 		return nil, failure
 	}
 	l.mu.Lock()
-	l.stream, l.first, l.closed = stream, q, l.own
+	l.stream, l.firstID, l.echoes, l.closed = stream, q.sent, false, l.own
 	l.asked = append(l.asked, q)
 	l.expect()
 	l.mu.Unlock()

@@ -25,11 +25,13 @@ func (l *lane) name(q *question) {
 	}
 }
 
-// match finds whose a response is, by the id under which the request was sent; nil: nobody's.
+// match finds whose a response is, by the id under which the request was sent; nil: nobody's. A server that has shown that it repeats
+// ids is taken at its word: one that it makes up, or repeats after the request's last response, belongs to nobody. One that doesn't
+// answers in order.
 func (l *lane) match(id string) *question {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var byID, oldest, newest *question
+	var byID, oldest, newest *question // oldest of those that are owed something, newest of the others
 	owed := 0
 	for _, q := range l.asked {
 		switch {
@@ -46,17 +48,20 @@ func (l *lane) match(id string) *question {
 		}
 	}
 	switch {
-	case byID != nil && byID == l.first && byID.heard && oldest != nil && l.primary.StreamsBare():
+	case l.primary.StreamsBare() && id == l.firstID && (byID == nil || byID.heard):
 		// MLServer puts the first request's id into all responses of a stream.
-		return oldest
+		if oldest != nil {
+			return oldest
+		}
+		return newest
 	case byID != nil:
+		l.echoes = true
 		return byID
-	case owed == 1:
+	case l.echoes && (id != "" || owed != 1):
+		return nil
+	case owed == 1 || id == "" && owed > 0:
 		return oldest
-	case id == "" && oldest != nil:
-		// A server that doesn't repeat ids answers in order.
-		return oldest
-	case id == "" || l.primary.StreamsBare():
+	case owed == 0:
 		return newest
 	}
 	return nil
@@ -111,7 +116,7 @@ func (l *lane) take() []*question {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	asked := l.asked
-	l.stream, l.first, l.asked = nil, nil, nil
+	l.stream, l.asked = nil, nil
 	return asked
 }
 

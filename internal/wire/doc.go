@@ -4,7 +4,8 @@
 // and where the contents lie. What is only forwarded stays the bytes that it came as, unknown fields included
 // ([Request.Forward], [Response.Rewrite]); only tensors that someone asks for are decoded ([Tensor.Floats],
 // [Tensor.Texts]), and only rows that someone replaces are encoded ([Splice]), unless a client reads only the other form
-// ([Response.Transcode]).
+// ([Response.Transcode]). The frames that Triton puts around the responses of a stream are taken off and put on as bytes, too
+// ([ScanStreamFrame], [WrapStream]).
 //
 // What differs between the dialects of the protocol is one table ([DialectOf]), and is bridged here: [Request.For] and
 // [Response.For] for parameters and for servers that read only typed contents, [Response.In] for the form of an answer,
