@@ -53,7 +53,7 @@ func bench(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	if o.profile {
-		if err := profile(ctx, o.out, set, regimes); err != nil {
+		if err := profiles(ctx, o.out, set, r, regimes); err != nil {
 			return err
 		}
 	}
@@ -116,24 +116,6 @@ func write(r *report.Report, folder string) error {
 		}
 	}
 	fmt.Printf("\nwrote report.txt, report.json and report.svg to %s\n", folder)
-	return nil
-}
-
-// profiled is the target whose profiles are written.
-const profiled = "candor"
-
-// profile writes Candor's profiles.
-func profile(ctx context.Context, folder string, set *targets.Set, regimes []measure.Regime) error {
-	for _, t := range set.Targets {
-		if t.Name != profiled {
-			continue
-		}
-		files, err := measure.Profile(ctx, folder, t, regimes)
-		for _, f := range files {
-			fmt.Printf("profile: go tool pprof -top %s\n", f)
-		}
-		return err
-	}
 	return nil
 }
 

@@ -30,7 +30,8 @@ type Options struct {
 	// Rate, when not 0, makes an open loop of so many requests a second.
 	Rate int
 
-	// Warmup comes before the window, in which requests are counted that end there.
+	// Warmup comes before the window, in which requests are counted that end there. A window in which none has ended lasts until
+	// one has.
 	Warmup, Window time.Duration
 
 	// Edge, when not nil, is called at the begin and at the end of the window.
@@ -52,8 +53,8 @@ type Result struct {
 	Latencies []time.Duration
 }
 
-// drainTime is how long requests in flight may take after the window.
-const drainTime = 5 * time.Second
+// drainTime is how long requests in flight may take after the window: more than anything that still works takes.
+const drainTime = 20 * time.Second
 
 // run is the state that the connections share.
 type run struct {
@@ -96,7 +97,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	for _, c := range r.conns {
 		wait.Go(func() {
-			if err := c.loop(); err != nil && !(r.stopping.Load() && c.idle()) {
+			if err := c.loop(); !r.stopping.Load() || !c.idle() {
 				cancel(fmt.Errorf("connection to %s: %w", o.Addr, err))
 			}
 		})
@@ -130,6 +131,9 @@ func (r *run) measure(ctx context.Context) (Result, error) {
 	if err := sleep(ctx, r.o.Window); err != nil {
 		return Result{}, err
 	}
+	if err := r.awaitOne(ctx, before); err != nil {
+		return Result{}, err
+	}
 	end, after := edge(true)
 	r.counting.Store(false)
 	r.stopping.Store(true)
@@ -144,6 +148,17 @@ func (r *run) measure(ctx context.Context) (Result, error) {
 	defer r.mu.Unlock()
 	result.FirstError = r.first
 	return result, drained
+}
+
+// awaitOne makes the window longer, up to a bound, until a request has ended in it: a figure per request needs one.
+func (r *run) awaitOne(ctx context.Context, before uint64) error {
+	const again = 10 * time.Millisecond
+	for waited := time.Duration(0); r.completed.Load() == before && waited < drainTime; waited += again {
+		if err := sleep(ctx, again); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drain waits for what is in flight.

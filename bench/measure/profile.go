@@ -18,10 +18,16 @@ import (
 // profileSeconds of each profile: a hundred samples a second make the shares of what matters steady.
 const profileSeconds = 8
 
+// ProfileFile is a profile that was written.
+type ProfileFile struct{ Regime, Kind, Path string }
+
+// CPU is the kind of profile that tells where time goes.
+const CPU = "profile"
+
 // Profile puts a target under each regime's load once more and writes what Go's profilers say meanwhile into dir: CPU time,
-// and then what was allocated. It returns the names of the files. Measurements must be over: profilers cost time.
-func Profile(ctx context.Context, dir string, t *targets.Target, regimes []Regime) ([]string, error) {
-	var files []string
+// and then what was allocated. Measurements must be over: profilers cost time.
+func Profile(ctx context.Context, dir string, t *targets.Target, regimes []Regime) ([]ProfileFile, error) {
+	var files []ProfileFile
 	for _, r := range regimes {
 		began := make(chan struct{})
 		loading, cancel := context.WithCancel(ctx)
@@ -42,12 +48,12 @@ func Profile(ctx context.Context, dir string, t *targets.Target, regimes []Regim
 			return files, err
 		}
 		var err error
-		for _, kind := range []string{"profile", "allocs"} {
+		for _, kind := range []string{CPU, "allocs"} {
 			name := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.pprof", t.Name, r.Name, kind))
 			if err = fetch(ctx, fmt.Sprintf("%s/%s?seconds=%d", t.Pprof, kind, profileSeconds), name); err != nil {
 				break
 			}
-			files = append(files, name)
+			files = append(files, ProfileFile{r.Name, kind, name})
 		}
 		cancel()
 		if ended := <-loaded; !errors.Is(ended, context.Canceled) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +51,12 @@ func pin(tid, core int) error {
 		return fmt.Errorf("CPU %d: %w", core, os.NewSyscallError("sched_setaffinity", err))
 	}
 	return nil
+}
+
+// attributes put a process into a group of its own, so that an interrupt from the terminal reaches only the benchmark, which
+// then stops it; and end it when the benchmark is killed. (That is bound to the thread that starts it; Go keeps its threads.)
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
 
 // startOn calls start on a thread that is on the core: what it starts inherits that, and a Go program sees one CPU.

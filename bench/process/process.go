@@ -44,7 +44,7 @@ var tuning = []string{"GOGC=", "GOMEMLIMIT=", "GOMAXPROCS=", "GODEBUG=", "GOTRAC
 func Start(o Options) (*Process, error) {
 	p := &Process{Name: o.Name, out: &tail{}, done: make(chan struct{})}
 	p.cmd = exec.Command(o.Command[0], o.Command[1:]...)
-	p.cmd.Dir = o.Dir
+	p.cmd.Dir, p.cmd.SysProcAttr = o.Dir, attributes()
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return slices.ContainsFunc(tuning, func(t string) bool { return strings.HasPrefix(v, t) })
 	})

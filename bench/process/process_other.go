@@ -2,11 +2,16 @@
 
 package process
 
-import "time"
+import (
+	"syscall"
+	"time"
+)
 
 func Cores() ([]int, error) { return nil, ErrLinux }
 
 func PinSelf(int) error { return ErrLinux }
+
+func attributes() *syscall.SysProcAttr { return nil }
 
 func startOn(int, func() error) error { return ErrLinux }
 

@@ -75,3 +75,13 @@ func (r *Report) Failed() uint64 {
 	}
 	return n
 }
+
+// CPU is the median CPU time of a target's requests in a regime, in microseconds; 0 where it is not known.
+func (r *Report) CPU(target, regime string) float64 {
+	for _, row := range r.of(regime) {
+		if row.Target == target && row.CPU != nil {
+			return row.CPU.Median
+		}
+	}
+	return 0
+}

@@ -1,10 +1,12 @@
 package targets
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/candor-gateway/candor/bench/process"
 	"github.com/candor-gateway/candor/config"
 )
 
@@ -52,5 +54,27 @@ func TestNames(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("%s is never started", name)
 		}
+	}
+}
+
+// A program that isn't installed is left out with a line that says how to get it; one that doesn't start is an error.
+func TestAbsent(t *testing.T) {
+	s := &Set{o: Options{Dir: t.TempDir()}}
+	_, err := s.external(t.Context(), "no-such-proxy", "", "", nil)
+	if !errors.Is(err, ErrAbsent) || !strings.Contains(err.Error(), "no-such-proxy is not installed (Debian has it") {
+		t.Errorf("%v", err)
+	}
+	// "false" is installed and ends at once.
+	cores, err := process.Cores()
+	if errors.Is(err, process.ErrLinux) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.o.ProxyCore = cores[0]
+	_, err = s.external(t.Context(), "false", "", "", func(path, _, _ string) []string { return []string{path} })
+	if err == nil || errors.Is(err, ErrAbsent) || !strings.Contains(err.Error(), "false has ended (exit status 1") {
+		t.Errorf("%v", err)
 	}
 }
