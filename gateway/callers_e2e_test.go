@@ -195,7 +195,7 @@ func (e *encodings) HandleConn(context.Context, stats.ConnStats)                
 // Messages of nearly listen.max_message_bytes pass both ways, in every encoding, and an answer goes back in that of its request; what is
 // larger is refused with both sizes, or with the limit where the transport knows only that.
 func TestLargeMessagesInEveryEncoding(t *testing.T) {
-	const limit = 1 << 20
+	const limit = 1 << 18
 	w := start(t, "listen: {", fmt.Sprintf("listen: {max_message_bytes: %d, ", limit))
 	seen := &encodings{}
 	conn, err := grpc.NewClient(w.addr.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithStatsHandler(seen))
