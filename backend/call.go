@@ -25,16 +25,16 @@ func (b *Backend) Call(ctx context.Context, method string, request []byte) ([]by
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, b.set.timeout, errTimeUp)
 	defer cancel()
-	var header, trailer metadata.MD
+	var trailer metadata.MD
 	reply, speech := new(wire.Frame), b.Speech()
-	err := b.conns.Invoke(timed, speech.method(method), wire.NewFrame(request), reply, grpc.Header(&header), grpc.Trailer(&trailer))
+	err := b.conns.Invoke(timed, speech.method(method), wire.NewFrame(request), reply, grpc.Trailer(&trailer))
 	if err == nil {
 		return reply.Bytes(), nil
 	}
 	timeUp := context.Cause(timed) == errTimeUp
 	st := status.Convert(err)
 	return nil, b.named(classify(speech.Dialect, b.maxBytes, ended{
-		status: st, testimony: testify(header, trailer, st.Message()), trailer: trailer,
+		status: st, said: saidIt(trailer, st.Message()), trailer: trailer,
 		callerGone: ctx.Err() != nil && !timeUp, callerLate: ctx.Err() == context.DeadlineExceeded,
 		timeUp: timeUp, ours: true, elapsed: time.Since(start), given: b.set.timeout,
 	}), start, 1)

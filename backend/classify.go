@@ -23,7 +23,8 @@ const nearlyAll = 0.8
 // ended is what is known about an attempt that ended with an error.
 type ended struct {
 	status *status.Status
-	testimony
+	// said: the model server sent this status; otherwise our own client made it.
+	said    bool
 	trailer metadata.MD
 	// callerGone: the caller cancelled, or its own deadline passed, before our timer fired. callerLate tells the second.
 	callerGone, callerLate bool
@@ -52,7 +53,7 @@ func classify(d candorv1.Dialect, maxBytes int, e ended) *Failure {
 	case e.timeUp && (code == codes.DeadlineExceeded || code == codes.Canceled),
 		e.ours && code == codes.DeadlineExceeded && float64(e.elapsed) >= nearlyAll*float64(e.given):
 		return inferred(Failed, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "no answer within %v", e.given)
-	case code == codes.ResourceExhausted && e.begun && isReceiveLimit(text, maxBytes):
+	case code == codes.ResourceExhausted && !e.said && isReceiveLimit(text, maxBytes):
 		return inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.ResourceExhausted,
 			"the answer%s is larger than max_message_bytes, %d bytes", receivedSize(text), maxBytes)
 	}

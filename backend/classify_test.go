@@ -24,14 +24,14 @@ func TestClassifyTimes(t *testing.T) {
 	}{
 		{"our timer", at(codes.DeadlineExceeded, ended{timeUp: true, ours: true, elapsed: given}), Failed},
 		{"our timer, seen as a cancel", at(codes.Canceled, ended{timeUp: true, ours: true, elapsed: given}), Failed},
-		{"the server gave up just before our timer", at(codes.DeadlineExceeded, ended{testimony: testimony{said: true}, ours: true, elapsed: 900 * time.Millisecond}), Failed},
-		{"the server gave up early", at(codes.DeadlineExceeded, ended{testimony: testimony{said: true}, ours: true, elapsed: 100 * time.Millisecond}), Excluded},
-		{"the server gave up just before the caller's deadline", at(codes.DeadlineExceeded, ended{testimony: testimony{said: true}, elapsed: 990 * time.Millisecond}), Excluded},
-		{"the caller's deadline, which the server calls INTERNAL", at(codes.Internal, ended{testimony: testimony{said: true}, callerGone: true, callerLate: true}), Excluded},
-		{"the caller cancelled, which the server calls UNKNOWN", at(codes.Unknown, ended{testimony: testimony{said: true}, callerGone: true}), Excluded},
-		{"an answer at the last moment", at(codes.InvalidArgument, ended{testimony: testimony{said: true}, timeUp: true, ours: true, elapsed: given}), Alive},
-		{"an error at the last moment", at(codes.Internal, ended{testimony: testimony{said: true}, timeUp: true, ours: true, elapsed: given}), Failed},
-		{"a code that gRPC does not know", at(codes.Code(77), ended{testimony: testimony{said: true}, ours: true}), Failed},
+		{"the server gave up just before our timer", at(codes.DeadlineExceeded, ended{said: true, ours: true, elapsed: 900 * time.Millisecond}), Failed},
+		{"the server gave up early", at(codes.DeadlineExceeded, ended{said: true, ours: true, elapsed: 100 * time.Millisecond}), Excluded},
+		{"the server gave up just before the caller's deadline", at(codes.DeadlineExceeded, ended{said: true, elapsed: 990 * time.Millisecond}), Excluded},
+		{"the caller's deadline, which the server calls INTERNAL", at(codes.Internal, ended{said: true, callerGone: true, callerLate: true}), Excluded},
+		{"the caller cancelled, which the server calls UNKNOWN", at(codes.Unknown, ended{said: true, callerGone: true}), Excluded},
+		{"an answer at the last moment", at(codes.InvalidArgument, ended{said: true, timeUp: true, ours: true, elapsed: given}), Alive},
+		{"an error at the last moment", at(codes.Internal, ended{said: true, timeUp: true, ours: true, elapsed: given}), Failed},
+		{"a code that gRPC does not know", at(codes.Code(77), ended{said: true, ours: true}), Failed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if f := classify(candorv1.Dialect_DIALECT_UNSPECIFIED, 1000, test.e); f.Class != test.class {
@@ -56,7 +56,7 @@ func TestClassifySizes(t *testing.T) {
 		{"load", "too many requests", false, Overload},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := classify(0, 1000, ended{status: status.New(codes.ResourceExhausted, test.text), testimony: testimony{said: !test.begun, begun: test.begun}})
+			f := classify(0, 1000, ended{status: status.New(codes.ResourceExhausted, test.text), said: !test.begun})
 			if f.Class != test.class {
 				t.Errorf("%v (%s), want %v", f.Class, f.Message, test.class)
 			}

@@ -168,12 +168,12 @@ func hasParameters(m *inference.ModelMetadataResponse) bool {
 func (b *Backend) ask(service, method string, in, out any) (bool, error) {
 	ctx, cancel := context.WithTimeout(b.life, probeTimeout)
 	defer cancel()
-	var header, trailer metadata.MD
-	err := b.conns.Invoke(ctx, "/"+service+"/"+method, in, out, grpc.MaxCallRecvMsgSize(maxProbeBytes), grpc.Header(&header), grpc.Trailer(&trailer))
+	var trailer metadata.MD
+	err := b.conns.Invoke(ctx, "/"+service+"/"+method, in, out, grpc.MaxCallRecvMsgSize(maxProbeBytes), grpc.Trailer(&trailer))
 	switch {
 	case err == nil:
 		return true, nil
-	case !testify(header, trailer, status.Convert(err).Message()).said:
+	case !saidIt(trailer, status.Convert(err).Message()):
 		return false, err
 	}
 	return status.Code(err) != codes.Unimplemented, nil

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -130,13 +131,12 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, reque
 	defer cancel()
 
 	reply := new(wire.Frame)
-	call, err := b.call(timed, request, reply)
+	var trailer metadata.MD
+	err := b.conns.Invoke(tell(timed, given), b.Speech().infer, request, reply, grpc.Trailer(&trailer))
 	p.answered.Store(true)
 	if err != nil {
 		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
-		if call != nil {
-			e.testimony, e.trailer = hear(call, e.status.Message()), call.Trailer()
-		}
+		e.said, e.trailer = saidIt(trailer, e.status.Message()), trailer
 		switch cause := context.Cause(timed); {
 		case errors.Is(cause, errTimeUp):
 			e.timeUp = true
@@ -149,25 +149,6 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, reque
 	}
 	b.tempo.answered(time.Since(start))
 	return b.read(reply, check)
-}
-
-// unary describes ModelInfer to gRPC: one message each way.
-var unary = grpc.StreamDesc{StreamName: "ModelInfer"}
-
-// call makes one ModelInfer on one of the connections. It is what grpc.ClientConn.Invoke does, but for the stream that it
-// returns, which can be asked what the model server sent; nil when there was none.
-func (b *Backend) call(ctx context.Context, request, reply *wire.Frame) (grpc.ClientStream, error) {
-	conn := b.conns.take()
-	defer conn.release()
-	stream, err := conn.NewStream(ctx, &unary, b.Speech().infer)
-	if err != nil {
-		request.Free()
-		return nil, err
-	}
-	if err := stream.SendMsg(request); err != nil {
-		return stream, err
-	}
-	return stream, stream.RecvMsg(reply)
 }
 
 // judge classifies an attempt's error.

@@ -47,15 +47,15 @@ func (b *Backend) Metadata(ctx context.Context) (*inference.ModelMetadataRespons
 	m, err := b.metadata.get(ctx, func() (*inference.ModelMetadataResponse, error) {
 		probe, cancel := context.WithTimeout(b.life, probeTimeout)
 		defer cancel()
-		var header, trailer metadata.MD
+		var trailer metadata.MD
 		m := new(inference.ModelMetadataResponse)
 		question := &inference.ModelMetadataRequest{Name: b.set.model, Version: b.set.version}
-		err := b.conns.Invoke(probe, b.Speech().method("ModelMetadata"), question, m, grpc.Header(&header), grpc.Trailer(&trailer))
+		err := b.conns.Invoke(probe, b.Speech().method("ModelMetadata"), question, m, grpc.Trailer(&trailer))
 		if err == nil {
 			return m, nil
 		}
 		f := classify(b.Speech().Dialect, b.maxBytes, ended{
-			status: status.Convert(err), testimony: testify(header, trailer, status.Convert(err).Message()),
+			status: status.Convert(err), said: saidIt(trailer, status.Convert(err).Message()),
 			timeUp: probe.Err() != nil, given: probeTimeout,
 		})
 		f.Backend, f.Duration, f.Attempts = b.name, time.Since(start), 1

@@ -138,11 +138,11 @@ func TestSlowDeathOpensTheBreaker(t *testing.T) {
 
 // wedge is an interceptor that ignores the call's context, as no client should.
 func wedge(gate func() <-chan struct{}) grpc.DialOption {
-	return grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		if g := gate(); g != nil {
 			<-g
 		}
-		return next(ctx, desc, conn, method, opts...)
+		return next(ctx, method, req, reply, conn, opts...)
 	})
 }
 

@@ -153,7 +153,8 @@ func (s *Stream) failed(err error, waited time.Duration) *Failure {
 		callerGone: !rung && gone != nil, callerLate: errors.Is(gone, context.DeadlineExceeded), enough: s.b.tempo.enough(waited),
 	}
 	if s.grpc != nil {
-		e.testimony, e.trailer = hear(s.grpc, e.status.Message()), s.grpc.Trailer()
+		e.trailer = s.grpc.Trailer()
+		e.said = saidIt(e.trailer, e.status.Message())
 	}
 	switch {
 	case !rung:

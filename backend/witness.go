@@ -4,48 +4,30 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 )
-
-// testimony is what came from the model server during a call that ended in an error. A gRPC status alone doesn't tell whether
-// the server sent it, or our own client made it of a broken connection, a timer or a size limit.
-type testimony struct {
-	// begun: an answer had begun.
-	begun bool
-	// said: the server sent its status.
-	said bool
-}
 
 // contentType is in every header list by which a gRPC server begins an answer, so it is among the trailers exactly when the
 // status came without an answer before it (Trailers-Only, as gRPC over HTTP/2 calls it).
 const contentType = "content-type"
 
-// hear asks a call that has ended with the status message text. A stats handler would be told, too, but it costs every call
-// some microseconds, and this costs only those that fail.
-func hear(call grpc.ClientStream, text string) testimony {
-	header, err := call.Header()
-	if err != nil {
-		header = nil
-	}
-	return testify(header, call.Trailer(), text)
+// saidIt tells of a call that ended in an error, by what trailers came and by the status's message, whether the model server sent
+// that status. gRPC's status alone doesn't tell: our own client makes one, too, of a broken connection, a timer or a size limit. A
+// stats handler would be told, but costs every call some microseconds, and this costs only those that fail.
+func saidIt(trailer metadata.MD, text string) bool {
+	return len(trailer.Get(contentType)) > 0 || !isOwnStatus(text)
 }
 
-// testify is hear for what a call has left behind.
-func testify(header, trailer metadata.MD, text string) testimony {
-	if len(trailer.Get(contentType)) > 0 {
-		return testimony{said: true}
-	}
-	begun := len(header.Get(contentType)) > 0
-	// After an answer has begun, gRPC has no other mark for its own statuses than their words.
-	return testimony{begun: begun, said: begun && !isOwnStatus(text)}
-}
-
-// ownStatuses begin the messages of the statuses that grpc-go's client makes of an answer that has begun.
+// ownStatuses begin the messages of the statuses that grpc-go's client makes: before a call has a connection, while its answer
+// is awaited, and in the middle of one. Where no status came alone, gRPC has no other mark for them than their words.
 var ownStatuses = []string{
 	"a HEADERS frame cannot appear", "cardinality violation", "closing transport due to", "connection error", "context canceled",
-	"context deadline exceeded", "error reading from server", "grpc: ", "peer header list size", "server closed the stream without",
-	"stream terminated by RST_STREAM", "the client connection is closing", "transport", "unexpected EOF",
+	"context deadline exceeded", "credentials", "dial tcp", "dns:", "EOF", "error reading from server", "failed to validate authority", "grpc: ",
+	"header list size", "http2: ",
+	"last connection error", "last resolver error", "latest balancer error", "name resolver error", "no children to pick from", "peer header list size",
+	"produced zero addresses", "read tcp", "received context error", "received picker error", "remote error", "server closed the stream without",
+	"stream terminated by RST_STREAM", "the client connection is closing", "the connection is draining", "the provided transport",
+	"tls: ", "transport", "trying to send message", "unexpected EOF", "unexpected HTTP status", "write tcp", "x509: ",
 }
 
 func isOwnStatus(text string) bool {

@@ -27,6 +27,8 @@ type tracing struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 	ratio    float64
+	// unsampled goes out with calls that nobody traces.
+	unsampled metadata.MD
 }
 
 func newTracing(cfg *candorv1.Telemetry, exporters []sdktrace.SpanExporter) *tracing {
@@ -43,6 +45,7 @@ func newTracing(cfg *candorv1.Telemetry, exporters []sdktrace.SpanExporter) *tra
 	p := sdktrace.NewTracerProvider(opts...)
 	return &tracing{
 		provider: p, tracer: p.Tracer("github.com/candor-gateway/candor/gateway"), ratio: cfg.GetSampleRatio(),
+		unsampled: metadata.Pairs(traceparentKey, traceparent(newTraceID(), newSpanID(), false)),
 	}
 }
 
@@ -119,7 +122,7 @@ func (ct *callTrace) kept(c *call) bool {
 
 // attempt puts the trace into what a model server is sent (W3C Trace Context), under a span id of its own. Where nothing is
 // exported there will be no such span, and the model server's hang below the caller's.
-func (ct *callTrace) attempt(ctx context.Context, backend string, _ candorv1.StepKind) context.Context {
+func (ct *callTrace) attempt(ctx context.Context, backend string, kind candorv1.StepKind) context.Context {
 	if !ct.trace.IsValid() {
 		return ctx
 	}
@@ -133,6 +136,12 @@ func (ct *callTrace) attempt(ctx context.Context, backend string, _ candorv1.Ste
 	}
 	ct.attempts = append(ct.attempts, attemptSpan{backend: backend, span: span, start: time.Now()})
 	ct.mu.Unlock()
+	if !ct.sampled && !ct.parent.IsValid() && kind == candorv1.StepKind_STEP_KIND_PRIMARY {
+		// Nobody is likely to look for this call's ids at the model server, and a header that is new in every call costs both sides
+		// more than the rest of the trace. So one that says "not sampled" serves all. A fallback's calls have their own: their
+		// prediction's spans are kept.
+		return metadata.NewOutgoingContext(ctx, ct.t.unsampled)
+	}
 	return metadata.AppendToOutgoingContext(ctx, traceparentKey, traceparent(ct.trace, span, ct.sampled))
 }
 
