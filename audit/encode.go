@@ -24,6 +24,9 @@ func Encode(rec *candorv1.Record) ([]byte, error) {
 		return nil, fmt.Errorf("audit: record.prediction.prediction_id has %d bytes: give the %d bytes of a UUID",
 			len(p.GetPredictionId()), idBytes)
 	}
+	if rec.GetPrediction() != nil {
+		return encodePrediction(rec)
+	}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(rec)
 	if err != nil {
 		return nil, fmt.Errorf("audit: encode a record: %w", err)
