@@ -96,25 +96,29 @@ func (b *breaker) allow(limit time.Duration) *permit {
 		return nil
 	}
 	p := &permit{breaker: b, done: done, probe: probe}
-	p.watchdog = time.AfterFunc(limit+b.grace, p.expire)
+	if probe {
+		p.watchdog = time.AfterFunc(limit+b.grace, p.expire)
+	}
 	return p
 }
 
 // permit is the permission for one call. Half-open has no expiry in gobreaker: a probe that never reports would block it for
-// ever. So a watchdog reports for a call that has wedged beyond its time.
+// ever. So a watchdog reports for a probe that has wedged beyond its time; another call that does is only late to report.
 type permit struct {
 	breaker  *breaker
 	done     func(error)
 	probe    bool
 	once     sync.Once
-	watchdog *time.Timer
+	watchdog *time.Timer // of a probe
 	// answered says that the model server has answered: wedging after that is not its fault.
 	answered atomic.Bool
 }
 
 // report tells the breaker the outcome. Only the first report of a permit counts.
 func (p *permit) report(o outcome) {
-	p.watchdog.Stop()
+	if p.watchdog != nil {
+		p.watchdog.Stop()
+	}
 	p.settle(o)
 }
 

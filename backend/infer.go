@@ -137,12 +137,17 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, reque
 	if err != nil {
 		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
 		e.said, e.trailer = saidIt(trailer, e.status.Message()), trailer
-		switch cause := context.Cause(timed); {
-		case errors.Is(cause, errTimeUp):
+		ender := context.Cause(timed)
+		if ender == nil && !e.said && e.status.Code() == codes.Canceled && float64(e.elapsed) >= nearlyAll*float64(given) {
+			// The model server's own timer reset the stream a moment before ours fired.
+			ender = cause
+		}
+		switch {
+		case errors.Is(ender, errTimeUp):
 			e.timeUp = true
-		case errors.Is(cause, errCallerOut), errors.Is(cause, context.DeadlineExceeded):
+		case errors.Is(ender, errCallerOut), errors.Is(ender, context.DeadlineExceeded):
 			e.callerGone, e.callerLate = true, true
-		case cause != nil:
+		case ender != nil:
 			e.callerGone = true
 		}
 		return nil, Verdict{}, b.judge(e)

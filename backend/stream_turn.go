@@ -47,11 +47,6 @@ func (b *Backend) Begin(ctx context.Context, size int, queued bool) (*Turn, *Fai
 		return nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
 			"the breaker is open after failures; no call was made"), start)
 	}
-	// The watchdog is for a probe that wedges. Another request may rightly wait for longer than an attempt: its turn comes when
-	// those before it have had theirs, and the stream's own clock watches over all of them.
-	if !permit.probe {
-		permit.watchdog.Stop()
-	}
 	return &Turn{b: b, bytes: size, permit: permit, last: start, queued: queued}, nil
 }
 

@@ -10,12 +10,12 @@ type room struct {
 	raws    [2]rawContents
 	dims    [8]int64
 	params  [8]Param
-	names   names
+	names   *names
 }
 
 var (
-	requests  = sync.Pool{New: func() any { return new(Request) }}
-	responses = sync.Pool{New: func() any { return new(Response) }}
+	requests  = sync.Pool{New: func() any { return &Request{room: room{names: new(names)}} }}
+	responses = sync.Pool{New: func() any { return &Response{room: room{names: new(names)}} }}
 )
 
 // Free gives up the view and the frame that it is of: neither they nor any [Tensor], nor what aliases the message, may be

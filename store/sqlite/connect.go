@@ -45,6 +45,8 @@ func connectWriter(path string) (*sql.DB, error) {
 		"_synchronous":  {"FULL"},
 		"_foreign_keys": {"1"},
 		"_pragma": {
+			// Of the log's last pages every commit writes a new copy into the WAL; of many copies a checkpoint moves one. 16 MiB.
+			"wal_autocheckpoint(4096)",
 			"secure_delete(1)",   // what retention removes is overwritten, too
 			"temp_store(MEMORY)", // or every savepoint would write a file
 		},
