@@ -199,14 +199,6 @@ func TestMethodsThatAreNotOffered(t *testing.T) {
 	if md := wantError(t, err, codes.Unimplemented, "METHOD_NOT_OFFERED"); !strings.Contains(md["method"], "RepositoryIndex") {
 		t.Errorf("metadata %v", md)
 	}
-	stream, err := oip.ModelStreamInfer(bounded(t, ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = stream.Recv()
-	if md := wantError(t, err, codes.Unimplemented, "METHOD_NOT_OFFERED"); !strings.Contains(md["method"], "ModelStreamInfer") {
-		t.Errorf("metadata %v", md)
-	}
 	for _, method := range []string{"/inference.GRPCInferenceService/Nothing", "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelInfer"} {
 		var reply wire.Frame
 		err := w.conn.Invoke(bounded(t, ""), method, wire.NewFrame(), &reply, grpc.ForceCodecV2(wire.Codec{}))
