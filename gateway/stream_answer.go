@@ -125,7 +125,7 @@ func (l *lane) ended() {
 // broken lets the requests of a stream that broke take their routes. The next request opens a new one.
 func (l *lane) broken(f *backend.Failure) {
 	l.mu.Lock()
-	closed := l.closed
+	closed, vague := l.closed, l.vague()
 	unary := backend.NoStreams(f)
 	if unary {
 		l.unary = make(chan struct{})
@@ -136,7 +136,7 @@ func (l *lane) broken(f *backend.Failure) {
 	var open *question
 	for _, q := range l.take() {
 		switch {
-		case q.heard && !l.own:
+		case !unary && (q.heard && !l.own || vague):
 			open = q
 		case unary:
 			q.turn.End()
@@ -152,7 +152,7 @@ func (l *lane) broken(f *backend.Failure) {
 		}
 		l.s.finish(q)
 	}
-	if open != nil && owed == 0 && closed && !l.s.over() {
+	if open != nil && owed == 0 && (closed || vague) && !l.s.over() {
 		// The client waits for the end, and must not take this one for the right one: answers may be missing.
 		f = open.turn.Fail(l.s.ctx, f, true)
 		e := backendError(f).with("backend", l.primary.Name()).with("said_by", saidBy(f))

@@ -76,7 +76,7 @@ func TestBareClientBareServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if a := c.next(); a.param("candor_route") != "ACCEPT" || a.param("candor_answered_by") != "primary" {
+			if a := c.next(); a.resp.GetId() != "0" || a.param("candor_route") != "ACCEPT" || a.param("candor_answered_by") != "primary" {
 				t.Errorf("%d requests: %v", requests, a.resp)
 			}
 		}
@@ -97,6 +97,61 @@ func TestBareClientBareServer(t *testing.T) {
 		}
 	}
 	c.end()
+}
+
+// With several requests on such a stream nobody knows whose a response is. So it has the id that the server gives it, no ensemble is
+// asked about what may be another request, and no person is shown it.
+func TestBareStreamIsVague(t *testing.T) {
+	w, server := bare(t, nil, "on_defer: withhold", "on_defer: provisional")
+	server.ScriptStream(wholeStream(2))
+	c := w.openBare()
+	c.ask("first", [][4]float32{fallbackRow})
+	c.ask("second", [][4]float32{row(.6, .02, .5)})
+	if err := c.stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		a := c.next()
+		if a.resp.GetId() != "first" || a.param("candor_route") != "DEFER" || a.param("candor_answered_by") != "primary" {
+			t.Errorf("%v", a.resp)
+		}
+		if item := w.claim(reviewerToken, a.param("candor_review_item")); item.GetPayload() != nil {
+			t.Errorf("the item shows %v", item.GetPayload())
+		}
+	}
+	c.end()
+	if w.a.Calls()+w.b.Calls() != 0 {
+		t.Error("the fallback was asked about somebody's request")
+	}
+	// Alone on its stream a request is who it is.
+	server.ScriptStream(wholeStream(1))
+	c = w.openBare()
+	c.ask("alone", [][4]float32{fallbackRow})
+	if err := c.stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.next(); a.param("candor_answered_by") != "both" {
+		t.Errorf("%v", a.resp)
+	}
+	c.end()
+	// A break ends the client's stream, which can't be told what is missing.
+	server.ScriptStream(func(st *oiptest.Stream) error {
+		for range 2 {
+			if _, err := st.Recv(); err != nil {
+				return err
+			}
+		}
+		return status.Error(codes.Internal, "boom")
+	})
+	c = w.openBare()
+	c.ask("1", [][4]float32{fallbackRow})
+	c.ask("2", [][4]float32{fallbackRow})
+	if err := c.failed(); status.Code(err) != codes.Internal || !strings.Contains(err.Error(), "boom") {
+		t.Errorf("%v", err)
+	}
+	if s := w.backend("primary"); s.GetFailures() != 1 {
+		t.Errorf("%v", s)
+	}
 }
 
 // An error of such a server ends its stream. Requests that were not answered take their routes; a client that waits for the end is

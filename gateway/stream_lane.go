@@ -25,9 +25,11 @@ type lane struct {
 	asked []*question
 	// busy is the one whose response is being dealt with.
 	busy *question
-	// firstID is that of the first request on this stream. echoes: its responses carry the ids of their requests.
-	firstID string
-	echoes  bool
+	// sent is how many requests went out on this stream, first the first of them. echoes: its responses carry the ids of their
+	// requests.
+	sent   int
+	first  struct{ id, sent string }
+	echoes bool
 	// closed: no more requests come.
 	closed bool
 	// unary, once made: the primary has no streams, and is asked by ModelInfer. It is closed when those that were sent on a stream
@@ -105,6 +107,7 @@ func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend
 	if l.stream != nil {
 		defer l.mu.Unlock()
 		l.asked = append(l.asked, q)
+		l.sent++
 		if l.owedLocked() == 1 {
 			l.expect()
 		}
@@ -116,7 +119,8 @@ func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend
 		return nil, failure
 	}
 	l.mu.Lock()
-	l.stream, l.firstID, l.echoes, l.closed = stream, q.sent, false, l.own
+	l.stream, l.sent, l.echoes, l.closed = stream, 1, false, l.own
+	l.first.id, l.first.sent = q.id, q.sent
 	l.asked = append(l.asked, q)
 	l.expect()
 	l.mu.Unlock()

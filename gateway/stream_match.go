@@ -48,12 +48,15 @@ func (l *lane) match(id string) *question {
 		}
 	}
 	switch {
-	case l.primary.StreamsBare() && id == l.firstID && (byID == nil || byID.heard):
-		// MLServer puts the first request's id into all responses of a stream.
-		if oldest != nil {
-			return oldest
+	case l.vague() && id == l.first.sent:
+		q := oldest
+		if q == nil {
+			q = newest
 		}
-		return newest
+		if q != nil {
+			q.vague, q.id = true, l.first.id
+		}
+		return q
 	case byID != nil:
 		l.echoes = true
 		return byID
@@ -66,6 +69,11 @@ func (l *lane) match(id string) *question {
 	}
 	return nil
 }
+
+// vague needs mu. MLServer puts the first request's id into all responses of a stream, and its models may answer a request several
+// times, or several at once: with more than one on it nobody can say whose a response is. The client sees what it would see without
+// us, and nothing is done that would need to know.
+func (l *lane) vague() bool { return l.primary.StreamsBare() && l.sent > 1 }
 
 // settle notes that a response has come for q, before anybody hears of it: then its id is free for the client's next request.
 // done: nothing more comes; open: nobody knows.

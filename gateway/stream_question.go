@@ -34,6 +34,8 @@ type question struct {
 	responses int
 	// heard: it was answered, by a server that doesn't say whether more will come. It is owed nothing, and may get more.
 	heard bool
+	// vague: its responses may be another's. See lane.vague.
+	vague bool
 }
 
 func newQuestion(c *call) *question {
@@ -82,6 +84,13 @@ func (q *question) call(s *clientStream) *call {
 		c.trace = t.trace.again(c.model.primary.Name(), q.last)
 		// The ensemble has been asked for this request, whose rows are all that it can be asked for: it has no second response.
 		c.model = c.model.withoutFallback()
+	}
+	if q.vague {
+		// Neither an ensemble nor a person may be asked about a request that the response may not be to.
+		c.model = c.model.withoutFallback()
+		req := *c.req
+		req.Inputs = nil
+		c.req = &req
 	}
 	q.responses++
 	deadline, ok := s.outer.Deadline()

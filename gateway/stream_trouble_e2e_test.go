@@ -10,13 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/oiptest"
+	"github.com/candor-gateway/candor/internal/wire"
 )
 
 // What is wrong with one request is said in band, and the stream goes on.
@@ -47,6 +50,36 @@ func TestStreamRefusals(t *testing.T) {
 	c.end()
 	if n := w.metric(`candor_refused_total{reason="MODEL_NOT_FOUND"}`); n != 1 {
 		t.Errorf("%v refused", n)
+	}
+}
+
+// Bytes that are no request are said to be none, in band, and the stream goes on.
+func TestStreamOfUnreadableRequests(t *testing.T) {
+	w := start(t)
+	desc := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+	stream, err := w.conn.NewStream(bounded(t, clientToken), desc, inference.GRPCInferenceService_ModelStreamInfer_FullMethodName, grpc.ForceCodecV2(wire.Codec{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := proto.Marshal(request([][4]float32{sureRow}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range [][]byte{{0x0a, 0x20, 'x'}, good[:len(good)/2], {0x1a, 1, 0xff}, nil, good} {
+		if err := stream.SendMsg(wire.NewFrame(data)); err != nil {
+			t.Fatal(err)
+		}
+		m := new(inference.ModelStreamInferResponse)
+		if err := stream.RecvMsg(m); err != nil {
+			t.Fatal(err)
+		}
+		reason := m.GetInferResponse().GetParameters()["candor_error"].GetStringParam()
+		switch {
+		case len(data) == len(good) && m.GetErrorMessage() != "":
+			t.Errorf("%v", m)
+		case data == nil && reason != "MODEL_NOT_FOUND", data != nil && len(data) < len(good) && reason != "INVALID_REQUEST":
+			t.Errorf("%q: %v", data, m)
+		}
 	}
 }
 
