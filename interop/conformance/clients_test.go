@@ -1,0 +1,120 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// client is a client that others wrote, with the program in clients/ that makes our calls with it.
+type client struct {
+	title string
+	// pkg is the package whose version the table tells.
+	pkg string
+	// program in clients/, and the variable of run.sh that names the interpreter; Node has none.
+	program, python string
+	can             []ability
+}
+
+func clients() []*client {
+	triton := []ability{compressed, streams, priorities, doubles, wrongShapes, versions, metadataCalls, tritonCalls}
+	return []*client{
+		{title: "tritonclient", pkg: "tritonclient", program: "triton.py", python: "CANDOR_PYTHON_TRITON", can: triton},
+		{title: "tritonclient.aio", pkg: "tritonclient", program: "triton_aio.py", python: "CANDOR_PYTHON_TRITON", can: triton},
+		{
+			title: "open-inference-grpc", pkg: "open-inference-grpc", program: "oip.py", python: "CANDOR_PYTHON_OIP",
+			can: []ability{typed, messages, rawBytes, compressed, wrongShapes, versions, metadataCalls},
+		},
+		{title: "kserve", pkg: "kserve", program: "kserve_client.py", python: "CANDOR_PYTHON_KSERVE", can: []ability{typed, wrongShapes}},
+		{
+			title: "@grpc/grpc-js", pkg: "@grpc/grpc-js", program: "node/client.js",
+			can: []ability{typed, messages, compressed, streams, wrongShapes, versions, metadataCalls, tritonCalls, doubles},
+		},
+	}
+}
+
+func (c *client) node() bool { return c.python == "" }
+
+// checks are those of a server that the client can make.
+func (c *client) checks(s *server) []testCase {
+	return slices.DeleteFunc(checksOf(s), func(k testCase) bool {
+		if k.needs == anyClient {
+			return false
+		}
+		if c.node() && s.dialect != "triton" && (k.needs == tritonCalls || k.needs == doubles || k.needs == streams && !s.streams) {
+			// It has the methods and the kinds of parameters that the server published, and no others.
+			return true
+		}
+		if k.needs == streams && !s.streams && c.program == "triton_aio.py" {
+			// Where a server refuses the stream at once, this client may see that its own write failed before it sees why: what it
+			// reports is a matter of who was faster.
+			return true
+		}
+		return !slices.Contains(c.can, k.needs)
+	})
+}
+
+// runTimeout ends a client that hangs, which is a finding and not to be waited out.
+const runTimeout = 5 * time.Minute
+
+// run has the client make the checks at addr, and answers what it saw.
+func (c *client) run(t *testing.T, s *server, addr string, checks []testCase) map[string]outcome {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), runTimeout)
+	defer cancel()
+	dir := t.TempDir()
+	spec := map[string]any{"address": addr, "cases": checks}
+	var cmd *exec.Cmd
+	file := filepath.Join(dir, "cases.json")
+	if c.node() {
+		descriptors := filepath.Join(dir, "descriptors.pb")
+		run(t, required(t, s.python), "clients/descriptors.py", s.descriptors, descriptors)
+		spec["descriptors"] = descriptors
+		cmd = exec.CommandContext(ctx, "node", filepath.Join("clients", c.program), file)
+		cmd.Env = append(os.Environ(), "NODE_PATH="+required(t, "CANDOR_NODE_MODULES"))
+	} else {
+		cmd = exec.CommandContext(ctx, required(t, c.python), filepath.Join("clients", c.program), file)
+		cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%s: %v\n%s", c.program, err, errs.String())
+	}
+	outcomes, err := readOutcomes(&out)
+	if err != nil {
+		t.Errorf("%s: %v\n%s", c.program, err, errs.String())
+	}
+	return outcomes
+}
+
+// version of the package that a client or a server comes in.
+func version(t *testing.T, python, pkg string) string {
+	t.Helper()
+	if python == "" {
+		text, err := os.ReadFile(filepath.Join(required(t, "CANDOR_NODE_MODULES"), pkg, "package.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p struct{ Version string }
+		if err := json.Unmarshal(text, &p); err != nil {
+			t.Fatal(err)
+		}
+		return p.Version
+	}
+	return strings.TrimSpace(run(t, required(t, python), "-c", "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))", pkg))
+}
