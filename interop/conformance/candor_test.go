@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
@@ -25,6 +27,9 @@ listen: {grpc: "{{.Addr}}", default_deadline: 30s}
 store: {identity: conformance, sqlite: {path: candor.db}}
 consumers:
   anybody: {identity: {anonymous: true}, models: ["*"]}
+{{- range .Servers}}
+  speaks-{{.Dialect}}: {identity: {token_sha256: {{.TokenSHA256}}}, models: ["*"]{{if $.ConsumerDialects}}, dialect: {{.Dialect}}{{end}}}
+{{- end}}
 backends:
 {{- range $s := .Servers}}{{range $m := .Models}}
   {{$s.Name}}-{{$m}}:
@@ -89,7 +94,11 @@ type serverConfig struct {
 	ScoreOutput, ScoreDatatype, OtherOutput, OtherDatatype string
 	OtherShape, OtherNeutral                               string
 	Models                                                 []string
+	TokenSHA256                                            string
 }
+
+// token is that of a consumer who speaks the dialect: the Node client, which reads what the server published.
+func token(dialect string) string { return "conformance-" + dialect }
 
 // startCandor builds the binary, makes its store, and runs it until the test ends. It answers its address.
 func startCandor(t *testing.T, all []*server) string {
@@ -100,13 +109,15 @@ func startCandor(t *testing.T, all []*server) string {
 
 	addr := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0])
 	data := struct {
-		Addr    string
-		Servers []serverConfig
-	}{Addr: addr}
+		Addr             string
+		Servers          []serverConfig
+		ConsumerDialects bool
+	}{Addr: addr, ConsumerDialects: (&candorv1.Consumer{}).ProtoReflect().Descriptor().Fields().ByName("dialect") != nil}
 	for _, s := range all {
 		data.Servers = append(data.Servers, serverConfig{
 			Name: s.name, Addr: s.addr, Dialect: s.dialect, ScoreOutput: s.scoreOutput, ScoreDatatype: s.scoreDatatype,
 			OtherOutput: s.otherOutput, OtherDatatype: s.otherDatatype, OtherShape: s.otherShape, OtherNeutral: s.otherNeutral, Models: s.models(),
+			TokenSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(token(s.dialect)))),
 		})
 	}
 	path := filepath.Join(dir, "candor.yaml")

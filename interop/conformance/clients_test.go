@@ -77,6 +77,7 @@ func (c *client) run(t *testing.T, s *server, addr string, checks []testCase) ma
 		descriptors := filepath.Join(dir, "descriptors.pb")
 		run(t, required(t, s.python), "clients/descriptors.py", s.descriptors, descriptors)
 		spec["descriptors"] = descriptors
+		spec["token"] = token(s.dialect)
 		cmd = exec.CommandContext(ctx, "node", filepath.Join("clients", c.program), file)
 		cmd.Env = append(os.Environ(), "NODE_PATH="+required(t, "CANDOR_NODE_MODULES"))
 	} else {

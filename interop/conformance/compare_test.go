@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -42,14 +43,15 @@ func compare(direct, candor outcome) []difference {
 			note(key, "", others[key])
 		}
 	}
-	note("answers", kinds(direct.Answers), kinds(candor.Answers))
-	for i := range min(len(direct.Answers), len(candor.Answers)) {
+	mine, theirs := byRequest(direct.Answers), byRequest(candor.Answers)
+	note("answers", kinds(mine), kinds(theirs))
+	for i := range min(len(mine), len(theirs)) {
 		where := ""
-		if len(direct.Answers) > 1 {
+		if len(mine) > 1 {
 			where = fmt.Sprintf("answer %d: ", i)
 		}
-		d := direct.Answers[i]
-		c, _ := candor.Answers[i].split()
+		d := mine[i]
+		c, _ := theirs[i].split()
 		note(where+"model", d.Model, c.Model)
 		note(where+"version", d.Version, c.Version)
 		note(where+"id", d.ID, c.ID)
@@ -69,6 +71,13 @@ func compare(direct, candor outcome) []difference {
 		}
 	}
 	return found
+}
+
+// byRequest puts the answers of one request side by side, in their order. Between requests on one stream a server has no order.
+func byRequest(as []answer) []answer {
+	sorted := slices.Clone(as)
+	slices.SortStableFunc(sorted, func(a, b answer) int { return cmp.Compare(a.ID, b.ID) })
+	return sorted
 }
 
 // kinds tells how many answers there were, and which of them were errors in band.

@@ -74,6 +74,6 @@ func otherCalls(s *server) []testCase {
 		{Name: "ModelConfig, unknown model", Call: "ModelConfig", Model: "nobody", needs: tritonCalls},
 		{Name: "ModelStatistics", Call: "ModelStatistics", Model: classifier, needs: tritonCalls},
 		{Name: "ModelStatistics, unknown model", Call: "ModelStatistics", Model: "nobody", needs: tritonCalls},
-		{Name: "RepositoryIndex", Call: "RepositoryIndex", needs: tritonCalls},
+		{Name: "RepositoryIndex", Call: "RepositoryIndex", Model: classifier, needs: tritonCalls},
 	}
 }

@@ -68,6 +68,9 @@ func ours(name string) bool { return strings.HasPrefix(name, "candor_") }
 
 // split takes apart what Candor added and what is the server's own.
 func (a answer) split() (own, added answer) {
+	if a.Error != "" {
+		return a, answer{}
+	}
 	own, added = a, answer{Parameters: map[string]string{}}
 	own.Parameters, own.Outputs = map[string]string{}, nil
 	for k, v := range a.Parameters {

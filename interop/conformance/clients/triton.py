@@ -37,9 +37,9 @@ def stream(address, case):
     answers, failure = [], None
     client = grpcclient.InferenceServerClient(address)
     client.start_stream(lambda result, error: events.put((result, error)), stream_timeout=TIMEOUT)
-    for _ in range(case.get("requests", 1)):
+    for number in range(case.get("requests", 1)):
         try:
-            client.async_stream_infer(**infer_arguments(case))
+            client.async_stream_infer(**infer_arguments(case, number))
         except InferenceServerException as e:
             failure = failure or e  # the stream has ended; why, stands in the queue
     if hangs(client):

@@ -12,8 +12,8 @@ from triton_cases import TIMEOUT, answered, call, code, infer_arguments
 
 async def stream(client, case):
     async def requests():
-        for _ in range(case.get("requests", 1)):
-            yield infer_arguments(case)
+        for number in range(case.get("requests", 1)):
+            yield infer_arguments(case, number)
 
     answers, ended, message = [], "OK", ""
     try:

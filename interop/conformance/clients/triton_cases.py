@@ -8,7 +8,8 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 TIMEOUT = 30
 
 
-def infer_arguments(case):
+def infer_arguments(case, number=None):
+    """number tells the requests of one stream apart."""
     inputs = []
     for t in case["inputs"] or []:
         given = InferInput(t["name"], t["data_shape"] if "data_shape" in t else t["shape"], t["datatype"])
@@ -16,7 +17,7 @@ def infer_arguments(case):
         # A shape that isn't the array's: the client lets it pass.
         given.set_shape(t["shape"])
         inputs.append(given)
-    more = {"request_id": case.get("id", ""), "model_version": case.get("version", "")}
+    more = {"request_id": case.get("id", "") + ("" if number is None else f"-{number}"), "model_version": case.get("version", "")}
     if case.get("outputs"):
         more["outputs"] = [InferRequestedOutput(name) for name in case["outputs"]]
     if case.get("parameters"):
@@ -52,5 +53,6 @@ def call(case, client):
             lambda: client.get_inference_statistics(model, version, as_json=True),
             lambda v: [{"name": s.get("name"), "version": s.get("version"), "counts": "inference_stats" in s} for s in v.get("model_stats", [])],
         ),
-        "RepositoryIndex": (lambda: client.get_model_repository_index(as_json=True), lambda v: sorted(m["name"] for m in v.get("models", []))),
+        # Is the model listed?
+        "RepositoryIndex": (lambda: client.get_model_repository_index(as_json=True), lambda v: model in [m["name"] for m in v.get("models", [])]),
     }[case["call"]]

@@ -61,7 +61,7 @@ function stream(client, c) {
     call.on('data', (f) => answers.push(frame(f)));
     call.on('error', () => {}); // the status says it
     call.on('status', (s) => resolve({ code: grpc.status[s.code], message: s.details, answers }));
-    for (let i = 0; i < (c.requests || 1); i++) call.write(request(c));
+    for (let i = 0; i < (c.requests || 1); i++) call.write(request(c, i));
     call.end();
   });
 }
@@ -72,7 +72,7 @@ const KEEP = {
   ServerReady: (r) => r.ready,
   ModelReady: (r) => r.ready,
   ModelStatistics: (r) => r.model_stats.map((s) => ({ name: s.name, version: s.version, counts: s.inference_stats !== null })),
-  RepositoryIndex: (r) => r.models.map((m) => m.name).sort(),
+  RepositoryIndex: (r, c) => r.models.some((m) => m.name === c.model), // is the model listed?
 };
 
 async function run(c) {
@@ -82,7 +82,7 @@ async function run(c) {
     if (c.call === 'stream') return await stream(client, c);
     const keep = KEEP[c.call] || ((r) => r);
     const named = c.call === 'RepositoryIndex' ? {} : { name: c.model, version: c.version };
-    return await unary(client, c.call, named, (r) => ({ facts: keep(r) }));
+    return await unary(client, c.call, named, (r) => ({ facts: keep(r, c) }));
   } catch (e) {
     return { code: 'CLIENT', message: String(e) };
   } finally {

@@ -14,7 +14,8 @@ function parameter(value) {
   return Number.isInteger(value) ? { int64_param: value } : { double_param: value };
 }
 
-function request(c) {
+// number tells the requests of one stream apart.
+function request(c, number) {
   const raws = [];
   const inputs = (c.inputs || []).map((t) => {
     const form = t.form || c.form;
@@ -26,7 +27,7 @@ function request(c) {
   return {
     model_name: c.model,
     model_version: c.version || '',
-    id: c.id || '',
+    id: (c.id || '') + (number === undefined ? '' : `-${number}`),
     // Descriptors make proto-loader see a map as the list of entries that it is on the wire.
     parameters: Object.entries(c.parameters || {}).map(([key, v]) => ({ key, value: parameter(v) })),
     inputs,
