@@ -78,12 +78,17 @@ node_modules() {
 # python_library prints the folder of this Python's shared library. Triton's Python backend loads it, and it has to be the very one
 # that runs PyTriton: with another patch release the standard library and the interpreter don't fit.
 python_library() {
-  local where='import os, sysconfig as s; f = os.path.join(s.get_config_var("LIBDIR"), s.get_config_var("INSTSONAME")); print(os.path.dirname(f) if f.count(".so") and os.path.exists(f) else "")'
+  local find='import os, sys, sysconfig
+lib = sysconfig.get_config_var("LIBDIR")
+folders = [lib, os.path.join(lib, sysconfig.get_config_var("MULTIARCH") or "")]
+name = "libpython%d.%d.so.1.0" % sys.version_info[:2]
+print(next((f for f in folders if os.path.exists(os.path.join(f, name))), ""))'
   local dir
-  dir="$(python3 -c "$where")"
+  dir="$(python3 -c "$find")"
   if [ -z "$dir" ]; then
+    # Debian's Python has it in a package of its own.
     packages "libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
-    dir="$(ldconfig -p | sed -nE "s|.*=> (.*)/$(python3 -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')\.so\.1\.0$|\1|p" | head -1)"
+    dir="$(python3 -c "$find")"
   fi
   [ -n "$dir" ] || { say "there is no shared library of $(command -v python3); Triton's Python backend needs it"; return 1; }
   echo "$dir"

@@ -59,7 +59,7 @@ func meet(t *testing.T, s *server, c *client, candor string, cells map[string]ma
 	for _, k := range checks {
 		d, v := direct[k.Name], viaCandor[k.Name]
 		here := cell{made: true, direct: d.Code, candor: v.Code}
-		for _, diff := range compare(d, v) {
+		for _, diff := range compare(k, d, v) {
 			if i := explanationOf(s, c, k, diff); i >= 0 {
 				seen[i] = true
 				here.notes = append(here.notes, i)
