@@ -20,11 +20,14 @@ type client struct {
 	pkg string
 	// program in clients/, and the variable of run.sh that names the interpreter; Node has none.
 	program, python string
-	can             []ability
+	// service whose descriptors Node loads, and whose dialect its user has told Candor; empty: the server's own.
+	service string
+	can     []ability
 }
 
 func clients() []*client {
 	triton := []ability{compressed, streams, priorities, doubles, wrongShapes, versions, metadataCalls, tritonCalls}
+	node := []ability{typed, messages, compressed, streams, wrongShapes, versions, metadataCalls, tritonCalls, doubles}
 	return []*client{
 		{title: "tritonclient", pkg: "tritonclient", program: "triton.py", python: "CANDOR_PYTHON_TRITON", can: triton},
 		{title: "tritonclient.aio", pkg: "tritonclient", program: "triton_aio.py", python: "CANDOR_PYTHON_TRITON", can: triton},
@@ -33,14 +36,20 @@ func clients() []*client {
 			can: []ability{typed, messages, rawBytes, compressed, wrongShapes, versions, metadataCalls},
 		},
 		{title: "kserve", pkg: "kserve", program: "kserve_client.py", python: "CANDOR_PYTHON_KSERVE", can: []ability{typed, wrongShapes}},
-		{
-			title: "@grpc/grpc-js", pkg: "@grpc/grpc-js", program: "node/client.js",
-			can: []ability{typed, messages, compressed, streams, wrongShapes, versions, metadataCalls, tritonCalls, doubles},
-		},
+		{title: "@grpc/grpc-js", pkg: "@grpc/grpc-js", program: "node/client.js", can: node},
+		{title: "@grpc/grpc-js as Triton's", pkg: "@grpc/grpc-js", program: "node/client.js", service: "triton", can: node},
 	}
 }
 
 func (c *client) node() bool { return c.python == "" }
+
+// speaks is the dialect of the service that Node has loaded.
+func (c *client) speaks(s *server) string {
+	if c.service != "" {
+		return c.service
+	}
+	return s.dialect
+}
 
 // checks are those of a server that the client can make.
 func (c *client) checks(s *server) []testCase {
@@ -48,7 +57,7 @@ func (c *client) checks(s *server) []testCase {
 		if k.needs == anyClient {
 			return false
 		}
-		if c.node() && s.dialect != "triton" && (k.needs == tritonCalls || k.needs == doubles || k.needs == streams && !s.streams) {
+		if c.node() && c.speaks(s) != "triton" && (k.needs == tritonCalls || k.needs == doubles || k.needs == streams && !s.streams) {
 			// It has the methods and the kinds of parameters that the server published, and no others.
 			return true
 		}
@@ -75,9 +84,13 @@ func (c *client) run(t *testing.T, s *server, addr string, checks []testCase) ma
 	file := filepath.Join(dir, "cases.json")
 	if c.node() {
 		descriptors := filepath.Join(dir, "descriptors.pb")
-		run(t, required(t, s.python), "clients/descriptors.py", s.descriptors, descriptors)
+		python, module := s.python, s.descriptors
+		if c.service == "triton" {
+			python, module = "CANDOR_PYTHON_TRITON", "tritonclient.grpc.service_pb2"
+		}
+		run(t, required(t, python), "clients/descriptors.py", module, descriptors)
 		spec["descriptors"] = descriptors
-		spec["token"] = token(s.dialect)
+		spec["token"] = token(c.speaks(s))
 		cmd = exec.CommandContext(ctx, "node", filepath.Join("clients", c.program), file)
 		cmd.Env = append(os.Environ(), "NODE_PATH="+required(t, "CANDOR_NODE_MODULES"))
 	} else {

@@ -60,12 +60,12 @@ func compare(k testCase, direct, candor outcome) []difference {
 		if outputNames(d.Outputs) != outputNames(c.Outputs) {
 			continue
 		}
+		note(where+"form", forms(d.Outputs), forms(c.Outputs))
 		for j := range d.Outputs {
 			do, co := d.Outputs[j], c.Outputs[j]
 			at := where + do.Name + " "
 			note(at+"datatype", do.Datatype, co.Datatype)
 			note(at+"shape", asJSON(do.Shape), asJSON(co.Shape))
-			note(at+"form", do.Form, co.Form)
 			note(at+"data", do.Data, co.Data)
 			note(at+"parameters", asJSON(do.Parameters), asJSON(co.Parameters))
 		}
@@ -99,6 +99,18 @@ func outputNames(os []output) string {
 		names = append(names, o.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// forms of an answer's contents: one for all, or one each.
+func forms(os []output) string {
+	var all []string
+	for _, o := range os {
+		all = append(all, o.Form)
+	}
+	if len(slices.Compact(slices.Clone(all))) == 1 {
+		return all[0]
+	}
+	return strings.Join(all, ", ")
 }
 
 // asJSON is a value as JSON; keys in order, so that equal values have equal texts.

@@ -1,5 +1,7 @@
 package conformance_test
 
+import "slices"
+
 // becomes is a status at the server itself, and another one through Candor.
 func becomes(direct, candor string) difference { return difference{"code", direct, candor} }
 
@@ -15,11 +17,17 @@ const (
 	// unreadable is what tritonclient does with MLServer's streams.
 	unreadable = "MLServer's frames are not Triton's, and tritonclient can't read them: the blocking one hangs, the one on asyncio raises an AttributeError. " +
 		"Candor gives every client the frames that it reads."
-	inBand = "Triton's clients read errors of a request in band, and the stream goes on; Candor gives them that in front of every server."
+	// rawForTriton is the form of answers.
+	rawForTriton = "Those who were made for Triton read raw contents, whatever they send, and this consumer is configured as one. Candor answers raw, with the same bits."
+	inBand       = "Triton's clients read errors of a request in band, and the stream goes on; Candor gives them that in front of every server."
 )
 
 var (
 	tritonclients = []string{"tritonclient", "tritonclient.aio"}
+	asTriton      = []string{"@grpc/grpc-js as Triton's"}
+	// inFrames are all clients that read Triton's frames.
+	inFrames    = append(slices.Clone(tritonclients), asTriton...)
+	typedChecks = []string{"one row, typed", "three rows, typed", "metadata tensors, typed", "every datatype, typed"}
 	// threeAnswers are what a model that streams answers to one request.
 	threeAnswers = "response, response, response"
 )
@@ -63,31 +71,45 @@ var explanations = []explained{
 		why: modelFirst,
 	},
 	{
+		server: "mlserver", checks: []string{"a parameter of the kind double"},
+		difference: difference{"parameters", `{"text":"string_param a"}`, `{"ratio":"string_param 0.25","text":"string_param a"}`},
+		why:        "MLServer's messages have no such kind, and it drops the parameter. Candor hands it on as text; the model of this suite repeats it.",
+	},
+	{server: "mlserver", checks: typedChecks, clients: asTriton, difference: difference{"form", "typed", "raw"}, why: rawForTriton},
+	{
 		server: "mlserver", clients: tritonclients, difference: becomes("CLIENT", "OK"), why: unreadable,
 		checks: []string{"stream, one request", "stream, three requests", "stream, metadata tensors", "stream, a model that answers once"},
 	},
 	{
-		server: "mlserver", checks: []string{"stream, one request", "stream, metadata tensors"}, clients: tritonclients, difference: answers("", threeAnswers),
+		server: "mlserver", clients: asTriton, difference: becomes("INTERNAL", "OK"), why: "As for tritonclient; @grpc/grpc-js says that it can't parse the response.",
+		checks: []string{"stream, one request", "stream, three requests", "stream, metadata tensors", "stream, a model that answers once"},
+	},
+	{
+		server: "mlserver", checks: []string{"stream, one request", "stream, metadata tensors"}, clients: inFrames, difference: answers("", threeAnswers),
 		why: unreadable,
 	},
 	{
-		server: "mlserver", checks: []string{"stream, three requests"}, clients: tritonclients,
+		server: "mlserver", checks: []string{"stream, three requests"}, clients: inFrames,
 		difference: answers("", threeAnswers+", "+threeAnswers+", "+threeAnswers), why: unreadable,
 	},
-	{server: "mlserver", checks: []string{"stream, a model that answers once"}, clients: tritonclients, difference: answers("", "response"), why: unreadable},
+	{server: "mlserver", checks: []string{"stream, a model that answers once"}, clients: inFrames, difference: answers("", "response"), why: unreadable},
 	{
 		server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: tritonclients, difference: becomes("CLIENT", "INVALID_ARGUMENT"),
 		why: unreadable + " MLServer breaks the stream off with this status.",
 	},
-	{server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: tritonclients, difference: answers("", "response"), why: unreadable},
 	{
-		server: "mlserver", checks: []string{"stream, no answer"}, clients: tritonclients, difference: becomes("INTERNAL", "OK"),
+		server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: asTriton, difference: becomes("INTERNAL", "INVALID_ARGUMENT"),
+		why: "As for tritonclient.",
+	},
+	{server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: inFrames, difference: answers("", "response"), why: unreadable},
+	{
+		server: "mlserver", checks: []string{"stream, no answer"}, clients: inFrames, difference: becomes("INTERNAL", "OK"),
 		why: "MLServer fails by itself where a model answers nothing; the request's error comes in band. " + inBand,
 	},
-	{server: "mlserver", checks: []string{"stream, wrong width"}, clients: tritonclients, difference: becomes("INVALID_ARGUMENT", "OK"), why: inBand},
-	{server: "mlserver", checks: []string{"stream, unknown model"}, clients: tritonclients, difference: becomes("NOT_FOUND", "OK"), why: inBand},
+	{server: "mlserver", checks: []string{"stream, wrong width"}, clients: inFrames, difference: becomes("INVALID_ARGUMENT", "OK"), why: inBand},
+	{server: "mlserver", checks: []string{"stream, unknown model"}, clients: inFrames, difference: becomes("NOT_FOUND", "OK"), why: inBand},
 	{
-		server: "mlserver", checks: []string{"stream, no answer", "stream, wrong width", "stream, unknown model"}, clients: tritonclients,
+		server: "mlserver", checks: []string{"stream, no answer", "stream, wrong width", "stream, unknown model"}, clients: inFrames,
 		difference: answers("", "error"), why: inBand,
 	},
 
@@ -112,6 +134,12 @@ var explanations = []explained{
 	{
 		server: "kserve", checks: []string{"message cut short", "no protobuf message"}, difference: becomes("UNKNOWN", "INVALID_ARGUMENT"), why: userMistake,
 	},
+	{
+		server: "kserve", checks: []string{"a parameter of the kind double"},
+		difference: difference{"parameters", `{"ratio":"double_param 0.25","text":"string_param a"}`, `{"ratio":"string_param 0.25","text":"string_param a"}`},
+		why:        "The SDK's messages have no such kind. This model repeats what it can't read; Candor hands it on as text, which a model can.",
+	},
+	{server: "kserve", checks: typedChecks, clients: asTriton, difference: difference{"form", "typed", "raw"}, why: rawForTriton},
 	{server: "kserve", checks: []string{"ServerMetadata"}, difference: difference{"name", `"kserve"`, `"candor"`}, why: whoIsAsked},
 	{
 		server: "kserve", checks: []string{"ModelConfig, unknown model", "ModelStatistics, unknown model"}, difference: becomes("UNIMPLEMENTED", "NOT_FOUND"),

@@ -34,7 +34,7 @@ RESPONSES = 3
 FAIL_AFTER_ONE, ANSWER_NOTHING = -1.0, -2.0
 
 # Parameters of a request that an identity model repeats in its response.
-ECHOED = ["text", "whole", "flag"]
+ECHOED = ["text", "whole", "flag", "ratio"]
 
 _WEIGHTS = np.array([[0.7, -0.2, 0.1], [-0.4, 0.3, 0.5], [0.2, 0.6, -0.7], [-0.3, -0.1, 0.8]], dtype=np.float32)
 
