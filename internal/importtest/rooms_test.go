@@ -54,7 +54,7 @@ var rooms = []room{
 
 	{path: "cmd/...", level: 5, why: "wiring"},
 	{path: "bench/...", level: 5, why: "measures the whole from outside"},
-	{path: "interop", level: 5, why: "the gateway against clients that others wrote"},
+	{path: "interop/...", level: 5, why: "the gateway against clients and model servers that others wrote"},
 	{path: "internal/oiptest", level: 5, kind: testOnly, why: "a scripted fake model server"},
 	{path: "internal/importtest", level: 5, kind: testOnly, why: "this test"},
 	{path: "examples/...", level: 5, kind: outside, why: "programs to be copied: they must work without our source"},
