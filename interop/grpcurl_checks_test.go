@@ -69,7 +69,7 @@ func (g *grpcurl) checks(p *plan) []grpcurlCheck {
 				same("candor_answered_by", dig(out, "parameters", "candor_answered_by", "stringParam"), p.BackendModel))
 		}},
 		{"ModelInfer -v shows the trailers", func(ctx context.Context) (string, error) {
-			out, err := g.call(ctx, []string{"-v"}, inferJSON(p.Model, p.Accept), oip+"ModelInfer")
+			out, err := g.call(ctx, []string{"-v", "-H", "candor-trailers: prediction"}, inferJSON(p.Model, p.Accept), oip+"ModelInfer")
 			return "candor-prediction-id and candor-prediction-bin", errors.Join(err, contains(out, "Response trailers received", "candor-prediction-id: ", "candor-prediction-bin: "))
 		}},
 		{"ModelInfer of a deferred image", func(ctx context.Context) (string, error) {

@@ -14,6 +14,10 @@ from checks import check, equal, finish, plan, true
 P = plan()
 
 
+# A successful answer has trailers for those who ask.
+TRAILERS = [("candor-trailers", "prediction")]
+
+
 def request(rows, outputs=(), raw=False, **more):
     pixels = [p for r in rows for p in r["pixels"]]
     tensor = {"name": "image", "datatype": "FP32", "shape": [len(rows), 64]}
@@ -166,7 +170,7 @@ def main():
     check("response parameters", parameters)
 
     def trailers():
-        r, call = gateway.ModelInfer.with_call(request([P.accept]))
+        r, call = gateway.ModelInfer.with_call(request([P.accept]), metadata=TRAILERS)
         md = {k: v for k, v in call.trailing_metadata()}
         equal("candor-prediction-id", md["candor-prediction-id"], params(r)["candor_prediction_id"])
         true("candor-prediction-bin is bytes", isinstance(md["candor-prediction-bin"], bytes))
@@ -179,7 +183,7 @@ def main():
     check("trailers of an answer", trailers)
 
     def batch_trailers():
-        _, call = gateway.ModelInfer.with_call(request(P.batch, ["candor_route"]))
+        _, call = gateway.ModelInfer.with_call(request(P.batch, ["candor_route"]), metadata=TRAILERS)
         md = call.trailing_metadata()
         keys = {k: v for k, v in md}
         true("candor-prediction-id", len(keys["candor-prediction-id"]) == 36)
@@ -274,7 +278,7 @@ def main():
             async with grpc.aio.insecure_channel(P.gateway) as c:
                 stub = GRPCInferenceServiceStub(c)
                 true("live", (await stub.ServerLive(oip.ServerLiveRequest())).live)
-                call = stub.ModelInfer(request([P.accept]))
+                call = stub.ModelInfer(request([P.accept]), metadata=TRAILERS)
                 r = await call
                 md = {k: v for k, v in await call.trailing_metadata()}
                 equal("candor-prediction-id", md["candor-prediction-id"], params(r)["candor_prediction_id"])
