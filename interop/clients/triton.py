@@ -312,28 +312,34 @@ def main():
         done = queue.Queue()
         with grpcclient.InferenceServerClient(P.gateway) as c:
             c.start_stream(lambda result, error: done.put((result, error)))
-            try:
-                c.async_stream_infer(P.model, tensor([P.accept]))
-            except InferenceServerException:
-                pass  # refused before the first request: the client points at the callback
+            for row in [P.accept, P.defer]:
+                c.async_stream_infer(P.model, tensor([row]))
             result, error = done.get(timeout=30)
+            _, deferred = done.get(timeout=30)
             c.stop_stream()
-        equal("result", result, None)
-        equal("status", error.status(), "StatusCode.UNIMPLEMENTED")
-        return error.message()
+        equal("error", error, None)
+        equal("label", texts(result, "label"), [P.accept["label"]])
+        true("the deferral comes in band", "DEFERRED_TO_REVIEW" in deferred.message())
+        return "an answer, and a deferral in band, from a model server without streams"
 
-    check("stream: refused at once, no hang", stream)
+    check("stream", stream)
 
-    # What perf_analyzer and tools like it ask at the start.
-    for what, call in {
-        "get_model_config": lambda: gateway.get_model_config(P.model),
-        "get_inference_statistics": lambda: gateway.get_inference_statistics(P.model),
-        "get_model_repository_index": gateway.get_model_repository_index,
-        "get_trace_settings": gateway.get_trace_settings,
-        "get_system_shared_memory_status": gateway.get_system_shared_memory_status,
-        "load_model": lambda: gateway.load_model(P.model),
-    }.items():
-        check(what, lambda: refused("UNIMPLEMENTED", ["Candor does not offer"], call))
+    # What perf_analyzer and tools like it ask at the start: of a model server that isn't Triton, as here, some can't be had.
+    def repository():
+        models = [m.name for m in gateway.get_model_repository_index().models]
+        equal("models", models, [P.model])
+        return "the models that the caller may use"
+
+    check("get_model_repository_index", repository)
+    for what, code, call in [
+        ("get_model_config", "UNIMPLEMENTED", lambda: gateway.get_model_config(P.model)),
+        ("get_inference_statistics", "UNIMPLEMENTED", lambda: gateway.get_inference_statistics(P.model)),
+        ("get_system_shared_memory_status", "UNIMPLEMENTED", gateway.get_system_shared_memory_status),
+        ("get_trace_settings", "PERMISSION_DENIED", gateway.get_trace_settings),
+        ("load_model", "PERMISSION_DENIED", lambda: gateway.load_model(P.model)),
+    ]:
+        words = ["Candor does not offer"] if code == "UNIMPLEMENTED" else ["allow"]
+        check(what, lambda: refused(code, words, call))
 
     asyncio.run(asynchronous())
     gateway.close()
