@@ -36,7 +36,7 @@ func stalled(w *world, count *atomic.Int64) int64 {
 
 // A client that does not read makes its model server wait, not the gateway's memory grow.
 func TestStreamBackpressure(t *testing.T) {
-	const responses, size, bound = 400, 1 << 18, 64 << 20 / (1 << 18)
+	const responses, size, bound, read = 400, 1 << 18, 64 << 20 / (1 << 18), 20
 	var sent atomic.Int64
 	w, _ := decoupled(t, func(ctx context.Context, req *inference.ModelInferRequest, send func(*inference.ModelInferResponse) error) error {
 		for range responses {
@@ -53,15 +53,17 @@ func TestStreamBackpressure(t *testing.T) {
 	})
 	c := w.openStream()
 	c.ask("x", [][4]float32{sureRow})
-	if n := stalled(w, &sent); n >= bound {
-		t.Errorf("%d responses of %d bytes were taken for a client that reads none", n, size)
+	n := stalled(w, &sent)
+	if n >= bound {
+		t.Fatalf("%d responses of %d bytes were taken for a client that reads none", n, size)
 	}
-	for i := range responses {
+	// It goes on when the client does.
+	for i := range read {
 		if a := c.next(); a.param("candor_response_index") != fmt.Sprint(i) {
 			t.Fatalf("%d: %v", i, a.param("candor_response_index"))
 		}
 	}
-	c.end()
+	w.eventually(func() bool { return sent.Load() > n })
 }
 
 // An error that ends a stream ends it also while answers wait for a client that reads none.
