@@ -132,6 +132,10 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 			"%v are left, and a prediction of %q needs %v; send a longer deadline", left.Round(time.Millisecond), m.name, least).
 			with("left_ms", millis(left)).with("needed_ms", millis(least))
 	}
+	if inSequence(req) {
+		// Others don't have the state that the sequence has built up: an answer of theirs would be one to another question.
+		m = m.withoutFallback()
+	}
 	c := calls.Get().(*call)
 	c.id, c.start, c.who, c.model, c.req, c.ask, c.told = newID(), start, who.Principal, m, req, asked, who.Told
 	c.idText = c.id.String()

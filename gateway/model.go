@@ -34,6 +34,8 @@ type model struct {
 	fills          []fill
 	kind           candorv1.ScoreKind
 	unit           string
+	// alone is the model without its fallback; nil: this is it.
+	alone *model
 	// params are those of the response that are the same for every call, encoded.
 	params []byte
 }
@@ -95,7 +97,18 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 	if err != nil {
 		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)
 	}
+	alone := *m
+	alone.ensemble, alone.policy.HasFallback = nil, false
+	m.alone = &alone
 	return m, nil
+}
+
+// withoutFallback is the model for what no ensemble can answer: rows that are not accepted are deferred or rejected.
+func (m *model) withoutFallback() *model {
+	if m.alone == nil {
+		return m
+	}
+	return m.alone
 }
 
 func newEnsemble(name string, e *candorv1.Ensemble, labels []string, method candorv1.ConfidenceMethod) *fallback.Ensemble {

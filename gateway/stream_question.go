@@ -43,10 +43,6 @@ func newQuestion(c *call) *question {
 	if p, ok := c.req.Param(paramWantsFinal); ok {
 		q.wantsFinal = p.Bool
 	}
-	if inSequence(c.req) {
-		// Others don't have the state that the sequence has built up: an answer of theirs would be one to another question.
-		c.model = c.model.withoutFallback()
-	}
 	return q
 }
 
@@ -100,16 +96,6 @@ func (q *question) call(s *clientStream) *call {
 	c.until = deadline.Add(-ownShare(time.Until(deadline)))
 	c.ctx.Context, c.ctx.until = s.outer, c.until
 	return c
-}
-
-// withoutFallback is the model for what no ensemble can answer: rows that are not accepted are deferred or rejected.
-func (m *model) withoutFallback() *model {
-	if m.ensemble == nil {
-		return m
-	}
-	alone := *m
-	alone.ensemble, alone.policy.HasFallback = nil, false
-	return &alone
 }
 
 // again is the trace of a further response to the same request: the same trace, with a span of its own beside the first's.

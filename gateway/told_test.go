@@ -50,6 +50,25 @@ func TestTrailersAreAskedFor(t *testing.T) {
 	}
 }
 
+// A request of a sequence is for the model server that has its state: nobody else answers it.
+func TestSequencesDoNotFallBack(t *testing.T) {
+	w := start(t)
+	for _, id := range []*inference.InferParameter{
+		{ParameterChoice: &inference.InferParameter_Int64Param{Int64Param: 7}},
+		{ParameterChoice: &inference.InferParameter_StringParam{StringParam: "7"}},
+	} {
+		req := request([][4]float32{fallbackRow}, "candor_route")
+		req.Parameters = map[string]*inference.InferParameter{"sequence_id": id}
+		a := w.infer(t.Context(), req)
+		if a.err != nil || a.param("candor_route") != "DEFER" || w.a.Calls() != 0 {
+			t.Errorf("%v: route %q, %d calls of a member", a.err, a.param("candor_route"), w.a.Calls())
+		}
+	}
+	if a := w.infer(t.Context(), request([][4]float32{fallbackRow})); a.err != nil || a.param("candor_route") != "FALLBACK" {
+		t.Errorf("outside of a sequence: %v, route %q", a.err, a.param("candor_route"))
+	}
+}
+
 // A gateway that exports nothing hands the caller's trace on: the model servers' spans hang below the caller's.
 func TestTracePassesThrough(t *testing.T) {
 	const theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
