@@ -312,28 +312,42 @@ def main():
         done = queue.Queue()
         with grpcclient.InferenceServerClient(P.gateway) as c:
             c.start_stream(lambda result, error: done.put((result, error)))
-            try:
-                c.async_stream_infer(P.model, tensor([P.accept]))
-            except InferenceServerException:
-                pass  # refused before the first request: the client points at the callback
+            # Two requests on one stream; the second is refused, which doesn't end it.
+            c.async_stream_infer(P.model, tensor([P.fallback]), request_id="stream-1")
             result, error = done.get(timeout=30)
+            equal("error", error, None)
+            c.async_stream_infer(P.model, tensor([P.defer]), request_id="stream-2")
+            nothing, deferred = done.get(timeout=30)
             c.stop_stream()
-        equal("result", result, None)
-        equal("status", error.status(), "StatusCode.UNIMPLEMENTED")
-        return error.message()
+        equal("id", result.get_response().id, "stream-1")
+        equal("label", texts(result, "label"), [P.fallback["label"]])
+        equal("candor_answered_by", params(result)["candor_answered_by"], P.ensemble)
+        equal("result of a deferred row", nothing, None)
+        true(f"the message {deferred.message()!r} tells of the deferral", "wait for a human" in deferred.message())
+        return f"answered by {P.ensemble}, then a deferral in band"
 
-    check("stream: refused at once, no hang", stream)
+    check("stream: an answer, and a deferral in band", stream)
 
-    # What perf_analyzer and tools like it ask at the start.
+    # What perf_analyzer and tools like it ask at the start, of a model server that has none of it.
     for what, call in {
         "get_model_config": lambda: gateway.get_model_config(P.model),
         "get_inference_statistics": lambda: gateway.get_inference_statistics(P.model),
-        "get_model_repository_index": gateway.get_model_repository_index,
-        "get_trace_settings": gateway.get_trace_settings,
         "get_system_shared_memory_status": gateway.get_system_shared_memory_status,
+    }.items():
+        check(what, lambda: refused("UNIMPLEMENTED", [], call))
+    for what, call in {
+        "get_trace_settings": gateway.get_trace_settings,
         "load_model": lambda: gateway.load_model(P.model),
     }.items():
-        check(what, lambda: refused("UNIMPLEMENTED", ["Candor does not offer"], call))
+        check(what, lambda: refused("PERMISSION_DENIED", ["backends."], call))
+
+    def repository():
+        models = gateway.get_model_repository_index().models
+        equal("models", [m.name for m in models], [P.model])
+        equal("state", models[0].state, "READY")
+        return f"{models[0].name} {models[0].state}"
+
+    check("get_model_repository_index", repository)
 
     asyncio.run(asynchronous())
     gateway.close()
