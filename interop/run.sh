@@ -6,6 +6,7 @@
 #   interop/run.sh                      everything; prints the table of docs/conformance.md and fails when the tree has another
 #   interop/run.sh -run TestClients     arguments go to `go test`
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/candor-interop"
@@ -98,12 +99,13 @@ print(next((f for f in folders if os.path.exists(os.path.join(f, name))), ""))'
 # older, it runs with the libraries of the Debian release after bookworm, taken from the very mirror that this machine uses and
 # unpacked beside it. Nothing of them is installed.
 perf_analyzer() {
-  local version=2.60.0 home new
+  local version="$CANDOR_PERF_ANALYZER_VERSION" home new
   home="$cache/perf-analyzer-$version"
   if ! [ -x "$home/bin/perf_analyzer" ]; then
     say "making $home"
     rm -rf "$home"
     new="$(mktemp -d "$cache/.new.XXXXXX")"
+    trap 'rm -rf "$new"' EXIT
     python3 -m venv "$new/venv" >&2
     "$new/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --platform manylinux_2_38_x86_64 \
       -d "$new" "perf-analyzer==$version" >&2
@@ -126,6 +128,7 @@ perf_analyzer() {
 # newer_libraries DIR unpacks them into DIR/root, by an apt of its own that knows nothing of the machine's packages.
 newer_libraries() {
   local dir="$1" mirror options
+  command -v apt-get >/dev/null || { say "perf_analyzer needs glibc 2.38, and there is no apt-get to take newer libraries from"; return 1; }
   mirror="$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)"
   mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial" "$dir/debs"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$dir/apt/sources.list"
@@ -144,8 +147,9 @@ CANDOR_PYTHON_KSERVE="$(environment interop/conformance/servers/kserve.txt kserv
 CANDOR_PYTHON_PYTRITON="$(environment interop/conformance/servers/pytriton.txt pytriton.triton)"
 CANDOR_PYTHON_PYTRITON_LIBRARIES="$(python_library)"
 CANDOR_NODE_MODULES="$(node_modules)"
+CANDOR_PERF_ANALYZER_VERSION=2.60.0
 CANDOR_PERF_ANALYZER="$(perf_analyzer)"
 export CANDOR_PYTHON_TRITON CANDOR_PYTHON_OIP CANDOR_PYTHON_MLSERVER CANDOR_PYTHON_KSERVE CANDOR_PYTHON_PYTRITON
-export CANDOR_PYTHON_PYTRITON_LIBRARIES CANDOR_NODE_MODULES CANDOR_PERF_ANALYZER
+export CANDOR_PYTHON_PYTRITON_LIBRARIES CANDOR_NODE_MODULES CANDOR_PERF_ANALYZER CANDOR_PERF_ANALYZER_VERSION
 
 CANDOR_INTEROP=1 go test -count=1 -v "$@" ./interop/...

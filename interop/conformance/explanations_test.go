@@ -19,15 +19,23 @@ const (
 		"Candor gives every client the frames that it reads."
 	// rawForTriton is the form of answers.
 	rawForTriton = "Those who were made for Triton read raw contents, whatever they send, and this consumer is configured as one. Candor answers raw, with the same bits."
-	inBand       = "Triton's clients read errors of a request in band, and the stream goes on; Candor gives them that in front of every server."
+	notReady     = "To Triton's clients a model that is not there is one that is not ready, as Triton says."
+	// brokenOff is a stream that ends in the middle of a request.
+	brokenOff = "The error comes in band, as Triton's clients read it, and the stream goes on."
+	inBand    = "Triton's clients read errors of a request in band, and the stream goes on; Candor gives them that in front of every server."
 )
 
 var (
 	tritonclients = []string{"tritonclient", "tritonclient.aio"}
 	asTriton      = []string{"@grpc/grpc-js as Triton's"}
 	// inFrames are all clients that read Triton's frames.
-	inFrames    = append(slices.Clone(tritonclients), asTriton...)
-	typedChecks = []string{"one row, typed", "three rows, typed", "metadata tensors, typed", "every datatype, typed"}
+	inFrames = append(slices.Clone(tritonclients), asTriton...)
+	// othersThanTriton are the clients whose dialect Candor is told to be another, or nothing of.
+	othersThanTriton = []string{"tritonclient", "tritonclient.aio", "open-inference-grpc", "kserve", "@grpc/grpc-js"}
+	// undeclared have told Candor nothing of their dialect.
+	undeclared   = othersThanTriton[:4]
+	unknownReady = []string{"ModelReady, unknown model", "ModelReady, unknown version"}
+	typedChecks  = []string{"one row, typed", "three rows, typed", "metadata tensors, typed", "every datatype, typed"}
 	// threeAnswers are what a model that streams answers to one request.
 	threeAnswers = "response, response, response"
 )
@@ -56,16 +64,9 @@ var explanations = []explained{
 		server: "mlserver", checks: []string{"message cut short", "no protobuf message"}, difference: becomes("UNKNOWN", "INVALID_ARGUMENT"),
 		why: userMistake + " (gRPC in Python: \"Exception deserializing request\".)",
 	},
-	{
-		server: "mlserver", checks: []string{"ModelReady, unknown model", "ModelReady, unknown version"}, difference: becomes("UNKNOWN", "NOT_FOUND"),
-		why: userMistake,
-	},
+	{server: "mlserver", checks: unknownReady, clients: othersThanTriton, difference: becomes("UNKNOWN", "NOT_FOUND"), why: userMistake},
+	{server: "mlserver", checks: unknownReady, clients: asTriton, difference: becomes("UNKNOWN", "OK"), why: notReady},
 	{server: "mlserver", checks: []string{"ServerMetadata"}, difference: difference{"name", `"mlserver"`, `"candor"`}, why: whoIsAsked},
-	{
-		server: "mlserver", checks: []string{"ModelMetadata", "ModelMetadata of many tensors"}, clients: []string{"open-inference-grpc"},
-		difference: difference{"properties", `{"content_type":"\u001a\u0002np"}`, `{"content_type":"np"}`},
-		why:        "Field 6 holds parameters at MLServer and properties in the published protocol, whose client reads the one as the other. Candor translates.",
-	},
 	{
 		server: "mlserver", checks: []string{"ModelConfig, unknown model", "ModelStatistics, unknown model"}, difference: becomes("UNIMPLEMENTED", "NOT_FOUND"),
 		why: modelFirst,
@@ -94,14 +95,16 @@ var explanations = []explained{
 	},
 	{server: "mlserver", checks: []string{"stream, a model that answers once"}, clients: inFrames, difference: answers("", "response"), why: unreadable},
 	{
-		server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: tritonclients, difference: becomes("CLIENT", "INVALID_ARGUMENT"),
-		why: unreadable + " MLServer breaks the stream off with this status.",
+		server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: tritonclients, difference: becomes("CLIENT", "OK"),
+		why: unreadable + " MLServer breaks the stream off with a status; " + brokenOff,
 	},
 	{
-		server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: asTriton, difference: becomes("INTERNAL", "INVALID_ARGUMENT"),
+		server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: asTriton, difference: becomes("INTERNAL", "OK"),
 		why: "As for tritonclient.",
 	},
-	{server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: inFrames, difference: answers("", "response"), why: unreadable},
+	{
+		server: "mlserver", checks: []string{"stream, fails after the first answer"}, clients: inFrames, difference: answers("", "response, error"), why: brokenOff,
+	},
 	{
 		server: "mlserver", checks: []string{"stream, no answer"}, clients: inFrames, difference: becomes("INTERNAL", "OK"),
 		why: "MLServer fails by itself where a model answers nothing; the request's error comes in band. " + inBand,
@@ -117,9 +120,17 @@ var explanations = []explained{
 	{server: "kserve", answered: true, difference: difference{"version", "", "1"}, why: ownVersion},
 	{server: "kserve", checks: []string{"ModelMetadata", "ModelMetadata of many tensors"}, difference: difference{"versions", "", `["1"]`}, why: ownVersion},
 	{
-		server: "kserve", checks: []string{"unknown version", "ModelReady, unknown version", "ModelMetadata, unknown version"},
+		server: "kserve", checks: []string{"unknown version", "ModelMetadata, unknown version"},
 		difference: becomes("OK", "NOT_FOUND"), why: ownVersion,
 	},
+	{
+		server: "kserve", checks: []string{"ModelReady, unknown version"}, clients: othersThanTriton, difference: becomes("OK", "NOT_FOUND"), why: ownVersion,
+	},
+	{
+		server: "kserve", checks: []string{"ModelReady, unknown version"}, clients: asTriton, difference: difference{"answer", "true", "false"},
+		why: ownVersion + " " + notReady,
+	},
+	{server: "kserve", checks: []string{"ModelReady, unknown model"}, clients: asTriton, difference: becomes("NOT_FOUND", "OK"), why: notReady},
 	{
 		server: "kserve", checks: []string{"one input too many", "no rows", "negative dimension"}, difference: becomes("OK", "INVALID_ARGUMENT"), why: byTheCard,
 	},
@@ -159,9 +170,13 @@ var explanations = []explained{
 	{
 		server: "kserve", difference: answers("", "error"), why: inBand,
 		checks: []string{
-			"stream, one request", "stream, metadata tensors", "stream, a model that answers once", "stream, fails after the first answer", "stream, no answer",
-			"stream, wrong width", "stream, unknown model",
+			"stream, one request", "stream, metadata tensors", "stream, fails after the first answer", "stream, no answer", "stream, wrong width",
+			"stream, unknown model",
 		},
+	},
+	{
+		server: "kserve", checks: []string{"stream, a model that answers once"}, difference: answers("", "response"),
+		why: "A request on a stream is one that can be asked without.",
 	},
 	{server: "kserve", checks: []string{"stream, three requests"}, difference: answers("", "error, error, error"), why: inBand},
 
@@ -172,8 +187,8 @@ var explanations = []explained{
 	},
 	{server: "triton", checks: []string{"message cut short", "no protobuf message"}, difference: becomes("INTERNAL", "INVALID_ARGUMENT"), why: userMistake},
 	{
-		server: "triton", checks: []string{"ModelReady, unknown model", "ModelReady, unknown version"}, difference: becomes("OK", "NOT_FOUND"),
-		why: "Triton says that a model which is not there is not ready; Candor says that it is not there, as the other servers do.",
+		server: "triton", checks: unknownReady, clients: undeclared, difference: becomes("OK", "NOT_FOUND"),
+		why: "Triton says that a model which is not there is not ready. To those who have not said that they are Triton's clients Candor says that it is not there.",
 	},
 	{server: "triton", checks: []string{"ServerMetadata"}, difference: difference{"name", `"triton"`, `"candor"`}, why: whoIsAsked},
 	{

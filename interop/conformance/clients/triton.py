@@ -12,7 +12,7 @@ import report
 from triton_cases import TIMEOUT, answered, call, code, infer_arguments
 
 # Seconds from the end of a stream to the conclusion that the client won't notice it.
-HANGS_AFTER = 2
+HANGS_AFTER = 4
 
 
 def hangs(client):
