@@ -82,7 +82,9 @@ func (s *server) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"}
+	// What they leave behind goes with the test.
+	left := t.TempDir()
+	env := []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "TMPDIR=" + left, "PYTRITON_HOME=" + left}
 	if s.libraries != "" {
 		env = append(env, "LD_LIBRARY_PATH="+required(t, s.libraries))
 	}
