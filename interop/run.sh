@@ -43,7 +43,7 @@ environment() {
   local file="$1" modules="$2" digest home new
   digest="$({ python3 -VV; cat "$file"; } | sha256sum | cut -c1-12)"
   home="$cache/$(basename "$file" .txt)-$(sed -nE '/==/{s/(\[[a-z]+\])?==/-/p;q}' "$file")-$digest"
-  if ! [ -x "$home/bin/python" ] || ! "$home/bin/python" -c "import $modules" 2>/dev/null; then
+  if ! [ -x "$home/bin/python" ]; then
     say "making $home"
     rm -rf "$home"
     new="$(mktemp -d "$cache/.new.XXXXXX")"

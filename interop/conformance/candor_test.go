@@ -13,7 +13,6 @@ import (
 
 	"google.golang.org/grpc"
 
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
@@ -28,7 +27,7 @@ store: {identity: conformance, sqlite: {path: candor.db}}
 consumers:
   anybody: {identity: {anonymous: true}, models: ["*"]}
 {{- range .Servers}}
-  speaks-{{.Dialect}}: {identity: {token_sha256: {{.TokenSHA256}}}, models: ["*"]{{if $.ConsumerDialects}}, dialect: {{.Dialect}}{{end}}}
+  speaks-{{.Dialect}}: {identity: {token_sha256: {{.TokenSHA256}}}, models: ["*"], dialect: {{.Dialect}}}
 {{- end}}
 backends:
 {{- range $s := .Servers}}{{range $m := .Models}}
@@ -109,10 +108,9 @@ func startCandor(t *testing.T, all []*server) string {
 
 	addr := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0])
 	data := struct {
-		Addr             string
-		Servers          []serverConfig
-		ConsumerDialects bool
-	}{Addr: addr, ConsumerDialects: (&candorv1.Consumer{}).ProtoReflect().Descriptor().Fields().ByName("dialect") != nil}
+		Addr    string
+		Servers []serverConfig
+	}{Addr: addr}
 	for _, s := range all {
 		data.Servers = append(data.Servers, serverConfig{
 			Name: s.name, Addr: s.addr, Dialect: s.dialect, ScoreOutput: s.scoreOutput, ScoreDatatype: s.scoreDatatype,

@@ -46,8 +46,9 @@ func startProcess(t *testing.T, name string, env []string, path string, args ...
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
+		// Its head first, which ends its children in the way that they need.
 		group := -cmd.Process.Pid
-		signal(t, group, syscall.SIGTERM)
+		signal(t, cmd.Process.Pid, syscall.SIGTERM)
 		select {
 		case <-p.ended:
 		case <-time.After(stopTimeout):
@@ -63,9 +64,10 @@ func startProcess(t *testing.T, name string, env []string, path string, args ...
 	return p
 }
 
-func signal(t *testing.T, group int, s syscall.Signal) {
+// signal sends to a process, or to a group where the number is negative.
+func signal(t *testing.T, pid int, s syscall.Signal) {
 	t.Helper()
-	if err := syscall.Kill(group, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("signal %v: %v", s, err)
 	}
 }

@@ -38,8 +38,8 @@ type server struct {
 	// streams: it has a model that streams.
 	streams bool
 
-	// addr is host:port once it runs.
-	addr string
+	// addr is host:port once it runs, calledItself what it told of itself then.
+	addr, calledItself string
 }
 
 func servers() []*server {
@@ -82,13 +82,20 @@ func (s *server) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"}
+	// What they leave behind goes with the test.
+	left := t.TempDir()
+	env := []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "TMPDIR=" + left, "PYTRITON_HOME=" + left}
 	if s.libraries != "" {
 		env = append(env, "LD_LIBRARY_PATH="+required(t, s.libraries))
 	}
 	p := startProcess(t, s.title, env, required(t, s.python), program, strconv.Itoa(ports[0]), strconv.Itoa(ports[1]), strconv.Itoa(ports[2]))
 	s.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
 	ready(t, p, s.addr, func(ctx context.Context, c inference.GRPCInferenceServiceClient) error {
+		about, err := c.ServerMetadata(ctx, &inference.ServerMetadataRequest{}, grpc.WaitForReady(true))
+		if err != nil {
+			return err
+		}
+		s.calledItself = about.GetName() + " " + about.GetVersion()
 		for _, m := range s.models() {
 			r, err := c.ModelReady(ctx, &inference.ModelReadyRequest{Name: s.name + "-" + m}, grpc.WaitForReady(true))
 			if err != nil {

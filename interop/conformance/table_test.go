@@ -65,9 +65,9 @@ func (t *table) String() string {
 		how := "`interop/conformance/clients/" + c.program + "`"
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.title, t.versions[i], how)
 	}
-	b.WriteString("\n| server | packages |\n|---|---|\n")
+	b.WriteString("\n| server | packages | calls itself |\n|---|---|---|\n")
 	for _, s := range t.sections {
-		fmt.Fprintf(&b, "| %s | %s |\n", s.server.title, s.versions)
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.server.title, s.versions, s.server.calledItself)
 	}
 	for _, s := range t.sections {
 		fmt.Fprintf(&b, "\n## %s\n\n| check |", s.server.title)

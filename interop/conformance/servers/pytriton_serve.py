@@ -4,6 +4,7 @@ Triton runs the functions below in its Python backend, whose process needs the s
 file: run.sh says where it is (LD_LIBRARY_PATH).
 """
 
+import signal
 import sys
 
 import numpy as np
@@ -57,6 +58,8 @@ def main(grpc_port, http_port, metrics_port):
         triton.bind("triton-halves", identity, inputs, outputs, config=batching)
         # One request a time, so that the requests of two callers don't share their steps.
         triton.bind("triton-stream", stream, [x], [p], config=ModelConfig(batching=True, max_batch_size=1, decoupled=True))
+        # Asked to end, it unloads its models, which takes away what Triton has unpacked for them.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         triton.serve()
 
 
