@@ -9,14 +9,17 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// typicalRecord has room for the record of most predictions of one row, in bytes.
-const typicalRecord = 384
+// typicalRecord has room for the record of most predictions of one row, in bytes, and typicalRow for what most further rows add.
+const (
+	typicalRecord = 320
+	typicalRow    = 64
+)
 
 // encodePrediction is proto.Marshal, byte for byte, for the record of a prediction: the one that every call makes. Reflection takes
 // most of what recording a plain accept costs its call, the more so the longer nobody has called. A test holds every field of the
 // messages against proto.Marshal, those that are still to come included.
 func encodePrediction(rec *candorv1.Record) ([]byte, error) {
-	e := encoder{b: make([]byte, 0, typicalRecord)}
+	e := encoder{b: make([]byte, 0, typicalRecord+typicalRow*len(rec.GetPrediction().GetRows()))}
 	e.uint(1, uint64(rec.GetTimeUs()))
 	at := e.open(2)
 	e.prediction(rec.GetPrediction())

@@ -48,13 +48,11 @@ type call struct {
 	record   *candorv1.Record
 	items    []review.Item
 
-	// What most calls need, in one piece with the call: one row, one stage, its record.
-	oneRow      [1]row
-	oneStage    [1]fallback.Stage
-	oneEvidence [1]router.Evidence
-	oneNote     [1]stageEvidence
-	ownTrace    callTrace
-	room        recordRoom
+	// What calls need, in one piece with the call: one stage, the record, and what there is of each row.
+	oneStage [1]fallback.Stage
+	ownTrace callTrace
+	room     recordRoom
+	perRow   rowRooms
 }
 
 // calls are used again: what one takes is more than all else that a plain accept allocates.
@@ -120,6 +118,8 @@ func (c *call) end() {
 		return
 	}
 	c.req.Free()
-	*c = call{}
+	kept := c.perRow
+	kept.clear()
+	*c = call{perRow: kept}
 	calls.Put(c)
 }

@@ -142,9 +142,8 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	c.until = deadline.Add(-own)
 	c.ctx.Context, c.ctx.until = ctx, c.until
 	c.stages = c.oneStage[:0]
-	if c.rows = c.oneRow[:]; rows > 1 {
-		c.rows = make([]row, rows)
-	}
+	c.perRow.resize(rows)
+	c.rows = c.perRow.rows
 	c.dialect, c.form = dialect, formFor(who.Principal, dialect, req.RawForm)
 	c.trace = &c.ownTrace
 	g.tracing.begin(ctx, c.trace)

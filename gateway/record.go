@@ -63,15 +63,14 @@ func (g *Gateway) recordRefused(c *call) {
 // recordTimeout bounds how long a reply waits for a store that doesn't answer.
 const recordTimeout = 5 * time.Second
 
-// recordRoom is the record of one row that one stage was asked for, in one piece. Messages are not copied, but used in place.
+// recordRoom is the record of a call that one stage was asked for, its rows left out, in one piece. Messages are not copied, but used
+// in place.
 type recordRoom struct {
 	record     candorv1.Record
 	entry      candorv1.Record_Prediction
 	prediction candorv1.PredictionRecord
 	stage      candorv1.StageRecord
 	stages     [1]*candorv1.StageRecord
-	row        rowRoom
-	rows       [1]*candorv1.RowRecord
 }
 
 // rowRoom is the record of a row with the optional numbers that it points to.
@@ -98,14 +97,9 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 	for i := range c.stages {
 		fillStage(p.Stages[i], &c.stages[i])
 	}
-	if len(c.rows) == 1 {
-		p.Rows = append(c.room.rows[:0], c.room.row.fill(&c.rows[0]))
-	} else {
-		rooms := make([]rowRoom, len(c.rows))
-		p.Rows = make([]*candorv1.RowRecord, len(c.rows))
-		for i := range c.rows {
-			p.Rows[i] = rooms[i].fill(&c.rows[i])
-		}
+	p.Rows = c.perRow.refs
+	for i := range c.rows {
+		p.Rows[i] = c.perRow.records[i].fill(&c.rows[i])
 	}
 	rec := &c.room.record
 	rec.TimeUs, rec.Entry, c.room.entry.Prediction = g.ledger.Now().UnixMicro(), &c.room.entry, p

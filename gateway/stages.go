@@ -52,8 +52,9 @@ func (c *call) note(index int, s fallback.Stage) {
 	for j, ev := range s.Evidence {
 		if len(ev.Faults) == 0 {
 			r := &c.rows[s.Rows[j]]
-			if r.stageEvidence == nil && len(c.rows) == 1 {
-				r.stageEvidence = c.oneNote[:0]
+			if r.stageEvidence == nil {
+				row := s.Rows[j]
+				r.stageEvidence = c.perRow.notes[row : row : row+1]
 			}
 			r.stageEvidence = append(r.stageEvidence, stageEvidence{index, ev})
 		}

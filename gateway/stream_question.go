@@ -72,8 +72,10 @@ func (q *question) call(s *clientStream) *call {
 	t := q.template
 	c := &call{
 		id: t.id, idText: t.idText, start: t.start, who: t.who, model: t.model, req: t.req, ask: t.ask, dialect: t.dialect, form: t.form,
-		trace: t.trace, told: t.told, shared: true, rows: make([]row, len(t.rows)),
+		trace: t.trace, told: t.told, shared: true,
 	}
+	c.perRow.resize(len(t.rows))
+	c.rows = c.perRow.rows
 	if q.responses > 0 {
 		c.id, c.start = newID(), time.Now()
 		c.idText = c.id.String()
