@@ -11,7 +11,7 @@ import (
 
 // heapFloor is the heap, in bytes, below which garbage is left lying. A gateway's live heap is small, some ten MiB, and makes
 // garbage fast: at Go's default of collecting when the heap has doubled, it would collect many times a second, which cost a
-// fifth of all its time. A floor of memory that every host has makes that a hundredth. Above it Go's default holds.
+// fifth of all its time. A floor of memory that every host has more than halves that. Above it Go's default holds.
 const heapFloor = 128 << 20
 
 // Go's own settings; who sets one of them decides.
