@@ -12,18 +12,26 @@ import (
 	"github.com/candor-gateway/candor/router"
 )
 
-// fallBack sends the rows that go to fallback, and only they, to the ensemble in one sub-batch, and decides again.
+// fallBack sends the rows that go to fallback, and only they, to the tiers in order, each time in one sub-batch, and decides
+// again: the rows that a tier can't answer go on to the next.
 func (g *Gateway) fallBack(c *call) {
-	var rows []int
-	for i := range c.rows {
-		if c.rows[i].applied == candorv1.Route_ROUTE_FALLBACK {
-			rows = append(rows, i)
+	for tier := range c.model.tiers {
+		var rows []int
+		for i := range c.rows {
+			if r := &c.rows[i]; r.applied == candorv1.Route_ROUTE_FALLBACK && r.decision.Ask == tier {
+				rows = append(rows, i)
+			}
 		}
+		if len(rows) == 0 {
+			continue
+		}
+		g.askTier(c, tier, rows)
 	}
-	if len(rows) == 0 {
-		return
-	}
-	result := c.model.ensemble.Run(c.ctx.timed(), rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
+}
+
+// askTier asks one tier for rows and decides again.
+func (g *Gateway) askTier(c *call, tier int, rows []int) {
+	result := c.model.tiers[tier].Run(c.ctx.timed(), rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
 		return g.askMember(ctx, c, name, rows)
 	})
 	base := len(c.stages)
@@ -33,8 +41,10 @@ func (g *Gateway) fallBack(c *call) {
 	}
 	for j, i := range rows {
 		r := &c.rows[i]
-		r.primaryThreshold = r.decision.Threshold
-		r.decision = router.DecideFallback(c.model.policy, r.decision, result.Evidence[j])
+		if tier == 0 {
+			r.primaryThreshold = r.decision.Threshold
+		}
+		r.decision = router.DecideTier(c.model.policy, r.decision, result.Evidence[j])
 		r.applied = r.decision.Route
 		r.answer, r.answeredBy = result.Evidence[j], -1
 		if result.AnsweredBy[j] >= 0 {

@@ -26,9 +26,10 @@ type model struct {
 	backendCfg *candorv1.Backend
 	policy     router.Policy
 	digest     []byte
-	ensemble   *fallback.Ensemble
-	review     *candorv1.ReviewPolicy
-	onDefer    candorv1.OnDefer
+	// tiers are asked in order for the rows that the stages before them could not answer.
+	tiers   []*fallback.Ensemble
+	review  *candorv1.ReviewPolicy
+	onDefer candorv1.OnDefer
 	// deadline of its review items.
 	reviewDeadline time.Duration
 	fills          []fill
@@ -80,16 +81,15 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 			m.reviewDeadline = cfg.GetQueues()[m.review.GetQueue()].GetDeadline().AsDuration()
 		}
 	}
-	if f := mc.GetPolicy().GetFallback(); f != nil {
-		m.ensemble = newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Method)
-	}
 	m.params = m.constantParams()
 	m.asked = []*backend.Backend{primary}
-	if m.ensemble != nil {
-		for _, member := range m.ensemble.Members {
+	for _, f := range router.Cascade(mc.GetPolicy()) {
+		e := newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Method)
+		m.tiers = append(m.tiers, e)
+		for _, member := range e.Members {
 			m.asked = append(m.asked, backends[member.Backend])
 		}
-		if r := m.ensemble.Remedial; r != nil && r.Backend != "" {
+		if r := e.Remedial; r != nil && r.Backend != "" {
 			m.asked = append(m.asked, backends[r.Backend])
 		}
 	}
@@ -98,7 +98,7 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)
 	}
 	alone := *m
-	alone.ensemble, alone.policy.HasFallback = nil, false
+	alone.tiers, alone.policy.Tiers = nil, nil
 	m.alone = &alone
 	return m, nil
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/candor-gateway/candor/fallback"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/wire"
@@ -181,17 +182,18 @@ func (g *Gateway) ready(ctx context.Context, m *model) bool {
 	if m.primary.Ready(ctx) {
 		return true
 	}
-	if m.ensemble == nil {
-		return false
-	}
+	return slices.ContainsFunc(m.tiers, func(e *fallback.Ensemble) bool { return g.quorumReady(ctx, e) })
+}
+
+func (g *Gateway) quorumReady(ctx context.Context, e *fallback.Ensemble) bool {
 	ready := 0
-	for _, member := range m.ensemble.Members {
+	for _, member := range e.Members {
 		if g.backends[member.Backend].Ready(ctx) {
 			ready++
 		}
 	}
-	remedial := m.ensemble.Remedial != nil && (m.ensemble.Remedial.Backend == "" || g.backends[m.ensemble.Remedial.Backend].Ready(ctx))
-	return ready >= m.ensemble.Quorum || remedial
+	remedial := e.Remedial != nil && (e.Remedial.Backend == "" || g.backends[e.Remedial.Backend].Ready(ctx))
+	return ready >= e.Quorum || remedial
 }
 
 // ModelMetadata is the primary's, under the name that clients use, with our metadata tensors advertised. When the model server

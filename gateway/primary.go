@@ -22,7 +22,7 @@ const primaryShareDiv = 2
 // left to ask.
 func (g *Gateway) askPrimary(c *call) error {
 	until := c.until
-	if c.model.ensemble != nil {
+	if len(c.model.tiers) > 0 {
 		until = c.start.Add(until.Sub(c.start) / primaryShareDiv)
 	}
 	b := c.model.primary
@@ -99,7 +99,7 @@ func (g *Gateway) hopeless(c *call) error {
 			with("backend", b.Name()).with("said_by", saidBy(f))
 	}
 	p := c.model.policy
-	if p.HasFallback || p.HasReview {
+	if len(p.Tiers) > 0 || p.HasReview {
 		return nil
 	}
 	e := backendError(f).with("backend", b.Name()).with("said_by", saidBy(f))

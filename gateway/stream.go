@@ -184,11 +184,11 @@ func (s *clientStream) refuse(data *wire.Frame, err error) {
 func (s *clientStream) laneFor(q *question) *lane {
 	m := s.g.models[q.template.model.name]
 	if m.primary.StreamsBare() && !s.frames.Bare {
-		return &lane{s: s, primary: m.primary, fallback: m.ensemble != nil, own: true}
+		return &lane{s: s, primary: m.primary, fallback: len(m.tiers) > 0, own: true}
 	}
 	l := s.lanes[m.name]
 	if l == nil {
-		l = &lane{s: s, primary: m.primary, fallback: m.ensemble != nil}
+		l = &lane{s: s, primary: m.primary, fallback: len(m.tiers) > 0}
 		s.lanes[m.name] = l
 	}
 	return l

@@ -210,14 +210,16 @@ func (g *Gateway) expiryVerdict(item *review.Item, now time.Time) *candorv1.Verd
 // or one member below the quorum said is not the fallback's answer.
 func (g *Gateway) fallbackAnswer(item *review.Item) *candorv1.StageAnswer {
 	m := g.models[item.Model]
-	if m == nil || m.ensemble == nil || len(item.Answers) < 2 {
+	if m == nil || len(item.Answers) < 2 {
 		return nil
 	}
-	// Stages stand in the order in which they were asked: the primary, the members, the ensemble or the stage after it.
+	// Stages stand in the order in which they were asked: the primary, then of each tier the members, the ensemble or the stage
+	// after it.
 	last := item.Answers[len(item.Answers)-1]
-	remedial := m.ensemble.Remedial
-	if last.GetStage() == m.ensemble.Name || (remedial != nil && (last.GetStage() == remedial.Backend || last.GetStage() == m.ensemble.Name+"/constant")) {
-		return last
+	for _, e := range m.tiers {
+		if last.GetStage() == e.Name || (e.Remedial != nil && (last.GetStage() == e.Remedial.Backend || last.GetStage() == e.Name+"/constant")) {
+			return last
+		}
 	}
 	return nil
 }

@@ -9,53 +9,68 @@ type Decision struct {
 	// Confidence, in [0,1], of the Evidence decided on, and the Threshold of that pass, on the same scale; nil where there is
 	// none. Both being there, they were compared.
 	Confidence, Threshold *float64
+	// Ask is the tier that is to be asked next: the Route is FALLBACK, and not final. NoTier: the Decision is final.
+	Ask int
 }
+
+// NoTier is what Ask says of a Decision that needs no further answer.
+const NoTier = -1
 
 // Decide routes a row on the primary's Evidence.
 //
 // ACCEPT wants usable evidence, a confidence, a threshold, and confidence >= threshold. Everything else goes to the least
-// cautious route that exists: FALLBACK, then DEFER, then REJECT.
+// cautious route that exists: FALLBACK, to be asked of tier 0, then DEFER, then REJECT.
 func Decide(p Policy, e Evidence) Decision {
-	d := Decision{Confidence: e.Confidence, Threshold: p.Threshold}
-	reasons, ok := licensed(e, p.Threshold)
+	d := Decision{Confidence: e.Confidence, Threshold: p.Primary.Threshold, Ask: NoTier}
+	reasons, ok := p.Primary.covers(e)
 	switch {
 	case ok:
 		d.Route, d.Reasons = candorv1.Route_ROUTE_ACCEPT, reasons
-	case p.HasFallback:
-		d.Route, d.Reasons = candorv1.Route_ROUTE_FALLBACK, reasons
+	case len(p.Tiers) > 0:
+		d.Route, d.Reasons, d.Ask = candorv1.Route_ROUTE_FALLBACK, reasons, 0
 	default:
 		d.Route, d.Reasons = unanswered(p, reasons)
 	}
 	return d
 }
 
-// DecideFallback routes a row on the Evidence of the fallback. first is what Decide said. The second pass can't fall back:
-// the row is released as FALLBACK, deferred or rejected, and the reasons of both passes are kept in order.
-func DecideFallback(p Policy, first Decision, e Evidence) Decision {
-	d := Decision{Confidence: e.Confidence, Threshold: p.FallbackThreshold}
-	reasons, ok := licensed(e, p.FallbackThreshold)
+// DecideTier routes a row on the Evidence of the tier that before said to ask. The row is released as FALLBACK, goes on to the
+// next tier, is deferred or rejected; the reasons of all passes are kept in order.
+func DecideTier(p Policy, before Decision, e Evidence) Decision {
+	license := p.Tiers[before.Ask]
+	d := Decision{Confidence: e.Confidence, Threshold: license.Threshold, Ask: NoTier}
+	reasons, ok := license.covers(e)
 	if ok {
 		// "Confident" would read as if the primary had been.
-		reasons = e.Notes
-		d.Route = candorv1.Route_ROUTE_FALLBACK
-		d.Reasons = merge(first.Reasons, reasons)
+		d.Route, d.Reasons = candorv1.Route_ROUTE_FALLBACK, merge(before.Reasons, e.Notes)
 		return d
 	}
-	d.Route, d.Reasons = unanswered(p, merge(first.Reasons, reasons))
+	reasons = merge(before.Reasons, reasons)
+	if next := before.Ask + 1; next < len(p.Tiers) {
+		d.Route, d.Reasons, d.Ask = candorv1.Route_ROUTE_FALLBACK, reasons, next
+		return d
+	}
+	d.Route, d.Reasons = unanswered(p, reasons)
 	return d
 }
 
-// licensed says whether an answer may be released on its own, and why or why not.
-func licensed(e Evidence, threshold *float64) ([]candorv1.Reason, bool) {
+// covers says whether an answer may be released on its own, and why or why not.
+func (l License) covers(e Evidence) ([]candorv1.Reason, bool) {
 	switch {
 	case len(e.Faults) > 0:
 		return merge(e.Faults, e.Notes), false
 	case e.Unconditional:
 		return e.Notes, true
-	case e.Confidence == nil || threshold == nil:
+	case e.Confidence == nil:
 		return merge([]candorv1.Reason{candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL}, e.Notes), false
+	case l.Threshold == nil:
+		missing := l.Missing
+		if missing == candorv1.Reason_REASON_UNSPECIFIED {
+			missing = candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL
+		}
+		return merge([]candorv1.Reason{missing}, e.Notes), false
 	// Written so that a NaN, should one ever get here, is not accepted.
-	case !(*e.Confidence >= *threshold):
+	case !(*e.Confidence >= *l.Threshold):
 		return merge([]candorv1.Reason{candorv1.Reason_REASON_LOW_CONFIDENCE}, e.Notes), false
 	case len(e.Notes) == 0:
 		return confident, true

@@ -16,8 +16,10 @@ const (
 	reject   = candorv1.Route_ROUTE_REJECT
 )
 
+func at(v float64) License { return License{Threshold: &v} }
+
 func TestDecide(t *testing.T) {
-	all := Policy{Threshold: ptr(.9), HasFallback: true, HasReview: true}
+	all := Policy{Primary: at(.9), Tiers: []License{at(.9)}, HasReview: true}
 	failed := Failed("m", candorv1.Reason_REASON_BREAKER_OPEN, "open")
 	for name, c := range map[string]struct {
 		p      Policy
@@ -28,8 +30,8 @@ func TestDecide(t *testing.T) {
 		"confident":                 {all, Evidence{Confidence: ptr(.95)}, accept, candorv1.Reason_REASON_CONFIDENT},
 		"at the threshold":          {all, Evidence{Confidence: ptr(.9)}, accept, candorv1.Reason_REASON_CONFIDENT},
 		"unsure":                    {all, Evidence{Confidence: ptr(.89)}, fallback, candorv1.Reason_REASON_LOW_CONFIDENCE},
-		"unsure, no fallback":       {Policy{Threshold: ptr(.9), HasReview: true}, Evidence{Confidence: ptr(.1)}, deferred, candorv1.Reason_REASON_LOW_CONFIDENCE},
-		"unsure, nobody":            {Policy{Threshold: ptr(.9)}, Evidence{Confidence: ptr(.1)}, reject, candorv1.Reason_REASON_NO_REVIEW},
+		"unsure, no fallback":       {Policy{Primary: at(.9), HasReview: true}, Evidence{Confidence: ptr(.1)}, deferred, candorv1.Reason_REASON_LOW_CONFIDENCE},
+		"unsure, nobody":            {Policy{Primary: at(.9)}, Evidence{Confidence: ptr(.1)}, reject, candorv1.Reason_REASON_NO_REVIEW},
 		"no confidence":             {all, Evidence{}, fallback, candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL},
 		"no threshold":              {Policy{HasReview: true}, Evidence{Confidence: ptr(1)}, deferred, candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL},
 		"failed":                    {all, failed, fallback, candorv1.Reason_REASON_BREAKER_OPEN},
@@ -46,23 +48,23 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func TestDecideFallback(t *testing.T) {
-	p := Policy{Threshold: ptr(.9), FallbackThreshold: ptr(.8), HasFallback: true, HasReview: true}
+func TestDecideTier(t *testing.T) {
+	p := Policy{Primary: at(.9), Tiers: []License{at(.8)}, HasReview: true}
 	first := Decide(p, Evidence{Confidence: ptr(.5)})
-	sure := DecideFallback(p, first, Evidence{Confidence: ptr(.85), Notes: []candorv1.Reason{candorv1.Reason_REASON_MEMBER_MISSING}})
+	sure := DecideTier(p, first, Evidence{Confidence: ptr(.85), Notes: []candorv1.Reason{candorv1.Reason_REASON_MEMBER_MISSING}})
 	want := []candorv1.Reason{candorv1.Reason_REASON_LOW_CONFIDENCE, candorv1.Reason_REASON_MEMBER_MISSING}
 	if sure.Route != fallback || !slices.Equal(sure.Reasons, want) || *sure.Threshold != .8 {
 		t.Errorf("%+v, want FALLBACK with %v against .8", sure, want)
 	}
-	if d := DecideFallback(p, first, Evidence{Confidence: ptr(.7)}); d.Route != deferred {
+	if d := DecideTier(p, first, Evidence{Confidence: ptr(.7)}); d.Route != deferred {
 		t.Errorf("unsure twice: %v, want DEFER", d.Route)
 	}
 	p.HasReview = false
-	if d := DecideFallback(p, first, Failed("e", candorv1.Reason_REASON_QUORUM_MISSED, "")); d.Route != reject {
+	if d := DecideTier(p, first, Failed("e", candorv1.Reason_REASON_QUORUM_MISSED, "")); d.Route != reject {
 		t.Errorf("nobody left: %v, want REJECT", d.Route)
 	}
 	constant := Evidence{Label: "no", Unconditional: true, Notes: []candorv1.Reason{candorv1.Reason_REASON_REMEDIAL}}
-	if d := DecideFallback(p, first, constant); d.Route != fallback || !slices.Contains(d.Reasons, candorv1.Reason_REASON_REMEDIAL) {
+	if d := DecideTier(p, first, constant); d.Route != fallback || !slices.Contains(d.Reasons, candorv1.Reason_REASON_REMEDIAL) {
 		t.Errorf("a declared constant: %+v, want FALLBACK, REMEDIAL", d)
 	}
 }
@@ -112,8 +114,8 @@ func TestCompile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !near(*p.Threshold, c.want) || !near(*p.FallbackThreshold, c.want) {
-				t.Errorf("threshold %v, fallback %v, want %v", *p.Threshold, *p.FallbackThreshold, c.want)
+			if !near(*p.Primary.Threshold, c.want) {
+				t.Errorf("threshold %v, want %v", *p.Primary.Threshold, c.want)
 			}
 		})
 	}

@@ -28,6 +28,10 @@ type Evidence struct {
 
 	// Confidence is in [0,1]; nil where there is no confidence signal.
 	Confidence *float64
+	// RawConfidence is what Confidence would be without the calibrator; nil: there is no calibrator, or no confidence.
+	RawConfidence *float64
+	// Calibrator is its name@version; empty: none.
+	Calibrator string
 	// Method says how Confidence was made.
 	Method candorv1.ConfidenceMethod
 	// Uncertainty beside the confidence, at least 0, and its kind: normalized entropy in [0,1], disagreement of members in nats,

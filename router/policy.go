@@ -8,26 +8,32 @@ import (
 )
 
 // Policy is a configured policy made ready to decide. The zero Policy accepts nothing and rejects everything: a policy's
-// zero value is the least capable. It is read-only after Compile and safe for concurrent use.
+// zero value is the least capable. It is a value, read-only after Compile and safe for concurrent use.
 type Policy struct {
 	Mode   candorv1.Mode
 	Method candorv1.ConfidenceMethod
-	// Threshold is on the confidence scale, [0,1]; nil: nothing is accepted.
-	Threshold *float64
-	// FallbackThreshold licenses the fallback's answers; nil: none is accepted.
-	FallbackThreshold *float64
-	// HasFallback and HasReview say which routes exist.
-	HasFallback, HasReview bool
+	// Primary licenses the primary's answers, Tiers those of the stages behind it, in the order in which they are asked.
+	Primary License
+	Tiers   []License
+	// HasReview says that there is somebody to defer to.
+	HasReview bool
 	// IntervalScale is handed to Score.
 	IntervalScale float64
 }
 
+// License says from which confidence on a stage's answers are released.
+type License struct {
+	// Threshold is on the confidence scale, [0,1]; nil: nothing is released.
+	Threshold *float64
+	// Missing is why Threshold is nil; unspecified: the policy names none.
+	Missing candorv1.Reason
+}
+
 // Compile makes a Policy for a model whose primary has this score kind (unspecified: its card declares no score). Errors name
-// the field, relative to the policy.
+// the field, relative to the policy. A stage that a promise covers has no Threshold yet: who keeps the certificates sets it.
 func Compile(p *candorv1.Policy, kind candorv1.ScoreKind) (Policy, error) {
 	out := Policy{
-		Mode: p.GetMode(), Method: p.GetConfidence(), HasFallback: p.GetFallback() != nil, HasReview: p.GetReview() != nil,
-		IntervalScale: p.GetIntervalScale(),
+		Mode: p.GetMode(), Method: p.GetConfidence(), HasReview: p.GetReview() != nil, IntervalScale: p.GetIntervalScale(),
 	}
 	if out.Method == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_UNSPECIFIED {
 		out.Method = DefaultMethod(kind)
@@ -38,19 +44,47 @@ func Compile(p *candorv1.Policy, kind candorv1.ScoreKind) (Policy, error) {
 	if out.Method == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_INTERVAL_WIDTH && out.IntervalScale <= 0 {
 		return Policy{}, fmt.Errorf("interval_scale: interval_width needs the width, in the model's unit, that counts as no confidence")
 	}
-	var err error
-	if t := p.GetAccept().GetThreshold(); t != nil {
-		if out.Threshold, err = onConfidenceScale(t, out.Method, kind, out.IntervalScale); err != nil {
-			return Policy{}, fmt.Errorf("accept.threshold: %w", err)
+	license := func(t *candorv1.Threshold, field string) (License, error) {
+		if t == nil {
+			return License{}, nil
 		}
+		at, err := onConfidenceScale(t, out.Method, kind, out.IntervalScale)
+		if err != nil {
+			return License{}, fmt.Errorf("%s: %w", field, err)
+		}
+		return License{Threshold: at}, nil
 	}
-	out.FallbackThreshold = out.Threshold
-	if t := p.GetFallback().GetThreshold(); t != nil {
-		if out.FallbackThreshold, err = onConfidenceScale(t, out.Method, kind, out.IntervalScale); err != nil {
-			return Policy{}, fmt.Errorf("fallback.threshold: %w", err)
+	var err error
+	if out.Primary, err = license(p.GetAccept().GetThreshold(), "accept.threshold"); err != nil {
+		return Policy{}, err
+	}
+	if p.GetAccept().GetPromise() != nil {
+		out.Primary.Missing = candorv1.Reason_REASON_UNCERTIFIED
+	}
+	for i, f := range Cascade(p) {
+		field := "fallback.threshold"
+		if i > 0 {
+			field = fmt.Sprintf("then[%d].threshold", i-1)
 		}
+		tier, err := license(f.GetThreshold(), field)
+		if err != nil {
+			return Policy{}, err
+		}
+		if f.GetThreshold() == nil {
+			tier = out.Primary
+		}
+		out.Tiers = append(out.Tiers, tier)
 	}
 	return out, nil
+}
+
+// Cascade answers the tiers behind the primary in the order in which they are asked.
+func Cascade(p *candorv1.Policy) []*candorv1.FallbackPolicy {
+	var tiers []*candorv1.FallbackPolicy
+	if f := p.GetFallback(); f != nil {
+		tiers = append(tiers, f)
+	}
+	return append(tiers, p.GetThen()...)
 }
 
 // DefaultMethod is max_prob (no method beat it in a large comparison: Jaeger et al., ICLR 2023), or interval_width for

@@ -142,12 +142,18 @@ func TestDecideIsMonotone(t *testing.T) {
 		if lo > hi {
 			lo, hi = hi, lo
 		}
-		p := Policy{Threshold: ptr(rng.Float64()), FallbackThreshold: ptr(rng.Float64()), HasFallback: rng.IntN(2) == 0, HasReview: rng.IntN(2) == 0}
+		p := Policy{Primary: at(rng.Float64()), HasReview: rng.IntN(2) == 0}
+		for range rng.IntN(3) {
+			p.Tiers = append(p.Tiers, at(rng.Float64()))
+		}
 		a, b := Decide(p, Evidence{Confidence: &lo}), Decide(p, Evidence{Confidence: &hi})
 		if Caution(a.Route, b.Route) != a.Route {
 			t.Fatalf("%+v: %v at %v but %v at %v", p, a.Route, lo, b.Route, hi)
 		}
-		c, d := DecideFallback(p, a, Evidence{Confidence: &lo}), DecideFallback(p, a, Evidence{Confidence: &hi})
+		if a.Ask == NoTier {
+			continue
+		}
+		c, d := DecideTier(p, a, Evidence{Confidence: &lo}), DecideTier(p, a, Evidence{Confidence: &hi})
 		if Caution(c.Route, d.Route) != c.Route {
 			t.Fatalf("%+v: second pass %v at %v but %v at %v", p, c.Route, lo, d.Route, hi)
 		}

@@ -323,6 +323,20 @@ const (
 	Combiner_COMBINER_UNSPECIFIED Combiner = 0
 	// Mean of the members' class probabilities.
 	Combiner_COMBINER_MEAN Combiner = 1
+	// Σ w·p with the members' weights.
+	Combiner_COMBINER_WEIGHTED_MEAN Combiner = 2
+	// Logarithmic opinion pool: Π p^w/Z (Genest & Zidek 1986).
+	Combiner_COMBINER_LOG_POOL Combiner = 3
+	// The label that most members name; the share of votes is its confidence.
+	Combiner_COMBINER_MAJORITY_VOTE Combiner = 4
+	Combiner_COMBINER_WEIGHTED_VOTE Combiner = 5
+	// A logistic model over the members' log-probabilities (Wolpert 1992), from fitted.
+	Combiner_COMBINER_STACKING Combiner = 6
+	// Regression: the median.
+	Combiner_COMBINER_MEDIAN Combiner = 7
+	// The first member's answer where enough members say the same; else the row is not answered. A cheap member before a dear
+	// one makes this agreement-based deferral.
+	Combiner_COMBINER_AGREEMENT Combiner = 8
 )
 
 // Enum value maps for Combiner.
@@ -330,10 +344,24 @@ var (
 	Combiner_name = map[int32]string{
 		0: "COMBINER_UNSPECIFIED",
 		1: "COMBINER_MEAN",
+		2: "COMBINER_WEIGHTED_MEAN",
+		3: "COMBINER_LOG_POOL",
+		4: "COMBINER_MAJORITY_VOTE",
+		5: "COMBINER_WEIGHTED_VOTE",
+		6: "COMBINER_STACKING",
+		7: "COMBINER_MEDIAN",
+		8: "COMBINER_AGREEMENT",
 	}
 	Combiner_value = map[string]int32{
-		"COMBINER_UNSPECIFIED": 0,
-		"COMBINER_MEAN":        1,
+		"COMBINER_UNSPECIFIED":   0,
+		"COMBINER_MEAN":          1,
+		"COMBINER_WEIGHTED_MEAN": 2,
+		"COMBINER_LOG_POOL":      3,
+		"COMBINER_MAJORITY_VOTE": 4,
+		"COMBINER_WEIGHTED_VOTE": 5,
+		"COMBINER_STACKING":      6,
+		"COMBINER_MEDIAN":        7,
+		"COMBINER_AGREEMENT":     8,
 	}
 )
 
@@ -362,6 +390,120 @@ func (x Combiner) Number() protoreflect.EnumNumber {
 // Deprecated: Use Combiner.Descriptor instead.
 func (Combiner) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
+}
+
+type OnStale int32
+
+const (
+	OnStale_ON_STALE_UNSPECIFIED OnStale = 0
+	// Go on, and say so.
+	OnStale_ON_STALE_KEEP OnStale = 1
+	// As if nothing were certified.
+	OnStale_ON_STALE_FALLBACK OnStale = 2
+	// To a human, whatever fallback there is. The default.
+	OnStale_ON_STALE_DEFER OnStale = 3
+)
+
+// Enum value maps for OnStale.
+var (
+	OnStale_name = map[int32]string{
+		0: "ON_STALE_UNSPECIFIED",
+		1: "ON_STALE_KEEP",
+		2: "ON_STALE_FALLBACK",
+		3: "ON_STALE_DEFER",
+	}
+	OnStale_value = map[string]int32{
+		"ON_STALE_UNSPECIFIED": 0,
+		"ON_STALE_KEEP":        1,
+		"ON_STALE_FALLBACK":    2,
+		"ON_STALE_DEFER":       3,
+	}
+)
+
+func (x OnStale) Enum() *OnStale {
+	p := new(OnStale)
+	*p = x
+	return p
+}
+
+func (x OnStale) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnStale) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
+}
+
+func (OnStale) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[6]
+}
+
+func (x OnStale) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnStale.Descriptor instead.
+func (OnStale) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
+}
+
+type OnNewVersion int32
+
+const (
+	OnNewVersion_ON_NEW_VERSION_UNSPECIFIED OnNewVersion = 0
+	// The certificate of the version before goes on until the new one has its own or the alarm revokes it.
+	OnNewVersion_ON_NEW_VERSION_KEEP_PREVIOUS OnNewVersion = 1
+	// The new version starts only with a held-out certificate of its own: the configuration is refused without one.
+	OnNewVersion_ON_NEW_VERSION_HELD_OUT OnNewVersion = 2
+	// The new version's answers pass as in mode observe until it is certified.
+	OnNewVersion_ON_NEW_VERSION_OBSERVE OnNewVersion = 3
+	// Nothing of it is accepted until it is certified. The default.
+	OnNewVersion_ON_NEW_VERSION_DEFER OnNewVersion = 4
+)
+
+// Enum value maps for OnNewVersion.
+var (
+	OnNewVersion_name = map[int32]string{
+		0: "ON_NEW_VERSION_UNSPECIFIED",
+		1: "ON_NEW_VERSION_KEEP_PREVIOUS",
+		2: "ON_NEW_VERSION_HELD_OUT",
+		3: "ON_NEW_VERSION_OBSERVE",
+		4: "ON_NEW_VERSION_DEFER",
+	}
+	OnNewVersion_value = map[string]int32{
+		"ON_NEW_VERSION_UNSPECIFIED":   0,
+		"ON_NEW_VERSION_KEEP_PREVIOUS": 1,
+		"ON_NEW_VERSION_HELD_OUT":      2,
+		"ON_NEW_VERSION_OBSERVE":       3,
+		"ON_NEW_VERSION_DEFER":         4,
+	}
+)
+
+func (x OnNewVersion) Enum() *OnNewVersion {
+	p := new(OnNewVersion)
+	*p = x
+	return p
+}
+
+func (x OnNewVersion) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnNewVersion) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+}
+
+func (OnNewVersion) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[7]
+}
+
+func (x OnNewVersion) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnNewVersion.Descriptor instead.
+func (OnNewVersion) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 type OnDefer int32
@@ -403,11 +545,11 @@ func (x OnDefer) String() string {
 }
 
 func (OnDefer) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
 }
 
 func (OnDefer) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[6]
+	return &file_candor_v1_config_proto_enumTypes[8]
 }
 
 func (x OnDefer) Number() protoreflect.EnumNumber {
@@ -416,7 +558,7 @@ func (x OnDefer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDefer.Descriptor instead.
 func (OnDefer) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 type AnswerFill int32
@@ -466,11 +608,11 @@ func (x AnswerFill) String() string {
 }
 
 func (AnswerFill) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
 }
 
 func (AnswerFill) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[7]
+	return &file_candor_v1_config_proto_enumTypes[9]
 }
 
 func (x AnswerFill) Number() protoreflect.EnumNumber {
@@ -479,7 +621,7 @@ func (x AnswerFill) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AnswerFill.Descriptor instead.
 func (AnswerFill) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 type OnTrip int32
@@ -516,11 +658,11 @@ func (x OnTrip) String() string {
 }
 
 func (OnTrip) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
 }
 
 func (OnTrip) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[8]
+	return &file_candor_v1_config_proto_enumTypes[10]
 }
 
 func (x OnTrip) Number() protoreflect.EnumNumber {
@@ -529,7 +671,7 @@ func (x OnTrip) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnTrip.Descriptor instead.
 func (OnTrip) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 type OnFull int32
@@ -572,11 +714,11 @@ func (x OnFull) String() string {
 }
 
 func (OnFull) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
 }
 
 func (OnFull) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[9]
+	return &file_candor_v1_config_proto_enumTypes[11]
 }
 
 func (x OnFull) Number() protoreflect.EnumNumber {
@@ -585,7 +727,7 @@ func (x OnFull) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnFull.Descriptor instead.
 func (OnFull) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
@@ -1289,6 +1431,11 @@ type Backend struct {
 	Breaker    *BreakerConfig       `protobuf:"bytes,9,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	// Most calls in flight; more are refused at once. Default 256.
 	MaxInFlight *uint32 `protobuf:"varint,10,opt,name=max_in_flight,json=maxInFlight,proto3,oneof" json:"max_in_flight,omitempty"`
+	// name@version of a calibrator in the store, made by `candor calibrate` for this model version and score kind. Absent: the
+	// model's numbers are taken as they are.
+	Calibrator string `protobuf:"bytes,14,opt,name=calibrator,proto3" json:"calibrator,omitempty"`
+	// What a row costs here, in whatever unit all backends share. `candor calibrate` reports the expected cost per answer.
+	Cost *float64 `protobuf:"fixed64,15,opt,name=cost,proto3,oneof" json:"cost,omitempty"`
 	// Most connections to the model server. The first carries everything until 64 calls are in flight on it, then the next is
 	// opened. Default 4.
 	Connections *uint32 `protobuf:"varint,13,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
@@ -1394,6 +1541,20 @@ func (x *Backend) GetBreaker() *BreakerConfig {
 func (x *Backend) GetMaxInFlight() uint32 {
 	if x != nil && x.MaxInFlight != nil {
 		return *x.MaxInFlight
+	}
+	return 0
+}
+
+func (x *Backend) GetCalibrator() string {
+	if x != nil {
+		return x.Calibrator
+	}
+	return ""
+}
+
+func (x *Backend) GetCost() float64 {
+	if x != nil && x.Cost != nil {
+		return *x.Cost
 	}
 	return 0
 }
@@ -1575,9 +1736,13 @@ type ModelCard struct {
 	Inputs      []*InputSpec  `protobuf:"bytes,5,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	Outputs     []*OutputSpec `protobuf:"bytes,6,rep,name=outputs,proto3" json:"outputs,omitempty"`
 	// What the model says about itself. None: nothing is accepted by default. (One score for now.)
-	Scores        []*Score `protobuf:"bytes,7,rep,name=scores,proto3" json:"scores,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Scores []*Score `protobuf:"bytes,7,rep,name=scores,proto3" json:"scores,omitempty"`
+	// An output with one element per row that is not 0 (or true) where the model gives no usable answer.
+	AbstainOutput string `protobuf:"bytes,8,opt,name=abstain_output,json=abstainOutput,proto3" json:"abstain_output,omitempty"`
+	// Hex SHA-256 of the file that the model was trained on; `candor calibrate` refuses a held-out file with this digest.
+	TrainingSha256 string `protobuf:"bytes,9,opt,name=training_sha256,json=trainingSha256,proto3" json:"training_sha256,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ModelCard) Reset() {
@@ -1657,6 +1822,20 @@ func (x *ModelCard) GetScores() []*Score {
 		return x.Scores
 	}
 	return nil
+}
+
+func (x *ModelCard) GetAbstainOutput() string {
+	if x != nil {
+		return x.AbstainOutput
+	}
+	return ""
+}
+
+func (x *ModelCard) GetTrainingSha256() string {
+	if x != nil {
+		return x.TrainingSha256
+	}
+	return ""
 }
 
 type InputSpec struct {
@@ -1843,7 +2022,9 @@ type Score struct {
 	// How far a probability vector's sum may be from 1. Default 0.001.
 	SumTolerance *float64 `protobuf:"fixed64,4,opt,name=sum_tolerance,json=sumTolerance,proto3,oneof" json:"sum_tolerance,omitempty"`
 	// Regression only.
-	Regression    *RegressionScore `protobuf:"bytes,5,opt,name=regression,proto3" json:"regression,omitempty"`
+	Regression *RegressionScore `protobuf:"bytes,5,opt,name=regression,proto3" json:"regression,omitempty"`
+	// Distance only: "euclidean", "cosine", ...
+	Metric        string `protobuf:"bytes,6,opt,name=metric,proto3" json:"metric,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1913,6 +2094,13 @@ func (x *Score) GetRegression() *RegressionScore {
 	return nil
 }
 
+func (x *Score) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
 type RegressionScore struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Unit  string                 `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
@@ -1922,10 +2110,13 @@ type RegressionScore struct {
 	// Nominal coverage of the interval.
 	Coverage *float64 `protobuf:"fixed64,4,opt,name=coverage,proto3,oneof" json:"coverage,omitempty"`
 	// The range in which a value makes sense.
-	Min           *float64 `protobuf:"fixed64,5,opt,name=min,proto3,oneof" json:"min,omitempty"`
-	Max           *float64 `protobuf:"fixed64,6,opt,name=max,proto3,oneof" json:"max,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Min *float64 `protobuf:"fixed64,5,opt,name=min,proto3,oneof" json:"min,omitempty"`
+	Max *float64 `protobuf:"fixed64,6,opt,name=max,proto3,oneof" json:"max,omitempty"`
+	// Output tensor with the value's variance, in unit²: the interval is then the value ± z·√variance at coverage (default
+	// 0.9). Excludes lower_output and upper_output.
+	VarianceOutput string `protobuf:"bytes,7,opt,name=variance_output,json=varianceOutput,proto3" json:"variance_output,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RegressionScore) Reset() {
@@ -2000,6 +2191,13 @@ func (x *RegressionScore) GetMax() float64 {
 	return 0
 }
 
+func (x *RegressionScore) GetVarianceOutput() string {
+	if x != nil {
+		return x.VarianceOutput
+	}
+	return ""
+}
+
 type Ensemble struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Part of every certificate's key; change it when a member changes.
@@ -2009,7 +2207,13 @@ type Ensemble struct {
 	Quorum   uint32   `protobuf:"varint,3,opt,name=quorum,proto3" json:"quorum,omitempty"`
 	Combiner Combiner `protobuf:"varint,4,opt,name=combiner,proto3,enum=candor.v1.Combiner" json:"combiner,omitempty"`
 	// Asked when the quorum is missed.
-	Remedial      *Remedial `protobuf:"bytes,5,opt,name=remedial,proto3" json:"remedial,omitempty"`
+	Remedial *Remedial `protobuf:"bytes,5,opt,name=remedial,proto3" json:"remedial,omitempty"`
+	// Asked in order while nobody has answered, after remedial.
+	Then []*Remedial `protobuf:"bytes,6,rep,name=then,proto3" json:"then,omitempty"`
+	// name@version in the store: the weights or the stacking model that `candor calibrate --ensemble` fitted.
+	Fitted string `protobuf:"bytes,7,opt,name=fitted,proto3" json:"fitted,omitempty"`
+	// Combiner agreement: the fewest members that must say the same. Default: all who are asked.
+	Agree         *uint32 `protobuf:"varint,8,opt,name=agree,proto3,oneof" json:"agree,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2079,11 +2283,34 @@ func (x *Ensemble) GetRemedial() *Remedial {
 	return nil
 }
 
+func (x *Ensemble) GetThen() []*Remedial {
+	if x != nil {
+		return x.Then
+	}
+	return nil
+}
+
+func (x *Ensemble) GetFitted() string {
+	if x != nil {
+		return x.Fitted
+	}
+	return ""
+}
+
+func (x *Ensemble) GetAgree() uint32 {
+	if x != nil && x.Agree != nil {
+		return *x.Agree
+	}
+	return 0
+}
+
 type Member struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Backend string                 `protobuf:"bytes,1,opt,name=backend,proto3" json:"backend,omitempty"`
 	// Longest wait for this member. Default: its backend's timeout.
-	Timeout       *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Of weighted combiners, above 0; those of all members are divided by their sum. Or from fitted.
+	Weight        *float64 `protobuf:"fixed64,3,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2132,12 +2359,21 @@ func (x *Member) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *Member) GetWeight() float64 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
+	}
+	return 0
+}
+
 type Remedial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Stage:
 	//
 	//	*Remedial_Backend
 	//	*Remedial_ConstantLabel
+	//	*Remedial_Rule
+	//	*Remedial_ConstantValue
 	Stage         isRemedial_Stage `protobuf_oneof:"stage"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2198,6 +2434,24 @@ func (x *Remedial) GetConstantLabel() string {
 	return ""
 }
 
+func (x *Remedial) GetRule() string {
+	if x != nil {
+		if x, ok := x.Stage.(*Remedial_Rule); ok {
+			return x.Rule
+		}
+	}
+	return ""
+}
+
+func (x *Remedial) GetConstantValue() float64 {
+	if x != nil {
+		if x, ok := x.Stage.(*Remedial_ConstantValue); ok {
+			return x.ConstantValue
+		}
+	}
+	return 0
+}
+
 type isRemedial_Stage interface {
 	isRemedial_Stage()
 }
@@ -2212,9 +2466,23 @@ type Remedial_ConstantLabel struct {
 	ConstantLabel string `protobuf:"bytes,2,opt,name=constant_label,json=constantLabel,proto3,oneof"`
 }
 
+type Remedial_Rule struct {
+	// CEL over the row's inputs that answers one of the labels, or "" to abstain. Released as constant_label is.
+	Rule string `protobuf:"bytes,3,opt,name=rule,proto3,oneof"`
+}
+
+type Remedial_ConstantValue struct {
+	// A regression's constant.
+	ConstantValue float64 `protobuf:"fixed64,4,opt,name=constant_value,json=constantValue,proto3,oneof"`
+}
+
 func (*Remedial_Backend) isRemedial_Stage() {}
 
 func (*Remedial_ConstantLabel) isRemedial_Stage() {}
+
+func (*Remedial_Rule) isRemedial_Stage() {}
+
+func (*Remedial_ConstantValue) isRemedial_Stage() {}
 
 type Model struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2281,8 +2549,20 @@ type Policy struct {
 	Review   *ReviewPolicy   `protobuf:"bytes,6,opt,name=review,proto3" json:"review,omitempty"`
 	OnDefer  OnDefer         `protobuf:"varint,7,opt,name=on_defer,json=onDefer,proto3,enum=candor.v1.OnDefer" json:"on_defer,omitempty"`
 	// How every output tensor of the primary is filled when the answer is not the primary's.
-	Answers       []*AnswerSpec `protobuf:"bytes,8,rep,name=answers,proto3" json:"answers,omitempty"`
-	Actions       []*ActionSpec `protobuf:"bytes,9,rep,name=actions,proto3" json:"actions,omitempty"`
+	Answers []*AnswerSpec `protobuf:"bytes,8,rep,name=answers,proto3" json:"answers,omitempty"`
+	Actions []*ActionSpec `protobuf:"bytes,9,rep,name=actions,proto3" json:"actions,omitempty"`
+	// Each may make a row's route more cautious, never less.
+	Conditions []*Condition `protobuf:"bytes,10,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// Further tiers of the cascade after fallback, in order.
+	Then []*FallbackPolicy `protobuf:"bytes,11,rep,name=then,proto3" json:"then,omitempty"`
+	// Wanted with confidence meta.
+	Meta *MetaScore `protobuf:"bytes,12,opt,name=meta,proto3" json:"meta,omitempty"`
+	// Wanted with confidence energy: the energy that counts as half sure.
+	EnergyCenter *float64 `protobuf:"fixed64,13,opt,name=energy_center,json=energyCenter,proto3,oneof" json:"energy_center,omitempty"`
+	// Wanted with confidence distance: where the confidence has fallen to 1/e, in the score's metric.
+	DistanceScale *float64 `protobuf:"fixed64,14,opt,name=distance_scale,json=distanceScale,proto3,oneof" json:"distance_scale,omitempty"`
+	// What is watched and only warned of.
+	Monitors      *Monitors `protobuf:"bytes,15,opt,name=monitors,proto3" json:"monitors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2380,11 +2660,164 @@ func (x *Policy) GetActions() []*ActionSpec {
 	return nil
 }
 
+func (x *Policy) GetConditions() []*Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+func (x *Policy) GetThen() []*FallbackPolicy {
+	if x != nil {
+		return x.Then
+	}
+	return nil
+}
+
+func (x *Policy) GetMeta() *MetaScore {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
+func (x *Policy) GetEnergyCenter() float64 {
+	if x != nil && x.EnergyCenter != nil {
+		return *x.EnergyCenter
+	}
+	return 0
+}
+
+func (x *Policy) GetDistanceScale() float64 {
+	if x != nil && x.DistanceScale != nil {
+		return *x.DistanceScale
+	}
+	return 0
+}
+
+func (x *Policy) GetMonitors() *Monitors {
+	if x != nil {
+		return x.Monitors
+	}
+	return nil
+}
+
+// A rule in CEL that the typed policy can't express. It is compiled once and its cost is bounded; a row for which it can't be
+// computed counts as one for which it holds.
+type Condition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// CEL of type bool over evidence, card, params, consumer and model: docs/conditions.md.
+	When string `protobuf:"bytes,2,opt,name=when,proto3" json:"when,omitempty"`
+	// FALLBACK, DEFER or REJECT.
+	Route         Route `protobuf:"varint,3,opt,name=route,proto3,enum=candor.v1.Route" json:"route,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Condition) Reset() {
+	*x = Condition{}
+	mi := &file_candor_v1_config_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Condition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Condition) ProtoMessage() {}
+
+func (x *Condition) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Condition.ProtoReflect.Descriptor instead.
+func (*Condition) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Condition) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Condition) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
+func (x *Condition) GetRoute() Route {
+	if x != nil {
+		return x.Route
+	}
+	return Route_ROUTE_UNSPECIFIED
+}
+
+// Another model that says how likely an answer is right.
+type MetaScore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A backend that takes the same inputs, with a score of two labels: the probability of the second is the confidence.
+	Backend       string `protobuf:"bytes,1,opt,name=backend,proto3" json:"backend,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetaScore) Reset() {
+	*x = MetaScore{}
+	mi := &file_candor_v1_config_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetaScore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetaScore) ProtoMessage() {}
+
+func (x *MetaScore) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
+func (*MetaScore) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *MetaScore) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
 type Accept struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to License:
 	//
 	//	*Accept_Threshold
+	//	*Accept_Promise
 	License       isAccept_License `protobuf_oneof:"license"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2392,7 +2825,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2837,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2850,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -2436,6 +2869,15 @@ func (x *Accept) GetThreshold() *Threshold {
 	return nil
 }
 
+func (x *Accept) GetPromise() *Promise {
+	if x != nil {
+		if x, ok := x.License.(*Accept_Promise); ok {
+			return x.Promise
+		}
+	}
+	return nil
+}
+
 type isAccept_License interface {
 	isAccept_License()
 }
@@ -2445,7 +2887,459 @@ type Accept_Threshold struct {
 	Threshold *Threshold `protobuf:"bytes,1,opt,name=threshold,proto3,oneof"`
 }
 
+type Accept_Promise struct {
+	// A bound on the error rate of what is accepted: the threshold is learned from verdicts, and nothing is accepted before
+	// there is enough evidence. It covers the tiers after the primary that have no threshold of their own; each has its
+	// share of delta.
+	Promise *Promise `protobuf:"bytes,2,opt,name=promise,proto3,oneof"`
+}
+
 func (*Accept_Threshold) isAccept_License() {}
+
+func (*Accept_Promise) isAccept_License() {}
+
+// With probability at least 1 - delta, at no time is a row accepted under a threshold whose error rate among the rows at or
+// above it, as reviewers judge them, is above alpha; as long as rows resemble those that earned the certificate.
+type Promise struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Alpha float64                `protobuf:"fixed64,1,opt,name=alpha,proto3" json:"alpha,omitempty"`
+	Delta float64                `protobuf:"fixed64,2,opt,name=delta,proto3" json:"delta,omitempty"`
+	// The random share of rows that are judged whatever becomes of them.
+	Audit *AuditSampling `protobuf:"bytes,3,opt,name=audit,proto3" json:"audit,omitempty"`
+	// Most rows of a call; a call is one unit of evidence. Default 1; calls with more are refused.
+	MaxRows *uint32 `protobuf:"varint,4,opt,name=max_rows,json=maxRows,proto3,oneof" json:"max_rows,omitempty"`
+	// A request parameter: calls with the same value share a fate, and enter a certificate once.
+	ClusterKey string         `protobuf:"bytes,5,opt,name=cluster_key,json=clusterKey,proto3" json:"cluster_key,omitempty"`
+	Grid       *ThresholdGrid `protobuf:"bytes,6,opt,name=grid,proto3" json:"grid,omitempty"`
+	// Regression: an answer is wrong when it is further than this from the verdict, in the model's unit.
+	Tolerance *float64 `protobuf:"fixed64,7,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
+	// Default defer.
+	OnStale OnStale `protobuf:"varint,8,opt,name=on_stale,json=onStale,proto3,enum=candor.v1.OnStale" json:"on_stale,omitempty"`
+	// A certificate is stale when its oldest unjudged audit is older than this, or most of its audits ended without a verdict.
+	// Default: twice the review's deadline.
+	StaleAfter *durationpb.Duration `protobuf:"bytes,9,opt,name=stale_after,json=staleAfter,proto3" json:"stale_after,omitempty"`
+	// Default defer.
+	OnNewVersion OnNewVersion `protobuf:"varint,10,opt,name=on_new_version,json=onNewVersion,proto3,enum=candor.v1.OnNewVersion" json:"on_new_version,omitempty"`
+	// Audited accepts between false alarms, on average, at least. Default 1000.
+	AlarmRunLength *float64 `protobuf:"fixed64,11,opt,name=alarm_run_length,json=alarmRunLength,proto3,oneof" json:"alarm_run_length,omitempty"`
+	// A held-out file certified at the start, by `candor calibrate --certify`: name@version in the store. It takes half of delta.
+	HeldOut string `protobuf:"bytes,12,opt,name=held_out,json=heldOut,proto3" json:"held_out,omitempty"`
+	// Each has a certificate of its own and an equal share of delta; the first that matches is the row's. Rows of none are "rest".
+	Segments      []*Segment `protobuf:"bytes,13,rep,name=segments,proto3" json:"segments,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Promise) Reset() {
+	*x = Promise{}
+	mi := &file_candor_v1_config_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Promise) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Promise) ProtoMessage() {}
+
+func (x *Promise) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Promise.ProtoReflect.Descriptor instead.
+func (*Promise) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Promise) GetAlpha() float64 {
+	if x != nil {
+		return x.Alpha
+	}
+	return 0
+}
+
+func (x *Promise) GetDelta() float64 {
+	if x != nil {
+		return x.Delta
+	}
+	return 0
+}
+
+func (x *Promise) GetAudit() *AuditSampling {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
+}
+
+func (x *Promise) GetMaxRows() uint32 {
+	if x != nil && x.MaxRows != nil {
+		return *x.MaxRows
+	}
+	return 0
+}
+
+func (x *Promise) GetClusterKey() string {
+	if x != nil {
+		return x.ClusterKey
+	}
+	return ""
+}
+
+func (x *Promise) GetGrid() *ThresholdGrid {
+	if x != nil {
+		return x.Grid
+	}
+	return nil
+}
+
+func (x *Promise) GetTolerance() float64 {
+	if x != nil && x.Tolerance != nil {
+		return *x.Tolerance
+	}
+	return 0
+}
+
+func (x *Promise) GetOnStale() OnStale {
+	if x != nil {
+		return x.OnStale
+	}
+	return OnStale_ON_STALE_UNSPECIFIED
+}
+
+func (x *Promise) GetStaleAfter() *durationpb.Duration {
+	if x != nil {
+		return x.StaleAfter
+	}
+	return nil
+}
+
+func (x *Promise) GetOnNewVersion() OnNewVersion {
+	if x != nil {
+		return x.OnNewVersion
+	}
+	return OnNewVersion_ON_NEW_VERSION_UNSPECIFIED
+}
+
+func (x *Promise) GetAlarmRunLength() float64 {
+	if x != nil && x.AlarmRunLength != nil {
+		return *x.AlarmRunLength
+	}
+	return 0
+}
+
+func (x *Promise) GetHeldOut() string {
+	if x != nil {
+		return x.HeldOut
+	}
+	return ""
+}
+
+func (x *Promise) GetSegments() []*Segment {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+type AuditSampling struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Budget:
+	//
+	//	*AuditSampling_Rate
+	//	*AuditSampling_PerDay
+	Budget        isAuditSampling_Budget `protobuf_oneof:"budget"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditSampling) Reset() {
+	*x = AuditSampling{}
+	mi := &file_candor_v1_config_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditSampling) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditSampling) ProtoMessage() {}
+
+func (x *AuditSampling) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
+func (*AuditSampling) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+func (x *AuditSampling) GetRate() float64 {
+	if x != nil {
+		if x, ok := x.Budget.(*AuditSampling_Rate); ok {
+			return x.Rate
+		}
+	}
+	return 0
+}
+
+func (x *AuditSampling) GetPerDay() uint32 {
+	if x != nil {
+		if x, ok := x.Budget.(*AuditSampling_PerDay); ok {
+			return x.PerDay
+		}
+	}
+	return 0
+}
+
+type isAuditSampling_Budget interface {
+	isAuditSampling_Budget()
+}
+
+type AuditSampling_Rate struct {
+	Rate float64 `protobuf:"fixed64,1,opt,name=rate,proto3,oneof"`
+}
+
+type AuditSampling_PerDay struct {
+	// Judged rows a day; the rate follows from how many rows came in the days before.
+	PerDay uint32 `protobuf:"varint,2,opt,name=per_day,json=perDay,proto3,oneof"`
+}
+
+func (*AuditSampling_Rate) isAuditSampling_Budget() {}
+
+func (*AuditSampling_PerDay) isAuditSampling_Budget() {}
+
+// The thresholds that are tried, from the strictest down.
+type ThresholdGrid struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// On the confidence scale, descending. Absent: quantiles of the first burn_in confidences, without labels.
+	Levels []float64 `protobuf:"fixed64,1,rep,packed,name=levels,proto3" json:"levels,omitempty"`
+	// Default 200.
+	BurnIn *uint32 `protobuf:"varint,2,opt,name=burn_in,json=burnIn,proto3,oneof" json:"burn_in,omitempty"`
+	// Default 12.
+	Steps *uint32 `protobuf:"varint,3,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Share of rows that the strictest threshold keeps. Default 0.4.
+	StartCoverage *float64 `protobuf:"fixed64,4,opt,name=start_coverage,json=startCoverage,proto3,oneof" json:"start_coverage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThresholdGrid) Reset() {
+	*x = ThresholdGrid{}
+	mi := &file_candor_v1_config_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThresholdGrid) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThresholdGrid) ProtoMessage() {}
+
+func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
+func (*ThresholdGrid) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ThresholdGrid) GetLevels() []float64 {
+	if x != nil {
+		return x.Levels
+	}
+	return nil
+}
+
+func (x *ThresholdGrid) GetBurnIn() uint32 {
+	if x != nil && x.BurnIn != nil {
+		return *x.BurnIn
+	}
+	return 0
+}
+
+func (x *ThresholdGrid) GetSteps() uint32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *ThresholdGrid) GetStartCoverage() float64 {
+	if x != nil && x.StartCoverage != nil {
+		return *x.StartCoverage
+	}
+	return 0
+}
+
+type Segment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// CEL of type bool over card, params, consumer and model: nothing that the answer decides.
+	When          string `protobuf:"bytes,2,opt,name=when,proto3" json:"when,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Segment) Reset() {
+	*x = Segment{}
+	mi := &file_candor_v1_config_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Segment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Segment) ProtoMessage() {}
+
+func (x *Segment) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Segment.ProtoReflect.Descriptor instead.
+func (*Segment) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Segment) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Segment) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
+// What only warns. Absent: the defaults, where there is a score.
+type Monitors struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows of the reference and of each window. Below it, INSUFFICIENT_DATA. Default 500.
+	MinRows *uint32 `protobuf:"varint,1,opt,name=min_rows,json=minRows,proto3,oneof" json:"min_rows,omitempty"`
+	// Population stability index that warns. Default 0.2.
+	Psi *float64 `protobuf:"fixed64,2,opt,name=psi,proto3,oneof" json:"psi,omitempty"`
+	// Expected share of false alerts among alerts, over all models and segments (Benjamini & Hochberg). Default 0.05.
+	FalseAlerts *float64 `protobuf:"fixed64,3,opt,name=false_alerts,json=falseAlerts,proto3,oneof" json:"false_alerts,omitempty"`
+	// Share of answers that may come from another stage than the primary, in a window of min_rows. Default 0.5.
+	MaxFallbackShare *float64 `protobuf:"fixed64,4,opt,name=max_fallback_share,json=maxFallbackShare,proto3,oneof" json:"max_fallback_share,omitempty"`
+	Off              bool     `protobuf:"varint,5,opt,name=off,proto3" json:"off,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Monitors) Reset() {
+	*x = Monitors{}
+	mi := &file_candor_v1_config_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Monitors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Monitors) ProtoMessage() {}
+
+func (x *Monitors) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
+func (*Monitors) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Monitors) GetMinRows() uint32 {
+	if x != nil && x.MinRows != nil {
+		return *x.MinRows
+	}
+	return 0
+}
+
+func (x *Monitors) GetPsi() float64 {
+	if x != nil && x.Psi != nil {
+		return *x.Psi
+	}
+	return 0
+}
+
+func (x *Monitors) GetFalseAlerts() float64 {
+	if x != nil && x.FalseAlerts != nil {
+		return *x.FalseAlerts
+	}
+	return 0
+}
+
+func (x *Monitors) GetMaxFallbackShare() float64 {
+	if x != nil && x.MaxFallbackShare != nil {
+		return *x.MaxFallbackShare
+	}
+	return 0
+}
+
+func (x *Monitors) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
 
 // A number with its kind.
 type Threshold struct {
@@ -2457,6 +3351,12 @@ type Threshold struct {
 	//	*Threshold_Margin
 	//	*Threshold_NormalizedEntropy
 	//	*Threshold_IntervalWidth
+	//	*Threshold_Energy
+	//	*Threshold_Distance
+	//	*Threshold_VoteShare
+	//	*Threshold_Disagreement
+	//	*Threshold_Spread
+	//	*Threshold_Boundary
 	At            isThreshold_At `protobuf_oneof:"at"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2464,7 +3364,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +3376,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +3389,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -2544,6 +3444,60 @@ func (x *Threshold) GetIntervalWidth() float64 {
 	return 0
 }
 
+func (x *Threshold) GetEnergy() float64 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_Energy); ok {
+			return x.Energy
+		}
+	}
+	return 0
+}
+
+func (x *Threshold) GetDistance() float64 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_Distance); ok {
+			return x.Distance
+		}
+	}
+	return 0
+}
+
+func (x *Threshold) GetVoteShare() float64 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_VoteShare); ok {
+			return x.VoteShare
+		}
+	}
+	return 0
+}
+
+func (x *Threshold) GetDisagreement() float64 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_Disagreement); ok {
+			return x.Disagreement
+		}
+	}
+	return 0
+}
+
+func (x *Threshold) GetSpread() float64 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_Spread); ok {
+			return x.Spread
+		}
+	}
+	return 0
+}
+
+func (x *Threshold) GetBoundary() float64 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_Boundary); ok {
+			return x.Boundary
+		}
+	}
+	return 0
+}
+
 type isThreshold_At interface {
 	isThreshold_At()
 }
@@ -2573,6 +3527,36 @@ type Threshold_IntervalWidth struct {
 	IntervalWidth float64 `protobuf:"fixed64,5,opt,name=interval_width,json=intervalWidth,proto3,oneof"`
 }
 
+type Threshold_Energy struct {
+	// confidence energy: the least ln Σ exp(z).
+	Energy float64 `protobuf:"fixed64,6,opt,name=energy,proto3,oneof"`
+}
+
+type Threshold_Distance struct {
+	// confidence distance: the largest distance, in the score's metric.
+	Distance float64 `protobuf:"fixed64,7,opt,name=distance,proto3,oneof"`
+}
+
+type Threshold_VoteShare struct {
+	// confidence vote_share: the least share of votes.
+	VoteShare float64 `protobuf:"fixed64,8,opt,name=vote_share,json=voteShare,proto3,oneof"`
+}
+
+type Threshold_Disagreement struct {
+	// confidence disagreement: the most nats.
+	Disagreement float64 `protobuf:"fixed64,9,opt,name=disagreement,proto3,oneof"`
+}
+
+type Threshold_Spread struct {
+	// confidence spread: the most, in the model's unit.
+	Spread float64 `protobuf:"fixed64,10,opt,name=spread,proto3,oneof"`
+}
+
+type Threshold_Boundary struct {
+	// confidence boundary: the least |margin|.
+	Boundary float64 `protobuf:"fixed64,11,opt,name=boundary,proto3,oneof"`
+}
+
 func (*Threshold_Probability) isThreshold_At() {}
 
 func (*Threshold_LogOdds) isThreshold_At() {}
@@ -2582,6 +3566,18 @@ func (*Threshold_Margin) isThreshold_At() {}
 func (*Threshold_NormalizedEntropy) isThreshold_At() {}
 
 func (*Threshold_IntervalWidth) isThreshold_At() {}
+
+func (*Threshold_Energy) isThreshold_At() {}
+
+func (*Threshold_Distance) isThreshold_At() {}
+
+func (*Threshold_VoteShare) isThreshold_At() {}
+
+func (*Threshold_Disagreement) isThreshold_At() {}
+
+func (*Threshold_Spread) isThreshold_At() {}
+
+func (*Threshold_Boundary) isThreshold_At() {}
 
 type FallbackPolicy struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2594,7 +3590,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2606,7 +3602,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2619,7 +3615,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -2653,7 +3649,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +3661,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +3674,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -2731,7 +3727,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +3739,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +3752,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -2798,7 +3794,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2810,7 +3806,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2823,7 +3819,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -2855,7 +3851,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3863,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3876,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -2926,7 +3922,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3934,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3947,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Queue) GetDescription() string {
@@ -3004,7 +4000,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3016,7 +4012,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3029,7 +4025,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -3104,7 +4100,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3116,7 +4112,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3129,7 +4125,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -3170,7 +4166,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +4178,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +4191,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -3219,7 +4215,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3231,7 +4227,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3244,7 +4240,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -3348,7 +4344,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\bcontents\x18\x05 \x01(\x0e2\x13.candor.v1.ContentsB\b\xbaH\x05\x82\x01\x02\x10\x01R\bcontents\"\x7f\n" +
 	"\bOperator\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12:\n" +
-	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xfe\x04\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\x89\x06\n" +
 	"\aBackend\x12!\n" +
 	"\aaddress\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aaddress\x12\x1d\n" +
 	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12#\n" +
@@ -3361,10 +4357,15 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"minTimeout\x122\n" +
 	"\abreaker\x18\t \x01(\v2\x18.candor.v1.BreakerConfigR\abreaker\x120\n" +
 	"\rmax_in_flight\x18\n" +
-	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\vmaxInFlight\x88\x01\x01\x120\n" +
-	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x01R\vconnections\x88\x01\x01\x12;\n" +
+	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\vmaxInFlight\x88\x01\x01\x12U\n" +
+	"\n" +
+	"calibrator\x18\x0e \x01(\tB5\xbaH2\xd8\x01\x01r-2+^[a-z0-9][a-z0-9._-]{0,62}@[1-9][0-9]{0,8}$R\n" +
+	"calibrator\x12)\n" +
+	"\x04cost\x18\x0f \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04cost\x88\x01\x01\x120\n" +
+	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x02R\vconnections\x88\x01\x01\x12;\n" +
 	"\x05allow\x18\v \x03(\x0e2\x12.candor.v1.ControlB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05allowB\x10\n" +
-	"\x0e_max_in_flightB\x0e\n" +
+	"\x0e_max_in_flightB\a\n" +
+	"\x05_costB\x0e\n" +
 	"\f_connections\"}\n" +
 	"\tClientTLS\x12\x17\n" +
 	"\aca_file\x18\x01 \x01(\tR\x06caFile\x12\x1b\n" +
@@ -3381,7 +4382,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x0e_failure_ratioB\f\n" +
 	"\n" +
 	"_min_callsB\t\n" +
-	"\a_probes\"\xe7\x02\n" +
+	"\a_probes\"\xd1\x03\n" +
 	"\tModelCard\x12A\n" +
 	"\n" +
 	"created_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tcreatedAt\x12\x1d\n" +
@@ -3391,7 +4392,9 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04rows\x126\n" +
 	"\x06inputs\x18\x05 \x03(\v2\x14.candor.v1.InputSpecB\b\xbaH\x05\x92\x01\x02\b\x01R\x06inputs\x129\n" +
 	"\aoutputs\x18\x06 \x03(\v2\x15.candor.v1.OutputSpecB\b\xbaH\x05\x92\x01\x02\b\x01R\aoutputs\x122\n" +
-	"\x06scores\x18\a \x03(\v2\x10.candor.v1.ScoreB\b\xbaH\x05\x92\x01\x02\x10\x01R\x06scores\"\xd2\x02\n" +
+	"\x06scores\x18\a \x03(\v2\x10.candor.v1.ScoreB\b\xbaH\x05\x92\x01\x02\x10\x01R\x06scores\x12%\n" +
+	"\x0eabstain_output\x18\b \x01(\tR\rabstainOutput\x12A\n" +
+	"\x0ftraining_sha256\x18\t \x01(\tB\x18\xbaH\x15\xd8\x01\x01r\x102\x0e^[0-9a-f]{64}$R\x0etrainingSha256\"\xd2\x02\n" +
 	"\tInputSpec\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12#\n" +
 	"\bdatatype\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bdatatype\x12+\n" +
@@ -3407,7 +4410,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"OutputSpec\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12#\n" +
 	"\bdatatype\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bdatatype\x12+\n" +
-	"\x05shape\x18\x03 \x03(\x03B\x15\xbaH\x12\x92\x01\x0f\"\r\"\v(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\x05shape\"\x95\x02\n" +
+	"\x05shape\x18\x03 \x03(\x03B\x15\xbaH\x12\x92\x01\x0f\"\r\"\v(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\x05shape\"\xad\x02\n" +
 	"\x05Score\x12\x1f\n" +
 	"\x06output\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06output\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.candor.v1.ScoreKindB\n" +
@@ -3416,35 +4419,45 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\rsum_tolerance\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xe0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\fsumTolerance\x88\x01\x01\x12:\n" +
 	"\n" +
 	"regression\x18\x05 \x01(\v2\x1a.candor.v1.RegressionScoreR\n" +
-	"regressionB\x10\n" +
-	"\x0e_sum_tolerance\"\xf9\x01\n" +
+	"regression\x12\x16\n" +
+	"\x06metric\x18\x06 \x01(\tR\x06metricB\x10\n" +
+	"\x0e_sum_tolerance\"\xa2\x02\n" +
 	"\x0fRegressionScore\x12\x1b\n" +
 	"\x04unit\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04unit\x12!\n" +
 	"\flower_output\x18\x02 \x01(\tR\vlowerOutput\x12!\n" +
 	"\fupper_output\x18\x03 \x01(\tR\vupperOutput\x128\n" +
 	"\bcoverage\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bcoverage\x88\x01\x01\x12\x15\n" +
 	"\x03min\x18\x05 \x01(\x01H\x01R\x03min\x88\x01\x01\x12\x15\n" +
-	"\x03max\x18\x06 \x01(\x01H\x02R\x03max\x88\x01\x01B\v\n" +
+	"\x03max\x18\x06 \x01(\x01H\x02R\x03max\x88\x01\x01\x12'\n" +
+	"\x0fvariance_output\x18\a \x01(\tR\x0evarianceOutputB\v\n" +
 	"\t_coverageB\x06\n" +
 	"\x04_minB\x06\n" +
-	"\x04_max\"\xf5\x01\n" +
+	"\x04_max\"\x9b\x03\n" +
 	"\bEnsemble\x12#\n" +
 	"\aversion\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\aversion\x125\n" +
 	"\amembers\x18\x02 \x03(\v2\x11.candor.v1.MemberB\b\xbaH\x05\x92\x01\x02\b\x01R\amembers\x12\x1f\n" +
 	"\x06quorum\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01R\x06quorum\x12;\n" +
 	"\bcombiner\x18\x04 \x01(\x0e2\x13.candor.v1.CombinerB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\bcombiner\x12/\n" +
-	"\bremedial\x18\x05 \x01(\v2\x13.candor.v1.RemedialR\bremedial\"j\n" +
+	"\bremedial\x18\x05 \x01(\v2\x13.candor.v1.RemedialR\bremedial\x12'\n" +
+	"\x04then\x18\x06 \x03(\v2\x13.candor.v1.RemedialR\x04then\x12M\n" +
+	"\x06fitted\x18\a \x01(\tB5\xbaH2\xd8\x01\x01r-2+^[a-z0-9][a-z0-9._-]{0,62}@[1-9][0-9]{0,8}$R\x06fitted\x12\"\n" +
+	"\x05agree\x18\b \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x05agree\x88\x01\x01B\b\n" +
+	"\x06_agree\"\xa4\x01\n" +
 	"\x06Member\x12!\n" +
 	"\abackend\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\abackend\x12=\n" +
-	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\atimeout\"_\n" +
+	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\atimeout\x12-\n" +
+	"\x06weight\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x06weight\x88\x01\x01B\t\n" +
+	"\a_weight\"\xa7\x01\n" +
 	"\bRemedial\x12\x1a\n" +
 	"\abackend\x18\x01 \x01(\tH\x00R\abackend\x12'\n" +
-	"\x0econstant_label\x18\x02 \x01(\tH\x00R\rconstantLabelB\x0e\n" +
+	"\x0econstant_label\x18\x02 \x01(\tH\x00R\rconstantLabel\x12\x14\n" +
+	"\x04rule\x18\x03 \x01(\tH\x00R\x04rule\x120\n" +
+	"\x0econstant_value\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\rconstantValueB\x0e\n" +
 	"\x05stage\x12\x05\xbaH\x02\b\x01\"]\n" +
 	"\x05Model\x12!\n" +
 	"\aprimary\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aprimary\x121\n" +
-	"\x06policy\x18\x02 \x01(\v2\x11.candor.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\"\xff\x03\n" +
+	"\x06policy\x18\x02 \x01(\v2\x11.candor.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\"\xe9\x06\n" +
 	"\x06Policy\x12/\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x0f.candor.v1.ModeB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04mode\x12E\n" +
@@ -3457,17 +4470,93 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x06review\x18\x06 \x01(\v2\x17.candor.v1.ReviewPolicyR\x06review\x127\n" +
 	"\bon_defer\x18\a \x01(\x0e2\x12.candor.v1.OnDeferB\b\xbaH\x05\x82\x01\x02\x10\x01R\aonDefer\x12/\n" +
 	"\aanswers\x18\b \x03(\v2\x15.candor.v1.AnswerSpecR\aanswers\x12/\n" +
-	"\aactions\x18\t \x03(\v2\x15.candor.v1.ActionSpecR\aactionsB\x11\n" +
-	"\x0f_interval_scale\"P\n" +
+	"\aactions\x18\t \x03(\v2\x15.candor.v1.ActionSpecR\aactions\x12>\n" +
+	"\n" +
+	"conditions\x18\n" +
+	" \x03(\v2\x14.candor.v1.ConditionB\b\xbaH\x05\x92\x01\x02\x10@R\n" +
+	"conditions\x127\n" +
+	"\x04then\x18\v \x03(\v2\x19.candor.v1.FallbackPolicyB\b\xbaH\x05\x92\x01\x02\x10\x06R\x04then\x12(\n" +
+	"\x04meta\x18\f \x01(\v2\x14.candor.v1.MetaScoreR\x04meta\x121\n" +
+	"\renergy_center\x18\r \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\fenergyCenter\x88\x01\x01\x12<\n" +
+	"\x0edistance_scale\x18\x0e \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\rdistanceScale\x88\x01\x01\x12/\n" +
+	"\bmonitors\x18\x0f \x01(\v2\x13.candor.v1.MonitorsR\bmonitorsB\x11\n" +
+	"\x0f_interval_scaleB\x10\n" +
+	"\x0e_energy_centerB\x11\n" +
+	"\x0f_distance_scale\"\x99\x01\n" +
+	"\tCondition\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\x04name\x12\x1e\n" +
+	"\x04when\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x04when\x124\n" +
+	"\x05route\x18\x03 \x01(\x0e2\x10.candor.v1.RouteB\f\xbaH\t\x82\x01\x06\x10\x01 \x00 \x01R\x05route\".\n" +
+	"\tMetaScore\x12!\n" +
+	"\abackend\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\abackend\"\x80\x01\n" +
 	"\x06Accept\x124\n" +
-	"\tthreshold\x18\x01 \x01(\v2\x14.candor.v1.ThresholdH\x00R\tthresholdB\x10\n" +
-	"\alicense\x12\x05\xbaH\x02\b\x01\"\xbc\x02\n" +
+	"\tthreshold\x18\x01 \x01(\v2\x14.candor.v1.ThresholdH\x00R\tthreshold\x12.\n" +
+	"\apromise\x18\x02 \x01(\v2\x12.candor.v1.PromiseH\x00R\apromiseB\x10\n" +
+	"\alicense\x12\x05\xbaH\x02\b\x01\"\x9b\x06\n" +
+	"\aPromise\x12-\n" +
+	"\x05alpha\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\x05alpha\x12-\n" +
+	"\x05delta\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\x05delta\x126\n" +
+	"\x05audit\x18\x03 \x01(\v2\x18.candor.v1.AuditSamplingB\x06\xbaH\x03\xc8\x01\x01R\x05audit\x12*\n" +
+	"\bmax_rows\x18\x04 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\x80 (\x01H\x00R\amaxRows\x88\x01\x01\x12\x1f\n" +
+	"\vcluster_key\x18\x05 \x01(\tR\n" +
+	"clusterKey\x12,\n" +
+	"\x04grid\x18\x06 \x01(\v2\x18.candor.v1.ThresholdGridR\x04grid\x123\n" +
+	"\ttolerance\x18\a \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\ttolerance\x88\x01\x01\x127\n" +
+	"\bon_stale\x18\b \x01(\x0e2\x12.candor.v1.OnStaleB\b\xbaH\x05\x82\x01\x02\x10\x01R\aonStale\x12D\n" +
+	"\vstale_after\x18\t \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\n" +
+	"staleAfter\x12G\n" +
+	"\x0eon_new_version\x18\n" +
+	" \x01(\x0e2\x17.candor.v1.OnNewVersionB\b\xbaH\x05\x82\x01\x02\x10\x01R\fonNewVersion\x12F\n" +
+	"\x10alarm_run_length\x18\v \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00e\xcd\xcdA)\x00\x00\x00\x00\x00\x004@H\x02R\x0ealarmRunLength\x88\x01\x01\x12P\n" +
+	"\bheld_out\x18\f \x01(\tB5\xbaH2\xd8\x01\x01r-2+^[a-z0-9][a-z0-9._-]{0,62}@[1-9][0-9]{0,8}$R\aheldOut\x128\n" +
+	"\bsegments\x18\r \x03(\v2\x12.candor.v1.SegmentB\b\xbaH\x05\x92\x01\x02\x10 R\bsegmentsB\v\n" +
+	"\t_max_rowsB\f\n" +
+	"\n" +
+	"_toleranceB\x13\n" +
+	"\x11_alarm_run_length\"s\n" +
+	"\rAuditSampling\x12-\n" +
+	"\x04rate\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\xfc\xa9\xf1\xd2MbP?H\x00R\x04rate\x12\"\n" +
+	"\aper_day\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x06perDayB\x0f\n" +
+	"\x06budget\x12\x05\xbaH\x02\b\x01\"\x86\x02\n" +
+	"\rThresholdGrid\x126\n" +
+	"\x06levels\x18\x01 \x03(\x01B\x1e\xbaH\x1b\x92\x01\x18\x10@\"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x06levels\x12)\n" +
+	"\aburn_in\x18\x02 \x01(\rB\v\xbaH\b*\x06\x18\xa0\x8d\x06(2H\x00R\x06burnIn\x88\x01\x01\x12$\n" +
+	"\x05steps\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x01R\x05steps\x88\x01\x01\x12C\n" +
+	"\x0estart_coverage\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\rstartCoverage\x88\x01\x01B\n" +
+	"\n" +
+	"\b_burn_inB\b\n" +
+	"\x06_stepsB\x11\n" +
+	"\x0f_start_coverage\"a\n" +
+	"\aSegment\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\x04name\x12\x1e\n" +
+	"\x04when\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x04when\"\xba\x02\n" +
+	"\bMonitors\x12+\n" +
+	"\bmin_rows\x18\x01 \x01(\rB\v\xbaH\b*\x06\x18\xc0\x84=(2H\x00R\aminRows\x88\x01\x01\x12%\n" +
+	"\x03psi\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x03psi\x88\x01\x01\x12?\n" +
+	"\ffalse_alerts\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\vfalseAlerts\x88\x01\x01\x12J\n" +
+	"\x12max_fallback_share\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\x10maxFallbackShare\x88\x01\x01\x12\x10\n" +
+	"\x03off\x18\x05 \x01(\bR\x03offB\v\n" +
+	"\t_min_rowsB\x06\n" +
+	"\x04_psiB\x0f\n" +
+	"\r_false_alertsB\x15\n" +
+	"\x13_max_fallback_share\"\xdd\x04\n" +
 	"\tThreshold\x12;\n" +
 	"\vprobability\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vprobability\x12-\n" +
 	"\blog_odds\x18\x02 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\alogOdds\x121\n" +
 	"\x06margin\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x06margin\x12H\n" +
 	"\x12normalized_entropy\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x11normalizedEntropy\x129\n" +
-	"\x0einterval_width\x18\x05 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\rintervalWidthB\v\n" +
+	"\x0einterval_width\x18\x05 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\rintervalWidth\x12!\n" +
+	"\x06energy\x18\x06 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x06energy\x12.\n" +
+	"\bdistance\x18\a \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bdistance\x128\n" +
+	"\n" +
+	"vote_share\x18\b \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\tvoteShare\x126\n" +
+	"\fdisagreement\x18\t \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\fdisagreement\x12*\n" +
+	"\x06spread\x18\n" +
+	" \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x06spread\x12.\n" +
+	"\bboundary\x18\v \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bboundaryB\v\n" +
 	"\x02at\x12\x05\xbaH\x02\b\x01\"i\n" +
 	"\x0eFallbackPolicy\x12#\n" +
 	"\bensemble\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bensemble\x122\n" +
@@ -3557,10 +4646,28 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x04Rows\x12\x14\n" +
 	"\x10ROWS_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eROWS_FIRST_DIM\x10\x01\x12\r\n" +
-	"\tROWS_NONE\x10\x02*7\n" +
+	"\tROWS_NONE\x10\x02*\xe6\x01\n" +
 	"\bCombiner\x12\x18\n" +
 	"\x14COMBINER_UNSPECIFIED\x10\x00\x12\x11\n" +
-	"\rCOMBINER_MEAN\x10\x01*j\n" +
+	"\rCOMBINER_MEAN\x10\x01\x12\x1a\n" +
+	"\x16COMBINER_WEIGHTED_MEAN\x10\x02\x12\x15\n" +
+	"\x11COMBINER_LOG_POOL\x10\x03\x12\x1a\n" +
+	"\x16COMBINER_MAJORITY_VOTE\x10\x04\x12\x1a\n" +
+	"\x16COMBINER_WEIGHTED_VOTE\x10\x05\x12\x15\n" +
+	"\x11COMBINER_STACKING\x10\x06\x12\x13\n" +
+	"\x0fCOMBINER_MEDIAN\x10\a\x12\x16\n" +
+	"\x12COMBINER_AGREEMENT\x10\b*a\n" +
+	"\aOnStale\x12\x18\n" +
+	"\x14ON_STALE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rON_STALE_KEEP\x10\x01\x12\x15\n" +
+	"\x11ON_STALE_FALLBACK\x10\x02\x12\x12\n" +
+	"\x0eON_STALE_DEFER\x10\x03*\xa3\x01\n" +
+	"\fOnNewVersion\x12\x1e\n" +
+	"\x1aON_NEW_VERSION_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cON_NEW_VERSION_KEEP_PREVIOUS\x10\x01\x12\x1b\n" +
+	"\x17ON_NEW_VERSION_HELD_OUT\x10\x02\x12\x1a\n" +
+	"\x16ON_NEW_VERSION_OBSERVE\x10\x03\x12\x18\n" +
+	"\x14ON_NEW_VERSION_DEFER\x10\x04*j\n" +
 	"\aOnDefer\x12\x18\n" +
 	"\x14ON_DEFER_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ON_DEFER_WITHHOLD\x10\x01\x12\x18\n" +
@@ -3596,8 +4703,8 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 	return file_candor_v1_config_proto_rawDescData
 }
 
-var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Contents)(0),                 // 0: candor.v1.Contents
 	(Role)(0),                     // 1: candor.v1.Role
@@ -3605,138 +4712,161 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(Control)(0),                  // 3: candor.v1.Control
 	(Rows)(0),                     // 4: candor.v1.Rows
 	(Combiner)(0),                 // 5: candor.v1.Combiner
-	(OnDefer)(0),                  // 6: candor.v1.OnDefer
-	(AnswerFill)(0),               // 7: candor.v1.AnswerFill
-	(OnTrip)(0),                   // 8: candor.v1.OnTrip
-	(OnFull)(0),                   // 9: candor.v1.OnFull
-	(*Config)(nil),                // 10: candor.v1.Config
-	(*Listen)(nil),                // 11: candor.v1.Listen
-	(*ServerTLS)(nil),             // 12: candor.v1.ServerTLS
-	(*Store)(nil),                 // 13: candor.v1.Store
-	(*SQLiteStore)(nil),           // 14: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 15: candor.v1.Identity
-	(*Consumer)(nil),              // 16: candor.v1.Consumer
-	(*Operator)(nil),              // 17: candor.v1.Operator
-	(*Backend)(nil),               // 18: candor.v1.Backend
-	(*ClientTLS)(nil),             // 19: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 20: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 21: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 22: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 23: candor.v1.OutputSpec
-	(*Score)(nil),                 // 24: candor.v1.Score
-	(*RegressionScore)(nil),       // 25: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 26: candor.v1.Ensemble
-	(*Member)(nil),                // 27: candor.v1.Member
-	(*Remedial)(nil),              // 28: candor.v1.Remedial
-	(*Model)(nil),                 // 29: candor.v1.Model
-	(*Policy)(nil),                // 30: candor.v1.Policy
-	(*Accept)(nil),                // 31: candor.v1.Accept
-	(*Threshold)(nil),             // 32: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 33: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 34: candor.v1.ReviewPolicy
-	(*AnswerSpec)(nil),            // 35: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 36: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 37: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 38: candor.v1.Queue
-	(*LimitConfig)(nil),           // 39: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 40: candor.v1.Audit
-	(*Retention)(nil),             // 41: candor.v1.Retention
-	(*Telemetry)(nil),             // 42: candor.v1.Telemetry
-	nil,                           // 43: candor.v1.Config.ConsumersEntry
-	nil,                           // 44: candor.v1.Config.OperatorsEntry
-	nil,                           // 45: candor.v1.Config.BackendsEntry
-	nil,                           // 46: candor.v1.Config.EnsemblesEntry
-	nil,                           // 47: candor.v1.Config.ModelsEntry
-	nil,                           // 48: candor.v1.Config.QueuesEntry
-	nil,                           // 49: candor.v1.Config.LimitsEntry
-	(*durationpb.Duration)(nil),   // 50: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 51: google.protobuf.Timestamp
-	(PayloadView)(0),              // 52: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 53: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 54: candor.v1.ScoreKind
-	(Mode)(0),                     // 55: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 56: candor.v1.ConfidenceMethod
-	(ExpireAction)(0),             // 57: candor.v1.ExpireAction
+	(OnStale)(0),                  // 6: candor.v1.OnStale
+	(OnNewVersion)(0),             // 7: candor.v1.OnNewVersion
+	(OnDefer)(0),                  // 8: candor.v1.OnDefer
+	(AnswerFill)(0),               // 9: candor.v1.AnswerFill
+	(OnTrip)(0),                   // 10: candor.v1.OnTrip
+	(OnFull)(0),                   // 11: candor.v1.OnFull
+	(*Config)(nil),                // 12: candor.v1.Config
+	(*Listen)(nil),                // 13: candor.v1.Listen
+	(*ServerTLS)(nil),             // 14: candor.v1.ServerTLS
+	(*Store)(nil),                 // 15: candor.v1.Store
+	(*SQLiteStore)(nil),           // 16: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 17: candor.v1.Identity
+	(*Consumer)(nil),              // 18: candor.v1.Consumer
+	(*Operator)(nil),              // 19: candor.v1.Operator
+	(*Backend)(nil),               // 20: candor.v1.Backend
+	(*ClientTLS)(nil),             // 21: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 22: candor.v1.BreakerConfig
+	(*ModelCard)(nil),             // 23: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 24: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 25: candor.v1.OutputSpec
+	(*Score)(nil),                 // 26: candor.v1.Score
+	(*RegressionScore)(nil),       // 27: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 28: candor.v1.Ensemble
+	(*Member)(nil),                // 29: candor.v1.Member
+	(*Remedial)(nil),              // 30: candor.v1.Remedial
+	(*Model)(nil),                 // 31: candor.v1.Model
+	(*Policy)(nil),                // 32: candor.v1.Policy
+	(*Condition)(nil),             // 33: candor.v1.Condition
+	(*MetaScore)(nil),             // 34: candor.v1.MetaScore
+	(*Accept)(nil),                // 35: candor.v1.Accept
+	(*Promise)(nil),               // 36: candor.v1.Promise
+	(*AuditSampling)(nil),         // 37: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 38: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 39: candor.v1.Segment
+	(*Monitors)(nil),              // 40: candor.v1.Monitors
+	(*Threshold)(nil),             // 41: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 42: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 43: candor.v1.ReviewPolicy
+	(*AnswerSpec)(nil),            // 44: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 45: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 46: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 47: candor.v1.Queue
+	(*LimitConfig)(nil),           // 48: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 49: candor.v1.Audit
+	(*Retention)(nil),             // 50: candor.v1.Retention
+	(*Telemetry)(nil),             // 51: candor.v1.Telemetry
+	nil,                           // 52: candor.v1.Config.ConsumersEntry
+	nil,                           // 53: candor.v1.Config.OperatorsEntry
+	nil,                           // 54: candor.v1.Config.BackendsEntry
+	nil,                           // 55: candor.v1.Config.EnsemblesEntry
+	nil,                           // 56: candor.v1.Config.ModelsEntry
+	nil,                           // 57: candor.v1.Config.QueuesEntry
+	nil,                           // 58: candor.v1.Config.LimitsEntry
+	(*durationpb.Duration)(nil),   // 59: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 60: google.protobuf.Timestamp
+	(PayloadView)(0),              // 61: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 62: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 63: candor.v1.ScoreKind
+	(Mode)(0),                     // 64: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 65: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 66: candor.v1.Route
+	(ExpireAction)(0),             // 67: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
-	11, // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
-	13, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	43, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	44, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	45, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	46, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	47, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	48, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	49, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	40, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	41, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	42, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	12, // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	50, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	50, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	50, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	14, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	15, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	13, // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
+	15, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
+	52, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	53, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	54, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	55, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	56, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	57, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	58, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	49, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	50, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	51, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	14, // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
+	59, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	59, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	59, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	16, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	17, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
 	2,  // 18: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
 	0,  // 19: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	15, // 20: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	17, // 20: candor.v1.Operator.identity:type_name -> candor.v1.Identity
 	1,  // 21: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	21, // 22: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	19, // 23: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	23, // 22: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	21, // 23: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	2,  // 24: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	50, // 25: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	50, // 26: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	20, // 27: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	59, // 25: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	59, // 26: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	22, // 27: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	3,  // 28: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	50, // 29: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	50, // 30: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	51, // 31: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	59, // 29: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	59, // 30: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	60, // 31: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
 	4,  // 32: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	22, // 33: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	23, // 34: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	24, // 35: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	52, // 36: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	53, // 37: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	54, // 38: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	25, // 39: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	27, // 40: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	24, // 33: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	25, // 34: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	26, // 35: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	61, // 36: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	62, // 37: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	63, // 38: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	27, // 39: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	29, // 40: candor.v1.Ensemble.members:type_name -> candor.v1.Member
 	5,  // 41: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	28, // 42: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	50, // 43: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	30, // 44: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	55, // 45: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	56, // 46: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	31, // 47: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	33, // 48: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	34, // 49: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	6,  // 50: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	35, // 51: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	36, // 52: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	32, // 53: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	32, // 54: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	50, // 55: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	57, // 56: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	7,  // 57: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	37, // 58: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	50, // 59: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	50, // 60: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	50, // 61: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	8,  // 62: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	50, // 63: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	9,  // 64: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	50, // 65: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	16, // 66: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	17, // 67: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	18, // 68: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	26, // 69: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	29, // 70: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	38, // 71: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	39, // 72: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	73, // [73:73] is the sub-list for method output_type
-	73, // [73:73] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	30, // 42: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	30, // 43: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	59, // 44: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	32, // 45: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	64, // 46: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	65, // 47: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	35, // 48: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	42, // 49: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	43, // 50: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	8,  // 51: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	44, // 52: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	45, // 53: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	33, // 54: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	42, // 55: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	34, // 56: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	40, // 57: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	66, // 58: candor.v1.Condition.route:type_name -> candor.v1.Route
+	41, // 59: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	36, // 60: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	37, // 61: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	38, // 62: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	6,  // 63: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	59, // 64: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	7,  // 65: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	39, // 66: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	41, // 67: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	59, // 68: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	67, // 69: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	9,  // 70: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	46, // 71: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	59, // 72: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	59, // 73: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	59, // 74: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	10, // 75: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	59, // 76: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	11, // 77: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	59, // 78: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	18, // 79: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	19, // 80: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	20, // 81: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	28, // 82: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	31, // 83: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	47, // 84: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	48, // 85: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	86, // [86:86] is the sub-list for method output_type
+	86, // [86:86] is the sub-list for method input_type
+	86, // [86:86] is the sub-list for extension type_name
+	86, // [86:86] is the sub-list for extension extendee
+	0,  // [0:86] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -3759,33 +4889,51 @@ func file_candor_v1_config_proto_init() {
 	file_candor_v1_config_proto_msgTypes[10].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[14].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[15].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[16].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[17].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[18].OneofWrappers = []any{
 		(*Remedial_Backend)(nil),
 		(*Remedial_ConstantLabel)(nil),
+		(*Remedial_Rule)(nil),
+		(*Remedial_ConstantValue)(nil),
 	}
 	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[23].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
+		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[22].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[24].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{
+		(*AuditSampling_Rate)(nil),
+		(*AuditSampling_PerDay)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
 		(*Threshold_NormalizedEntropy)(nil),
 		(*Threshold_IntervalWidth)(nil),
+		(*Threshold_Energy)(nil),
+		(*Threshold_Distance)(nil),
+		(*Threshold_VoteShare)(nil),
+		(*Threshold_Disagreement)(nil),
+		(*Threshold_Spread)(nil),
+		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[24].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
-			NumEnums:      10,
-			NumMessages:   40,
+			NumEnums:      12,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -174,6 +174,20 @@ const (
 	Reason_REASON_VERDICT Reason = 17
 	// The review item's deadline passed; the policy's default action was taken.
 	Reason_REASON_REVIEW_EXPIRED Reason = 18
+	// No certificate licenses a threshold for this stage, model version and segment yet, or it was revoked.
+	Reason_REASON_UNCERTIFIED Reason = 19
+	// The certificate's evidence is too old, and the policy says what then.
+	Reason_REASON_CERTIFICATE_STALE Reason = 20
+	// The certificates can't be read: nothing counts as certified.
+	Reason_REASON_CERTIFICATE_UNAVAILABLE Reason = 21
+	// A condition of the policy holds.
+	Reason_REASON_CONDITION Reason = 22
+	// Members that must agree don't.
+	Reason_REASON_DISAGREEMENT Reason = 23
+	// Chosen by the coin to be judged, whatever its route.
+	Reason_REASON_AUDIT Reason = 24
+	// Reviewers could not judge it before its deadline.
+	Reason_REASON_REVIEW_CAPACITY Reason = 25
 )
 
 // Enum value maps for Reason.
@@ -198,27 +212,41 @@ var (
 		16: "REASON_NO_REVIEW",
 		17: "REASON_VERDICT",
 		18: "REASON_REVIEW_EXPIRED",
+		19: "REASON_UNCERTIFIED",
+		20: "REASON_CERTIFICATE_STALE",
+		21: "REASON_CERTIFICATE_UNAVAILABLE",
+		22: "REASON_CONDITION",
+		23: "REASON_DISAGREEMENT",
+		24: "REASON_AUDIT",
+		25: "REASON_REVIEW_CAPACITY",
 	}
 	Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":          0,
-		"REASON_CONFIDENT":            1,
-		"REASON_LOW_CONFIDENCE":       2,
-		"REASON_NO_CONFIDENCE_SIGNAL": 3,
-		"REASON_CONTRACT_FAILURE":     4,
-		"REASON_BACKEND_FAILURE":      5,
-		"REASON_BREAKER_OPEN":         6,
-		"REASON_DEADLINE":             7,
-		"REASON_OVERLOAD":             8,
-		"REASON_QUORUM_MISSED":        9,
-		"REASON_MEMBER_MISSING":       10,
-		"REASON_FALLBACK_EXHAUSTED":   11,
-		"REASON_REMEDIAL":             12,
-		"REASON_LIMIT_TRIPPED":        13,
-		"REASON_LIMIT_UNAVAILABLE":    14,
-		"REASON_ABSTAINED":            15,
-		"REASON_NO_REVIEW":            16,
-		"REASON_VERDICT":              17,
-		"REASON_REVIEW_EXPIRED":       18,
+		"REASON_UNSPECIFIED":             0,
+		"REASON_CONFIDENT":               1,
+		"REASON_LOW_CONFIDENCE":          2,
+		"REASON_NO_CONFIDENCE_SIGNAL":    3,
+		"REASON_CONTRACT_FAILURE":        4,
+		"REASON_BACKEND_FAILURE":         5,
+		"REASON_BREAKER_OPEN":            6,
+		"REASON_DEADLINE":                7,
+		"REASON_OVERLOAD":                8,
+		"REASON_QUORUM_MISSED":           9,
+		"REASON_MEMBER_MISSING":          10,
+		"REASON_FALLBACK_EXHAUSTED":      11,
+		"REASON_REMEDIAL":                12,
+		"REASON_LIMIT_TRIPPED":           13,
+		"REASON_LIMIT_UNAVAILABLE":       14,
+		"REASON_ABSTAINED":               15,
+		"REASON_NO_REVIEW":               16,
+		"REASON_VERDICT":                 17,
+		"REASON_REVIEW_EXPIRED":          18,
+		"REASON_UNCERTIFIED":             19,
+		"REASON_CERTIFICATE_STALE":       20,
+		"REASON_CERTIFICATE_UNAVAILABLE": 21,
+		"REASON_CONDITION":               22,
+		"REASON_DISAGREEMENT":            23,
+		"REASON_AUDIT":                   24,
+		"REASON_REVIEW_CAPACITY":         25,
 	}
 )
 
@@ -264,6 +292,12 @@ const (
 	ScoreKind_SCORE_KIND_LOG_PROB ScoreKind = 4
 	// A value with a unit and an interval around it.
 	ScoreKind_SCORE_KIND_REGRESSION ScoreKind = 5
+	// How far the row is from each label's nearest known example, at least 0, in a named metric; or one number, for models
+	// that only match or don't.
+	ScoreKind_SCORE_KIND_DISTANCE ScoreKind = 6
+	// A signed distance from the decision boundary (an SVM's decision function): one number for the second of two labels, or
+	// one for each label. Unbounded, and no probability without a calibrator.
+	ScoreKind_SCORE_KIND_MARGIN ScoreKind = 7
 )
 
 // Enum value maps for ScoreKind.
@@ -275,6 +309,8 @@ var (
 		3: "SCORE_KIND_LOGIT",
 		4: "SCORE_KIND_LOG_PROB",
 		5: "SCORE_KIND_REGRESSION",
+		6: "SCORE_KIND_DISTANCE",
+		7: "SCORE_KIND_MARGIN",
 	}
 	ScoreKind_value = map[string]int32{
 		"SCORE_KIND_UNSPECIFIED": 0,
@@ -283,6 +319,8 @@ var (
 		"SCORE_KIND_LOGIT":       3,
 		"SCORE_KIND_LOG_PROB":    4,
 		"SCORE_KIND_REGRESSION":  5,
+		"SCORE_KIND_DISTANCE":    6,
+		"SCORE_KIND_MARGIN":      7,
 	}
 )
 
@@ -326,16 +364,37 @@ const (
 	ConfidenceMethod_CONFIDENCE_METHOD_ENTROPY ConfidenceMethod = 3
 	// Regression: 1 - (upper - lower)/scale, at least 0.
 	ConfidenceMethod_CONFIDENCE_METHOD_INTERVAL_WIDTH ConfidenceMethod = 4
+	// Logits: ln Σ exp(z) (Liu et al. 2020, negated), mapped to [0,1] by the logistic function around energy_center.
+	ConfidenceMethod_CONFIDENCE_METHOD_ENERGY ConfidenceMethod = 5
+	// exp(-distance/distance_scale) of the nearest label's distance.
+	ConfidenceMethod_CONFIDENCE_METHOD_DISTANCE ConfidenceMethod = 6
+	// What another model says of the probability that this answer is right.
+	ConfidenceMethod_CONFIDENCE_METHOD_META ConfidenceMethod = 7
+	// Ensembles: the share of members' votes (or of their weight) that the answer has, of all members, missing ones included.
+	ConfidenceMethod_CONFIDENCE_METHOD_VOTE_SHARE ConfidenceMethod = 8
+	// Ensembles: 1 - (H(mean p) - mean H(p))/ln K.
+	ConfidenceMethod_CONFIDENCE_METHOD_DISAGREEMENT ConfidenceMethod = 9
+	// Ensembles of regressions: 1 - (max - min)/interval_scale, at least 0.
+	ConfidenceMethod_CONFIDENCE_METHOD_SPREAD ConfidenceMethod = 10
+	// |margin| of the nearest decision boundary by the logistic function, 2σ(|m|)-1; ordinal, not a probability.
+	ConfidenceMethod_CONFIDENCE_METHOD_BOUNDARY ConfidenceMethod = 11
 )
 
 // Enum value maps for ConfidenceMethod.
 var (
 	ConfidenceMethod_name = map[int32]string{
-		0: "CONFIDENCE_METHOD_UNSPECIFIED",
-		1: "CONFIDENCE_METHOD_MAX_PROB",
-		2: "CONFIDENCE_METHOD_MARGIN",
-		3: "CONFIDENCE_METHOD_ENTROPY",
-		4: "CONFIDENCE_METHOD_INTERVAL_WIDTH",
+		0:  "CONFIDENCE_METHOD_UNSPECIFIED",
+		1:  "CONFIDENCE_METHOD_MAX_PROB",
+		2:  "CONFIDENCE_METHOD_MARGIN",
+		3:  "CONFIDENCE_METHOD_ENTROPY",
+		4:  "CONFIDENCE_METHOD_INTERVAL_WIDTH",
+		5:  "CONFIDENCE_METHOD_ENERGY",
+		6:  "CONFIDENCE_METHOD_DISTANCE",
+		7:  "CONFIDENCE_METHOD_META",
+		8:  "CONFIDENCE_METHOD_VOTE_SHARE",
+		9:  "CONFIDENCE_METHOD_DISAGREEMENT",
+		10: "CONFIDENCE_METHOD_SPREAD",
+		11: "CONFIDENCE_METHOD_BOUNDARY",
 	}
 	ConfidenceMethod_value = map[string]int32{
 		"CONFIDENCE_METHOD_UNSPECIFIED":    0,
@@ -343,6 +402,13 @@ var (
 		"CONFIDENCE_METHOD_MARGIN":         2,
 		"CONFIDENCE_METHOD_ENTROPY":        3,
 		"CONFIDENCE_METHOD_INTERVAL_WIDTH": 4,
+		"CONFIDENCE_METHOD_ENERGY":         5,
+		"CONFIDENCE_METHOD_DISTANCE":       6,
+		"CONFIDENCE_METHOD_META":           7,
+		"CONFIDENCE_METHOD_VOTE_SHARE":     8,
+		"CONFIDENCE_METHOD_DISAGREEMENT":   9,
+		"CONFIDENCE_METHOD_SPREAD":         10,
+		"CONFIDENCE_METHOD_BOUNDARY":       11,
 	}
 )
 
@@ -373,6 +439,73 @@ func (ConfidenceMethod) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_decision_proto_rawDescGZIP(), []int{4}
 }
 
+type CertificateStatus int32
+
+const (
+	CertificateStatus_CERTIFICATE_STATUS_UNSPECIFIED CertificateStatus = 0
+	// Collects confidences, without labels, until its grid is frozen.
+	CertificateStatus_CERTIFICATE_STATUS_BURN_IN CertificateStatus = 1
+	// Earns evidence; licenses nothing yet.
+	CertificateStatus_CERTIFICATE_STATUS_EARNING CertificateStatus = 2
+	// Licenses a threshold.
+	CertificateStatus_CERTIFICATE_STATUS_CERTIFIED CertificateStatus = 3
+	// Taken back: by the drift alarm, or by a person.
+	CertificateStatus_CERTIFICATE_STATUS_REVOKED CertificateStatus = 4
+	// Its stage, or what stands before it, has changed.
+	CertificateStatus_CERTIFICATE_STATUS_SUPERSEDED CertificateStatus = 5
+	// Certified, and its evidence is too old.
+	CertificateStatus_CERTIFICATE_STATUS_STALE CertificateStatus = 6
+)
+
+// Enum value maps for CertificateStatus.
+var (
+	CertificateStatus_name = map[int32]string{
+		0: "CERTIFICATE_STATUS_UNSPECIFIED",
+		1: "CERTIFICATE_STATUS_BURN_IN",
+		2: "CERTIFICATE_STATUS_EARNING",
+		3: "CERTIFICATE_STATUS_CERTIFIED",
+		4: "CERTIFICATE_STATUS_REVOKED",
+		5: "CERTIFICATE_STATUS_SUPERSEDED",
+		6: "CERTIFICATE_STATUS_STALE",
+	}
+	CertificateStatus_value = map[string]int32{
+		"CERTIFICATE_STATUS_UNSPECIFIED": 0,
+		"CERTIFICATE_STATUS_BURN_IN":     1,
+		"CERTIFICATE_STATUS_EARNING":     2,
+		"CERTIFICATE_STATUS_CERTIFIED":   3,
+		"CERTIFICATE_STATUS_REVOKED":     4,
+		"CERTIFICATE_STATUS_SUPERSEDED":  5,
+		"CERTIFICATE_STATUS_STALE":       6,
+	}
+)
+
+func (x CertificateStatus) Enum() *CertificateStatus {
+	p := new(CertificateStatus)
+	*p = x
+	return p
+}
+
+func (x CertificateStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CertificateStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_decision_proto_enumTypes[5].Descriptor()
+}
+
+func (CertificateStatus) Type() protoreflect.EnumType {
+	return &file_candor_v1_decision_proto_enumTypes[5]
+}
+
+func (x CertificateStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CertificateStatus.Descriptor instead.
+func (CertificateStatus) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_decision_proto_rawDescGZIP(), []int{5}
+}
+
 // The machine's result for one row.
 type Decision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -395,9 +528,19 @@ type Decision struct {
 	// The action that the answer means, by the policy's declaration; empty: none.
 	Action string `protobuf:"bytes,11,opt,name=action,proto3" json:"action,omitempty"`
 	// limits/{name} that withheld it; empty: none.
-	Limit         string `protobuf:"bytes,12,opt,name=limit,proto3" json:"limit,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Limit string `protobuf:"bytes,12,opt,name=limit,proto3" json:"limit,omitempty"`
+	// What licensed the threshold, or would have to; absent: it was typed by hand.
+	License *License `protobuf:"bytes,13,opt,name=license,proto3" json:"license,omitempty"`
+	// The confidence before calibration; absent: the stage has no calibrator.
+	RawConfidence *float64 `protobuf:"fixed64,14,opt,name=raw_confidence,json=rawConfidence,proto3,oneof" json:"raw_confidence,omitempty"`
+	// name@version of the calibrator; empty: none.
+	Calibrator string `protobuf:"bytes,15,opt,name=calibrator,proto3" json:"calibrator,omitempty"`
+	// The condition of the policy that raised the route; empty: none.
+	Condition string `protobuf:"bytes,16,opt,name=condition,proto3" json:"condition,omitempty"`
+	// Probability in (0,1] with which this row was chosen to be judged; 0: the policy promises nothing.
+	SamplingProbability float64 `protobuf:"fixed64,17,opt,name=sampling_probability,json=samplingProbability,proto3" json:"sampling_probability,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Decision) Reset() {
@@ -514,11 +657,143 @@ func (x *Decision) GetLimit() string {
 	return ""
 }
 
+func (x *Decision) GetLicense() *License {
+	if x != nil {
+		return x.License
+	}
+	return nil
+}
+
+func (x *Decision) GetRawConfidence() float64 {
+	if x != nil && x.RawConfidence != nil {
+		return *x.RawConfidence
+	}
+	return 0
+}
+
+func (x *Decision) GetCalibrator() string {
+	if x != nil {
+		return x.Calibrator
+	}
+	return ""
+}
+
+func (x *Decision) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+func (x *Decision) GetSamplingProbability() float64 {
+	if x != nil {
+		return x.SamplingProbability
+	}
+	return 0
+}
+
+// A certificate as it stood when a row was decided.
+type License struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// certificates/{id}.
+	Certificate string            `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Status      CertificateStatus `protobuf:"varint,2,opt,name=status,proto3,enum=candor.v1.CertificateStatus" json:"status,omitempty"`
+	// The promised error rate of accepted rows, and the probability with which the promise may fail.
+	Alpha float64 `protobuf:"fixed64,3,opt,name=alpha,proto3" json:"alpha,omitempty"`
+	Delta float64 `protobuf:"fixed64,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	// Judged rows at or above the threshold, and errors among them.
+	Labels uint64 `protobuf:"varint,5,opt,name=labels,proto3" json:"labels,omitempty"`
+	Errors uint64 `protobuf:"varint,6,opt,name=errors,proto3" json:"errors,omitempty"`
+	// Of the last threshold that was certified, or of the first one that is to be: it is certified at 1/δ.
+	Wealth        float64 `protobuf:"fixed64,7,opt,name=wealth,proto3" json:"wealth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *License) Reset() {
+	*x = License{}
+	mi := &file_candor_v1_decision_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *License) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*License) ProtoMessage() {}
+
+func (x *License) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_decision_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use License.ProtoReflect.Descriptor instead.
+func (*License) Descriptor() ([]byte, []int) {
+	return file_candor_v1_decision_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *License) GetCertificate() string {
+	if x != nil {
+		return x.Certificate
+	}
+	return ""
+}
+
+func (x *License) GetStatus() CertificateStatus {
+	if x != nil {
+		return x.Status
+	}
+	return CertificateStatus_CERTIFICATE_STATUS_UNSPECIFIED
+}
+
+func (x *License) GetAlpha() float64 {
+	if x != nil {
+		return x.Alpha
+	}
+	return 0
+}
+
+func (x *License) GetDelta() float64 {
+	if x != nil {
+		return x.Delta
+	}
+	return 0
+}
+
+func (x *License) GetLabels() uint64 {
+	if x != nil {
+		return x.Labels
+	}
+	return 0
+}
+
+func (x *License) GetErrors() uint64 {
+	if x != nil {
+		return x.Errors
+	}
+	return 0
+}
+
+func (x *License) GetWealth() float64 {
+	if x != nil {
+		return x.Wealth
+	}
+	return 0
+}
+
 var File_candor_v1_decision_proto protoreflect.FileDescriptor
 
 const file_candor_v1_decision_proto_rawDesc = "" +
 	"\n" +
-	"\x18candor/v1/decision.proto\x12\tcandor.v1\"\xff\x03\n" +
+	"\x18candor/v1/decision.proto\x12\tcandor.v1\"\xdd\x05\n" +
 	"\bDecision\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12&\n" +
@@ -536,10 +811,26 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	" \x01(\tR\n" +
 	"reviewItem\x12\x16\n" +
 	"\x06action\x18\v \x01(\tR\x06action\x12\x14\n" +
-	"\x05limit\x18\f \x01(\tR\x05limitB\r\n" +
+	"\x05limit\x18\f \x01(\tR\x05limit\x12,\n" +
+	"\alicense\x18\r \x01(\v2\x12.candor.v1.LicenseR\alicense\x12*\n" +
+	"\x0eraw_confidence\x18\x0e \x01(\x01H\x02R\rrawConfidence\x88\x01\x01\x12\x1e\n" +
+	"\n" +
+	"calibrator\x18\x0f \x01(\tR\n" +
+	"calibrator\x12\x1c\n" +
+	"\tcondition\x18\x10 \x01(\tR\tcondition\x121\n" +
+	"\x14sampling_probability\x18\x11 \x01(\x01R\x13samplingProbabilityB\r\n" +
 	"\v_confidenceB\f\n" +
 	"\n" +
-	"_threshold*g\n" +
+	"_thresholdB\x11\n" +
+	"\x0f_raw_confidence\"\xd5\x01\n" +
+	"\aLicense\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\tR\vcertificate\x124\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1c.candor.v1.CertificateStatusR\x06status\x12\x14\n" +
+	"\x05alpha\x18\x03 \x01(\x01R\x05alpha\x12\x14\n" +
+	"\x05delta\x18\x04 \x01(\x01R\x05delta\x12\x16\n" +
+	"\x06labels\x18\x05 \x01(\x04R\x06labels\x12\x16\n" +
+	"\x06errors\x18\x06 \x01(\x04R\x06errors\x12\x16\n" +
+	"\x06wealth\x18\a \x01(\x01R\x06wealth*g\n" +
 	"\x05Route\x12\x15\n" +
 	"\x11ROUTE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fROUTE_ACCEPT\x10\x01\x12\x12\n" +
@@ -549,7 +840,7 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fMODE_OBSERVE\x10\x01\x12\x10\n" +
-	"\fMODE_ENFORCE\x10\x02*\xea\x03\n" +
+	"\fMODE_ENFORCE\x10\x02*\xa1\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10REASON_CONFIDENT\x10\x01\x12\x19\n" +
@@ -570,20 +861,45 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x10REASON_ABSTAINED\x10\x0f\x12\x14\n" +
 	"\x10REASON_NO_REVIEW\x10\x10\x12\x12\n" +
 	"\x0eREASON_VERDICT\x10\x11\x12\x19\n" +
-	"\x15REASON_REVIEW_EXPIRED\x10\x12*\xa6\x01\n" +
+	"\x15REASON_REVIEW_EXPIRED\x10\x12\x12\x16\n" +
+	"\x12REASON_UNCERTIFIED\x10\x13\x12\x1c\n" +
+	"\x18REASON_CERTIFICATE_STALE\x10\x14\x12\"\n" +
+	"\x1eREASON_CERTIFICATE_UNAVAILABLE\x10\x15\x12\x14\n" +
+	"\x10REASON_CONDITION\x10\x16\x12\x17\n" +
+	"\x13REASON_DISAGREEMENT\x10\x17\x12\x10\n" +
+	"\fREASON_AUDIT\x10\x18\x12\x1a\n" +
+	"\x16REASON_REVIEW_CAPACITY\x10\x19*\xd6\x01\n" +
 	"\tScoreKind\x12\x1a\n" +
 	"\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SCORE_KIND_PROBABILITY\x10\x01\x12\x17\n" +
 	"\x13SCORE_KIND_LOG_ODDS\x10\x02\x12\x14\n" +
 	"\x10SCORE_KIND_LOGIT\x10\x03\x12\x17\n" +
 	"\x13SCORE_KIND_LOG_PROB\x10\x04\x12\x19\n" +
-	"\x15SCORE_KIND_REGRESSION\x10\x05*\xb8\x01\n" +
+	"\x15SCORE_KIND_REGRESSION\x10\x05\x12\x17\n" +
+	"\x13SCORE_KIND_DISTANCE\x10\x06\x12\x15\n" +
+	"\x11SCORE_KIND_MARGIN\x10\a*\x96\x03\n" +
 	"\x10ConfidenceMethod\x12!\n" +
 	"\x1dCONFIDENCE_METHOD_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aCONFIDENCE_METHOD_MAX_PROB\x10\x01\x12\x1c\n" +
 	"\x18CONFIDENCE_METHOD_MARGIN\x10\x02\x12\x1d\n" +
 	"\x19CONFIDENCE_METHOD_ENTROPY\x10\x03\x12$\n" +
-	" CONFIDENCE_METHOD_INTERVAL_WIDTH\x10\x04B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	" CONFIDENCE_METHOD_INTERVAL_WIDTH\x10\x04\x12\x1c\n" +
+	"\x18CONFIDENCE_METHOD_ENERGY\x10\x05\x12\x1e\n" +
+	"\x1aCONFIDENCE_METHOD_DISTANCE\x10\x06\x12\x1a\n" +
+	"\x16CONFIDENCE_METHOD_META\x10\a\x12 \n" +
+	"\x1cCONFIDENCE_METHOD_VOTE_SHARE\x10\b\x12\"\n" +
+	"\x1eCONFIDENCE_METHOD_DISAGREEMENT\x10\t\x12\x1c\n" +
+	"\x18CONFIDENCE_METHOD_SPREAD\x10\n" +
+	"\x12\x1e\n" +
+	"\x1aCONFIDENCE_METHOD_BOUNDARY\x10\v*\xfa\x01\n" +
+	"\x11CertificateStatus\x12\"\n" +
+	"\x1eCERTIFICATE_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aCERTIFICATE_STATUS_BURN_IN\x10\x01\x12\x1e\n" +
+	"\x1aCERTIFICATE_STATUS_EARNING\x10\x02\x12 \n" +
+	"\x1cCERTIFICATE_STATUS_CERTIFIED\x10\x03\x12\x1e\n" +
+	"\x1aCERTIFICATE_STATUS_REVOKED\x10\x04\x12!\n" +
+	"\x1dCERTIFICATE_STATUS_SUPERSEDED\x10\x05\x12\x1c\n" +
+	"\x18CERTIFICATE_STATUS_STALE\x10\x06B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_decision_proto_rawDescOnce sync.Once
@@ -597,15 +913,17 @@ func file_candor_v1_decision_proto_rawDescGZIP() []byte {
 	return file_candor_v1_decision_proto_rawDescData
 }
 
-var file_candor_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_candor_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_candor_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_candor_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_candor_v1_decision_proto_goTypes = []any{
-	(Route)(0),            // 0: candor.v1.Route
-	(Mode)(0),             // 1: candor.v1.Mode
-	(Reason)(0),           // 2: candor.v1.Reason
-	(ScoreKind)(0),        // 3: candor.v1.ScoreKind
-	(ConfidenceMethod)(0), // 4: candor.v1.ConfidenceMethod
-	(*Decision)(nil),      // 5: candor.v1.Decision
+	(Route)(0),             // 0: candor.v1.Route
+	(Mode)(0),              // 1: candor.v1.Mode
+	(Reason)(0),            // 2: candor.v1.Reason
+	(ScoreKind)(0),         // 3: candor.v1.ScoreKind
+	(ConfidenceMethod)(0),  // 4: candor.v1.ConfidenceMethod
+	(CertificateStatus)(0), // 5: candor.v1.CertificateStatus
+	(*Decision)(nil),       // 6: candor.v1.Decision
+	(*License)(nil),        // 7: candor.v1.License
 }
 var file_candor_v1_decision_proto_depIdxs = []int32{
 	0, // 0: candor.v1.Decision.route:type_name -> candor.v1.Route
@@ -613,11 +931,13 @@ var file_candor_v1_decision_proto_depIdxs = []int32{
 	1, // 2: candor.v1.Decision.mode:type_name -> candor.v1.Mode
 	2, // 3: candor.v1.Decision.reasons:type_name -> candor.v1.Reason
 	4, // 4: candor.v1.Decision.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	7, // 5: candor.v1.Decision.license:type_name -> candor.v1.License
+	5, // 6: candor.v1.License.status:type_name -> candor.v1.CertificateStatus
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_decision_proto_init() }
@@ -631,8 +951,8 @@ func file_candor_v1_decision_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_decision_proto_rawDesc), len(file_candor_v1_decision_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   1,
+			NumEnums:      6,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -93,6 +93,15 @@ const (
 	// PERMISSION_DENIED. The method changes or shows a model server as a whole, and the configuration doesn't allow it for this
 	// backend. Metadata: method, allow (what to write under backends.NAME.allow), and backend where the call is for one.
 	ErrorReason_ERROR_REASON_METHOD_REFUSED ErrorReason = 31
+	// NOT_FOUND. Metadata: certificate.
+	ErrorReason_ERROR_REASON_CERTIFICATE_NOT_FOUND ErrorReason = 32
+	// FAILED_PRECONDITION. It ended before. Metadata: certificate, status.
+	ErrorReason_ERROR_REASON_CERTIFICATE_ENDED ErrorReason = 33
+	// NOT_FOUND. Metadata: artefact.
+	ErrorReason_ERROR_REASON_ARTEFACT_NOT_FOUND ErrorReason = 34
+	// INVALID_ARGUMENT. A call is one unit of evidence, and the policy's promise says how many rows it may have. Metadata: model,
+	// rows, max_rows.
+	ErrorReason_ERROR_REASON_TOO_MANY_ROWS ErrorReason = 35
 )
 
 // Enum value maps for ErrorReason.
@@ -130,6 +139,10 @@ var (
 		29: "ERROR_REASON_CANCELLED",
 		30: "ERROR_REASON_OVERLOADED",
 		31: "ERROR_REASON_METHOD_REFUSED",
+		32: "ERROR_REASON_CERTIFICATE_NOT_FOUND",
+		33: "ERROR_REASON_CERTIFICATE_ENDED",
+		34: "ERROR_REASON_ARTEFACT_NOT_FOUND",
+		35: "ERROR_REASON_TOO_MANY_ROWS",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -164,6 +177,10 @@ var (
 		"ERROR_REASON_CANCELLED":                29,
 		"ERROR_REASON_OVERLOADED":               30,
 		"ERROR_REASON_METHOD_REFUSED":           31,
+		"ERROR_REASON_CERTIFICATE_NOT_FOUND":    32,
+		"ERROR_REASON_CERTIFICATE_ENDED":        33,
+		"ERROR_REASON_ARTEFACT_NOT_FOUND":       34,
+		"ERROR_REASON_TOO_MANY_ROWS":            35,
 	}
 )
 
@@ -198,7 +215,7 @@ var File_candor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xd6\b\n" +
+	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xe7\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fERROR_REASON_DEFERRED_TO_REVIEW\x10\x01\x12\x19\n" +
@@ -232,7 +249,11 @@ const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\x18ERROR_REASON_SELF_REVIEW\x10\x1c\x12\x1a\n" +
 	"\x16ERROR_REASON_CANCELLED\x10\x1d\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10\x1e\x12\x1f\n" +
-	"\x1bERROR_REASON_METHOD_REFUSED\x10\x1fB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x1bERROR_REASON_METHOD_REFUSED\x10\x1f\x12&\n" +
+	"\"ERROR_REASON_CERTIFICATE_NOT_FOUND\x10 \x12\"\n" +
+	"\x1eERROR_REASON_CERTIFICATE_ENDED\x10!\x12#\n" +
+	"\x1fERROR_REASON_ARTEFACT_NOT_FOUND\x10\"\x12\x1e\n" +
+	"\x1aERROR_REASON_TOO_MANY_ROWS\x10#B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_error_reason_proto_rawDescOnce sync.Once

@@ -23,6 +23,125 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type MonitorKind int32
+
+const (
+	MonitorKind_MONITOR_KIND_UNSPECIFIED MonitorKind = 0
+	// Population stability index of the confidences against the reference.
+	MonitorKind_MONITOR_KIND_PSI MonitorKind = 1
+	// Two-sample Kolmogorov-Smirnov distance of the confidences.
+	MonitorKind_MONITOR_KIND_KS MonitorKind = 2
+	// Shares of answered labels against the reference (chi-squared).
+	MonitorKind_MONITOR_KIND_LABEL_SHIFT MonitorKind = 3
+	// Accuracy that the confidences themselves expect (confidence-based performance estimation).
+	MonitorKind_MONITOR_KIND_CBPE MonitorKind = 4
+	// Mean predicted probability minus mean verdict (calibration in the large).
+	MonitorKind_MONITOR_KIND_PREDICTION_BIAS MonitorKind = 5
+	// Share of answers that came from another stage than the primary.
+	MonitorKind_MONITOR_KIND_FALLBACK_SHARE MonitorKind = 6
+)
+
+// Enum value maps for MonitorKind.
+var (
+	MonitorKind_name = map[int32]string{
+		0: "MONITOR_KIND_UNSPECIFIED",
+		1: "MONITOR_KIND_PSI",
+		2: "MONITOR_KIND_KS",
+		3: "MONITOR_KIND_LABEL_SHIFT",
+		4: "MONITOR_KIND_CBPE",
+		5: "MONITOR_KIND_PREDICTION_BIAS",
+		6: "MONITOR_KIND_FALLBACK_SHARE",
+	}
+	MonitorKind_value = map[string]int32{
+		"MONITOR_KIND_UNSPECIFIED":     0,
+		"MONITOR_KIND_PSI":             1,
+		"MONITOR_KIND_KS":              2,
+		"MONITOR_KIND_LABEL_SHIFT":     3,
+		"MONITOR_KIND_CBPE":            4,
+		"MONITOR_KIND_PREDICTION_BIAS": 5,
+		"MONITOR_KIND_FALLBACK_SHARE":  6,
+	}
+)
+
+func (x MonitorKind) Enum() *MonitorKind {
+	p := new(MonitorKind)
+	*p = x
+	return p
+}
+
+func (x MonitorKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MonitorKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_explain_proto_enumTypes[0].Descriptor()
+}
+
+func (MonitorKind) Type() protoreflect.EnumType {
+	return &file_candor_v1_explain_proto_enumTypes[0]
+}
+
+func (x MonitorKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MonitorKind.Descriptor instead.
+func (MonitorKind) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+}
+
+type MonitorState int32
+
+const (
+	MonitorState_MONITOR_STATE_UNSPECIFIED       MonitorState = 0
+	MonitorState_MONITOR_STATE_OK                MonitorState = 1
+	MonitorState_MONITOR_STATE_WARNING           MonitorState = 2
+	MonitorState_MONITOR_STATE_INSUFFICIENT_DATA MonitorState = 3
+)
+
+// Enum value maps for MonitorState.
+var (
+	MonitorState_name = map[int32]string{
+		0: "MONITOR_STATE_UNSPECIFIED",
+		1: "MONITOR_STATE_OK",
+		2: "MONITOR_STATE_WARNING",
+		3: "MONITOR_STATE_INSUFFICIENT_DATA",
+	}
+	MonitorState_value = map[string]int32{
+		"MONITOR_STATE_UNSPECIFIED":       0,
+		"MONITOR_STATE_OK":                1,
+		"MONITOR_STATE_WARNING":           2,
+		"MONITOR_STATE_INSUFFICIENT_DATA": 3,
+	}
+)
+
+func (x MonitorState) Enum() *MonitorState {
+	p := new(MonitorState)
+	*p = x
+	return p
+}
+
+func (x MonitorState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MonitorState) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_explain_proto_enumTypes[1].Descriptor()
+}
+
+func (MonitorState) Type() protoreflect.EnumType {
+	return &file_candor_v1_explain_proto_enumTypes[1]
+}
+
+func (x MonitorState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MonitorState.Descriptor instead.
+func (MonitorState) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
+}
+
 type GroupBy int32
 
 const (
@@ -71,11 +190,11 @@ func (x GroupBy) String() string {
 }
 
 func (GroupBy) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[0].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[2].Descriptor()
 }
 
 func (GroupBy) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[0]
+	return &file_candor_v1_explain_proto_enumTypes[2]
 }
 
 func (x GroupBy) Number() protoreflect.EnumNumber {
@@ -84,7 +203,7 @@ func (x GroupBy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GroupBy.Descriptor instead.
 func (GroupBy) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
 }
 
 type BreakerState int32
@@ -123,11 +242,11 @@ func (x BreakerState) String() string {
 }
 
 func (BreakerState) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[1].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[3].Descriptor()
 }
 
 func (BreakerState) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[1]
+	return &file_candor_v1_explain_proto_enumTypes[3]
 }
 
 func (x BreakerState) Number() protoreflect.EnumNumber {
@@ -136,7 +255,7 @@ func (x BreakerState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use BreakerState.Descriptor instead.
 func (BreakerState) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
 }
 
 // How a dialect is known.
@@ -176,11 +295,11 @@ func (x DialectSource) String() string {
 }
 
 func (DialectSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[2].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[4].Descriptor()
 }
 
 func (DialectSource) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[2]
+	return &file_candor_v1_explain_proto_enumTypes[4]
 }
 
 func (x DialectSource) Number() protoreflect.EnumNumber {
@@ -189,7 +308,225 @@ func (x DialectSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialectSource.Descriptor instead.
 func (DialectSource) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
+}
+
+type ListMonitorsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: every model.
+	Model         string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMonitorsRequest) Reset() {
+	*x = ListMonitorsRequest{}
+	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMonitorsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMonitorsRequest) ProtoMessage() {}
+
+func (x *ListMonitorsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMonitorsRequest.ProtoReflect.Descriptor instead.
+func (*ListMonitorsRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ListMonitorsRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+type ListMonitorsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Monitors      []*MonitorStatus       `protobuf:"bytes,1,rep,name=monitors,proto3" json:"monitors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMonitorsResponse) Reset() {
+	*x = ListMonitorsResponse{}
+	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMonitorsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMonitorsResponse) ProtoMessage() {}
+
+func (x *ListMonitorsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMonitorsResponse.ProtoReflect.Descriptor instead.
+func (*ListMonitorsResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListMonitorsResponse) GetMonitors() []*MonitorStatus {
+	if x != nil {
+		return x.Monitors
+	}
+	return nil
+}
+
+type MonitorStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Model string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	Stage string                 `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Empty: the rest, or all.
+	Segment string       `protobuf:"bytes,3,opt,name=segment,proto3" json:"segment,omitempty"`
+	Kind    MonitorKind  `protobuf:"varint,4,opt,name=kind,proto3,enum=candor.v1.MonitorKind" json:"kind,omitempty"`
+	State   MonitorState `protobuf:"varint,5,opt,name=state,proto3,enum=candor.v1.MonitorState" json:"state,omitempty"`
+	// The statistic; its meaning is the kind's.
+	Value float64 `protobuf:"fixed64,6,opt,name=value,proto3" json:"value,omitempty"`
+	// What it is held against; for tests with a p-value the corrected level of this moment.
+	Bound float64 `protobuf:"fixed64,7,opt,name=bound,proto3" json:"bound,omitempty"`
+	// Absent: the kind has none.
+	PValue        *float64 `protobuf:"fixed64,8,opt,name=p_value,json=pValue,proto3,oneof" json:"p_value,omitempty"`
+	ReferenceRows uint64   `protobuf:"varint,9,opt,name=reference_rows,json=referenceRows,proto3" json:"reference_rows,omitempty"`
+	WindowRows    uint64   `protobuf:"varint,10,opt,name=window_rows,json=windowRows,proto3" json:"window_rows,omitempty"`
+	// In plain words.
+	Says          string `protobuf:"bytes,11,opt,name=says,proto3" json:"says,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MonitorStatus) Reset() {
+	*x = MonitorStatus{}
+	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MonitorStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MonitorStatus) ProtoMessage() {}
+
+func (x *MonitorStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MonitorStatus.ProtoReflect.Descriptor instead.
+func (*MonitorStatus) Descriptor() ([]byte, []int) {
 	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MonitorStatus) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *MonitorStatus) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *MonitorStatus) GetSegment() string {
+	if x != nil {
+		return x.Segment
+	}
+	return ""
+}
+
+func (x *MonitorStatus) GetKind() MonitorKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MonitorKind_MONITOR_KIND_UNSPECIFIED
+}
+
+func (x *MonitorStatus) GetState() MonitorState {
+	if x != nil {
+		return x.State
+	}
+	return MonitorState_MONITOR_STATE_UNSPECIFIED
+}
+
+func (x *MonitorStatus) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *MonitorStatus) GetBound() float64 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
+func (x *MonitorStatus) GetPValue() float64 {
+	if x != nil && x.PValue != nil {
+		return *x.PValue
+	}
+	return 0
+}
+
+func (x *MonitorStatus) GetReferenceRows() uint64 {
+	if x != nil {
+		return x.ReferenceRows
+	}
+	return 0
+}
+
+func (x *MonitorStatus) GetWindowRows() uint64 {
+	if x != nil {
+		return x.WindowRows
+	}
+	return 0
+}
+
+func (x *MonitorStatus) GetSays() string {
+	if x != nil {
+		return x.Says
+	}
+	return ""
 }
 
 type ExplainPredictionRequest struct {
@@ -201,7 +538,7 @@ type ExplainPredictionRequest struct {
 
 func (x *ExplainPredictionRequest) Reset() {
 	*x = ExplainPredictionRequest{}
-	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	mi := &file_candor_v1_explain_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -213,7 +550,7 @@ func (x *ExplainPredictionRequest) String() string {
 func (*ExplainPredictionRequest) ProtoMessage() {}
 
 func (x *ExplainPredictionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	mi := &file_candor_v1_explain_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -226,7 +563,7 @@ func (x *ExplainPredictionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPredictionRequest.ProtoReflect.Descriptor instead.
 func (*ExplainPredictionRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ExplainPredictionRequest) GetPredictionId() string {
@@ -250,7 +587,7 @@ type ExplainPredictionResponse struct {
 
 func (x *ExplainPredictionResponse) Reset() {
 	*x = ExplainPredictionResponse{}
-	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	mi := &file_candor_v1_explain_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -262,7 +599,7 @@ func (x *ExplainPredictionResponse) String() string {
 func (*ExplainPredictionResponse) ProtoMessage() {}
 
 func (x *ExplainPredictionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	mi := &file_candor_v1_explain_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -275,7 +612,7 @@ func (x *ExplainPredictionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPredictionResponse.ProtoReflect.Descriptor instead.
 func (*ExplainPredictionResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExplainPredictionResponse) GetPredictions() []*Prediction {
@@ -329,7 +666,7 @@ type SummarizeDecisionsRequest struct {
 
 func (x *SummarizeDecisionsRequest) Reset() {
 	*x = SummarizeDecisionsRequest{}
-	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	mi := &file_candor_v1_explain_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -341,7 +678,7 @@ func (x *SummarizeDecisionsRequest) String() string {
 func (*SummarizeDecisionsRequest) ProtoMessage() {}
 
 func (x *SummarizeDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	mi := &file_candor_v1_explain_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -354,7 +691,7 @@ func (x *SummarizeDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SummarizeDecisionsRequest) GetSince() *timestamppb.Timestamp {
@@ -417,7 +754,7 @@ type SummarizeDecisionsResponse struct {
 
 func (x *SummarizeDecisionsResponse) Reset() {
 	*x = SummarizeDecisionsResponse{}
-	mi := &file_candor_v1_explain_proto_msgTypes[3]
+	mi := &file_candor_v1_explain_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +766,7 @@ func (x *SummarizeDecisionsResponse) String() string {
 func (*SummarizeDecisionsResponse) ProtoMessage() {}
 
 func (x *SummarizeDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[3]
+	mi := &file_candor_v1_explain_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +779,7 @@ func (x *SummarizeDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SummarizeDecisionsResponse) GetGroups() []*SummarizeDecisionsResponse_Group {
@@ -474,7 +811,7 @@ type ListBackendsRequest struct {
 
 func (x *ListBackendsRequest) Reset() {
 	*x = ListBackendsRequest{}
-	mi := &file_candor_v1_explain_proto_msgTypes[4]
+	mi := &file_candor_v1_explain_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +823,7 @@ func (x *ListBackendsRequest) String() string {
 func (*ListBackendsRequest) ProtoMessage() {}
 
 func (x *ListBackendsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[4]
+	mi := &file_candor_v1_explain_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +836,7 @@ func (x *ListBackendsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackendsRequest.ProtoReflect.Descriptor instead.
 func (*ListBackendsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{7}
 }
 
 type ListBackendsResponse struct {
@@ -511,7 +848,7 @@ type ListBackendsResponse struct {
 
 func (x *ListBackendsResponse) Reset() {
 	*x = ListBackendsResponse{}
-	mi := &file_candor_v1_explain_proto_msgTypes[5]
+	mi := &file_candor_v1_explain_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +860,7 @@ func (x *ListBackendsResponse) String() string {
 func (*ListBackendsResponse) ProtoMessage() {}
 
 func (x *ListBackendsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[5]
+	mi := &file_candor_v1_explain_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +873,7 @@ func (x *ListBackendsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackendsResponse.ProtoReflect.Descriptor instead.
 func (*ListBackendsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListBackendsResponse) GetBackends() []*BackendStatus {
@@ -573,7 +910,7 @@ type BackendStatus struct {
 
 func (x *BackendStatus) Reset() {
 	*x = BackendStatus{}
-	mi := &file_candor_v1_explain_proto_msgTypes[6]
+	mi := &file_candor_v1_explain_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +922,7 @@ func (x *BackendStatus) String() string {
 func (*BackendStatus) ProtoMessage() {}
 
 func (x *BackendStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[6]
+	mi := &file_candor_v1_explain_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +935,7 @@ func (x *BackendStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendStatus.ProtoReflect.Descriptor instead.
 func (*BackendStatus) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BackendStatus) GetName() string {
@@ -735,7 +1072,7 @@ type SummarizeDecisionsResponse_Group struct {
 
 func (x *SummarizeDecisionsResponse_Group) Reset() {
 	*x = SummarizeDecisionsResponse_Group{}
-	mi := &file_candor_v1_explain_proto_msgTypes[7]
+	mi := &file_candor_v1_explain_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +1084,7 @@ func (x *SummarizeDecisionsResponse_Group) String() string {
 func (*SummarizeDecisionsResponse_Group) ProtoMessage() {}
 
 func (x *SummarizeDecisionsResponse_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[7]
+	mi := &file_candor_v1_explain_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +1097,7 @@ func (x *SummarizeDecisionsResponse_Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeDecisionsResponse_Group.ProtoReflect.Descriptor instead.
 func (*SummarizeDecisionsResponse_Group) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3, 0}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{6, 0}
 }
 
 func (x *SummarizeDecisionsResponse_Group) GetKeys() []string {
@@ -795,7 +1132,27 @@ var File_candor_v1_explain_proto protoreflect.FileDescriptor
 
 const file_candor_v1_explain_proto_rawDesc = "" +
 	"\n" +
-	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n" +
+	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n" +
+	"\x13ListMonitorsRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\"L\n" +
+	"\x14ListMonitorsResponse\x124\n" +
+	"\bmonitors\x18\x01 \x03(\v2\x18.candor.v1.MonitorStatusR\bmonitors\"\xe2\x02\n" +
+	"\rMonitorStatus\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
+	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x18\n" +
+	"\asegment\x18\x03 \x01(\tR\asegment\x12*\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x16.candor.v1.MonitorKindR\x04kind\x12-\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x17.candor.v1.MonitorStateR\x05state\x12\x14\n" +
+	"\x05value\x18\x06 \x01(\x01R\x05value\x12\x14\n" +
+	"\x05bound\x18\a \x01(\x01R\x05bound\x12\x1c\n" +
+	"\ap_value\x18\b \x01(\x01H\x00R\x06pValue\x88\x01\x01\x12%\n" +
+	"\x0ereference_rows\x18\t \x01(\x04R\rreferenceRows\x12\x1f\n" +
+	"\vwindow_rows\x18\n" +
+	" \x01(\x04R\n" +
+	"windowRows\x12\x12\n" +
+	"\x04says\x18\v \x01(\tR\x04saysB\n" +
+	"\n" +
+	"\b_p_value\"I\n" +
 	"\x18ExplainPredictionRequest\x12-\n" +
 	"\rprediction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fpredictionId\"\xf7\x01\n" +
 	"\x19ExplainPredictionResponse\x127\n" +
@@ -843,7 +1200,20 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"createTime\x12,\n" +
 	"\adialect\x18\x0f \x01(\x0e2\x12.candor.v1.DialectR\adialect\x12?\n" +
 	"\x0edialect_source\x18\x10 \x01(\x0e2\x18.candor.v1.DialectSourceR\rdialectSource\x12\x16\n" +
-	"\x06server\x18\x11 \x01(\tR\x06server*\xb6\x01\n" +
+	"\x06server\x18\x11 \x01(\tR\x06server*\xce\x01\n" +
+	"\vMonitorKind\x12\x1c\n" +
+	"\x18MONITOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10MONITOR_KIND_PSI\x10\x01\x12\x13\n" +
+	"\x0fMONITOR_KIND_KS\x10\x02\x12\x1c\n" +
+	"\x18MONITOR_KIND_LABEL_SHIFT\x10\x03\x12\x15\n" +
+	"\x11MONITOR_KIND_CBPE\x10\x04\x12 \n" +
+	"\x1cMONITOR_KIND_PREDICTION_BIAS\x10\x05\x12\x1f\n" +
+	"\x1bMONITOR_KIND_FALLBACK_SHARE\x10\x06*\x83\x01\n" +
+	"\fMonitorState\x12\x1d\n" +
+	"\x19MONITOR_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10MONITOR_STATE_OK\x10\x01\x12\x19\n" +
+	"\x15MONITOR_STATE_WARNING\x10\x02\x12#\n" +
+	"\x1fMONITOR_STATE_INSUFFICIENT_DATA\x10\x03*\xb6\x01\n" +
 	"\aGroupBy\x12\x18\n" +
 	"\x14GROUP_BY_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fGROUP_BY_REASON\x10\x01\x12\x14\n" +
@@ -861,11 +1231,12 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\rDialectSource\x12\x1e\n" +
 	"\x1aDIALECT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIALECT_SOURCE_STATED\x10\x01\x12\x1b\n" +
-	"\x17DIALECT_SOURCE_DETECTED\x10\x022\xa4\x02\n" +
+	"\x17DIALECT_SOURCE_DETECTED\x10\x022\xf5\x02\n" +
 	"\x0eExplainService\x12^\n" +
 	"\x11ExplainPrediction\x12#.candor.v1.ExplainPredictionRequest\x1a$.candor.v1.ExplainPredictionResponse\x12a\n" +
 	"\x12SummarizeDecisions\x12$.candor.v1.SummarizeDecisionsRequest\x1a%.candor.v1.SummarizeDecisionsResponse\x12O\n" +
-	"\fListBackends\x12\x1e.candor.v1.ListBackendsRequest\x1a\x1f.candor.v1.ListBackendsResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\fListBackends\x12\x1e.candor.v1.ListBackendsRequest\x1a\x1f.candor.v1.ListBackendsResponse\x12O\n" +
+	"\fListMonitors\x12\x1e.candor.v1.ListMonitorsRequest\x1a\x1f.candor.v1.ListMonitorsResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_explain_proto_rawDescOnce sync.Once
@@ -879,52 +1250,62 @@ func file_candor_v1_explain_proto_rawDescGZIP() []byte {
 	return file_candor_v1_explain_proto_rawDescData
 }
 
-var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_candor_v1_explain_proto_goTypes = []any{
-	(GroupBy)(0),                             // 0: candor.v1.GroupBy
-	(BreakerState)(0),                        // 1: candor.v1.BreakerState
-	(DialectSource)(0),                       // 2: candor.v1.DialectSource
-	(*ExplainPredictionRequest)(nil),         // 3: candor.v1.ExplainPredictionRequest
-	(*ExplainPredictionResponse)(nil),        // 4: candor.v1.ExplainPredictionResponse
-	(*SummarizeDecisionsRequest)(nil),        // 5: candor.v1.SummarizeDecisionsRequest
-	(*SummarizeDecisionsResponse)(nil),       // 6: candor.v1.SummarizeDecisionsResponse
-	(*ListBackendsRequest)(nil),              // 7: candor.v1.ListBackendsRequest
-	(*ListBackendsResponse)(nil),             // 8: candor.v1.ListBackendsResponse
-	(*BackendStatus)(nil),                    // 9: candor.v1.BackendStatus
-	(*SummarizeDecisionsResponse_Group)(nil), // 10: candor.v1.SummarizeDecisionsResponse.Group
-	(*Prediction)(nil),                       // 11: candor.v1.Prediction
-	(*PredictionRecord)(nil),                 // 12: candor.v1.PredictionRecord
-	(*ReviewItem)(nil),                       // 13: candor.v1.ReviewItem
-	(*timestamppb.Timestamp)(nil),            // 14: google.protobuf.Timestamp
-	(Route)(0),                               // 15: candor.v1.Route
-	(Dialect)(0),                             // 16: candor.v1.Dialect
+	(MonitorKind)(0),                         // 0: candor.v1.MonitorKind
+	(MonitorState)(0),                        // 1: candor.v1.MonitorState
+	(GroupBy)(0),                             // 2: candor.v1.GroupBy
+	(BreakerState)(0),                        // 3: candor.v1.BreakerState
+	(DialectSource)(0),                       // 4: candor.v1.DialectSource
+	(*ListMonitorsRequest)(nil),              // 5: candor.v1.ListMonitorsRequest
+	(*ListMonitorsResponse)(nil),             // 6: candor.v1.ListMonitorsResponse
+	(*MonitorStatus)(nil),                    // 7: candor.v1.MonitorStatus
+	(*ExplainPredictionRequest)(nil),         // 8: candor.v1.ExplainPredictionRequest
+	(*ExplainPredictionResponse)(nil),        // 9: candor.v1.ExplainPredictionResponse
+	(*SummarizeDecisionsRequest)(nil),        // 10: candor.v1.SummarizeDecisionsRequest
+	(*SummarizeDecisionsResponse)(nil),       // 11: candor.v1.SummarizeDecisionsResponse
+	(*ListBackendsRequest)(nil),              // 12: candor.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),             // 13: candor.v1.ListBackendsResponse
+	(*BackendStatus)(nil),                    // 14: candor.v1.BackendStatus
+	(*SummarizeDecisionsResponse_Group)(nil), // 15: candor.v1.SummarizeDecisionsResponse.Group
+	(*Prediction)(nil),                       // 16: candor.v1.Prediction
+	(*PredictionRecord)(nil),                 // 17: candor.v1.PredictionRecord
+	(*ReviewItem)(nil),                       // 18: candor.v1.ReviewItem
+	(*timestamppb.Timestamp)(nil),            // 19: google.protobuf.Timestamp
+	(Route)(0),                               // 20: candor.v1.Route
+	(Dialect)(0),                             // 21: candor.v1.Dialect
 }
 var file_candor_v1_explain_proto_depIdxs = []int32{
-	11, // 0: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
-	12, // 1: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
-	13, // 2: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
-	14, // 3: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
-	14, // 4: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
-	15, // 5: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
-	0,  // 6: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
-	10, // 7: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
-	9,  // 8: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
-	1,  // 9: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
-	14, // 10: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
-	16, // 11: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
-	2,  // 12: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
-	3,  // 13: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
-	5,  // 14: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
-	7,  // 15: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
-	4,  // 16: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
-	6,  // 17: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
-	8,  // 18: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	7,  // 0: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
+	0,  // 1: candor.v1.MonitorStatus.kind:type_name -> candor.v1.MonitorKind
+	1,  // 2: candor.v1.MonitorStatus.state:type_name -> candor.v1.MonitorState
+	16, // 3: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
+	17, // 4: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
+	18, // 5: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
+	19, // 6: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
+	19, // 7: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
+	20, // 8: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
+	2,  // 9: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
+	15, // 10: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
+	14, // 11: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
+	3,  // 12: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
+	19, // 13: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
+	21, // 14: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
+	4,  // 15: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
+	8,  // 16: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
+	10, // 17: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
+	12, // 18: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
+	5,  // 19: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
+	9,  // 20: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
+	11, // 21: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
+	13, // 22: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
+	6,  // 23: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
+	20, // [20:24] is the sub-list for method output_type
+	16, // [16:20] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_explain_proto_init() }
@@ -937,13 +1318,14 @@ func file_candor_v1_explain_proto_init() {
 	file_candor_v1_prediction_proto_init()
 	file_candor_v1_record_proto_init()
 	file_candor_v1_review_proto_init()
+	file_candor_v1_explain_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_explain_proto_rawDesc), len(file_candor_v1_explain_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   8,
+			NumEnums:      5,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

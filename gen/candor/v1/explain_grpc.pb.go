@@ -22,6 +22,7 @@ const (
 	ExplainService_ExplainPrediction_FullMethodName  = "/candor.v1.ExplainService/ExplainPrediction"
 	ExplainService_SummarizeDecisions_FullMethodName = "/candor.v1.ExplainService/SummarizeDecisions"
 	ExplainService_ListBackends_FullMethodName       = "/candor.v1.ExplainService/ListBackends"
+	ExplainService_ListMonitors_FullMethodName       = "/candor.v1.ExplainService/ListMonitors"
 )
 
 // ExplainServiceClient is the client API for ExplainService service.
@@ -37,6 +38,8 @@ type ExplainServiceClient interface {
 	SummarizeDecisions(ctx context.Context, in *SummarizeDecisionsRequest, opts ...grpc.CallOption) (*SummarizeDecisionsResponse, error)
 	// The state of every backend: breaker, in flight, counts by failure class.
 	ListBackends(ctx context.Context, in *ListBackendsRequest, opts ...grpc.CallOption) (*ListBackendsResponse, error)
+	// What is watched and only warned of: how answers and inputs differ from before, by model and segment.
+	ListMonitors(ctx context.Context, in *ListMonitorsRequest, opts ...grpc.CallOption) (*ListMonitorsResponse, error)
 }
 
 type explainServiceClient struct {
@@ -77,6 +80,16 @@ func (c *explainServiceClient) ListBackends(ctx context.Context, in *ListBackend
 	return out, nil
 }
 
+func (c *explainServiceClient) ListMonitors(ctx context.Context, in *ListMonitorsRequest, opts ...grpc.CallOption) (*ListMonitorsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMonitorsResponse)
+	err := c.cc.Invoke(ctx, ExplainService_ListMonitors_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExplainServiceServer is the server API for ExplainService service.
 // All implementations must embed UnimplementedExplainServiceServer
 // for forward compatibility.
@@ -90,6 +103,8 @@ type ExplainServiceServer interface {
 	SummarizeDecisions(context.Context, *SummarizeDecisionsRequest) (*SummarizeDecisionsResponse, error)
 	// The state of every backend: breaker, in flight, counts by failure class.
 	ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error)
+	// What is watched and only warned of: how answers and inputs differ from before, by model and segment.
+	ListMonitors(context.Context, *ListMonitorsRequest) (*ListMonitorsResponse, error)
 	mustEmbedUnimplementedExplainServiceServer()
 }
 
@@ -108,6 +123,9 @@ func (UnimplementedExplainServiceServer) SummarizeDecisions(context.Context, *Su
 }
 func (UnimplementedExplainServiceServer) ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListBackends not implemented")
+}
+func (UnimplementedExplainServiceServer) ListMonitors(context.Context, *ListMonitorsRequest) (*ListMonitorsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMonitors not implemented")
 }
 func (UnimplementedExplainServiceServer) mustEmbedUnimplementedExplainServiceServer() {}
 func (UnimplementedExplainServiceServer) testEmbeddedByValue()                        {}
@@ -184,6 +202,24 @@ func _ExplainService_ListBackends_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ExplainService_ListMonitors_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMonitorsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExplainServiceServer).ListMonitors(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExplainService_ListMonitors_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExplainServiceServer).ListMonitors(ctx, req.(*ListMonitorsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ExplainService_ServiceDesc is the grpc.ServiceDesc for ExplainService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +238,10 @@ var ExplainService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListBackends",
 			Handler:    _ExplainService_ListBackends_Handler,
+		},
+		{
+			MethodName: "ListMonitors",
+			Handler:    _ExplainService_ListMonitors_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

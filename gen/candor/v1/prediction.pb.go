@@ -95,6 +95,12 @@ const (
 	UncertaintyKind_UNCERTAINTY_KIND_DISAGREEMENT UncertaintyKind = 2
 	// Width of the interval in the model's unit.
 	UncertaintyKind_UNCERTAINTY_KIND_INTERVAL_WIDTH UncertaintyKind = 3
+	// 1 - the share of the members' votes that the answer has, in [0,1].
+	UncertaintyKind_UNCERTAINTY_KIND_DISSENT UncertaintyKind = 4
+	// Largest minus smallest value of the members, in the model's unit.
+	UncertaintyKind_UNCERTAINTY_KIND_SPREAD UncertaintyKind = 5
+	// Standard deviation, in the model's unit.
+	UncertaintyKind_UNCERTAINTY_KIND_STANDARD_DEVIATION UncertaintyKind = 6
 )
 
 // Enum value maps for UncertaintyKind.
@@ -104,12 +110,18 @@ var (
 		1: "UNCERTAINTY_KIND_ENTROPY",
 		2: "UNCERTAINTY_KIND_DISAGREEMENT",
 		3: "UNCERTAINTY_KIND_INTERVAL_WIDTH",
+		4: "UNCERTAINTY_KIND_DISSENT",
+		5: "UNCERTAINTY_KIND_SPREAD",
+		6: "UNCERTAINTY_KIND_STANDARD_DEVIATION",
 	}
 	UncertaintyKind_value = map[string]int32{
-		"UNCERTAINTY_KIND_UNSPECIFIED":    0,
-		"UNCERTAINTY_KIND_ENTROPY":        1,
-		"UNCERTAINTY_KIND_DISAGREEMENT":   2,
-		"UNCERTAINTY_KIND_INTERVAL_WIDTH": 3,
+		"UNCERTAINTY_KIND_UNSPECIFIED":        0,
+		"UNCERTAINTY_KIND_ENTROPY":            1,
+		"UNCERTAINTY_KIND_DISAGREEMENT":       2,
+		"UNCERTAINTY_KIND_INTERVAL_WIDTH":     3,
+		"UNCERTAINTY_KIND_DISSENT":            4,
+		"UNCERTAINTY_KIND_SPREAD":             5,
+		"UNCERTAINTY_KIND_STANDARD_DEVIATION": 6,
 	}
 )
 
@@ -150,6 +162,10 @@ const (
 	StepKind_STEP_KIND_REMEDIAL    StepKind = 4
 	StepKind_STEP_KIND_CONSTANT    StepKind = 5
 	StepKind_STEP_KIND_HUMAN       StepKind = 6
+	// A rule of the policy.
+	StepKind_STEP_KIND_RULE StepKind = 7
+	// Another model, asked how likely the answer is right.
+	StepKind_STEP_KIND_META StepKind = 8
 )
 
 // Enum value maps for StepKind.
@@ -162,6 +178,8 @@ var (
 		4: "STEP_KIND_REMEDIAL",
 		5: "STEP_KIND_CONSTANT",
 		6: "STEP_KIND_HUMAN",
+		7: "STEP_KIND_RULE",
+		8: "STEP_KIND_META",
 	}
 	StepKind_value = map[string]int32{
 		"STEP_KIND_UNSPECIFIED": 0,
@@ -171,6 +189,8 @@ var (
 		"STEP_KIND_REMEDIAL":    4,
 		"STEP_KIND_CONSTANT":    5,
 		"STEP_KIND_HUMAN":       6,
+		"STEP_KIND_RULE":        7,
+		"STEP_KIND_META":        8,
 	}
 )
 
@@ -1858,12 +1878,15 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\x12ANSWER_STATE_FINAL\x10\x01\x12\x1c\n" +
 	"\x18ANSWER_STATE_PROVISIONAL\x10\x02\x12\x18\n" +
 	"\x14ANSWER_STATE_PENDING\x10\x03\x12\x19\n" +
-	"\x15ANSWER_STATE_WITHHELD\x10\x04*\x99\x01\n" +
+	"\x15ANSWER_STATE_WITHHELD\x10\x04*\xfd\x01\n" +
 	"\x0fUncertaintyKind\x12 \n" +
 	"\x1cUNCERTAINTY_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18UNCERTAINTY_KIND_ENTROPY\x10\x01\x12!\n" +
 	"\x1dUNCERTAINTY_KIND_DISAGREEMENT\x10\x02\x12#\n" +
-	"\x1fUNCERTAINTY_KIND_INTERVAL_WIDTH\x10\x03*\xaf\x01\n" +
+	"\x1fUNCERTAINTY_KIND_INTERVAL_WIDTH\x10\x03\x12\x1c\n" +
+	"\x18UNCERTAINTY_KIND_DISSENT\x10\x04\x12\x1b\n" +
+	"\x17UNCERTAINTY_KIND_SPREAD\x10\x05\x12'\n" +
+	"#UNCERTAINTY_KIND_STANDARD_DEVIATION\x10\x06*\xd7\x01\n" +
 	"\bStepKind\x12\x19\n" +
 	"\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11STEP_KIND_PRIMARY\x10\x01\x12\x14\n" +
@@ -1871,7 +1894,9 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\x12STEP_KIND_ENSEMBLE\x10\x03\x12\x16\n" +
 	"\x12STEP_KIND_REMEDIAL\x10\x04\x12\x16\n" +
 	"\x12STEP_KIND_CONSTANT\x10\x05\x12\x13\n" +
-	"\x0fSTEP_KIND_HUMAN\x10\x06*h\n" +
+	"\x0fSTEP_KIND_HUMAN\x10\x06\x12\x12\n" +
+	"\x0eSTEP_KIND_RULE\x10\a\x12\x12\n" +
+	"\x0eSTEP_KIND_META\x10\b*h\n" +
 	"\rFailureSource\x12\x1e\n" +
 	"\x1aFAILURE_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16FAILURE_SOURCE_BACKEND\x10\x01\x12\x1b\n" +

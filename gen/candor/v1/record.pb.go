@@ -21,6 +21,66 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type CertificateEvent int32
+
+const (
+	CertificateEvent_CERTIFICATE_EVENT_UNSPECIFIED CertificateEvent = 0
+	CertificateEvent_CERTIFICATE_EVENT_OPENED      CertificateEvent = 1
+	// Its grid was frozen.
+	CertificateEvent_CERTIFICATE_EVENT_FROZEN CertificateEvent = 2
+	// It licenses a threshold, or a lower one than before.
+	CertificateEvent_CERTIFICATE_EVENT_CERTIFIED  CertificateEvent = 3
+	CertificateEvent_CERTIFICATE_EVENT_REVOKED    CertificateEvent = 4
+	CertificateEvent_CERTIFICATE_EVENT_SUPERSEDED CertificateEvent = 5
+)
+
+// Enum value maps for CertificateEvent.
+var (
+	CertificateEvent_name = map[int32]string{
+		0: "CERTIFICATE_EVENT_UNSPECIFIED",
+		1: "CERTIFICATE_EVENT_OPENED",
+		2: "CERTIFICATE_EVENT_FROZEN",
+		3: "CERTIFICATE_EVENT_CERTIFIED",
+		4: "CERTIFICATE_EVENT_REVOKED",
+		5: "CERTIFICATE_EVENT_SUPERSEDED",
+	}
+	CertificateEvent_value = map[string]int32{
+		"CERTIFICATE_EVENT_UNSPECIFIED": 0,
+		"CERTIFICATE_EVENT_OPENED":      1,
+		"CERTIFICATE_EVENT_FROZEN":      2,
+		"CERTIFICATE_EVENT_CERTIFIED":   3,
+		"CERTIFICATE_EVENT_REVOKED":     4,
+		"CERTIFICATE_EVENT_SUPERSEDED":  5,
+	}
+)
+
+func (x CertificateEvent) Enum() *CertificateEvent {
+	p := new(CertificateEvent)
+	*p = x
+	return p
+}
+
+func (x CertificateEvent) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CertificateEvent) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_record_proto_enumTypes[0].Descriptor()
+}
+
+func (CertificateEvent) Type() protoreflect.EnumType {
+	return &file_candor_v1_record_proto_enumTypes[0]
+}
+
+func (x CertificateEvent) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CertificateEvent.Descriptor instead.
+func (CertificateEvent) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{0}
+}
+
 type LimitEvent int32
 
 const (
@@ -57,11 +117,11 @@ func (x LimitEvent) String() string {
 }
 
 func (LimitEvent) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_record_proto_enumTypes[0].Descriptor()
+	return file_candor_v1_record_proto_enumTypes[1].Descriptor()
 }
 
 func (LimitEvent) Type() protoreflect.EnumType {
-	return &file_candor_v1_record_proto_enumTypes[0]
+	return &file_candor_v1_record_proto_enumTypes[1]
 }
 
 func (x LimitEvent) Number() protoreflect.EnumNumber {
@@ -70,7 +130,7 @@ func (x LimitEvent) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LimitEvent.Descriptor instead.
 func (LimitEvent) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{1}
 }
 
 // One entry of the decision log. Its deterministic encoding is what the writer's hash chain covers; a plain accept of one
@@ -87,6 +147,7 @@ type Record struct {
 	//	*Record_Limit
 	//	*Record_Outcome
 	//	*Record_Gap
+	//	*Record_Certificate
 	Entry         isRecord_Entry `protobuf_oneof:"entry"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -181,6 +242,15 @@ func (x *Record) GetGap() *GapRecord {
 	return nil
 }
 
+func (x *Record) GetCertificate() *CertificateRecord {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_Certificate); ok {
+			return x.Certificate
+		}
+	}
+	return nil
+}
+
 type isRecord_Entry interface {
 	isRecord_Entry()
 }
@@ -205,6 +275,10 @@ type Record_Gap struct {
 	Gap *GapRecord `protobuf:"bytes,6,opt,name=gap,proto3,oneof"`
 }
 
+type Record_Certificate struct {
+	Certificate *CertificateRecord `protobuf:"bytes,7,opt,name=certificate,proto3,oneof"`
+}
+
 func (*Record_Prediction) isRecord_Entry() {}
 
 func (*Record_Verdict) isRecord_Entry() {}
@@ -214,6 +288,105 @@ func (*Record_Limit) isRecord_Entry() {}
 func (*Record_Outcome) isRecord_Entry() {}
 
 func (*Record_Gap) isRecord_Entry() {}
+
+func (*Record_Certificate) isRecord_Entry() {}
+
+// What became of a certificate.
+type CertificateRecord struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Certificate string                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Event       CertificateEvent       `protobuf:"varint,2,opt,name=event,proto3,enum=candor.v1.CertificateEvent" json:"event,omitempty"`
+	// A person, or "alarm", "policy", "gateway".
+	By     string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Lowest confidence that is licensed from now on; absent: none is.
+	Threshold *float64 `protobuf:"fixed64,5,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Units of evidence consumed until then.
+	Units uint64 `protobuf:"varint,6,opt,name=units,proto3" json:"units,omitempty"`
+	// SHA-256 of the certificate's state.
+	StateSha256   []byte `protobuf:"bytes,7,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateRecord) Reset() {
+	*x = CertificateRecord{}
+	mi := &file_candor_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateRecord) ProtoMessage() {}
+
+func (x *CertificateRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateRecord.ProtoReflect.Descriptor instead.
+func (*CertificateRecord) Descriptor() ([]byte, []int) {
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CertificateRecord) GetCertificate() string {
+	if x != nil {
+		return x.Certificate
+	}
+	return ""
+}
+
+func (x *CertificateRecord) GetEvent() CertificateEvent {
+	if x != nil {
+		return x.Event
+	}
+	return CertificateEvent_CERTIFICATE_EVENT_UNSPECIFIED
+}
+
+func (x *CertificateRecord) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *CertificateRecord) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CertificateRecord) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *CertificateRecord) GetUnits() uint64 {
+	if x != nil {
+		return x.Units
+	}
+	return 0
+}
+
+func (x *CertificateRecord) GetStateSha256() []byte {
+	if x != nil {
+		return x.StateSha256
+	}
+	return nil
+}
 
 // Records of plain accepts that were left out because the queue of the group commit was full and audit.on_full is drop. The
 // log says so in their place.
@@ -229,7 +402,7 @@ type GapRecord struct {
 
 func (x *GapRecord) Reset() {
 	*x = GapRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[1]
+	mi := &file_candor_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +414,7 @@ func (x *GapRecord) String() string {
 func (*GapRecord) ProtoMessage() {}
 
 func (x *GapRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[1]
+	mi := &file_candor_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +427,7 @@ func (x *GapRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapRecord.ProtoReflect.Descriptor instead.
 func (*GapRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GapRecord) GetRecords() uint64 {
@@ -303,7 +476,7 @@ type PredictionRecord struct {
 
 func (x *PredictionRecord) Reset() {
 	*x = PredictionRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[2]
+	mi := &file_candor_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -315,7 +488,7 @@ func (x *PredictionRecord) String() string {
 func (*PredictionRecord) ProtoMessage() {}
 
 func (x *PredictionRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[2]
+	mi := &file_candor_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -328,7 +501,7 @@ func (x *PredictionRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PredictionRecord.ProtoReflect.Descriptor instead.
 func (*PredictionRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PredictionRecord) GetPredictionId() []byte {
@@ -432,7 +605,7 @@ type StageRecord struct {
 
 func (x *StageRecord) Reset() {
 	*x = StageRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[3]
+	mi := &file_candor_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -444,7 +617,7 @@ func (x *StageRecord) String() string {
 func (*StageRecord) ProtoMessage() {}
 
 func (x *StageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[3]
+	mi := &file_candor_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -457,7 +630,7 @@ func (x *StageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageRecord.ProtoReflect.Descriptor instead.
 func (*StageRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StageRecord) GetStage() string {
@@ -564,13 +737,25 @@ type RowRecord struct {
 	// What the primary's confidence was compared with, where the row went on to the fallback: threshold_ppm is then the
 	// fallback's.
 	PrimaryThresholdPpm *uint32 `protobuf:"varint,17,opt,name=primary_threshold_ppm,json=primaryThresholdPpm,proto3,oneof" json:"primary_threshold_ppm,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// id of the certificate that licensed threshold_ppm, or would have to; empty: none.
+	Certificate string `protobuf:"bytes,18,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// Parts per million: the probability with which the row was chosen to be judged; 0: nothing is promised.
+	SamplingPpm uint32 `protobuf:"varint,19,opt,name=sampling_ppm,json=samplingPpm,proto3" json:"sampling_ppm,omitempty"`
+	// Before calibration.
+	RawConfidencePpm *uint32 `protobuf:"varint,20,opt,name=raw_confidence_ppm,json=rawConfidencePpm,proto3,oneof" json:"raw_confidence_ppm,omitempty"`
+	// Name of the condition that raised the route.
+	Condition string `protobuf:"bytes,21,opt,name=condition,proto3" json:"condition,omitempty"`
+	// An item that only audits: not what route says.
+	Audited bool `protobuf:"varint,22,opt,name=audited,proto3" json:"audited,omitempty"`
+	// Of the policy's segments the one that the row is in; empty: the rest.
+	Segment       string `protobuf:"bytes,23,opt,name=segment,proto3" json:"segment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RowRecord) Reset() {
 	*x = RowRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[4]
+	mi := &file_candor_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -582,7 +767,7 @@ func (x *RowRecord) String() string {
 func (*RowRecord) ProtoMessage() {}
 
 func (x *RowRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[4]
+	mi := &file_candor_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -595,7 +780,7 @@ func (x *RowRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowRecord.ProtoReflect.Descriptor instead.
 func (*RowRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RowRecord) GetRoute() Route {
@@ -717,6 +902,48 @@ func (x *RowRecord) GetPrimaryThresholdPpm() uint32 {
 	return 0
 }
 
+func (x *RowRecord) GetCertificate() string {
+	if x != nil {
+		return x.Certificate
+	}
+	return ""
+}
+
+func (x *RowRecord) GetSamplingPpm() uint32 {
+	if x != nil {
+		return x.SamplingPpm
+	}
+	return 0
+}
+
+func (x *RowRecord) GetRawConfidencePpm() uint32 {
+	if x != nil && x.RawConfidencePpm != nil {
+		return *x.RawConfidencePpm
+	}
+	return 0
+}
+
+func (x *RowRecord) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+func (x *RowRecord) GetAudited() bool {
+	if x != nil {
+		return x.Audited
+	}
+	return false
+}
+
+func (x *RowRecord) GetSegment() string {
+	if x != nil {
+		return x.Segment
+	}
+	return ""
+}
+
 type RowAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index into stages.
@@ -730,7 +957,7 @@ type RowAnswer struct {
 
 func (x *RowAnswer) Reset() {
 	*x = RowAnswer{}
-	mi := &file_candor_v1_record_proto_msgTypes[5]
+	mi := &file_candor_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +969,7 @@ func (x *RowAnswer) String() string {
 func (*RowAnswer) ProtoMessage() {}
 
 func (x *RowAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[5]
+	mi := &file_candor_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +982,7 @@ func (x *RowAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowAnswer.ProtoReflect.Descriptor instead.
 func (*RowAnswer) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RowAnswer) GetStage() uint32 {
@@ -802,14 +1029,15 @@ type VerdictRecord struct {
 	Action       string       `protobuf:"bytes,11,opt,name=action,proto3" json:"action,omitempty"`
 	OnExpire     ExpireAction `protobuf:"varint,12,opt,name=on_expire,json=onExpire,proto3,enum=candor.v1.ExpireAction" json:"on_expire,omitempty"`
 	// The reviewer's stated reason.
-	StatedReason  string `protobuf:"bytes,13,opt,name=stated_reason,json=statedReason,proto3" json:"stated_reason,omitempty"`
+	StatedReason  string     `protobuf:"bytes,13,opt,name=stated_reason,json=statedReason,proto3" json:"stated_reason,omitempty"`
+	Kind          ReviewKind `protobuf:"varint,14,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerdictRecord) Reset() {
 	*x = VerdictRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[6]
+	mi := &file_candor_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +1049,7 @@ func (x *VerdictRecord) String() string {
 func (*VerdictRecord) ProtoMessage() {}
 
 func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[6]
+	mi := &file_candor_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +1062,7 @@ func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerdictRecord.ProtoReflect.Descriptor instead.
 func (*VerdictRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VerdictRecord) GetReviewItem() []byte {
@@ -928,6 +1156,13 @@ func (x *VerdictRecord) GetStatedReason() string {
 	return ""
 }
 
+func (x *VerdictRecord) GetKind() ReviewKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ReviewKind_REVIEW_KIND_UNSPECIFIED
+}
+
 type LimitRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Limit         string                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
@@ -943,7 +1178,7 @@ type LimitRecord struct {
 
 func (x *LimitRecord) Reset() {
 	*x = LimitRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1190,7 @@ func (x *LimitRecord) String() string {
 func (*LimitRecord) ProtoMessage() {}
 
 func (x *LimitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1203,7 @@ func (x *LimitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitRecord.ProtoReflect.Descriptor instead.
 func (*LimitRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LimitRecord) GetLimit() string {
@@ -1034,7 +1269,7 @@ type OutcomeRecord struct {
 
 func (x *OutcomeRecord) Reset() {
 	*x = OutcomeRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[8]
+	mi := &file_candor_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1281,7 @@ func (x *OutcomeRecord) String() string {
 func (*OutcomeRecord) ProtoMessage() {}
 
 func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[8]
+	mi := &file_candor_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1294,7 @@ func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRecord.ProtoReflect.Descriptor instead.
 func (*OutcomeRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OutcomeRecord) GetPredictionId() []byte {
@@ -1108,7 +1343,7 @@ var File_candor_v1_record_proto protoreflect.FileDescriptor
 
 const file_candor_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/record.proto\x12\tcandor.v1\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/review.proto\"\xaf\x02\n" +
+	"\x16candor/v1/record.proto\x12\tcandor.v1\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/review.proto\"\xf1\x02\n" +
 	"\x06Record\x12\x17\n" +
 	"\atime_us\x18\x01 \x01(\x03R\x06timeUs\x12=\n" +
 	"\n" +
@@ -1117,8 +1352,19 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\averdict\x18\x03 \x01(\v2\x18.candor.v1.VerdictRecordH\x00R\averdict\x12.\n" +
 	"\x05limit\x18\x04 \x01(\v2\x16.candor.v1.LimitRecordH\x00R\x05limit\x124\n" +
 	"\aoutcome\x18\x05 \x01(\v2\x18.candor.v1.OutcomeRecordH\x00R\aoutcome\x12(\n" +
-	"\x03gap\x18\x06 \x01(\v2\x14.candor.v1.GapRecordH\x00R\x03gapB\a\n" +
-	"\x05entry\"k\n" +
+	"\x03gap\x18\x06 \x01(\v2\x14.candor.v1.GapRecordH\x00R\x03gap\x12@\n" +
+	"\vcertificate\x18\a \x01(\v2\x1c.candor.v1.CertificateRecordH\x00R\vcertificateB\a\n" +
+	"\x05entry\"\xfa\x01\n" +
+	"\x11CertificateRecord\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\tR\vcertificate\x121\n" +
+	"\x05event\x18\x02 \x01(\x0e2\x1b.candor.v1.CertificateEventR\x05event\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12!\n" +
+	"\tthreshold\x18\x05 \x01(\x01H\x00R\tthreshold\x88\x01\x01\x12\x14\n" +
+	"\x05units\x18\x06 \x01(\x04R\x05units\x12!\n" +
+	"\fstate_sha256\x18\a \x01(\fR\vstateSha256B\f\n" +
+	"\n" +
+	"_threshold\"k\n" +
 	"\tGapRecord\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12\"\n" +
 	"\rfirst_time_us\x18\x02 \x01(\x03R\vfirstTimeUs\x12 \n" +
@@ -1152,7 +1398,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x04rows\x18\t \x01(\rR\x04rows\x12&\n" +
 	"\x0fmodel_created_s\x18\n" +
 	" \x01(\x03R\rmodelCreatedS\x12\x16\n" +
-	"\x06parent\x18\v \x01(\tR\x06parent\"\x85\x06\n" +
+	"\x06parent\x18\v \x01(\tR\x06parent\"\xe6\a\n" +
 	"\tRowRecord\x12&\n" +
 	"\x05route\x18\x01 \x01(\x0e2\x10.candor.v1.RouteR\x05route\x125\n" +
 	"\rapplied_route\x18\x02 \x01(\x0e2\x10.candor.v1.RouteR\fappliedRoute\x12+\n" +
@@ -1173,18 +1419,25 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x0epayload_sha256\x18\x0e \x01(\fR\rpayloadSha256\x12'\n" +
 	"\x0funcertainty_ppm\x18\x0f \x01(\rR\x0euncertaintyPpm\x12E\n" +
 	"\x10uncertainty_kind\x18\x10 \x01(\x0e2\x1a.candor.v1.UncertaintyKindR\x0funcertaintyKind\x127\n" +
-	"\x15primary_threshold_ppm\x18\x11 \x01(\rH\x03R\x13primaryThresholdPpm\x88\x01\x01B\x11\n" +
+	"\x15primary_threshold_ppm\x18\x11 \x01(\rH\x03R\x13primaryThresholdPpm\x88\x01\x01\x12 \n" +
+	"\vcertificate\x18\x12 \x01(\tR\vcertificate\x12!\n" +
+	"\fsampling_ppm\x18\x13 \x01(\rR\vsamplingPpm\x121\n" +
+	"\x12raw_confidence_ppm\x18\x14 \x01(\rH\x04R\x10rawConfidencePpm\x88\x01\x01\x12\x1c\n" +
+	"\tcondition\x18\x15 \x01(\tR\tcondition\x12\x18\n" +
+	"\aaudited\x18\x16 \x01(\bR\aaudited\x12\x18\n" +
+	"\asegment\x18\x17 \x01(\tR\asegmentB\x11\n" +
 	"\x0f_confidence_ppmB\x10\n" +
 	"\x0e_threshold_ppmB\b\n" +
 	"\x06_valueB\x18\n" +
-	"\x16_primary_threshold_ppm\"\x9b\x01\n" +
+	"\x16_primary_threshold_ppmB\x15\n" +
+	"\x13_raw_confidence_ppm\"\x9b\x01\n" +
 	"\tRowAnswer\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x19\n" +
 	"\x05value\x18\x03 \x01(\x01H\x00R\x05value\x88\x01\x01\x12*\n" +
 	"\x0econfidence_ppm\x18\x04 \x01(\rH\x01R\rconfidencePpm\x88\x01\x01B\b\n" +
 	"\x06_valueB\x11\n" +
-	"\x0f_confidence_ppm\"\xc2\x03\n" +
+	"\x0f_confidence_ppm\"\xed\x03\n" +
 	"\rVerdictRecord\x12\x1f\n" +
 	"\vreview_item\x18\x01 \x01(\fR\n" +
 	"reviewItem\x12#\n" +
@@ -1200,7 +1453,8 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	" \x01(\x0e2\x11.candor.v1.ReasonR\x06reason\x12\x16\n" +
 	"\x06action\x18\v \x01(\tR\x06action\x124\n" +
 	"\ton_expire\x18\f \x01(\x0e2\x17.candor.v1.ExpireActionR\bonExpire\x12#\n" +
-	"\rstated_reason\x18\r \x01(\tR\fstatedReasonB\b\n" +
+	"\rstated_reason\x18\r \x01(\tR\fstatedReason\x12)\n" +
+	"\x04kind\x18\x0e \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kindB\b\n" +
 	"\x06_value\"\xd0\x01\n" +
 	"\vLimitRecord\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\tR\x05limit\x12+\n" +
@@ -1218,7 +1472,14 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x0fobserve_time_us\x18\x05 \x01(\x03R\robserveTimeUs\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x06 \x01(\tR\trequestIdB\b\n" +
-	"\x06_value*r\n" +
+	"\x06_value*\xd3\x01\n" +
+	"\x10CertificateEvent\x12!\n" +
+	"\x1dCERTIFICATE_EVENT_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18CERTIFICATE_EVENT_OPENED\x10\x01\x12\x1c\n" +
+	"\x18CERTIFICATE_EVENT_FROZEN\x10\x02\x12\x1f\n" +
+	"\x1bCERTIFICATE_EVENT_CERTIFIED\x10\x03\x12\x1d\n" +
+	"\x19CERTIFICATE_EVENT_REVOKED\x10\x04\x12 \n" +
+	"\x1cCERTIFICATE_EVENT_SUPERSEDED\x10\x05*r\n" +
 	"\n" +
 	"LimitEvent\x12\x1b\n" +
 	"\x17LIMIT_EVENT_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1238,58 +1499,64 @@ func file_candor_v1_record_proto_rawDescGZIP() []byte {
 	return file_candor_v1_record_proto_rawDescData
 }
 
-var file_candor_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_candor_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_candor_v1_record_proto_goTypes = []any{
-	(LimitEvent)(0),          // 0: candor.v1.LimitEvent
-	(*Record)(nil),           // 1: candor.v1.Record
-	(*GapRecord)(nil),        // 2: candor.v1.GapRecord
-	(*PredictionRecord)(nil), // 3: candor.v1.PredictionRecord
-	(*StageRecord)(nil),      // 4: candor.v1.StageRecord
-	(*RowRecord)(nil),        // 5: candor.v1.RowRecord
-	(*RowAnswer)(nil),        // 6: candor.v1.RowAnswer
-	(*VerdictRecord)(nil),    // 7: candor.v1.VerdictRecord
-	(*LimitRecord)(nil),      // 8: candor.v1.LimitRecord
-	(*OutcomeRecord)(nil),    // 9: candor.v1.OutcomeRecord
-	(Mode)(0),                // 10: candor.v1.Mode
-	(ConfidenceMethod)(0),    // 11: candor.v1.ConfidenceMethod
-	(StepKind)(0),            // 12: candor.v1.StepKind
-	(Reason)(0),              // 13: candor.v1.Reason
-	(FailureSource)(0),       // 14: candor.v1.FailureSource
-	(Route)(0),               // 15: candor.v1.Route
-	(AnswerState)(0),         // 16: candor.v1.AnswerState
-	(UncertaintyKind)(0),     // 17: candor.v1.UncertaintyKind
-	(ReleaseState)(0),        // 18: candor.v1.ReleaseState
-	(ExpireAction)(0),        // 19: candor.v1.ExpireAction
+	(CertificateEvent)(0),     // 0: candor.v1.CertificateEvent
+	(LimitEvent)(0),           // 1: candor.v1.LimitEvent
+	(*Record)(nil),            // 2: candor.v1.Record
+	(*CertificateRecord)(nil), // 3: candor.v1.CertificateRecord
+	(*GapRecord)(nil),         // 4: candor.v1.GapRecord
+	(*PredictionRecord)(nil),  // 5: candor.v1.PredictionRecord
+	(*StageRecord)(nil),       // 6: candor.v1.StageRecord
+	(*RowRecord)(nil),         // 7: candor.v1.RowRecord
+	(*RowAnswer)(nil),         // 8: candor.v1.RowAnswer
+	(*VerdictRecord)(nil),     // 9: candor.v1.VerdictRecord
+	(*LimitRecord)(nil),       // 10: candor.v1.LimitRecord
+	(*OutcomeRecord)(nil),     // 11: candor.v1.OutcomeRecord
+	(Mode)(0),                 // 12: candor.v1.Mode
+	(ConfidenceMethod)(0),     // 13: candor.v1.ConfidenceMethod
+	(StepKind)(0),             // 14: candor.v1.StepKind
+	(Reason)(0),               // 15: candor.v1.Reason
+	(FailureSource)(0),        // 16: candor.v1.FailureSource
+	(Route)(0),                // 17: candor.v1.Route
+	(AnswerState)(0),          // 18: candor.v1.AnswerState
+	(UncertaintyKind)(0),      // 19: candor.v1.UncertaintyKind
+	(ReleaseState)(0),         // 20: candor.v1.ReleaseState
+	(ExpireAction)(0),         // 21: candor.v1.ExpireAction
+	(ReviewKind)(0),           // 22: candor.v1.ReviewKind
 }
 var file_candor_v1_record_proto_depIdxs = []int32{
-	3,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
-	7,  // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
-	8,  // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
-	9,  // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
-	2,  // 4: candor.v1.Record.gap:type_name -> candor.v1.GapRecord
-	10, // 5: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
-	4,  // 6: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
-	5,  // 7: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
-	11, // 8: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	12, // 9: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
-	13, // 10: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
-	14, // 11: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
-	15, // 12: candor.v1.RowRecord.route:type_name -> candor.v1.Route
-	15, // 13: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
-	13, // 14: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
-	6,  // 15: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
-	16, // 16: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
-	17, // 17: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
-	18, // 18: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
-	13, // 19: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
-	19, // 20: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
-	0,  // 21: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	5,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
+	9,  // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
+	10, // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
+	11, // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
+	4,  // 4: candor.v1.Record.gap:type_name -> candor.v1.GapRecord
+	3,  // 5: candor.v1.Record.certificate:type_name -> candor.v1.CertificateRecord
+	0,  // 6: candor.v1.CertificateRecord.event:type_name -> candor.v1.CertificateEvent
+	12, // 7: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
+	6,  // 8: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
+	7,  // 9: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
+	13, // 10: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	14, // 11: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
+	15, // 12: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
+	16, // 13: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
+	17, // 14: candor.v1.RowRecord.route:type_name -> candor.v1.Route
+	17, // 15: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
+	15, // 16: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
+	8,  // 17: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
+	18, // 18: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
+	19, // 19: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
+	20, // 20: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
+	15, // 21: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
+	21, // 22: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
+	22, // 23: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
+	1,  // 24: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_record_proto_init() }
@@ -1306,18 +1573,20 @@ func file_candor_v1_record_proto_init() {
 		(*Record_Limit)(nil),
 		(*Record_Outcome)(nil),
 		(*Record_Gap)(nil),
+		(*Record_Certificate)(nil),
 	}
-	file_candor_v1_record_proto_msgTypes[4].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[1].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[5].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
-	file_candor_v1_record_proto_msgTypes[8].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[7].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_record_proto_rawDesc), len(file_candor_v1_record_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   9,
+			NumEnums:      2,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -80,6 +80,59 @@ func (ReviewState) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_review_proto_rawDescGZIP(), []int{0}
 }
 
+// Why there is an item. Reviewers are not told before their verdict.
+type ReviewKind int32
+
+const (
+	ReviewKind_REVIEW_KIND_UNSPECIFIED ReviewKind = 0
+	// The caller waits for its answer.
+	ReviewKind_REVIEW_KIND_DEFERRED ReviewKind = 1
+	// The row has its answer already: it is judged to know how good such answers are. A verdict changes nothing for the
+	// caller.
+	ReviewKind_REVIEW_KIND_AUDIT ReviewKind = 2
+)
+
+// Enum value maps for ReviewKind.
+var (
+	ReviewKind_name = map[int32]string{
+		0: "REVIEW_KIND_UNSPECIFIED",
+		1: "REVIEW_KIND_DEFERRED",
+		2: "REVIEW_KIND_AUDIT",
+	}
+	ReviewKind_value = map[string]int32{
+		"REVIEW_KIND_UNSPECIFIED": 0,
+		"REVIEW_KIND_DEFERRED":    1,
+		"REVIEW_KIND_AUDIT":       2,
+	}
+)
+
+func (x ReviewKind) Enum() *ReviewKind {
+	p := new(ReviewKind)
+	*p = x
+	return p
+}
+
+func (x ReviewKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReviewKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_review_proto_enumTypes[1].Descriptor()
+}
+
+func (ReviewKind) Type() protoreflect.EnumType {
+	return &file_candor_v1_review_proto_enumTypes[1]
+}
+
+func (x ReviewKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReviewKind.Descriptor instead.
+func (ReviewKind) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{1}
+}
+
 // Whether the item's answer has passed the action limits.
 type ReleaseState int32
 
@@ -115,11 +168,11 @@ func (x ReleaseState) String() string {
 }
 
 func (ReleaseState) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_review_proto_enumTypes[1].Descriptor()
+	return file_candor_v1_review_proto_enumTypes[2].Descriptor()
 }
 
 func (ReleaseState) Type() protoreflect.EnumType {
-	return &file_candor_v1_review_proto_enumTypes[1]
+	return &file_candor_v1_review_proto_enumTypes[2]
 }
 
 func (x ReleaseState) Number() protoreflect.EnumNumber {
@@ -128,7 +181,7 @@ func (x ReleaseState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReleaseState.Descriptor instead.
 func (ReleaseState) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{2}
 }
 
 // What is done at the deadline of an item that nobody resolved.
@@ -171,11 +224,11 @@ func (x ExpireAction) String() string {
 }
 
 func (ExpireAction) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_review_proto_enumTypes[2].Descriptor()
+	return file_candor_v1_review_proto_enumTypes[3].Descriptor()
 }
 
 func (ExpireAction) Type() protoreflect.EnumType {
-	return &file_candor_v1_review_proto_enumTypes[2]
+	return &file_candor_v1_review_proto_enumTypes[3]
 }
 
 func (x ExpireAction) Number() protoreflect.EnumNumber {
@@ -184,7 +237,7 @@ func (x ExpireAction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExpireAction.Descriptor instead.
 func (ExpireAction) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{3}
 }
 
 // Declared by the card, never sniffed.
@@ -225,11 +278,11 @@ func (x PayloadView) String() string {
 }
 
 func (PayloadView) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_review_proto_enumTypes[3].Descriptor()
+	return file_candor_v1_review_proto_enumTypes[4].Descriptor()
 }
 
 func (PayloadView) Type() protoreflect.EnumType {
-	return &file_candor_v1_review_proto_enumTypes[3]
+	return &file_candor_v1_review_proto_enumTypes[4]
 }
 
 func (x PayloadView) Number() protoreflect.EnumNumber {
@@ -238,7 +291,7 @@ func (x PayloadView) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PayloadView.Descriptor instead.
 func (PayloadView) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{4}
 }
 
 type ReviewItem struct {
@@ -281,7 +334,10 @@ type ReviewItem struct {
 	// What the consumer does with the final answer, by the policy's declaration.
 	Action string `protobuf:"bytes,29,opt,name=action,proto3" json:"action,omitempty"`
 	// limits/{name} of the limit that holds the final answer; empty: none.
-	HeldBy        string `protobuf:"bytes,30,opt,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"`
+	HeldBy string `protobuf:"bytes,30,opt,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"`
+	// Unspecified while the reviewer who asks has yet to judge it; so are reasons, expected_loss and sampling_probability
+	// then, if the policy promises something.
+	Kind          ReviewKind `protobuf:"varint,31,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -524,6 +580,13 @@ func (x *ReviewItem) GetHeldBy() string {
 		return x.HeldBy
 	}
 	return ""
+}
+
+func (x *ReviewItem) GetKind() ReviewKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ReviewKind_REVIEW_KIND_UNSPECIFIED
 }
 
 // What the reviewer is shown: the row's inputs, by their declared type.
@@ -1624,7 +1687,7 @@ var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\t\n" +
+	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\t\n" +
 	"\n" +
 	"ReviewItem\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
@@ -1660,7 +1723,8 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
 	"final_time\x18\x1c \x01(\v2\x1a.google.protobuf.TimestampR\tfinalTime\x12\x16\n" +
 	"\x06action\x18\x1d \x01(\tR\x06action\x12\x17\n" +
-	"\aheld_by\x18\x1e \x01(\tR\x06heldBy\"u\n" +
+	"\aheld_by\x18\x1e \x01(\tR\x06heldBy\x12)\n" +
+	"\x04kind\x18\x1f \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kind\"u\n" +
 	"\rReviewPayload\x122\n" +
 	"\atensors\x18\x01 \x03(\v2\x18.candor.v1.PayloadTensorR\atensors\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x18\n" +
@@ -1756,7 +1820,12 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x14REVIEW_STATE_PENDING\x10\x01\x12\x18\n" +
 	"\x14REVIEW_STATE_CLAIMED\x10\x02\x12\x19\n" +
 	"\x15REVIEW_STATE_RESOLVED\x10\x03\x12\x18\n" +
-	"\x14REVIEW_STATE_EXPIRED\x10\x04*a\n" +
+	"\x14REVIEW_STATE_EXPIRED\x10\x04*Z\n" +
+	"\n" +
+	"ReviewKind\x12\x1b\n" +
+	"\x17REVIEW_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14REVIEW_KIND_DEFERRED\x10\x01\x12\x15\n" +
+	"\x11REVIEW_KIND_AUDIT\x10\x02*a\n" +
 	"\fReleaseState\x12\x1d\n" +
 	"\x19RELEASE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RELEASE_STATE_HELD\x10\x01\x12\x1a\n" +
@@ -1791,78 +1860,80 @@ func file_candor_v1_review_proto_rawDescGZIP() []byte {
 	return file_candor_v1_review_proto_rawDescData
 }
 
-var file_candor_v1_review_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_candor_v1_review_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_candor_v1_review_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_candor_v1_review_proto_goTypes = []any{
 	(ReviewState)(0),                     // 0: candor.v1.ReviewState
-	(ReleaseState)(0),                    // 1: candor.v1.ReleaseState
-	(ExpireAction)(0),                    // 2: candor.v1.ExpireAction
-	(PayloadView)(0),                     // 3: candor.v1.PayloadView
-	(*ReviewItem)(nil),                   // 4: candor.v1.ReviewItem
-	(*ReviewPayload)(nil),                // 5: candor.v1.ReviewPayload
-	(*PayloadTensor)(nil),                // 6: candor.v1.PayloadTensor
-	(*FeatureSpec)(nil),                  // 7: candor.v1.FeatureSpec
-	(*StageAnswer)(nil),                  // 8: candor.v1.StageAnswer
-	(*Verdict)(nil),                      // 9: candor.v1.Verdict
-	(*GetReviewItemRequest)(nil),         // 10: candor.v1.GetReviewItemRequest
-	(*GetReviewItemResponse)(nil),        // 11: candor.v1.GetReviewItemResponse
-	(*ListReviewItemsRequest)(nil),       // 12: candor.v1.ListReviewItemsRequest
-	(*ListReviewItemsResponse)(nil),      // 13: candor.v1.ListReviewItemsResponse
-	(*ClaimReviewItemRequest)(nil),       // 14: candor.v1.ClaimReviewItemRequest
-	(*ClaimReviewItemResponse)(nil),      // 15: candor.v1.ClaimReviewItemResponse
-	(*RenewReviewItemLeaseRequest)(nil),  // 16: candor.v1.RenewReviewItemLeaseRequest
-	(*RenewReviewItemLeaseResponse)(nil), // 17: candor.v1.RenewReviewItemLeaseResponse
-	(*ReleaseReviewItemRequest)(nil),     // 18: candor.v1.ReleaseReviewItemRequest
-	(*ReleaseReviewItemResponse)(nil),    // 19: candor.v1.ReleaseReviewItemResponse
-	(*ResolveReviewItemRequest)(nil),     // 20: candor.v1.ResolveReviewItemRequest
-	(*ResolveReviewItemResponse)(nil),    // 21: candor.v1.ResolveReviewItemResponse
-	(Reason)(0),                          // 22: candor.v1.Reason
-	(*timestamppb.Timestamp)(nil),        // 23: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),          // 24: google.protobuf.Duration
+	(ReviewKind)(0),                      // 1: candor.v1.ReviewKind
+	(ReleaseState)(0),                    // 2: candor.v1.ReleaseState
+	(ExpireAction)(0),                    // 3: candor.v1.ExpireAction
+	(PayloadView)(0),                     // 4: candor.v1.PayloadView
+	(*ReviewItem)(nil),                   // 5: candor.v1.ReviewItem
+	(*ReviewPayload)(nil),                // 6: candor.v1.ReviewPayload
+	(*PayloadTensor)(nil),                // 7: candor.v1.PayloadTensor
+	(*FeatureSpec)(nil),                  // 8: candor.v1.FeatureSpec
+	(*StageAnswer)(nil),                  // 9: candor.v1.StageAnswer
+	(*Verdict)(nil),                      // 10: candor.v1.Verdict
+	(*GetReviewItemRequest)(nil),         // 11: candor.v1.GetReviewItemRequest
+	(*GetReviewItemResponse)(nil),        // 12: candor.v1.GetReviewItemResponse
+	(*ListReviewItemsRequest)(nil),       // 13: candor.v1.ListReviewItemsRequest
+	(*ListReviewItemsResponse)(nil),      // 14: candor.v1.ListReviewItemsResponse
+	(*ClaimReviewItemRequest)(nil),       // 15: candor.v1.ClaimReviewItemRequest
+	(*ClaimReviewItemResponse)(nil),      // 16: candor.v1.ClaimReviewItemResponse
+	(*RenewReviewItemLeaseRequest)(nil),  // 17: candor.v1.RenewReviewItemLeaseRequest
+	(*RenewReviewItemLeaseResponse)(nil), // 18: candor.v1.RenewReviewItemLeaseResponse
+	(*ReleaseReviewItemRequest)(nil),     // 19: candor.v1.ReleaseReviewItemRequest
+	(*ReleaseReviewItemResponse)(nil),    // 20: candor.v1.ReleaseReviewItemResponse
+	(*ResolveReviewItemRequest)(nil),     // 21: candor.v1.ResolveReviewItemRequest
+	(*ResolveReviewItemResponse)(nil),    // 22: candor.v1.ResolveReviewItemResponse
+	(Reason)(0),                          // 23: candor.v1.Reason
+	(*timestamppb.Timestamp)(nil),        // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),          // 25: google.protobuf.Duration
 }
 var file_candor_v1_review_proto_depIdxs = []int32{
 	0,  // 0: candor.v1.ReviewItem.state:type_name -> candor.v1.ReviewState
-	1,  // 1: candor.v1.ReviewItem.release_state:type_name -> candor.v1.ReleaseState
-	22, // 2: candor.v1.ReviewItem.reasons:type_name -> candor.v1.Reason
-	23, // 3: candor.v1.ReviewItem.create_time:type_name -> google.protobuf.Timestamp
-	23, // 4: candor.v1.ReviewItem.expire_time:type_name -> google.protobuf.Timestamp
-	2,  // 5: candor.v1.ReviewItem.on_expire:type_name -> candor.v1.ExpireAction
-	23, // 6: candor.v1.ReviewItem.lease_expire_time:type_name -> google.protobuf.Timestamp
-	5,  // 7: candor.v1.ReviewItem.payload:type_name -> candor.v1.ReviewPayload
-	8,  // 8: candor.v1.ReviewItem.answers:type_name -> candor.v1.StageAnswer
-	9,  // 9: candor.v1.ReviewItem.verdict:type_name -> candor.v1.Verdict
-	23, // 10: candor.v1.ReviewItem.final_time:type_name -> google.protobuf.Timestamp
-	6,  // 11: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
-	3,  // 12: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
-	7,  // 13: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
-	23, // 14: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
-	4,  // 15: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	0,  // 16: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
-	4,  // 17: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
-	24, // 18: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
-	4,  // 19: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	24, // 20: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
-	4,  // 21: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
-	4,  // 22: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	9,  // 23: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
-	4,  // 24: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	10, // 25: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
-	12, // 26: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
-	14, // 27: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
-	16, // 28: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
-	18, // 29: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
-	20, // 30: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
-	11, // 31: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
-	13, // 32: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
-	15, // 33: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
-	17, // 34: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
-	19, // 35: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
-	21, // 36: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
-	31, // [31:37] is the sub-list for method output_type
-	25, // [25:31] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	2,  // 1: candor.v1.ReviewItem.release_state:type_name -> candor.v1.ReleaseState
+	23, // 2: candor.v1.ReviewItem.reasons:type_name -> candor.v1.Reason
+	24, // 3: candor.v1.ReviewItem.create_time:type_name -> google.protobuf.Timestamp
+	24, // 4: candor.v1.ReviewItem.expire_time:type_name -> google.protobuf.Timestamp
+	3,  // 5: candor.v1.ReviewItem.on_expire:type_name -> candor.v1.ExpireAction
+	24, // 6: candor.v1.ReviewItem.lease_expire_time:type_name -> google.protobuf.Timestamp
+	6,  // 7: candor.v1.ReviewItem.payload:type_name -> candor.v1.ReviewPayload
+	9,  // 8: candor.v1.ReviewItem.answers:type_name -> candor.v1.StageAnswer
+	10, // 9: candor.v1.ReviewItem.verdict:type_name -> candor.v1.Verdict
+	24, // 10: candor.v1.ReviewItem.final_time:type_name -> google.protobuf.Timestamp
+	1,  // 11: candor.v1.ReviewItem.kind:type_name -> candor.v1.ReviewKind
+	7,  // 12: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
+	4,  // 13: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
+	8,  // 14: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
+	24, // 15: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
+	5,  // 16: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	0,  // 17: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
+	5,  // 18: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
+	25, // 19: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
+	5,  // 20: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	25, // 21: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
+	5,  // 22: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
+	5,  // 23: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	10, // 24: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	5,  // 25: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	11, // 26: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
+	13, // 27: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
+	15, // 28: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
+	17, // 29: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
+	19, // 30: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
+	21, // 31: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
+	12, // 32: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
+	14, // 33: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
+	16, // 34: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
+	18, // 35: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
+	20, // 36: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
+	22, // 37: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
+	32, // [32:38] is the sub-list for method output_type
+	26, // [26:32] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_review_proto_init() }
@@ -1882,7 +1953,7 @@ func file_candor_v1_review_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_review_proto_rawDesc), len(file_candor_v1_review_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
