@@ -235,7 +235,11 @@ type CertificateState struct {
 	Drawn  uint64  `protobuf:"varint,29,opt,name=drawn,proto3" json:"drawn,omitempty"`
 	Passed float64 `protobuf:"fixed64,30,opt,name=passed,proto3" json:"passed,omitempty"`
 	// When the oldest unit that is not consumed was drawn; 0: none is open.
-	OldestOpenUs  int64 `protobuf:"varint,31,opt,name=oldest_open_us,json=oldestOpenUs,proto3" json:"oldest_open_us,omitempty"`
+	OldestOpenUs int64 `protobuf:"varint,31,opt,name=oldest_open_us,json=oldestOpenUs,proto3" json:"oldest_open_us,omitempty"`
+	// Bit j: level j has once reached 1/delta.
+	Reached uint64 `protobuf:"varint,32,opt,name=reached,proto3" json:"reached,omitempty"`
+	// 1/q of each confidence of burn_in.
+	BurnInWeights []float64 `protobuf:"fixed64,33,rep,packed,name=burn_in_weights,json=burnInWeights,proto3" json:"burn_in_weights,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -485,6 +489,20 @@ func (x *CertificateState) GetOldestOpenUs() int64 {
 		return x.OldestOpenUs
 	}
 	return 0
+}
+
+func (x *CertificateState) GetReached() uint64 {
+	if x != nil {
+		return x.Reached
+	}
+	return 0
+}
+
+func (x *CertificateState) GetBurnInWeights() []float64 {
+	if x != nil {
+		return x.BurnInWeights
+	}
+	return nil
 }
 
 type Certificate struct {
@@ -1136,7 +1154,7 @@ const file_candor_v1_certificate_proto_rawDesc = "" +
 	"\bmax_rows\x18\x0e \x01(\rR\amaxRows\x12(\n" +
 	"\x10alarm_run_length\x18\x0f \x01(\x01R\x0ealarmRunLengthB\f\n" +
 	"\n" +
-	"_tolerance\"\xf6\a\n" +
+	"_tolerance\"\xb8\b\n" +
 	"\x10CertificateState\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.candor.v1.CertificateKeyR\x03key\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x124\n" +
@@ -1172,7 +1190,9 @@ const file_candor_v1_certificate_proto_rawDesc = "" +
 	"\x12upstream_threshold\x18\x1c \x01(\x01H\x00R\x11upstreamThreshold\x88\x01\x01\x12\x14\n" +
 	"\x05drawn\x18\x1d \x01(\x04R\x05drawn\x12\x16\n" +
 	"\x06passed\x18\x1e \x01(\x01R\x06passed\x12$\n" +
-	"\x0eoldest_open_us\x18\x1f \x01(\x03R\foldestOpenUsB\x15\n" +
+	"\x0eoldest_open_us\x18\x1f \x01(\x03R\foldestOpenUs\x12\x18\n" +
+	"\areached\x18  \x01(\x04R\areached\x12&\n" +
+	"\x0fburn_in_weights\x18! \x03(\x01R\rburnInWeightsB\x15\n" +
 	"\x13_upstream_threshold\"\xdf\a\n" +
 	"\vCertificate\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12+\n" +

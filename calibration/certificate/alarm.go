@@ -1,0 +1,74 @@
+package certificate
+
+import (
+	"math"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// alarmRates are the error rates that the alarm is tuned to find, as many as it has bets: twice α, four times and ten times,
+// where that is an error rate.
+func alarmRates(alpha float64) []float64 {
+	rates := make([]float64, 0, 3)
+	for _, times := range [...]float64{2, 4, 10} {
+		rates = append(rates, math.Min(alpha*times, (alpha+1)/2))
+	}
+	return rates
+}
+
+// stake is the share that a correct answer costs a bet against rate: Kelly's, (rate-α)/(1-α).
+func stake(alpha, rate float64) float64 { return (rate - alpha) / (1 - alpha) }
+
+// watch feeds the judged accepts of a unit to the alarm and says whether it fires.
+//
+// Each S ← max(S,1)·(1 + b·Σ (1/q)(loss-α)/max_rows) with b = stake·least/α, which is below least/α. While the risk of accepted
+// rows is at most α the factor's expectation is at most 1, so the mean of the S is an e-detector: the average number of units to
+// a false alarm is at least the run length at which it fires.
+func watch(s *candorv1.CertificateState, u Unit) bool {
+	alpha := s.GetKey().GetAlpha()
+	xi, watched := 0.0, false
+	for _, r := range u.Rows {
+		if !r.Accepted {
+			continue
+		}
+		s.RecentMissing <<= 1
+		s.Recent = min(s.Recent+1, recentAudits)
+		if r.Missing {
+			s.RecentMissing |= 1
+			continue
+		}
+		watched = true
+		xi += (r.Loss - alpha) / r.Propensity
+		s.Audits++
+		if r.Loss > 0 {
+			s.AuditErrors++
+		}
+	}
+	if !watched {
+		return false
+	}
+	for k, rate := range alarmRates(alpha) {
+		b := stake(alpha, rate) * u.Least / alpha / float64(s.GetKey().GetMaxRows())
+		s.LogAlarm[k] = math.Max(s.LogAlarm[k], 0) + math.Log1p(b*xi)
+	}
+	return logMeanExp(s.GetLogAlarm()) >= math.Log(s.GetKey().GetAlarmRunLength())
+}
+
+// Alarm is the alarm's statistic; it fires at the key's run length.
+func Alarm(s *candorv1.CertificateState) float64 { return math.Exp(logMeanExp(s.GetLogAlarm())) }
+
+// AuditsToDetect is about how many judged accepts it takes the alarm to find an error rate (above α, at most 1): the logarithm to
+// be earned over the best bet's mean gain. A judged accept is a unit of max_rows rows.
+func AuditsToDetect(key *candorv1.CertificateKey, rate float64) float64 {
+	alpha := key.GetAlpha()
+	best := 0.0
+	rates := alarmRates(alpha)
+	for _, r := range rates {
+		f := stake(alpha, r)
+		best = math.Max(best, rate*math.Log1p(f*(1-alpha)/alpha)+(1-rate)*math.Log1p(-f))
+	}
+	if best <= 0 {
+		return math.Inf(1)
+	}
+	return math.Log(key.GetAlarmRunLength()*float64(len(rates))) / best
+}
