@@ -99,9 +99,15 @@ type Item struct {
 	Traceparent string
 	// SamplingProbability in (0,1]: 1 for a deferred row.
 	SamplingProbability float64
-	// Sequence per certificate at decision time; empty until certificates exist for the policy.
-	Sequences    []Sequence
-	PolicyDigest []byte
+	// Kind says whether a caller waits for the answer, or the row is judged only to know how good such answers are. The
+	// final answer of an audit changes nothing for the caller: it is not in the feed, and no action limit is asked.
+	Kind candorv1.ReviewKind
+	// Sequences has one element per certificate that the row is evidence for; empty: none.
+	Sequences []Sequence
+	// Input is the digest of the row's input, 16 bytes, and Cluster that of what it shares its fate with: each enters a
+	// certificate once. Nil: not known, none.
+	Input, Cluster []byte
+	PolicyDigest   []byte
 	// Verdict is the final answer, once there is one; Author of the default action is "policy/on_expire".
 	Verdict *candorv1.Verdict
 	// VerdictRequestID is the idempotency key that the verdict came with.
@@ -115,11 +121,24 @@ type Item struct {
 	FinalReason candorv1.Reason
 }
 
-// Sequence is an item's place in the order of one certificate's evidence.
+// Sequence is a row's part in the evidence of one certificate. All sequences of one call for one certificate are one unit, with
+// one number in the certificate's order, which the store gives them in the transaction that records the call.
 type Sequence struct {
+	// Certificate is the id (digest.version) of the one in force when the row was decided.
 	Certificate string
-	Number      uint64
-	Probability float64
+	// Number is set by the store; 0: the row doesn't count (the grid is not frozen, the input or its cluster was in before, the
+	// certificate has ended since).
+	Number uint64
+	// Probability in (0,1] with which the row was chosen, and Least, the least that any row of the call could get.
+	Probability, Least float64
+	// Confidence of the certificate's stage, in [0,1], and its answer: a label or a value.
+	Confidence float64
+	Label      string
+	Value      *float64
+	// Accepted: at or above the licensed threshold, so that the alarm watches it.
+	Accepted bool
+	// Foreign: another version of the model answered under this certificate. Only the alarm watches it.
+	Foreign bool
 }
 
 // Claim asks for an item.

@@ -60,7 +60,7 @@ func count(s *candorv1.CertificateState, u Unit) {
 	for _, r := range u.Rows {
 		for j, level := range s.GetGrid() {
 			switch {
-			case !(r.Confidence >= level):
+			case r.Foreign || !(r.Confidence >= level):
 			case r.Missing:
 				s.Missing[j]++
 			default:
@@ -80,7 +80,7 @@ func grow(s *candorv1.CertificateState, u Unit) {
 	for j, level := range s.GetGrid() {
 		xi := 0.0
 		for _, r := range u.Rows {
-			if r.Confidence >= level {
+			if !r.Foreign && r.Confidence >= level {
 				xi += (alpha - lossOf(r)) / r.Propensity
 			}
 		}

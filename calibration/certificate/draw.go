@@ -16,6 +16,8 @@ type Row struct {
 	Propensity float64
 	// Accepted: the row was at or above the licensed threshold when it was decided, so the alarm watches it.
 	Accepted bool
+	// Foreign: another model version answered under this certificate. Only the alarm counts it.
+	Foreign bool
 	// Loss is the final verdict's, in [0,1]: 1 is an error.
 	Loss float64
 	// Missing: the row ended for good without a verdict. It counts as an error in the wealth, and not in the alarm.
@@ -54,6 +56,9 @@ func Draw(s *candorv1.CertificateState, least float64, rows []Row, nowUS int64) 
 		return number, true, nil
 	}
 	for _, r := range rows {
+		if r.Foreign {
+			continue
+		}
 		s.BurnIn, s.BurnInWeights = append(s.BurnIn, r.Confidence), append(s.BurnInWeights, 1/r.Propensity)
 	}
 	if len(s.BurnIn) >= int(s.GetKey().GetGrid().GetBurnIn()) {
