@@ -95,12 +95,28 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	if fallback := policy.GetFallback(); fallback != nil && fallback.Threshold == nil {
 		fallback.Threshold = proto.CloneOf(policy.GetAccept().GetThreshold())
 	}
+	if promise := policy.GetAccept().GetPromise(); promise != nil {
+		promiseDefaults(promise)
+	}
 	if review := policy.GetReview(); review != nil {
 		fillEnum(&review.OnExpire, candorv1.ExpireAction_EXPIRE_ACTION_REJECT)
 		if queue := cfg.GetQueues()[review.GetQueue()]; queue != nil && review.Deadline == nil {
 			review.Deadline = proto.CloneOf(queue.GetDeadline())
 		}
 	}
+}
+
+func promiseDefaults(promise *candorv1.Promise) {
+	fill(&promise.MaxRows, 1)
+	fill(&promise.AlarmRunLength, 1000)
+	fillEnum(&promise.OnStale, candorv1.OnStale_ON_STALE_DEFER)
+	fillEnum(&promise.OnNewVersion, candorv1.OnNewVersion_ON_NEW_VERSION_DEFER)
+	if promise.Grid == nil {
+		promise.Grid = &candorv1.ThresholdGrid{}
+	}
+	fill(&promise.Grid.BurnIn, 200)
+	fill(&promise.Grid.Steps, 12)
+	fill(&promise.Grid.StartCoverage, 0.4)
 }
 
 // primaryScore is the score of a model's primary; nil when its card declares none.

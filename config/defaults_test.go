@@ -30,6 +30,8 @@ func bareConfig() *candorv1.Config {
 			Accept:   &candorv1.Accept{License: &candorv1.Accept_Threshold{Threshold: &candorv1.Threshold{At: &candorv1.Threshold_Margin{Margin: 0.5}}}},
 			Fallback: &candorv1.FallbackPolicy{Ensemble: "e"},
 			Review:   &candorv1.ReviewPolicy{Queue: "q"},
+		}}, "promised": {Primary: "b", Policy: &candorv1.Policy{
+			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
 		Queues: map[string]*candorv1.Queue{"q": {}},
 		Limits: map[string]*candorv1.LimitConfig{"l": {}},
@@ -45,6 +47,8 @@ var defaultsInWords = map[string]string{
 	"Policy.on_defer":          "The default",
 	"LimitConfig.on_trip":      "The default",
 	"ReviewPolicy.on_expire":   "Default reject",
+	"Promise.on_stale":         "The default",
+	"Promise.on_new_version":   "The default",
 	// Messages that hold nothing but defaults.
 	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "",
 }

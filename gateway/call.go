@@ -90,6 +90,15 @@ type row struct {
 	// itemID of the review item; empty: none.
 	itemID  string
 	payload []byte
+	// view is what the certificates of the row's segment license; nil: the policy promises nothing.
+	view *view
+	// tier is the last one that was asked, from 1; 0: the primary alone.
+	tier int
+	// q is the probability with which the row is chosen to be judged, chosen what the coin said, input what it was made of; 0: the row is no
+	// evidence.
+	q      float64
+	chosen bool
+	input  inputDigest
 	// stageEvidence has this row's Evidence of every stage that gave one, with the stage's index.
 	stageEvidence []stageEvidence
 }

@@ -44,7 +44,8 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 		if tier == 0 {
 			r.primaryThreshold = r.decision.Threshold
 		}
-		r.decision = router.DecideTier(c.model.policy, r.decision, result.Evidence[j])
+		r.tier = tier + 1
+		r.decision = router.DecideTier(*c.policy(r), r.decision, result.Evidence[j])
 		r.applied = r.decision.Route
 		r.answer, r.answeredBy = result.Evidence[j], -1
 		if result.AnsweredBy[j] >= 0 {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -22,6 +23,8 @@ type Deps struct {
 	Ledger  Ledger
 	Reviews review.Store
 	Limits  limits.Store
+	// Certificates keep promises; nil: a policy that promises something is refused.
+	Certificates Certificates
 	// Log; nil: slog.Default().
 	Log *slog.Logger
 	// Registry of the metrics; nil: a new one.
@@ -41,9 +44,12 @@ type Gateway struct {
 	reviews    review.Store
 	gate       *limits.Gate
 	limitStore limits.Store
-	principals *principals
-	backends   map[string]*backend.Backend
-	models     map[string]*model
+	// certificates is nil when no policy promises anything.
+	certificates Certificates
+	coins        atomic.Pointer[coins]
+	principals   *principals
+	backends     map[string]*backend.Backend
+	models       map[string]*model
 	// modelNames sorted, for messages.
 	modelNames []string
 	metrics    *metrics
@@ -66,7 +72,8 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, registry: d.Registry,
 		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
-		tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		certificates: d.Certificates,
+		tripped:      make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
@@ -102,6 +109,9 @@ func (g *Gateway) open(ctx context.Context) error {
 		g.modelNames = append(g.modelNames, name)
 	}
 	slices.Sort(g.modelNames)
+	if err := g.openPromises(ctx); err != nil {
+		return err
+	}
 	var defs []limits.Definition
 	for name, l := range g.cfg.GetLimits() {
 		defs = append(defs, limits.Definition{

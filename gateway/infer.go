@@ -62,6 +62,7 @@ func (g *Gateway) run(c *call, ask func(*call) error) (*Reply, error) {
 	g.decide(c)
 	g.fallBack(c)
 	g.checkLimits(c)
+	g.choose(c)
 	g.deferRows(c)
 	if err := g.recordCall(c); err != nil {
 		return &Reply{PredictionID: c.idText}, g.named(c, err)
@@ -114,6 +115,9 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	}
 	asked, err := askedFor(req, m, who.Aware)
 	if err != nil {
+		return nil, err
+	}
+	if err := m.refuseRows(rows); err != nil {
 		return nil, err
 	}
 	dialect := who.Principal.speaks(who.Dialect)
@@ -173,9 +177,11 @@ func (g *Gateway) modelFor(p *Principal, name, version string) (*model, error) {
 
 // decide routes every row on the primary's Evidence.
 func (g *Gateway) decide(c *call) {
+	c.viewRows()
 	for i := range c.rows {
 		r := &c.rows[i]
-		r.decision = router.Decide(c.model.policy, r.evidence)
+		policy := c.policy(r)
+		r.decision = router.Decide(*policy, r.evidence)
 		r.answer, r.answeredBy = r.evidence, 0
 		if len(r.evidence.Faults) > 0 {
 			r.answeredBy = -1
@@ -183,7 +189,7 @@ func (g *Gateway) decide(c *call) {
 		r.applied = r.decision.Route
 		// In mode observe the model's answer passes. One that broke its card is no answer, whatever the mode: it takes its
 		// route.
-		if c.model.policy.Mode == candorv1.Mode_MODE_OBSERVE && r.answeredBy == 0 {
+		if policy.Mode == candorv1.Mode_MODE_OBSERVE && r.answeredBy == 0 {
 			r.applied = candorv1.Route_ROUTE_ACCEPT
 		}
 	}

@@ -15,20 +15,30 @@ import (
 // out by name: a reviewer sees that it is missing rather than a part of it.
 const maxPayload = 4 << 20
 
-// deferRows makes the review items of the rows that go to a human.
+// deferRows makes the review items of the rows that go to a human, and of those that the coin chose to be judged.
 func (g *Gateway) deferRows(c *call) {
 	for i := range c.rows {
 		r := &c.rows[i]
-		if r.applied != candorv1.Route_ROUTE_DEFER {
-			if !r.released {
-				r.state = candorv1.AnswerState_ANSWER_STATE_WITHHELD
-			}
-			continue
-		}
-		if !r.released {
+		kind := candorv1.ReviewKind_REVIEW_KIND_DEFERRED
+		switch {
+		case r.applied != candorv1.Route_ROUTE_DEFER && !r.released:
+			r.state = candorv1.AnswerState_ANSWER_STATE_WITHHELD
+		case r.applied == candorv1.Route_ROUTE_DEFER && !r.released:
 			r.state = candorv1.AnswerState_ANSWER_STATE_PENDING
 		}
+		if r.applied != candorv1.Route_ROUTE_DEFER {
+			if !r.chosen {
+				continue
+			}
+			kind = candorv1.ReviewKind_REVIEW_KIND_AUDIT
+		}
 		item := g.itemOf(c, i)
+		item.Kind = kind
+		if kind == candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+			// Nobody waits for it, so it would come last in every queue, and the certificate, which takes verdicts in order,
+			// would stand still: its share of the reviewers' time comes first.
+			item.Reasons, item.ExpectedLoss = []candorv1.Reason{candorv1.Reason_REASON_AUDIT}, 1
+		}
 		r.itemID = item.ID
 		c.items = append(c.items, item)
 	}
@@ -56,6 +66,11 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 	}
 	for _, se := range r.stageEvidence {
 		item.Answers = append(item.Answers, stageAnswer(se, c))
+	}
+	if r.chosen {
+		item.SamplingProbability = r.q
+		item.Sequences, item.Cluster = g.evidenceOf(c, r)
+		item.Input = r.input[:]
 	}
 	if item.Payload != nil {
 		sum, _ := hex.DecodeString(item.Payload.GetSha256())

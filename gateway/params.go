@@ -24,6 +24,9 @@ const (
 	tensorConfidence = "candor_confidence"
 	tensorAnsweredBy = "candor_answered_by"
 	tensorDecisionID = "candor_decision_id"
+	tensorThreshold  = "candor_threshold"
+	tensorLicense    = "candor_certificate"
+	tensorSampling   = "candor_sampling_probability"
 )
 
 // metadataOutputs are the metadata tensors with their datatypes, as ModelMetadata advertises them.
@@ -35,6 +38,9 @@ var metadataOutputs = []struct {
 	{tensorConfidence, wire.FP32},
 	{tensorAnsweredBy, wire.BYTES},
 	{tensorDecisionID, wire.BYTES},
+	{tensorThreshold, wire.FP32},
+	{tensorLicense, wire.BYTES},
+	{tensorSampling, wire.FP32},
 }
 
 // askedFor reads what the client named among the outputs.
@@ -124,8 +130,14 @@ func (c *call) params() []byte {
 	if v := ppm(r.decision.Threshold); v != nil {
 		b = wire.AppendParam(b, wire.Int64Param("candor_threshold_ppm", int64(*v)))
 	}
+	if l := r.license(); l != nil {
+		b = wire.AppendParam(b, wire.StringParam("candor_certificate", l.id))
+		b = wire.AppendParam(b, wire.Int64Param("candor_certificate_labels", int64(l.shown.GetLabels())))
+		b = wire.AppendParam(b, wire.Int64Param("candor_certificate_errors", int64(l.shown.GetErrors())))
+		b = wire.AppendParam(b, wire.Int64Param("candor_sampling_ppm", int64(*ppm(&r.q))))
+	}
 	for _, p := range [...]wire.Param{
-		wire.StringParam("candor_review_item", review.Name(r.itemID)),
+		wire.StringParam("candor_review_item", review.Name(r.deferredItem())),
 		wire.StringParam("candor_action", r.action),
 		wire.StringParam("candor_limit", r.limit),
 		wire.StringParam("candor_fault", r.fault(c)),
@@ -135,6 +147,14 @@ func (c *call) params() []byte {
 		}
 	}
 	return b
+}
+
+// deferredItem is the review item that the caller may wait for; empty: none. That a row is audited is nobody's to know.
+func (r *row) deferredItem() string {
+	if r.applied != candorv1.Route_ROUTE_DEFER {
+		return ""
+	}
+	return r.itemID
 }
 
 // fault says for people what was wrong with the primary's answer; empty: nothing.
@@ -174,6 +194,22 @@ func (c *call) metadataTensors() []wire.TensorData {
 					v = *r.decision.Confidence
 				}
 				t.Floats = append(t.Floats, v)
+			case tensorThreshold:
+				t.Datatype = wire.FP32
+				v := math.NaN()
+				if r.decision.Threshold != nil {
+					v = *r.decision.Threshold
+				}
+				t.Floats = append(t.Floats, v)
+			case tensorLicense:
+				id := ""
+				if l := r.license(); l != nil {
+					id = l.id
+				}
+				t.Texts = append(t.Texts, []byte(id))
+			case tensorSampling:
+				t.Datatype = wire.FP32
+				t.Floats = append(t.Floats, r.q)
 			}
 		}
 		out = append(out, t)

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/router"
@@ -22,6 +23,13 @@ func (g *Gateway) predictions(c *call) []*candorv1.Prediction {
 	for i, p := range out {
 		r := &c.rows[i]
 		p.Decision.ReviewItem = review.Name(r.itemID)
+		if r.applied != candorv1.Route_ROUTE_DEFER {
+			// That a row is audited is nobody's to know: an answer that is known to be looked at is not like the others.
+			p.Decision.ReviewItem = ""
+		}
+		if l := r.license(); l != nil {
+			p.Decision.License = l.shown
+		}
 		if r.answeredBy >= 0 && r.answer.UncertaintyKind != 0 {
 			p.Uncertainty = &candorv1.Uncertainty{Kind: r.answer.UncertaintyKind, Value: r.answer.Uncertainty}
 		}
@@ -108,6 +116,10 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRec
 	if m := g.models[pr.GetModel()]; m != nil {
 		d.DecisionId = decisionID(id, i, m.card.ScoreOutput())
 	}
+	d.SamplingProbability = float64(row.GetSamplingPpm()) / million
+	if row.GetCertificate() != "" {
+		d.License = &candorv1.License{Certificate: certificate.Name(row.GetCertificate())}
+	}
 	if row.GetLimit() != "" {
 		d.Limit = "limits/" + row.GetLimit()
 	}
@@ -191,6 +203,9 @@ func (g *Gateway) provenance(pr *candorv1.PredictionRecord, made time.Time) *can
 // finish lays an item's final answer over its row's Prediction. It is the one account of what a final answer looks like, for
 // GetPrediction, WatchPredictions and ExplainPrediction alike.
 func finish(p *candorv1.Prediction, item *review.Item) {
+	if item.Kind == candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+		return
+	}
 	p.Decision.ReviewItem = review.Name(item.ID)
 	if item.FinalTime.IsZero() {
 		return

@@ -141,6 +141,13 @@ func (room *rowRoom) fill(r *row) *candorv1.RowRecord {
 	out := &room.row
 	out.Route, out.AppliedRoute, out.Reasons, out.State = r.decision.Route, r.applied, r.decision.Reasons, r.state
 	out.Action, out.Limit, out.PayloadSha256 = r.action, r.limit, r.payload
+	if r.view != nil {
+		out.Segment, out.Audited = r.view.segment, r.chosen && r.applied != candorv1.Route_ROUTE_DEFER
+		out.SamplingPpm = *ppm(&r.q)
+		if l := r.license(); l != nil {
+			out.Certificate = l.id
+		}
+	}
 	out.ConfidencePpm = ppmInto(&room.confidence, r.decision.Confidence)
 	out.ThresholdPpm = ppmInto(&room.threshold, r.decision.Threshold)
 	out.PrimaryThresholdPpm = ppmInto(&room.primaryThreshold, r.primaryThreshold)

@@ -153,7 +153,10 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 		Answer: in.GetVerdict().GetAnswer(), Confidence: in.GetVerdict().Confidence, Reason: in.GetVerdict().GetReason(),
 		Note: in.GetVerdict().GetNote(), Author: p.Name, CreateTime: timestamppb.New(now),
 	}
-	release := s.g.pass(ctx, now, &item, verdict)
+	release := release{state: candorv1.ReleaseState_RELEASE_STATE_RELEASED, undo: func() {}}
+	if item.Kind != candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+		release = s.g.pass(ctx, now, &item, verdict)
+	}
 	done, err := s.g.reviews.Resolve(ctx, review.Resolution{
 		Lease: lease, Now: now, Verdict: verdict, RequestID: in.GetRequestId(),
 		Release: release.state, HeldBy: release.heldBy, Action: release.action,

@@ -125,6 +125,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	candorv1.RegisterReviewServiceServer(reg, &reviewService{g: g})
 	candorv1.RegisterLimitServiceServer(reg, &limitService{g: g})
 	candorv1.RegisterExplainServiceServer(reg, &explainService{g: g})
+	candorv1.RegisterCertificateServiceServer(reg, &certificateService{g: g})
 	h := health.NewServer()
 	for service := range wire.Services() {
 		h.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)

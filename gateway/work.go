@@ -56,6 +56,7 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 		}
 	})
 	wg.Go(func() { g.every(ctx, detectEvery, nil, g.detectDialects) })
+	wg.Go(func() { g.keepPromises(ctx) })
 	return &wg
 }
 
@@ -102,6 +103,10 @@ func (g *Gateway) expire(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := g.ledger.Now()
 		done, err := g.reviews.Expire(ctx, now, expireBatch, func(item review.Item) review.Expiry {
+			if item.Kind == candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+				// Its answer left long ago.
+				return review.Expiry{Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}
+			}
 			v := g.expiryVerdict(&item, now)
 			// Inside the store's transaction nothing may ask the store, and the gate may have to. So an answer that a limit
 			// bounds is held here, and letOut asks the gate for it at once.

@@ -54,6 +54,12 @@ func DecideTier(p Policy, before Decision, e Evidence) Decision {
 	return d
 }
 
+// Covers says whether an answer may be released on its own.
+func (l License) Covers(e Evidence) bool {
+	_, ok := l.covers(e)
+	return ok
+}
+
 // covers says whether an answer may be released on its own, and why or why not.
 func (l License) covers(e Evidence) ([]candorv1.Reason, bool) {
 	switch {

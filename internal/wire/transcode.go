@@ -70,10 +70,16 @@ func (t *Tensor) transcode(raw bool) (run, error) {
 	if err != nil {
 		return old, err
 	}
+	return t.reform(old, raw)
+}
+
+// reform returns elements of the tensor as raw or typed contents hold them.
+func (t *Tensor) reform(old run, raw bool) (run, error) {
 	out, ok := newRun(t.Datatype, raw)
 	if !ok {
 		return out, t.noRun()
 	}
+	var err error
 	if t.Datatype == BYTES {
 		err = out.addTexts(old.texts(nil))
 	} else {

@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/candor-gateway/candor/calibration/certificate"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// restSegment is the name of the rows that are in none of the segments listed.
+const restSegment = "rest"
+
+// promise checks a policy's promise: that it can be kept, and earned.
+func (c *checker) promise(at path, policy *candorv1.Policy, score *candorv1.Score) {
+	promise := policy.GetAccept().GetPromise()
+	if promise == nil {
+		return
+	}
+	here := at.field("accept").field("promise")
+	if policy.GetReview() == nil && !c.lost(at.field("review")) {
+		c.complain(here, "nobody judges whether answers are right: a certificate is earned by verdicts", "add review with a queue")
+	}
+	if score == nil {
+		c.complain(here, "the primary's card declares no score that a threshold could be learned for", "add scores to the card, or take the promise out")
+		return
+	}
+	c.loss(here, promise, score)
+	c.grid(here.field("grid"), promise.GetGrid())
+	c.segments(here.field("segments"), promise)
+	heldOut := here.field("held_out")
+	if promise.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_HELD_OUT && promise.GetHeldOut() == "" && !c.lost(heldOut) {
+		c.complain(here.field("on_new_version"), "held_out wants a held-out certificate of this version, and none is named",
+			"run candor calibrate --certify and name what it stored under held_out, or write another on_new_version")
+	}
+	if promise.GetOnStale() == candorv1.OnStale_ON_STALE_FALLBACK && policy.GetFallback() == nil && !c.lost(at.field("fallback")) {
+		c.complain(here.field("on_stale"), "the policy has no fallback", "write keep or defer, or add fallback")
+	}
+	c.worth(here, policy, promise)
+}
+
+// loss checks that there is one way of being wrong.
+func (c *checker) loss(here path, promise *candorv1.Promise, score *candorv1.Score) {
+	tolerance := here.field("tolerance")
+	regression := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
+	switch {
+	case regression && promise.Tolerance == nil && !c.lost(tolerance):
+		c.complain(tolerance, "is missing: a regression is wrong when it is further than this from the verdict", "add the distance, in "+unit(score))
+	case !regression && promise.Tolerance != nil:
+		c.complain(tolerance, "the primary classifies: an answer is wrong when the verdict is another label", "take it out")
+	}
+}
+
+func (c *checker) grid(at path, grid *candorv1.ThresholdGrid) {
+	levels := grid.GetLevels()
+	for i := 1; i < len(levels); i++ {
+		if levels[i] >= levels[i-1] {
+			c.complain(at.field("levels").item(i), fmt.Sprintf("%v is not below %v, the one before", levels[i], levels[i-1]), "write the levels from the strictest down, each once")
+			return
+		}
+	}
+	if len(levels) > 0 {
+		for _, f := range []string{"burn_in", "steps", "start_coverage"} {
+			if c.written(at.field(f)) {
+				c.warn(at.field(f), "has no effect beside levels", "take one of the two out")
+			}
+		}
+	}
+}
+
+func (c *checker) segments(at path, promise *candorv1.Promise) {
+	seen := map[string]bool{}
+	for i, s := range promise.GetSegments() {
+		here := at.item(i).field("name")
+		switch {
+		case s.GetName() == restSegment:
+			c.complain(here, "rest is the name of the rows that are in no segment", "write another name")
+		case seen[s.GetName()]:
+			c.complain(here, fmt.Sprintf("the segment %q is listed twice", s.GetName()), "write another name, or take one out")
+		}
+		seen[s.GetName()] = true
+	}
+}
+
+// worth warns of promises that take very long to earn: the rows that a flawless model needs at its strictest threshold.
+func (c *checker) worth(here path, policy *candorv1.Policy, promise *candorv1.Promise) {
+	if !(promise.GetAlpha() > 0 && promise.GetAlpha() < 1 && promise.GetDelta() > 0 && promise.GetDelta() < 1) {
+		return
+	}
+	tiers := 1
+	if f := policy.GetFallback(); f != nil && f.GetThreshold() == nil {
+		tiers++
+	}
+	for _, f := range policy.GetThen() {
+		if f.GetThreshold() == nil {
+			tiers++
+		}
+	}
+	share := certificate.Shares(promise.GetDelta(), tiers, len(promise.GetSegments())+1, promise.GetHeldOut() != "")
+	const many = 20000
+	if n := certificate.LabelsWithoutError(promise.GetAlpha(), certificate.VersionDelta(share, 1)); n > many {
+		c.warn(here, fmt.Sprintf("even without one error it takes %.0f verdicts at the strictest threshold of each segment to certify anything", n),
+			"write a larger alpha or delta, or fewer segments")
+	}
+}

@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"log/slog"
+	"slices"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/router"
+)
+
+// choose tosses the coin of every row that a promise covers, after the limits have had their say: a row that a human will judge
+// anyway is chosen for certain, every other one with the rate of its view, whatever its route. It records the probability.
+func (g *Gateway) choose(c *call) {
+	p := c.model.promise
+	if p == nil {
+		return
+	}
+	p.budget.seen(len(c.rows))
+	coins := g.coins.Load()
+	if coins == nil {
+		// No secret, no coin: nothing is licensed either.
+		return
+	}
+	sums, err := c.inputSums(coins.seed)
+	if err != nil {
+		g.log.ErrorContext(&c.ctx, "no row of this call can be evidence: its inputs can't be read", slog.String("prediction_id", c.idText), slog.Any("error", err))
+		return
+	}
+	for i := range c.rows {
+		r := &c.rows[i]
+		if r.view == nil || r.evidence.Confidence == nil || len(r.evidence.Faults) > 0 {
+			continue
+		}
+		digest, u := coins.toss(c.model.coinScope, sums[i])
+		r.input, r.q = digest, r.view.rate
+		if r.applied == candorv1.Route_ROUTE_DEFER && r.view.policy.Mode == candorv1.Mode_MODE_ENFORCE {
+			r.q = 1
+		}
+		waits := r.applied == candorv1.Route_ROUTE_DEFER
+		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(digest))
+	}
+}
+
+// evidenceOf is what a chosen row says about every certificate that it reached, and the cluster that it shares its fate with.
+func (g *Gateway) evidenceOf(c *call, r *row) (sequences []review.Sequence, cluster []byte) {
+	if !r.chosen {
+		return nil, nil
+	}
+	if r.q < r.view.least {
+		// Something kept it from the human who was sure to judge it, a limit for instance. Counting it would break the promise.
+		g.metrics.evidenceLost.WithLabelValues(c.model.name).Inc()
+		return nil, nil
+	}
+	for k, l := range r.view.licenses {
+		if l == nil {
+			continue
+		}
+		ev := &r.evidence
+		if k > 0 {
+			if ev = c.tierEvidence(r, k-1); ev == nil {
+				continue
+			}
+		}
+		if ev.Confidence == nil || len(ev.Faults) > 0 {
+			continue
+		}
+		of := r.view.policy.Primary
+		if k > 0 {
+			of = r.view.policy.Tiers[k-1]
+		}
+		sequences = append(sequences, review.Sequence{
+			Certificate: l.id, Probability: r.q, Least: r.view.least, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
+			Accepted: of.Covers(*ev), Foreign: l.foreign,
+		})
+	}
+	if key := c.model.promise.cfg.GetClusterKey(); key != "" && len(sequences) > 0 {
+		if value, ok := paramText(c.req.Params, key); ok {
+			digest, _ := g.coins.Load().toss(c.model.name+"/cluster", xxhash.Sum64String(key+"\x00"+value))
+			cluster = digest[:]
+		}
+	}
+	return sequences, cluster
+}
+
+// tierEvidence is what a tier as a whole said of a row; nil: it wasn't asked, or had no answer of its own.
+func (c *call) tierEvidence(r *row, tier int) *router.Evidence {
+	for i := range r.stageEvidence {
+		se := &r.stageEvidence[i]
+		s := &c.stages[se.stage]
+		if s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE && s.Name == c.model.tiers[tier].Name {
+			return &se.evidence
+		}
+	}
+	return nil
+}
+
+// paramText is a request parameter as text.
+func paramText(params []wire.Param, key string) (string, bool) {
+	i := slices.IndexFunc(params, func(p wire.Param) bool { return p.Key == key })
+	if i < 0 {
+		return "", false
+	}
+	switch p := params[i]; p.Kind {
+	case wire.ParamString:
+		return p.Str, true
+	case wire.ParamInt64:
+		return strconv.FormatInt(p.Int64, 10), true
+	case wire.ParamUint64:
+		return strconv.FormatUint(p.U64, 10), true
+	case wire.ParamDouble:
+		return strconv.FormatFloat(p.F64, 'g', -1, 64), true
+	case wire.ParamBool:
+		return strconv.FormatBool(p.Bool), true
+	}
+	return "", false
+}

@@ -1,0 +1,203 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/candor-gateway/candor/calibration/certificate"
+	"github.com/candor-gateway/candor/fallback"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/router"
+)
+
+// promise is a model's error promise, ready to be kept: which certificates it has, and what they license now.
+type promise struct {
+	cfg *candorv1.Promise
+	// slots by segment, then by stage: nil where a stage has a threshold of its own. Index 0 of the stages is the primary, k the
+	// tier k-1; the last segment is the rest.
+	slots [][]*slot
+	// reviewed: whatever is not accepted goes to a human, so that every row will be judged while nothing is licensed.
+	reviewed   bool
+	staleAfter time.Duration
+	budget     auditBudget
+	// views of now, one for each segment. Never nil.
+	views atomic.Pointer[[]view]
+}
+
+// slot is a stage's place for a certificate.
+type slot struct {
+	key    *candorv1.CertificateKey
+	digest string
+	// upstream is the digest of the tier before; empty: none.
+	upstream string
+	// heldOut is what a held-out file licenses; nil: nothing.
+	heldOut *candorv1.HeldOutCertificate
+}
+
+// view is what a segment's certificates license at one moment: a policy with their thresholds, and the chance of being judged.
+// It is fixed before a row's confidence is seen. Read-only.
+type view struct {
+	segment string
+	policy  router.Policy
+	// licenses by stage, as slots; nil where the stage has a threshold of its own.
+	licenses []*license
+	// rate is the probability that the coin chooses a row that nobody waits for, least the smallest that any row can get now.
+	rate, least float64
+}
+
+// license is one certificate at one moment. Read-only.
+type license struct {
+	id string
+	// foreign: it was earned by another version of the model.
+	foreign bool
+	shown   *candorv1.License
+}
+
+// newPromise lays out the certificates of a model; nil: its policy promises nothing.
+func newPromise(m *model, cfg *candorv1.Config, artefacts func(nameAtVersion string) (*candorv1.Artefact, error)) (*promise, error) {
+	pc := m.cfg.GetPolicy().GetAccept().GetPromise()
+	if pc == nil {
+		return nil, nil
+	}
+	p := &promise{cfg: pc, reviewed: m.onDefer == candorv1.OnDefer_ON_DEFER_WITHHOLD, staleAfter: pc.GetStaleAfter().AsDuration()}
+	if p.staleAfter == 0 {
+		p.staleAfter = 2 * m.reviewDeadline
+	}
+	p.budget.set(pc.GetAudit())
+	for _, c := range m.cfg.GetPolicy().GetConditions() {
+		p.reviewed = p.reviewed && c.GetRoute() != candorv1.Route_ROUTE_REJECT
+	}
+	cascade := router.Cascade(m.cfg.GetPolicy())
+	covered := 1
+	for i, f := range cascade {
+		if f.GetThreshold() == nil {
+			covered++
+		} else {
+			p.reviewed = false
+		}
+		// What a person declared is released without a confidence.
+		p.reviewed = p.reviewed && !unconditional(m.tiers[i])
+	}
+	var held *candorv1.HeldOutCertificate
+	if ref := pc.GetHeldOut(); ref != "" {
+		a, err := artefacts(ref)
+		if err != nil {
+			return nil, fmt.Errorf("accept.promise.held_out: %w", err)
+		}
+		if held, err = usableHeldOut(a, m, pc, certificate.Shares(pc.GetDelta(), covered, len(pc.GetSegments())+1, true)); err != nil {
+			return nil, fmt.Errorf("accept.promise.held_out: %s: %w", ref, err)
+		}
+	}
+	for _, segment := range segmentNames(pc) {
+		stages := []*slot{p.slotFor(m, segment, 0, covered, held)}
+		for i, f := range cascade {
+			if f.GetThreshold() != nil {
+				stages = append(stages, nil)
+				continue
+			}
+			s := p.slotFor(m, segment, i+1, covered, nil)
+			for k := i; k >= 0 && s.upstream == ""; k-- {
+				if stages[k] != nil {
+					s.upstream = stages[k].digest
+				}
+			}
+			stages = append(stages, s)
+		}
+		p.slots = append(p.slots, stages)
+	}
+	return p, nil
+}
+
+// unconditional says that an ensemble may release what a person declared, whatever the confidence.
+func unconditional(e *fallback.Ensemble) bool {
+	return e.Remedial != nil && e.Remedial.ConstantLabel != ""
+}
+
+// rest is the segment of the rows that are in none of those listed.
+const rest = "rest"
+
+// segmentNames are those listed, then the rest; without any listed the one segment has no name.
+func segmentNames(p *candorv1.Promise) []string {
+	if len(p.GetSegments()) == 0 {
+		return []string{""}
+	}
+	var names []string
+	for _, s := range p.GetSegments() {
+		names = append(names, s.GetName())
+	}
+	return append(names, rest)
+}
+
+func (p *promise) slotFor(m *model, segment string, stage, covered int, held *candorv1.HeldOutCertificate) *slot {
+	key := &candorv1.CertificateKey{
+		Model: m.name, Segment: segment, Tier: uint32(stage), Confidence: m.policy.Method, Tolerance: p.cfg.Tolerance,
+		ConfidenceScale: scaleDigest(m.cfg.GetPolicy()), Labels: m.card.Labels(), Grid: proto.CloneOf(p.cfg.GetGrid()),
+		Alpha: p.cfg.GetAlpha(), Delta: certificate.Shares(p.cfg.GetDelta(), covered, len(p.slotSegments()), held != nil),
+		MaxRows: p.cfg.GetMaxRows(), AlarmRunLength: p.cfg.GetAlarmRunLength(),
+	}
+	if stage == 0 {
+		key.Stage, key.StageVersion, key.Calibrator = m.primary.Name(), m.backendCfg.GetVersion(), m.calibratorDigest
+	} else {
+		e := m.tiers[stage-1]
+		key.Stage, key.StageVersion = e.Name, e.Version
+	}
+	if held != nil && len(key.GetGrid().GetLevels()) == 0 {
+		// The held-out grid was made without labels of the stream: it needs no burn-in.
+		for _, l := range held.GetLevels() {
+			key.Grid.Levels = append(key.Grid.Levels, l.GetThreshold())
+		}
+	}
+	return &slot{key: key, digest: certificate.Digest(key), heldOut: held}
+}
+
+func (p *promise) slotSegments() []string { return segmentNames(p.cfg) }
+
+// scaleDigest names the numbers that make a policy's confidence; empty: none do.
+func scaleDigest(p *candorv1.Policy) string {
+	only := &candorv1.Policy{IntervalScale: p.IntervalScale, EnergyCenter: p.EnergyCenter, DistanceScale: p.DistanceScale, Meta: p.GetMeta()}
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(only)
+	if err != nil || len(data) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+// usableHeldOut refuses a held-out certificate that promises something else.
+func usableHeldOut(a *candorv1.Artefact, m *model, pc *candorv1.Promise, share float64) (*candorv1.HeldOutCertificate, error) {
+	h := a.GetHeldOut()
+	switch {
+	case h == nil:
+		return nil, fmt.Errorf("it is no held-out certificate; make one with `candor calibrate --certify`")
+	case a.GetScope().GetModel() != m.primary.Model() || a.GetScope().GetVersion() != m.backendCfg.GetVersion():
+		return nil, fmt.Errorf("it is of model %s version %s, the primary is %s version %s; certify this version",
+			a.GetScope().GetModel(), a.GetScope().GetVersion(), m.primary.Model(), m.backendCfg.GetVersion())
+	case h.GetConfidence() != m.policy.Method:
+		return nil, fmt.Errorf("it was made for confidence %s, the policy has %s", short(h.GetConfidence().String()), short(m.policy.Method.String()))
+	case h.GetCalibrator() != m.calibratorDigest:
+		return nil, fmt.Errorf("it was made with another calibrator than backends.%s.calibrator", m.primary.Name())
+	case h.GetAlpha() > pc.GetAlpha():
+		return nil, fmt.Errorf("it promises an error rate of %v, the policy %v", h.GetAlpha(), pc.GetAlpha())
+	case h.GetDelta() > share*(1+1e-9):
+		return nil, fmt.Errorf("it spends a delta of %v; the held-out start's share of the policy's is %v: certify with --delta %v", h.GetDelta(), share, share)
+	}
+	return h, nil
+}
+
+// openings are the certificates that the promise keeps, in the order of the slots.
+func (p *promise) openings() []certificate.Opening {
+	var out []certificate.Opening
+	for _, stages := range p.slots {
+		for _, s := range stages {
+			if s != nil {
+				out = append(out, certificate.Opening{Key: s.key, Upstream: s.upstream})
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"github.com/candor-gateway/candor/calibration/certificate"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/router"
+)
+
+// look makes the views of now of certificates in force, those of other versions of the model among them. Without states (nil:
+// they can't be read) nothing is licensed, and the reason says so.
+func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.Time) {
+	views := make([]view, 0, len(p.slots))
+	for s, stages := range p.slots {
+		v := view{segment: segmentNames(p.cfg)[s], policy: m.policy, rate: p.budget.rate()}
+		v.policy.Tiers = slices.Clone(m.policy.Tiers)
+		v.licenses = make([]*license, len(stages))
+		anything, stale := false, false
+		for k, sl := range stages {
+			if sl == nil {
+				continue
+			}
+			of := router.License{Missing: candorv1.Reason_REASON_CERTIFICATE_UNAVAILABLE}
+			if states != nil {
+				of, v.licenses[k] = p.licensed(sl, states, now)
+			}
+			stale = stale || of.Missing == candorv1.Reason_REASON_CERTIFICATE_STALE
+			anything = anything || of.Threshold != nil
+			if k == 0 {
+				v.policy.Primary = of
+			} else {
+				v.policy.Tiers[k-1] = of
+			}
+		}
+		if stale && p.cfg.GetOnStale() == candorv1.OnStale_ON_STALE_DEFER {
+			// To a human, whatever fallback there is.
+			v.policy.Tiers, anything = nil, false
+		}
+		if v.policy.Primary.Threshold == nil && p.cfg.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_OBSERVE &&
+			v.policy.Primary.Missing == candorv1.Reason_REASON_UNCERTIFIED {
+			v.policy.Mode = candorv1.Mode_MODE_OBSERVE
+		}
+		v.least = v.rate
+		if !anything && p.reviewed && v.policy.Mode == candorv1.Mode_MODE_ENFORCE {
+			v.least = 1
+		}
+		views = append(views, v)
+	}
+	p.views.Store(&views)
+}
+
+// licensed is what a stage's certificate licenses, or the one that stands in for it.
+func (p *promise) licensed(sl *slot, states []*candorv1.CertificateState, now time.Time) (router.License, *license) {
+	var own, before *candorv1.CertificateState
+	for _, st := range states {
+		switch {
+		case certificate.Ended(st):
+		case certificate.Digest(st.GetKey()) == sl.digest:
+			own = st
+		case p.cfg.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_KEEP_PREVIOUS && precedes(st, sl.key):
+			if before == nil || st.GetCertifiedUs() > before.GetCertifiedUs() {
+				before = st
+			}
+		}
+	}
+	if own == nil {
+		return router.License{Missing: candorv1.Reason_REASON_CERTIFICATE_UNAVAILABLE}, nil
+	}
+	tau, ok := certificate.Threshold(own)
+	if h := sl.heldOut; h != nil && h.Threshold != nil && own.GetVersion() == 1 && !(ok && tau <= h.GetThreshold()) {
+		// Whichever licenses more. The alarm that ends the live certificate's first version ends this one too.
+		tau, ok = h.GetThreshold(), true
+	}
+	if !ok && before != nil {
+		tau, ok = certificate.Threshold(before)
+		own, before = before, nil
+		return p.unlessStale(tau, ok, own, now, true)
+	}
+	return p.unlessStale(tau, ok, own, now, false)
+}
+
+func (p *promise) unlessStale(tau float64, ok bool, st *candorv1.CertificateState, now time.Time, foreign bool) (router.License, *license) {
+	status := certificate.Status(st, now.UnixMicro(), p.staleAfter.Microseconds())
+	l := &license{id: certificate.ID(st), foreign: foreign, shown: shownLicense(st, status)}
+	switch {
+	case !ok:
+		return router.License{Missing: candorv1.Reason_REASON_UNCERTIFIED}, l
+	case status == candorv1.CertificateStatus_CERTIFICATE_STATUS_STALE && p.cfg.GetOnStale() != candorv1.OnStale_ON_STALE_KEEP:
+		return router.License{Missing: candorv1.Reason_REASON_CERTIFICATE_STALE}, l
+	}
+	return router.License{Threshold: &tau}, l
+}
+
+// precedes says that a certificate is of the same place as key, of another version of its stage, and licenses something.
+func precedes(st *candorv1.CertificateState, key *candorv1.CertificateKey) bool {
+	k := st.GetKey()
+	_, ok := certificate.Threshold(st)
+	return ok && k.GetModel() == key.GetModel() && k.GetSegment() == key.GetSegment() && k.GetTier() == key.GetTier() &&
+		k.GetAlpha() <= key.GetAlpha() && k.GetDelta() <= key.GetDelta() && k.GetConfidence() == key.GetConfidence() &&
+		k.GetConfidenceScale() == key.GetConfidenceScale() && k.GetStageVersion() != key.GetStageVersion()
+}
+
+// shownLicense is what callers are told of a certificate: the numbers at the threshold that it licenses, or at the first one that
+// it has yet to earn.
+func shownLicense(st *candorv1.CertificateState, status candorv1.CertificateStatus) *candorv1.License {
+	l := &candorv1.License{
+		Certificate: certificate.Name(certificate.ID(st)), Status: status, Alpha: st.GetKey().GetAlpha(), Delta: st.GetDelta(),
+	}
+	if len(st.GetGrid()) > 0 {
+		level := max(int(st.GetCertified())-1, 0)
+		l.Labels, l.Errors, l.Wealth = st.GetLabels()[level], st.GetErrors()[level], certificate.Wealth(st, level)
+	}
+	return l
+}
