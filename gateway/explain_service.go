@@ -31,7 +31,7 @@ func (s *explainService) ExplainPrediction(ctx context.Context, in *candorv1.Exp
 		Predictions: predictions, Record: stored.Record.GetPrediction(), Writer: stored.Writer, Sequence: stored.Seq,
 	}
 	for i := range items {
-		out.ReviewItems = append(out.ReviewItems, items[i].Proto())
+		out.ReviewItems = append(out.ReviewItems, s.g.shown(principal(ctx), &items[i]))
 	}
 	return out, nil
 }

@@ -13,6 +13,7 @@ import (
 var enumPrefixes = []string{
 	"ROUTE_", "MODE_", "REASON_", "ANSWER_STATE_", "STEP_KIND_", "FAILURE_SOURCE_", "REVIEW_STATE_", "RELEASE_STATE_",
 	"CONFIDENCE_METHOD_", "SCORE_KIND_", "BREAKER_STATE_", "EXPIRE_ACTION_", "LIMIT_EVENT_",
+	"CERTIFICATE_STATUS_", "CERTIFICATE_EVENT_",
 }
 
 // short is an enum value's name without its enum's.

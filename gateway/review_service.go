@@ -20,21 +20,23 @@ type reviewService struct {
 }
 
 func (s *reviewService) GetReviewItem(ctx context.Context, in *candorv1.GetReviewItemRequest) (*candorv1.GetReviewItemResponse, error) {
-	if _, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR); err != nil {
+	p, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR)
+	if err != nil {
 		return nil, err
 	}
 	item, err := s.g.reviews.Get(ctx, review.IDOf(in.GetName()))
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.GetReviewItemResponse{Item: item.Proto()}, nil
+	return &candorv1.GetReviewItemResponse{Item: s.g.shown(p, &item)}, nil
 }
 
 // pageSize is what a list answers when nobody says how much.
 const pageSize = 50
 
 func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListReviewItemsRequest) (*candorv1.ListReviewItemsResponse, error) {
-	if _, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR); err != nil {
+	p, err := allowed(ctx, in, candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_OPERATOR)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.g.knownQueue(in.GetQueue()); err != nil {
@@ -53,7 +55,7 @@ func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListRe
 	}
 	out := &candorv1.ListReviewItemsResponse{NextPageToken: page.Next, PendingCount: page.Pending, ClaimedCount: page.Claimed}
 	for i := range page.Items {
-		out.Items = append(out.Items, page.Items[i].Proto())
+		out.Items = append(out.Items, s.g.shown(p, &page.Items[i]))
 	}
 	return out, nil
 }
@@ -87,7 +89,7 @@ func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimR
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.ClaimReviewItemResponse{Item: item.Proto()}, nil
+	return &candorv1.ClaimReviewItemResponse{Item: s.g.shown(p, &item)}, nil
 }
 
 func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.RenewReviewItemLeaseRequest) (*candorv1.RenewReviewItemLeaseResponse, error) {
@@ -109,7 +111,7 @@ func (s *reviewService) RenewReviewItemLease(ctx context.Context, in *candorv1.R
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.RenewReviewItemLeaseResponse{Item: item.Proto()}, nil
+	return &candorv1.RenewReviewItemLeaseResponse{Item: s.g.shown(p, &item)}, nil
 }
 
 func (s *reviewService) ReleaseReviewItem(ctx context.Context, in *candorv1.ReleaseReviewItemRequest) (*candorv1.ReleaseReviewItemResponse, error) {
@@ -121,7 +123,7 @@ func (s *reviewService) ReleaseReviewItem(ctx context.Context, in *candorv1.Rele
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
-	return &candorv1.ReleaseReviewItemResponse{Item: item.Proto()}, nil
+	return &candorv1.ReleaseReviewItemResponse{Item: s.g.shown(p, &item)}, nil
 }
 
 // ResolveReviewItem stores a verdict. Its answer passes the action limits like any other: a verdict whose action meets a
@@ -138,7 +140,7 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 	}
 	// A retry answers as the first call did, and asks the limits for nothing again.
 	if item.VerdictRequestID == in.GetRequestId() && item.Holder == p.Name {
-		return &candorv1.ResolveReviewItemResponse{Item: item.Proto()}, nil
+		return &candorv1.ResolveReviewItemResponse{Item: s.g.shown(p, &item)}, nil
 	}
 	if err := fits(in.GetVerdict(), &item); err != nil {
 		return nil, err
