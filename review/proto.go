@@ -18,7 +18,7 @@ func (i *Item) Proto() *candorv1.ReviewItem {
 		ExpectedLoss: i.ExpectedLoss, CreateTime: timestamppb.New(i.Created), ExpireTime: timestamppb.New(i.Deadline),
 		OnExpire: i.OnExpire, Holder: i.Holder, Epoch: i.Epoch, Labels: i.Labels, Unit: i.Unit, Payload: i.Payload,
 		Answers: i.Answers, Verdict: i.Verdict, Traceparent: i.Traceparent, SamplingProbability: i.SamplingProbability,
-		PolicyDigest: hex.EncodeToString(i.PolicyDigest), Action: i.Action,
+		PolicyDigest: hex.EncodeToString(i.PolicyDigest), Action: i.Action, Kind: i.Kind,
 	}
 	if !i.LeaseUntil.IsZero() {
 		out.LeaseExpireTime = timestamppb.New(i.LeaseUntil)

@@ -48,7 +48,7 @@ type Store interface {
 	Resolve(ctx context.Context, r Resolution) (Item, error)
 	// Expire finishes up to limit items whose own deadline has passed, each by decide (called inside the transaction, must
 	// not call the store), and answers those that it finished. An item that a reviewer holds expires too: the deadline is
-	// the item's. Errors: the store's.
+	// the item's. An audit ends without an answer, and decide isn't asked. Errors: the store's.
 	Expire(ctx context.Context, now time.Time, limit int, decide func(Item) Expiry) ([]Item, error)
 	// Held answers up to limit finished items whose answer an action limit holds, oldest first, without payloads; those that
 	// a limit named in except holds are left out.
@@ -105,7 +105,7 @@ type Item struct {
 	// Sequences has one element per certificate that the row is evidence for; empty: none.
 	Sequences []Sequence
 	// Input is the digest of the row's input, 16 bytes, and Cluster that of what it shares its fate with: each enters a
-	// certificate once. Nil: not known, none.
+	// certificate once. Nil: not known, none. Of a new item only: a store answers neither.
 	Input, Cluster []byte
 	PolicyDigest   []byte
 	// Verdict is the final answer, once there is one; Author of the default action is "policy/on_expire".

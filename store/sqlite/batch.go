@@ -34,7 +34,10 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 	}
 	// Before the callers go on: one who has stored a final answer finds it announced.
 	if t.final {
-		w.store.announce()
+		w.store.announce(&w.store.changed)
+	}
+	if t.certified {
+		w.store.announce(&w.store.certified)
 	}
 	for i, j := range jobs {
 		j.finish(results[i])

@@ -16,25 +16,25 @@ import (
 // itemColumns in the order of scanItem.
 const itemColumns = `id, queue, state, release_state, prediction_id, prediction_row, model, backend, model_version, consumer,
 	expected_loss, created_us, deadline_us, on_expire, default_label, default_value, holder, epoch, lease_until_us, unit, body,
-	traceparent, sampling_probability, policy_digest, verdict, verdict_request_id, final_us, held_by, action, final_reason`
+	traceparent, sampling_probability, policy_digest, verdict, verdict_request_id, final_us, held_by, action, final_reason, kind`
 
 // scanItem reads itemColumns, and more columns after them. Sequences and payload are elsewhere.
 func scanItem(row scanner, more ...any) (review.Item, error) {
 	var it review.Item
 	var state, release, onExpire, finalReason, predictionRow, epoch int64
-	var created, deadline, leaseUntil, final int64
+	var created, deadline, leaseUntil, final, kind int64
 	var body, verdict []byte
 	into := []any{
 		&it.ID, &it.Queue, &state, &release, &it.PredictionID, &predictionRow, &it.Model, &it.Backend, &it.ModelVersion, &it.Consumer,
 		&it.ExpectedLoss, &created, &deadline, &onExpire, &it.DefaultLabel, &it.DefaultValue, &it.Holder, &epoch, &leaseUntil,
 		&it.Unit, &body, &it.Traceparent, &it.SamplingProbability, &it.PolicyDigest, &verdict, &it.VerdictRequestID, &final,
-		&it.HeldBy, &it.Action, &finalReason,
+		&it.HeldBy, &it.Action, &finalReason, &kind,
 	}
 	if err := row.Scan(append(into, more...)...); err != nil {
 		return review.Item{}, err
 	}
 	it.State, it.Release = candorv1.ReviewState(state), candorv1.ReleaseState(release)
-	it.OnExpire, it.FinalReason = candorv1.ExpireAction(onExpire), candorv1.Reason(finalReason)
+	it.OnExpire, it.FinalReason, it.Kind = candorv1.ExpireAction(onExpire), candorv1.Reason(finalReason), candorv1.ReviewKind(kind)
 	it.Row, it.Epoch = uint32(predictionRow), uint64(epoch)
 	it.Created, it.Deadline, it.LeaseUntil, it.FinalTime = instant(created), instant(deadline), instant(leaseUntil), instant(final)
 	var b candorv1.ReviewItem
@@ -84,7 +84,7 @@ func loadItem(query queryFunc, id string) (review.Item, error) {
 	return found[0], nil
 }
 
-// loadSequences fills in the items' sequence numbers.
+// loadSequences fills in the items' parts in certificates, in the order of the certificates' ids.
 func loadSequences(query queryFunc, items []review.Item) error {
 	if len(items) == 0 {
 		return nil
@@ -99,12 +99,12 @@ func loadSequences(query queryFunc, items []review.Item) error {
 		return err
 	}
 	return query(`
-		SELECT item_id, certificate, number, probability FROM review_sequences
+		SELECT item_id, certificate, number, probability, least, confidence, label, value, accepted, other_model FROM certificate_rows
 		WHERE item_id IN (SELECT value FROM json_each(?)) ORDER BY item_id, certificate`, []any{string(list)}, func(row scanner) error {
 		var id string
 		var number int64
 		var sq review.Sequence
-		if err := row.Scan(&id, &sq.Certificate, &number, &sq.Probability); err != nil {
+		if err := row.Scan(&id, &sq.Certificate, &number, &sq.Probability, &sq.Least, &sq.Confidence, &sq.Label, &sq.Value, &sq.Accepted, &sq.Foreign); err != nil {
 			return err
 		}
 		sq.Number = uint64(number)

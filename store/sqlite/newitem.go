@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
@@ -45,6 +46,20 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 	case it.DefaultValue != nil && (math.IsNaN(*it.DefaultValue) || math.IsInf(*it.DefaultValue, 0)):
 		return n, fmt.Errorf("item %s: default_value is %v: give a finite number", it.ID, *it.DefaultValue)
 	}
+	// Whatever it says: an audit's answer has left, any other waits.
+	switch it.Kind {
+	case candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED, candorv1.ReviewKind_REVIEW_KIND_DEFERRED:
+		n.Kind, n.Release = candorv1.ReviewKind_REVIEW_KIND_DEFERRED, candorv1.ReleaseState_RELEASE_STATE_HELD
+	case candorv1.ReviewKind_REVIEW_KIND_AUDIT:
+		n.Release = candorv1.ReleaseState_RELEASE_STATE_RELEASED
+	default:
+		return n, fmt.Errorf("item %s: kind is %d: it is DEFERRED or AUDIT", it.ID, it.Kind)
+	}
+	for i, sq := range it.Sequences {
+		if slices.ContainsFunc(it.Sequences[:i], func(o review.Sequence) bool { return o.Certificate == sq.Certificate }) {
+			return n, fmt.Errorf("item %s: it is evidence for certificate %q twice", it.ID, sq.Certificate)
+		}
+	}
 	row := p.GetRows()[it.Row]
 	if len(row.ReviewItem) == 0 {
 		row.ReviewItem = id[:]
@@ -83,24 +98,18 @@ func canonicalUUID(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// insertItem stores a new item: PENDING and HELD, whatever it says, since nobody can have claimed it yet.
+// insertItem stores a new item: PENDING, whatever it says, since nobody can have claimed it yet.
 func (t *tx) insertItem(n *newItem) error {
 	if _, err := t.exec(`
 		INSERT INTO review_items (id, queue, state, release_state, prediction_id, prediction_row, model, backend, model_version,
 			consumer, expected_loss, created_us, deadline_us, on_expire, default_label, default_value, unit, body, traceparent,
-			sampling_probability, policy_digest)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		n.ID, n.Queue, int64(candorv1.ReviewState_REVIEW_STATE_PENDING), int64(candorv1.ReleaseState_RELEASE_STATE_HELD),
+			sampling_probability, policy_digest, kind)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.ID, n.Queue, int64(candorv1.ReviewState_REVIEW_STATE_PENDING), int64(n.Release),
 		n.PredictionID, int64(n.Row), n.Model, n.Backend, n.ModelVersion, n.Consumer, n.ExpectedLoss, micros(n.Created),
 		micros(n.Deadline), int64(n.OnExpire), n.DefaultLabel, n.DefaultValue, n.Unit, n.body, n.Traceparent,
-		n.SamplingProbability, n.PolicyDigest); err != nil {
+		n.SamplingProbability, n.PolicyDigest, int64(n.Kind)); err != nil {
 		return fmt.Errorf("store review item %s: %w", n.ID, err)
-	}
-	for _, sq := range n.Sequences {
-		if _, err := t.exec(`INSERT INTO review_sequences (item_id, certificate, number, probability) VALUES (?, ?, ?, ?)`,
-			n.ID, sq.Certificate, int64(sq.Number), sq.Probability); err != nil {
-			return fmt.Errorf("store the sequence number of review item %s: %w", n.ID, err)
-		}
 	}
 	if n.payload != nil {
 		if _, err := t.exec(`INSERT INTO review_payloads (item_id, data, sha256) VALUES (?, ?, ?)`, n.ID, n.payload, n.sum); err != nil {

@@ -89,9 +89,11 @@ func (s *Store) Expire(ctx context.Context, now time.Time, limit int, decide fun
 }
 
 func (t *tx) expire(it *review.Item, now time.Time, decide func(review.Item) review.Expiry) (err error) {
-	e, err := guarded(decide, *it)
-	if err != nil {
-		return err
+	var e review.Expiry
+	if it.Kind != candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+		if e, err = guarded(decide, *it); err != nil {
+			return err
+		}
 	}
 	it.State = candorv1.ReviewState_REVIEW_STATE_EXPIRED
 	it.Holder = ""
@@ -131,8 +133,12 @@ func signed(v *candorv1.Verdict, author string, now time.Time) *candorv1.Verdict
 	return v
 }
 
-// finish stores a final answer everywhere it belongs: the item, the decision log, the feed, the payload's retention.
+// finish stores a final answer everywhere it belongs: the item, the decision log, the feed, the evidence of certificates, the
+// payload's retention. Nobody waits for an audit's, and nothing holds it.
 func (t *tx) finish(it *review.Item, now time.Time) error {
+	if it.Kind == candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+		it.Release, it.HeldBy = candorv1.ReleaseState_RELEASE_STATE_RELEASED, ""
+	}
 	it.FinalTime, it.LeaseUntil = instant(micros(now)), time.Time{}
 	var verdict []byte
 	if it.Verdict != nil {
@@ -153,13 +159,16 @@ func (t *tx) finish(it *review.Item, now time.Time) error {
 	if err := t.announce(*it); err != nil {
 		return err
 	}
+	if err := t.settle(it, micros(now)); err != nil {
+		return err
+	}
 	if _, err := t.exec(`UPDATE review_payloads SET finished_us = ? WHERE item_id = ?`, micros(now), it.ID); err != nil {
 		return fmt.Errorf("start the payload's retention: %w", err)
 	}
 	return nil
 }
 
-// announce tells the decision log and the feed what became of an item's answer.
+// announce tells the decision log and the feed what became of an item's answer. The feed has none of audits.
 func (t *tx) announce(it review.Item) error {
 	rec, err := verdictRecord(it)
 	if err != nil {
@@ -167,6 +176,9 @@ func (t *tx) announce(it review.Item) error {
 	}
 	if _, err := t.appendRecord(rec); err != nil {
 		return err
+	}
+	if it.Kind == candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+		return nil
 	}
 	if _, err := t.exec(`INSERT INTO finals (item_id) VALUES (?)`, it.ID); err != nil {
 		return fmt.Errorf("append to the feed of final answers: %w", err)
@@ -186,7 +198,7 @@ func verdictRecord(it review.Item) (*candorv1.Record, error) {
 	}
 	v := &candorv1.VerdictRecord{
 		ReviewItem: id[:], PredictionId: prediction[:], Row: it.Row, Author: policyAuthor, ReleaseState: it.Release, Limit: it.HeldBy,
-		Epoch: it.Epoch, Reason: it.FinalReason, Action: it.Action,
+		Epoch: it.Epoch, Reason: it.FinalReason, Action: it.Action, Kind: it.Kind,
 	}
 	if it.FinalReason == candorv1.Reason_REASON_REVIEW_EXPIRED {
 		v.OnExpire = it.OnExpire

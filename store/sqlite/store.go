@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Store is an open store. It is safe for concurrent use. It implements review.Store, limits.Store and the gateway's ledger.
+// Store is an open store. It is safe for concurrent use. It implements review.Store, limits.Store, and the gateway's ledger and
+// certificates.
 type Store struct {
 	path         string
 	identity, id string
@@ -23,8 +24,8 @@ type Store struct {
 	readDB  *sql.DB
 	clock   clock
 
-	mu      sync.Mutex
-	changed chan struct{}
+	mu                 sync.Mutex
+	changed, certified chan struct{}
 
 	closeOnce sync.Once
 	closeErr  error
@@ -50,11 +51,12 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-func (s *Store) announce() {
+// announce wakes those who wait for one of the two channels.
+func (s *Store) announce(to *chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.changed)
-	s.changed = make(chan struct{})
+	close(*to)
+	*to = make(chan struct{})
 }
 
 // Stats counts what the store has done since it was opened.

@@ -60,8 +60,11 @@ func Deferral(now time.Time, queue string, n int) (*candorv1.Record, []review.It
 				{Stage: "ensemble", Label: "1", Value: proto.Float64(-1)},
 			},
 			Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", SamplingProbability: 1,
-			Sequences:    []review.Sequence{{Certificate: "a/" + uuid.NewString(), Number: 7, Probability: 0.5}},
-			PolicyDigest: []byte("8 bytes!"),
+			Sequences: []review.Sequence{{
+				Certificate: "a/" + uuid.NewString(), Probability: 0.5, Least: 0.25, Confidence: 0.1 + 0.2, Label: "7",
+				Value: proto.Float64(1.0 / 3), Accepted: true, Foreign: true,
+			}},
+			PolicyDigest: []byte("8 bytes!"), Kind: candorv1.ReviewKind_REVIEW_KIND_DEFERRED,
 		}
 	}
 	return rec, items

@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store and the
-// gateway's ledger, as tests. A driver's own test calls [Run].
+// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store, and the
+// gateway's ledger and certificates, as tests. A driver's own test calls [Run].
 package storetest
 
 import (
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/candor-gateway/candor/audit"
+	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
@@ -26,9 +27,20 @@ type Ledger interface {
 	Now() time.Time
 }
 
+// Certificates is what the suite tests of the gateway's certificates; gateway.Certificates has the contract.
+type Certificates interface {
+	OpenCertificates(ctx context.Context, openings []certificate.Opening) ([]*candorv1.CertificateState, error)
+	Certificates(ctx context.Context, model string, ended bool) ([]*candorv1.CertificateState, error)
+	Certificate(ctx context.Context, id string) (*candorv1.CertificateState, error)
+	RevokeCertificate(ctx context.Context, id, by, reason, requestID string) (*candorv1.CertificateState, error)
+	CertificatesChanged() <-chan struct{}
+	CoinSecret(ctx context.Context) ([]byte, error)
+}
+
 // Driver is an open store under test.
 type Driver interface {
 	Ledger
+	Certificates
 	review.Store
 	limits.Store
 	// Reopen closes the store in good order and opens the same one again, as a restart does. The driver must not be used
@@ -52,6 +64,8 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"List", listTests},
 		{"Concurrency", concurrencyTests},
 		{"Limits", limitTests},
+		{"Certificates", certificateTests},
+		{"Evidence", evidenceTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tc := range group.tests {

@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/candor-gateway/candor/calibration/certificate"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// Certificates answers states, newest first: those in force, and with ended those before them; see gateway.Certificates. It works
+// on a store that was opened read-only, too.
+func (s *Store) Certificates(ctx context.Context, model string, ended bool) ([]*candorv1.CertificateState, error) {
+	query, args := listCertificates, []any{ended}
+	if model != "" {
+		query, args = listCertificatesOfModel, append(args, model)
+	}
+	var out []*candorv1.CertificateState
+	err := s.reader(ctx)(query, args, func(row scanner) error {
+		var data []byte
+		if err := row.Scan(&data); err != nil {
+			return err
+		}
+		state, err := decodeState(data)
+		out = append(out, state)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: list certificates: %w", err)
+	}
+	return out, nil
+}
+
+// ?1 1: also those that have ended; ?2 the model.
+const (
+	listCertificates        = `SELECT state FROM certificates WHERE ended <= ?1 ORDER BY ended, position DESC`
+	listCertificatesOfModel = `SELECT state FROM certificates WHERE model = ?2 AND ended <= ?1 ORDER BY ended, position DESC`
+)
+
+// Certificate answers one state. Errors: certificate.ErrNotFound.
+func (s *Store) Certificate(ctx context.Context, id string) (*candorv1.CertificateState, error) {
+	state, err := readCertificate(s.reader(ctx), id)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: read certificate %q: %w", id, err)
+	}
+	return state, nil
+}
+
+// readCertificate reads a version, whether it has ended or not. Errors: certificate.ErrNotFound.
+func readCertificate(query queryFunc, id string) (*candorv1.CertificateState, error) {
+	digest, version, err := certificate.SplitID(id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", certificate.ErrNotFound, err)
+	}
+	var data []byte
+	err = query(`SELECT state FROM certificates WHERE digest = ? AND version = ?`, []any{digest, int64(version)}, func(row scanner) error {
+		return row.Scan(&data)
+	})
+	if err == nil && data == nil {
+		err = certificate.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeState(data)
+}
+
+// CertificatesChanged answers a channel that is closed when some certificate is opened, frozen, certified or ended next: the only
+// times at which what is licensed can change. On a store opened read-only: never.
+func (s *Store) CertificatesChanged() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.certified
+}
+
+// RevokeCertificate ends a certificate on a person's word; see gateway.Certificates. Errors: certificate.ErrNotFound,
+// certificate.ErrEnded.
+func (s *Store) RevokeCertificate(ctx context.Context, id, by, reason, requestID string) (*candorv1.CertificateState, error) {
+	const doing = "sqlite: revoke a certificate"
+	if by == "" || reason == "" || requestID == "" {
+		return nil, fmt.Errorf("%s: a revocation has an author, a reason and a request id", doing)
+	}
+	var state *candorv1.CertificateState
+	err := s.write(ctx, doing, func(t *tx) (err error) {
+		if state, err = readCertificate(t.query, id); err != nil {
+			return err
+		}
+		id := certificate.ID(state)
+		var known bool
+		err = t.queryRow(`SELECT 1 FROM certificate_revocations WHERE certificate = ? AND request_id = ?`, []any{id, requestID}, &known)
+		if known || err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if certificate.Ended(state) {
+			return fmt.Errorf("%s: %w", id, certificate.ErrEnded)
+		}
+		if _, err := t.exec(`INSERT INTO certificate_revocations (certificate, request_id) VALUES (?, ?)`, id, requestID); err != nil {
+			return fmt.Errorf("note the request: %w", err)
+		}
+		k, _, err := t.inForceID(id)
+		if err != nil {
+			return err
+		}
+		if err := t.revoke(k, by, reason, k.threshold(), t.now.UnixMicro()); err != nil {
+			return err
+		}
+		state = k.CertificateState
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return state, nil
+}
