@@ -109,5 +109,10 @@ func (g *Gateway) certificateProto(st *candorv1.CertificateState) *candorv1.Cert
 	if m := g.models[st.GetKey().GetModel()]; m != nil && m.promise != nil {
 		staleAfter = m.promise.staleAfter
 	}
-	return certificate.Resource(st, g.ledger.Now().UnixMicro(), staleAfter.Microseconds())
+	open := st.GetNextNumber() - st.GetNextConsumed()
+	if st.GetStatus() == candorv1.CertificateStatus_CERTIFICATE_STATUS_BURN_IN || certificate.Ended(st) {
+		// Nothing waits: those verdicts won't count.
+		open = 0
+	}
+	return certificate.Resource(st, g.ledger.Now().UnixMicro(), staleAfter.Microseconds(), open)
 }

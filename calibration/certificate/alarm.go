@@ -7,7 +7,7 @@ import (
 )
 
 // alarmRates are the error rates that the alarm is tuned to find, as many as it has bets: twice α, four times and ten times,
-// where that is an error rate.
+// where that is an error rate. One bet alone would be quick for one size of change only; the mean of e-detectors is one, too.
 func alarmRates(alpha float64) []float64 {
 	rates := make([]float64, 0, 3)
 	for _, times := range [...]float64{2, 4, 10} {
@@ -16,8 +16,9 @@ func alarmRates(alpha float64) []float64 {
 	return rates
 }
 
-// stake is the share that a correct answer costs a bet against rate: Kelly's, (rate-α)/(1-α).
-func stake(alpha, rate float64) float64 { return (rate - alpha) / (1 - alpha) }
+// stake is the share that a correct answer costs a bet against rate: Kelly's, (rate-α)/(1-α). At most a half by alarmRates, and
+// held to that where α is so near to 1 that their difference is lost: a stake of 1 would be ruined for good.
+func stake(alpha, rate float64) float64 { return math.Min((rate-alpha)/(1-alpha), 0.5) }
 
 // watch feeds the judged accepts of a unit to the alarm and says whether it fires.
 //
@@ -48,26 +49,28 @@ func watch(s *candorv1.CertificateState, u Unit) bool {
 		return false
 	}
 	for k, rate := range alarmRates(alpha) {
-		b := stake(alpha, rate) * u.Least / alpha / float64(s.GetKey().GetMaxRows())
+		b := stake(alpha, rate) / alpha * u.Least / float64(s.GetKey().GetMaxRows())
 		s.LogAlarm[k] = math.Max(s.LogAlarm[k], 0) + math.Log1p(b*xi)
 	}
 	return logMeanExp(s.GetLogAlarm()) >= math.Log(s.GetKey().GetAlarmRunLength())
 }
 
-// Alarm is the alarm's statistic; it fires at the key's run length.
-func Alarm(s *candorv1.CertificateState) float64 { return math.Exp(logMeanExp(s.GetLogAlarm())) }
+// Alarm is the alarm's statistic; it fires at the key's run length. At most the largest finite number.
+func Alarm(s *candorv1.CertificateState) float64 { return finiteExp(logMeanExp(s.GetLogAlarm())) }
 
-// AuditsToDetect is about how many judged accepts it takes the alarm to find an error rate (above α, at most 1): the logarithm to
-// be earned over the best bet's mean gain. A judged accept is a unit of max_rows rows.
+// AuditsToDetect is about how many judged accepts it takes the alarm to find an error rate: the logarithm to be earned over the
+// best bet's mean gain (Wald), for a statistic that starts at 1. +Inf for a rate that no bet gains from, such as α and those
+// below. A judged accept is a unit of max_rows rows, each with the least propensity; smaller units take more of them.
 func AuditsToDetect(key *candorv1.CertificateKey, rate float64) float64 {
 	alpha := key.GetAlpha()
+	rate = math.Min(rate, 1)
 	best := 0.0
 	rates := alarmRates(alpha)
 	for _, r := range rates {
 		f := stake(alpha, r)
 		best = math.Max(best, rate*math.Log1p(f*(1-alpha)/alpha)+(1-rate)*math.Log1p(-f))
 	}
-	if best <= 0 {
+	if !(best > 0) {
 		return math.Inf(1)
 	}
 	return math.Log(key.GetAlarmRunLength()*float64(len(rates))) / best

@@ -14,7 +14,8 @@ type Row struct {
 	Confidence float64
 	// Propensity is the recorded probability with which the row was chosen, in [the unit's least, 1].
 	Propensity float64
-	// Accepted: the row was at or above the licensed threshold when it was decided, so the alarm watches it.
+	// Accepted: the row was at or above the licensed threshold when it was decided, so the alarm watches it; also where a mode,
+	// a limit or a stale certificate kept the answer back, because it is the threshold that is watched.
 	Accepted bool
 	// Foreign: another model version answered under this certificate. Only the alarm counts it.
 	Foreign bool
@@ -124,6 +125,9 @@ func quantiles(confidences, weights []float64, g *candorv1.ThresholdGrid) []floa
 	}
 	return levels
 }
+
+// finiteExp is e^v, at most the largest finite number: JSON has no infinity.
+func finiteExp(v float64) float64 { return math.Min(math.Exp(v), math.MaxFloat64) }
 
 // logMeanExp is ln of the mean of e^v, without overflow.
 func logMeanExp(logs []float64) float64 {

@@ -3,6 +3,7 @@ package certificate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -31,7 +32,7 @@ func Open(key *candorv1.CertificateKey, version uint32, upstream *float64, nowUS
 		UpstreamThreshold: upstream, LogAlarm: make([]float64, len(alarmRates(key.GetAlpha()))),
 	}
 	if levels := key.GetGrid().GetLevels(); len(levels) > 0 {
-		freeze(s, levels, nowUS)
+		freeze(s, slices.Clone(levels), nowUS)
 	}
 	return s, nil
 }
@@ -97,8 +98,12 @@ func Status(s *candorv1.CertificateState, nowUS, staleAfterUS int64) candorv1.Ce
 	return s.GetStatus()
 }
 
-// Wealth of a level: the mean over the bets of the products of its factors. It is certified at 1/δ.
-func Wealth(s *candorv1.CertificateState, level int) float64 {
+// Wealth of a level, from 0: the mean over the bets of the products of its factors. It is certified at 1/δ. At most the largest
+// finite number.
+func Wealth(s *candorv1.CertificateState, level int) float64 { return finiteExp(LogWealth(s, level)) }
+
+// LogWealth is the natural logarithm of a level's wealth.
+func LogWealth(s *candorv1.CertificateState, level int) float64 {
 	n := len(bets)
-	return math.Exp(logMeanExp(s.GetLogWealth()[level*n : (level+1)*n]))
+	return logMeanExp(s.GetLogWealth()[level*n : (level+1)*n])
 }
