@@ -8,6 +8,7 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
 )
 
 // MaxLength of an expression, in bytes. config.proto has the same number.
@@ -167,11 +168,18 @@ func (p *Program) Text(v *Vars) (string, error) {
 
 var errNoVars = errors.New("there are no variables")
 
+// ErrTooDear ends an evaluation that reached [CostLimit].
+var ErrTooDear = fmt.Errorf("it cost more than %d, the limit", CostLimit)
+
 func (p *Program) eval(v *Vars) (ref.Val, error) {
 	if v == nil {
 		return nil, errNoVars
 	}
 	out, _, err := p.program.Eval(v)
+	var ended interpreter.EvalCancelledError
+	if errors.As(err, &ended) && ended.Cause == interpreter.CostLimitExceeded {
+		return nil, ErrTooDear
+	}
 	if err != nil {
 		return nil, errors.New(oneLine(err.Error()))
 	}

@@ -182,7 +182,7 @@ func TestFaults(t *testing.T) {
 		{`consumer.matches("(")`, row, 1, 18, "invalid matches argument"},
 		{strings.Repeat("row == 1 || ", 400) + "row == 2", row, 0, 0, "more than 4096"},
 		{`row == 1`, 0, 0, 0, "no kind 0"},
-		{`params.exists(a, params.exists(b, params.exists(c, params.exists(d, params[a] == params[d]))))`, row, 0, 0, "the limit is 50000"},
+		{`params.exists(a, params.exists(b, params.exists(c, params.exists(d, params[a] == params[d]))))`, row, 0, 0, "the limit is 10000"},
 	} {
 		_, err := Compile(c.expr, c.kind)
 		var fault *Error
@@ -220,9 +220,16 @@ func TestInputs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.ReadsEvidence() != want {
-			t.Errorf("%s reads evidence: %v", expr, !want)
+		if p.ReadsEvidence() != want || p.PerCall() == want {
+			t.Errorf("%s reads evidence: %v, per call: %v", expr, p.ReadsEvidence(), p.PerCall())
 		}
+	}
+	p, err := Compile(`row > 3 && params.a == 1`, ForRow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.ReadsEvidence() || p.PerCall() {
+		t.Error("a condition on the row is one for all")
 	}
 }
 
@@ -237,7 +244,7 @@ func TestCostLimit(t *testing.T) {
 		t.Errorf("1000 numbers: %v", err)
 	}
 	v.Inputs["x"] = make([]float64, 1e6)
-	if got, err := p.Text(v); err == nil || !strings.Contains(err.Error(), "cost limit") {
+	if got, err := p.Text(v); !errors.Is(err, ErrTooDear) {
 		t.Errorf("a million numbers: %q, %v", got, err)
 	}
 	// Text that grows: what is looked at counts.
@@ -245,7 +252,7 @@ func TestCostLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := q.Bool(&Vars{Params: map[string]any{"s": Text(strings.Repeat("a", MaxText))}}); err == nil || !strings.Contains(err.Error(), "cost limit") {
+	if got, err := q.Bool(&Vars{Params: map[string]any{"s": Text(strings.Repeat("a", MaxText))}}); !errors.Is(err, ErrTooDear) {
 		t.Errorf("much text: %v, %v", got, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // reads is what an expression looks at.
 type reads struct {
-	evidence bool
+	evidence, row bool
 	// inputs by name; all: which ones can't be told.
 	inputs map[string]bool
 	all    bool
@@ -21,6 +21,11 @@ type reads struct {
 
 // ReadsEvidence says that the result depends on what the stage has answered.
 func (p *Program) ReadsEvidence() bool { return p.reads.evidence }
+
+// PerCall says that the result is the same for every row of a call.
+func (p *Program) PerCall() bool {
+	return !p.reads.evidence && !p.reads.row && len(p.reads.inputs) == 0 && !p.reads.all
+}
 
 // Inputs are the names, sorted, of the inputs and texts that a rule reads; all says that it may read any.
 func (p *Program) Inputs() (names []string, all bool) {
@@ -65,6 +70,8 @@ func inspect(checked *cel.Ast) (reads, *Error) {
 			name := e.AsIdent()
 			part, isPart := parts[e.ID()]
 			switch name {
+			case "row":
+				out.row = true
 			case "evidence", "card":
 				out.evidence = out.evidence || name == "evidence"
 				if !isPart {

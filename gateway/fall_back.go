@@ -44,7 +44,7 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 		if tier == 0 {
 			r.primaryThreshold = r.decision.Threshold
 		}
-		r.decision = router.DecideTier(c.model.policy, r.decision, result.Evidence[j])
+		r.decision = g.applyConditions(c, i, router.DecideTier(c.model.policy, r.decision, result.Evidence[j]), &result.Evidence[j])
 		r.applied = r.decision.Route
 		r.answer, r.answeredBy = result.Evidence[j], -1
 		if result.AnsweredBy[j] >= 0 {

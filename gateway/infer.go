@@ -175,7 +175,7 @@ func (g *Gateway) modelFor(p *Principal, name, version string) (*model, error) {
 func (g *Gateway) decide(c *call) {
 	for i := range c.rows {
 		r := &c.rows[i]
-		r.decision = router.Decide(c.model.policy, r.evidence)
+		r.decision = g.applyConditions(c, i, router.Decide(c.model.policy, r.evidence), &r.evidence)
 		r.answer, r.answeredBy = r.evidence, 0
 		if len(r.evidence.Faults) > 0 {
 			r.answeredBy = -1
