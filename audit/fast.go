@@ -54,6 +54,12 @@ func (e *encoder) uint(num int, v uint64) {
 // enum writes a number that protobuf extends by its sign.
 func (e *encoder) enum(num int, v int32) { e.uint(num, uint64(int64(v))) }
 
+func (e *encoder) bool(num int, v bool) {
+	if v {
+		e.uint(num, 1)
+	}
+}
+
 // optional writes a number that may be 0; nil: there is none.
 func (e *encoder) optional(num int, v *uint32) {
 	if v != nil {
@@ -177,4 +183,10 @@ func (e *encoder) row(r *candorv1.RowRecord) {
 	e.uint(15, uint64(r.GetUncertaintyPpm()))
 	e.enum(16, int32(r.GetUncertaintyKind()))
 	e.optional(17, r.PrimaryThresholdPpm)
+	e.string(18, r.GetCertificate())
+	e.uint(19, uint64(r.GetSamplingPpm()))
+	e.optional(20, r.RawConfidencePpm)
+	e.string(21, r.GetCondition())
+	e.bool(22, r.GetAudited())
+	e.string(23, r.GetSegment())
 }

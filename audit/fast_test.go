@@ -43,6 +43,8 @@ func scalar(rng *rand.Rand, f protoreflect.FieldDescriptor) protoreflect.Value {
 		return protoreflect.ValueOfString(strings.Repeat("é", rng.IntN(100)))
 	case protoreflect.BytesKind:
 		return protoreflect.ValueOfBytes(make([]byte, rng.IntN(200)))
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(rng.IntN(2) == 0)
 	case protoreflect.Uint32Kind:
 		return protoreflect.ValueOfUint32(rng.Uint32() >> rng.IntN(33))
 	case protoreflect.Int64Kind:

@@ -47,6 +47,8 @@ type call struct {
 	failure  *backend.Failure
 	record   *candorv1.Record
 	items    []review.Item
+	// facts of the call for expressions, made when they are first wanted.
+	facts *facts
 
 	// What calls need, in one piece with the call: one stage, the record, and what there is of each row.
 	oneStage [1]fallback.Stage

@@ -45,7 +45,8 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 			r.primaryThreshold = r.decision.Threshold
 		}
 		r.tier = tier + 1
-		r.decision = router.DecideTier(*c.policy(r), r.decision, result.Evidence[j])
+		policy := c.policy(r)
+		r.decision = g.applyConditions(c, i, policy, router.DecideTier(*policy, r.decision, result.Evidence[j]), &result.Evidence[j])
 		r.applied = r.decision.Route
 		r.answer, r.answeredBy = result.Evidence[j], -1
 		if result.AnsweredBy[j] >= 0 {

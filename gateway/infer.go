@@ -177,11 +177,11 @@ func (g *Gateway) modelFor(p *Principal, name, version string) (*model, error) {
 
 // decide routes every row on the primary's Evidence.
 func (g *Gateway) decide(c *call) {
-	c.viewRows()
+	g.viewRows(c)
 	for i := range c.rows {
 		r := &c.rows[i]
 		policy := c.policy(r)
-		r.decision = router.Decide(*policy, r.evidence)
+		r.decision = g.applyConditions(c, i, policy, router.Decide(*policy, r.evidence), &r.evidence)
 		r.answer, r.answeredBy = r.evidence, 0
 		if len(r.evidence.Faults) > 0 {
 			r.answeredBy = -1

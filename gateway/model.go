@@ -79,6 +79,9 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 	if m.policy, err = router.Compile(mc.GetPolicy(), m.kind); err != nil {
 		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
 	}
+	if m.policy.Conditions, err = newConditions(mc.GetPolicy().GetConditions()); err != nil {
+		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
+	}
 	if m.onDefer == candorv1.OnDefer_ON_DEFER_UNSPECIFIED {
 		m.onDefer = candorv1.OnDefer_ON_DEFER_WITHHOLD
 	}

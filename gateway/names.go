@@ -14,6 +14,7 @@ var enumPrefixes = []string{
 	"ROUTE_", "MODE_", "REASON_", "ANSWER_STATE_", "STEP_KIND_", "FAILURE_SOURCE_", "REVIEW_STATE_", "RELEASE_STATE_",
 	"CONFIDENCE_METHOD_", "SCORE_KIND_", "BREAKER_STATE_", "EXPIRE_ACTION_", "LIMIT_EVENT_",
 	"CERTIFICATE_STATUS_", "CERTIFICATE_EVENT_",
+	"UNCERTAINTY_KIND_",
 }
 
 // short is an enum value's name without its enum's.
@@ -31,6 +32,9 @@ var (
 	routeNames  = shortNames(candorv1.Route_name)
 	reasonNames = shortNames(candorv1.Reason_name)
 	stateNames  = shortNames(candorv1.AnswerState_name)
+
+	scoreKindNames       = shortNames(candorv1.ScoreKind_name)
+	uncertaintyKindNames = shortNames(candorv1.UncertaintyKind_name)
 )
 
 func routeName(r candorv1.Route) string       { return routeNames[int32(r)] }

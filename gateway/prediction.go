@@ -111,7 +111,7 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRec
 		DecisionId: id + "/" + strconv.Itoa(i), Route: row.GetRoute(), AppliedRoute: row.GetAppliedRoute(), Mode: pr.GetMode(),
 		Reasons: row.GetReasons(), Confidence: fromPPM(row.ConfidencePpm), ConfidenceMethod: pr.GetConfidenceMethod(),
 		Threshold: fromPPM(row.ThresholdPpm), PolicyDigest: digestText(pr.GetPolicyDigest()),
-		ReviewItem: review.Name(uuidText(row.GetReviewItem())), Action: row.GetAction(),
+		ReviewItem: review.Name(uuidText(row.GetReviewItem())), Action: row.GetAction(), Condition: row.GetCondition(),
 	}
 	if m := g.models[pr.GetModel()]; m != nil {
 		d.DecisionId = decisionID(id, i, m.card.ScoreOutput())

@@ -9,7 +9,7 @@ import (
 
 // viewRows finds for every row what the certificates of its segment license. All rows of a call, and all of its stages, are decided
 // under the same views.
-func (c *call) viewRows() {
+func (g *Gateway) viewRows(c *call) {
 	p := c.model.promise
 	if p == nil {
 		return
@@ -19,7 +19,10 @@ func (c *call) viewRows() {
 		c.rows[i].view = &views[0]
 	}
 	if len(views) > 1 {
-		s := c.model.segments.of(c)
+		s := c.model.segments.of(g, c)
+		if s == "" {
+			s = rest
+		}
 		for k := range views {
 			if views[k].segment == s {
 				for i := range c.rows {

@@ -33,9 +33,12 @@ func (g *Gateway) openPromises(ctx context.Context) error {
 			continue
 		}
 		any = true
+		if m.segments, err = newSegments(m.promise.cfg.GetSegments()); err != nil {
+			return fmt.Errorf("models.%s.policy.accept.promise.%w", name, err)
+		}
 		m.coinScope = m.primary.Name() + "\x00" + m.backendCfg.GetVersion()
 		if m.alone != nil {
-			m.alone.promise, m.alone.coinScope = m.promise, m.coinScope
+			m.alone.promise, m.alone.coinScope, m.alone.segments = m.promise, m.coinScope, m.segments
 		}
 		m.promise.look(m, nil, g.ledger.Now())
 	}

@@ -11,6 +11,10 @@ type Decision struct {
 	Confidence, Threshold *float64
 	// Ask is the tier that is to be asked next: the Route is FALLBACK, and not final. NoTier: the Decision is final.
 	Ask int
+	// Condition is the name of the one that raised Route to what it is; empty: none did.
+	Condition string
+	// asked is how many tiers have been asked.
+	asked int
 }
 
 // NoTier is what Ask says of a Decision that needs no further answer.
@@ -38,7 +42,7 @@ func Decide(p Policy, e Evidence) Decision {
 // next tier, is deferred or rejected; the reasons of all passes are kept in order.
 func DecideTier(p Policy, before Decision, e Evidence) Decision {
 	license := p.Tiers[before.Ask]
-	d := Decision{Confidence: e.Confidence, Threshold: license.Threshold, Ask: NoTier}
+	d := Decision{Confidence: e.Confidence, Threshold: license.Threshold, Ask: NoTier, Condition: before.Condition, asked: before.Ask + 1}
 	reasons, ok := license.covers(e)
 	if ok {
 		// "Confident" would read as if the primary had been.

@@ -6,5 +6,6 @@
 //   - [Score] turns one row's raw scores into Evidence, refusing numbers that can't be what the card says they are.
 //   - [Compile] turns a configured policy into a Policy, refusing a threshold of the wrong kind.
 //   - [Decide] routes a row after the primary has answered; [DecideTier] after a tier of the fallback has.
+//   - [Apply] lets the policy's conditions raise what they decided.
 //   - [Caution] orders routes; later gates may only raise it.
 package router

@@ -19,6 +19,8 @@ type Policy struct {
 	HasReview bool
 	// IntervalScale is handed to Score.
 	IntervalScale float64
+	// Conditions are looked at by Apply, in order.
+	Conditions []Condition
 }
 
 // License says from which confidence on a stage's answers are released.

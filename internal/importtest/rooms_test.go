@@ -40,6 +40,10 @@ var rooms = []room{
 	{path: "limits", level: 1, kind: pure, why: "the last gate; knows its store as an interface and time as a value"},
 	{path: "audit", level: 1, kind: pure, allows: []string{"google.golang.org/protobuf/proto"},
 		why: "the decision record and its chain, which anybody can verify offline; it needs proto for the record's encoding"},
+	{path: "condition", level: 1, kind: pure, allows: []string{
+		"github.com/google/cel-go/cel", "github.com/google/cel-go/checker", "github.com/google/cel-go/common/ast",
+		"github.com/google/cel-go/common/types", "github.com/google/cel-go/common/types/ref", "github.com/google/cel-go/interpreter",
+	}, why: "expressions over values, below config, which checks them, and gateway, which evaluates them; the language is cel-go's"},
 	{path: "internal/wire", level: 1, why: "raw protobuf and tensor views; imports grpc for its codec, and no room but gen"},
 
 	{path: "backend", level: 2, why: "one model server"},
