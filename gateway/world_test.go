@@ -31,7 +31,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // The store is what the gateway asks for; said here because neither may import the other.
-var _ gateway.Ledger = (*sqlite.Store)(nil)
+var (
+	_ gateway.Ledger       = (*sqlite.Store)(nil)
+	_ gateway.Certificates = (*sqlite.Store)(nil)
+)
 
 const (
 	reviewerToken = "test-reviewer"
@@ -179,7 +182,7 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	deps := gateway.Deps{Ledger: store, Reviews: store, Limits: store, Log: slog.New(slog.DiscardHandler), Version: "test"}
+	deps := gateway.Deps{Ledger: store, Reviews: store, Limits: store, Certificates: store, Log: slog.New(slog.DiscardHandler), Version: "test"}
 	if w.config != nil {
 		w.config(cfg)
 	}
