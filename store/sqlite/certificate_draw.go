@@ -66,7 +66,7 @@ func (t *tx) drawUnit(k kept, unit []member, nowUS int64) error {
 		if m.Least != least {
 			err = errors.New("the rows of one call have different least propensities: they are decided together")
 		}
-		rows[i] = certificate.Row{Confidence: m.Confidence, Propensity: m.Probability}
+		rows[i] = certificate.Row{Confidence: m.Confidence, Propensity: m.Probability, Foreign: m.Foreign}
 	}
 	frozen := k.GetFrozenUs()
 	var number uint64

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func Deferral(now time.Time, queue string, n int) (*candorv1.Record, []review.It
 			},
 			Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", SamplingProbability: 1,
 			Sequences: []review.Sequence{{
-				Certificate: "a/" + uuid.NewString(), Probability: 0.5, Least: 0.25, Confidence: 0.1 + 0.2, Label: "7",
+				Certificate: "a/" + uuid.NewString(), Probability: 0.5, Least: 0.25, Confidence: math.Nextafter(0.3, 1), Label: "7",
 				Value: proto.Float64(1.0 / 3), Accepted: true, Foreign: true,
 			}},
 			PolicyDigest: []byte("8 bytes!"), Kind: candorv1.ReviewKind_REVIEW_KIND_DEFERRED,
