@@ -26,6 +26,9 @@ type Config struct {
 	Mutant Mutant
 }
 
+// noThreshold is above all confidences.
+const noThreshold = 2
+
 // startUS is when the first row comes: not 0, which stands for never.
 const startUS = usPerDay
 
@@ -72,24 +75,38 @@ func (cfg *Config) check() error {
 
 // player plays streams one after the other, with the same buffers. Not safe for concurrent use.
 type player struct {
-	cfg     Config
-	rng     *rand.Rand
-	rules   []rule
-	desk    desk
+	cfg   Config
+	rng   *rand.Rand
+	rules []rule
+	desk  desk
+	// chosen rows of the call, and whether somebody waits for their verdict.
 	chosen  []certificate.Row
-	wrong   []bool
-	deferr  []bool
+	waits   []bool
 	tickets []ticket
 	flow    flow
 	res     *Result
 	series  series
-	// drifted is whether the drift has begun, and revoked, how many versions had ended before.
+	// last threshold of each rule; noThreshold while there is none.
 	last []float64
 }
 
 func (p *player) run(cfg Config) (*Result, error) {
-	if err := cfg.check(); err != nil {
+	if err := p.begin(cfg); err != nil {
 		return nil, err
+	}
+	for row := 0; row < p.cfg.Rows; row += p.cfg.World.Batch {
+		if err := p.call(row); err != nil {
+			return nil, err
+		}
+	}
+	p.finish()
+	return p.res, nil
+}
+
+// begin readies the player for a stream.
+func (p *player) begin(cfg Config) error {
+	if err := cfg.check(); err != nil {
+		return err
 	}
 	p.cfg, p.res = cfg, &Result{Oracle: cfg.World.Oracle(cfg.Policy.Alpha, cfg.Team.Error), Coverage: make([]float64, 0, len(cfg.Checkpoints))}
 	p.rng = rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15))
@@ -98,24 +115,15 @@ func (p *player) run(cfg Config) (*Result, error) {
 	for range cfg.Policy.Certificates {
 		r, err := newRule(cfg.Mutant, key, cfg.Policy.Delta, startUS)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.rules = append(p.rules, r)
 	}
 	p.desk.reset(&p.cfg.Team)
 	p.flow = newFlow(&p.cfg)
 	p.series = newSeries(&p.cfg)
-	p.last = make([]float64, len(p.rules))
-	for i := range p.last {
-		p.last[i] = 2
-	}
-	for row := 0; row < cfg.Rows; row += cfg.World.Batch {
-		if err := p.call(row); err != nil {
-			return nil, err
-		}
-	}
-	p.finish()
-	return p.res, nil
+	p.last = slices.Repeat([]float64{noThreshold}, len(p.rules))
+	return nil
 }
 
 // nowUS of a row.
@@ -162,7 +170,7 @@ func (p *player) call(row int) error {
 // decide routes the rows of a call, counts them, and throws their coins. licensed: at or above the threshold; accepted: and it
 // is in force.
 func (p *player) decide(batch int, odds odds, confidence float64, wrong, licensed, accepted bool) {
-	p.chosen, p.deferr = p.chosen[:0], p.deferr[:0]
+	p.chosen, p.waits = p.chosen[:0], p.waits[:0]
 	q, deferred := odds.other, p.cfg.Policy.Enforce && !p.cfg.Policy.Fallback && !accepted
 	held := p.cfg.World.Held > 0 && confidence >= p.cfg.World.Held && !deferred
 	switch {
@@ -185,7 +193,7 @@ func (p *player) decide(batch int, odds odds, confidence float64, wrong, license
 		switch {
 		case chosen:
 			p.chosen = append(p.chosen, certificate.Row{Confidence: confidence, Propensity: q, Accepted: licensed})
-			p.deferr = append(p.deferr, deferred || held)
+			p.waits = append(p.waits, deferred || held)
 		case deferred:
 			t.Shed++
 		}
@@ -199,11 +207,11 @@ func (p *player) decide(batch int, odds odds, confidence float64, wrong, license
 func (p *player) send(at int, wrong bool, now int64) error {
 	for i, t := range p.tickets {
 		wanted := t != ticket{}
-		if !wanted && !p.deferr[i] {
+		if !wanted && !p.waits[i] {
 			continue
 		}
 		p.res.Totals.Reviewed++
-		if p.deferr[i] {
+		if p.waits[i] {
 			p.res.Totals.ReviewedDeferred++
 		}
 		e := p.desk.finish(p.rng, wrong, now)
@@ -245,7 +253,7 @@ func (p *player) settle(e event) error {
 // a drift that isn't asked: the promise holds while rows resemble those that earned it.
 func (p *player) watch(at int, tau float64, ok bool, row int) {
 	if !ok {
-		tau = 2
+		tau = noThreshold
 	}
 	if tau == p.last[at] {
 		return
