@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // Suite is how often, and with what numbers, the promise is put to the test.
@@ -97,8 +99,9 @@ func (s *Suite) edge() Config { return Config{World: World{Level: s.Alpha * 1.00
 
 // Mutants plays every known mistake in a world that exposes it, after the product's rule in the same world.
 func Mutants(ctx context.Context, s Suite) (*Table, error) {
+	// One level, so that every row is evidence for it: the most that a certificate can be tempted.
 	tiers := s.edge()
-	tiers.Policy.Certificates = 8
+	tiers.Policy.Certificates, tiers.Policy.Grid = 12, &candorv1.ThresholdGrid{Levels: []float64{.5}}
 	hopeless := Config{World: World{Flip: .1}}
 	late := Config{Team: Team{Delay: delay, Slower: 10}}
 	var cases []Case
@@ -110,7 +113,7 @@ func Mutants(ctx context.Context, s Suite) (*Table, error) {
 		{"plain", []Mutant{BestEmpirical}, Config{}},
 		{"observe, held rows", []Mutant{Unweighted, OwnPropensity}, held},
 		{"a tenth flipped", []Mutant{FailOpen}, hopeless},
-		{"8 certificates at the edge", []Mutant{WholeDelta}, tiers},
+		{"12 certificates at the edge", []Mutant{WholeDelta}, tiers},
 		{"wrong ones expire", []Mutant{SilentDrops}, expiring},
 		{"wrong 10x slower", []Mutant{ArrivalOrder}, late},
 		{"calls of 8, one fate", []Mutant{RowsAsIfAlone}, Config{World: World{Batch: batch}}},
