@@ -185,7 +185,8 @@ func (c *Calibrator) Apply(dst, probs []float64) []float64 {
 		case i == j:
 			dst[i] = p
 		case rest > 0:
-			dst[i] *= (1 - p) / rest
+			// In this order: the inverse of the smallest doubles is infinite.
+			dst[i] = dst[i] / rest * (1 - p)
 		default:
 			// Nothing to scale: nothing says who should have it.
 			dst[i] = (1 - p) / float64(len(dst)-1)
