@@ -81,6 +81,15 @@ func New(a *candorv1.Artefact) (*Calibrator, error) {
 	return c, nil
 }
 
+// IsCalibrator says whether the artefact's body is one that New takes.
+func IsCalibrator(a *candorv1.Artefact) bool {
+	switch a.GetBody().(type) {
+	case *candorv1.Artefact_Temperature, *candorv1.Artefact_Platt, *candorv1.Artefact_Beta, *candorv1.Artefact_Isotonic, *candorv1.Artefact_VennAbers:
+		return true
+	}
+	return false
+}
+
 // maxParameter bounds coefficients: with larger ones a product with log-odds could be infinite, and infinity less infinity is
 // no number.
 const maxParameter = 1e9

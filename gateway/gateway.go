@@ -22,6 +22,8 @@ type Deps struct {
 	Ledger  Ledger
 	Reviews review.Store
 	Limits  limits.Store
+	// Artefacts are calibrators and the like.
+	Artefacts Artefacts
 	// Log; nil: slog.Default().
 	Log *slog.Logger
 	// Registry of the metrics; nil: a new one.
@@ -41,6 +43,7 @@ type Gateway struct {
 	reviews    review.Store
 	gate       *limits.Gate
 	limitStore limits.Store
+	artefacts  Artefacts
 	principals *principals
 	backends   map[string]*backend.Backend
 	models     map[string]*model
@@ -64,7 +67,7 @@ type Gateway struct {
 // store's; nothing is left open then.
 func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
-		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, registry: d.Registry,
+		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Store is an open store. It is safe for concurrent use. It implements review.Store, limits.Store and the gateway's ledger.
+// Store is an open store. It is safe for concurrent use. It implements review.Store, limits.Store, the gateway's
+// ledger and its artefacts.
 type Store struct {
 	path         string
 	identity, id string

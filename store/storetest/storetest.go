@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store and the
-// gateway's ledger, as tests. A driver's own test calls [Run].
+// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store, the gateway's
+// ledger and its artefacts, as tests. A driver's own test calls [Run].
 package storetest
 
 import (
@@ -31,6 +31,7 @@ type Driver interface {
 	Ledger
 	review.Store
 	limits.Store
+	Artefacts
 	// Reopen closes the store in good order and opens the same one again, as a restart does. The driver must not be used
 	// afterwards. It fails t when it can't.
 	Reopen(t testing.TB) Driver
@@ -52,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"List", listTests},
 		{"Concurrency", concurrencyTests},
 		{"Limits", limitTests},
+		{"Artefacts", artefactTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tc := range group.tests {
