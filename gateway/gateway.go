@@ -25,6 +25,8 @@ type Deps struct {
 	Limits  limits.Store
 	// Certificates keep promises; nil: a policy that promises something is refused.
 	Certificates Certificates
+	// Artefacts are calibrators and the like.
+	Artefacts Artefacts
 	// Log; nil: slog.Default().
 	Log *slog.Logger
 	// Registry of the metrics; nil: a new one.
@@ -47,6 +49,7 @@ type Gateway struct {
 	// certificates is nil when no policy promises anything.
 	certificates Certificates
 	coins        atomic.Pointer[coins]
+	artefacts    Artefacts
 	principals   *principals
 	backends     map[string]*backend.Backend
 	models       map[string]*model
@@ -70,7 +73,7 @@ type Gateway struct {
 // store's; nothing is left open then.
 func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
-		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, registry: d.Registry,
+		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		certificates: d.Certificates,
 		tripped:      make(chan struct{}, 1), stopping: make(chan struct{}),

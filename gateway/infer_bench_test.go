@@ -53,7 +53,7 @@ func plainPath(b testing.TB) func() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	g, err := New(ctx, cfg, Deps{Ledger: store, Reviews: store, Limits: store, Log: slog.New(slog.DiscardHandler)})
+	g, err := New(ctx, cfg, Deps{Ledger: store, Reviews: store, Limits: store, Artefacts: store, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

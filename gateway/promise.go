@@ -59,7 +59,7 @@ type license struct {
 }
 
 // newPromise lays out the certificates of a model; nil: its policy promises nothing.
-func newPromise(m *model, cfg *candorv1.Config, artefacts func(nameAtVersion string) (*candorv1.Artefact, error)) (*promise, error) {
+func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion string) (*candorv1.Artefact, error)) (*promise, error) {
 	pc := m.cfg.GetPolicy().GetAccept().GetPromise()
 	if pc == nil {
 		return nil, nil
@@ -85,7 +85,7 @@ func newPromise(m *model, cfg *candorv1.Config, artefacts func(nameAtVersion str
 	}
 	var held *candorv1.HeldOutCertificate
 	if ref := pc.GetHeldOut(); ref != "" {
-		a, err := artefacts(ref)
+		a, err := artefact(ref)
 		if err != nil {
 			return nil, fmt.Errorf("accept.promise.held_out: %w", err)
 		}

@@ -26,7 +26,7 @@ func (g *Gateway) openPromises(ctx context.Context) error {
 	for _, name := range g.modelNames {
 		m := g.models[name]
 		var err error
-		if m.promise, err = newPromise(m, g.cfg, g.artefact); err != nil {
+		if m.promise, err = newPromise(m, g.cfg, func(ref string) (*candorv1.Artefact, error) { return g.artefact(ctx, ref) }); err != nil {
 			return fmt.Errorf("models.%s.policy.%w", name, err)
 		}
 		if m.promise == nil {
@@ -53,11 +53,6 @@ func (g *Gateway) openPromises(ctx context.Context) error {
 		g.log.ErrorContext(ctx, "the certificates can't be read: nothing is licensed until they can", slog.Any("error", err))
 	}
 	return nil
-}
-
-// artefact is what `candor calibrate` stored under name@version.
-func (g *Gateway) artefact(nameAtVersion string) (*candorv1.Artefact, error) {
-	return nil, fmt.Errorf("there is no artefact %q in the store", nameAtVersion)
 }
 
 // keepPromises keeps the views fresh until ctx ends.

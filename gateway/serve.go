@@ -124,6 +124,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	registerPredictions(reg, g)
 	candorv1.RegisterReviewServiceServer(reg, &reviewService{g: g})
 	candorv1.RegisterLimitServiceServer(reg, &limitService{g: g})
+	candorv1.RegisterArtefactServiceServer(reg, &artefactService{g: g})
 	candorv1.RegisterExplainServiceServer(reg, &explainService{g: g})
 	candorv1.RegisterCertificateServiceServer(reg, &certificateService{g: g})
 	h := health.NewServer()

@@ -144,7 +144,7 @@ func serve(t *testing.T, cfg *candorv1.Config) string {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(ctx, cfg, gateway.Deps{
-		Ledger: store, Reviews: store, Limits: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "interop",
+		Ledger: store, Reviews: store, Limits: store, Artefacts: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "interop",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/candor-gateway/candor/cmd/candor/demo"
+	"github.com/candor-gateway/candor/cmd/candor/internal/calibrate"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/desk"
 	"github.com/candor-gateway/candor/cmd/candor/internal/explain"
@@ -52,7 +53,7 @@ the command line makes no sense.`,
 	}
 	add(groupRun, demo.Command(), server.Command(version), server.InitCommand(), checkCommand(), tokenCommand(), healthcheckCommand())
 	add(groupAnswer, desk.Command(), explain.Command(), getCommand(), watchCommand())
-	add(groupOps, limitsCommand(), certificateCommand(), backendsCommand(), auditCommand())
+	add(groupOps, limitsCommand(), certificateCommand(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), auditCommand())
 	root.AddCommand(versionCommand(version))
 	cli.Prepare(root)
 	return root

@@ -1,5 +1,5 @@
 // Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store, and the
-// gateway's ledger and certificates, as tests. A driver's own test calls [Run].
+// gateway's ledger, certificates and artefacts, as tests. A driver's own test calls [Run].
 package storetest
 
 import (
@@ -43,6 +43,7 @@ type Driver interface {
 	Certificates
 	review.Store
 	limits.Store
+	Artefacts
 	// Reopen closes the store in good order and opens the same one again, as a restart does. The driver must not be used
 	// afterwards. It fails t when it can't.
 	Reopen(t testing.TB) Driver
@@ -66,6 +67,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"Limits", limitTests},
 		{"Certificates", certificateTests},
 		{"Evidence", evidenceTests},
+		{"Artefacts", artefactTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tc := range group.tests {

@@ -35,6 +35,7 @@ type ArtefactServiceClient interface {
 	PutArtefact(ctx context.Context, in *PutArtefactRequest, opts ...grpc.CallOption) (*PutArtefactResponse, error)
 	// Errors: ARTEFACT_NOT_FOUND.
 	GetArtefact(ctx context.Context, in *GetArtefactRequest, opts ...grpc.CallOption) (*GetArtefactResponse, error)
+	// All, by name and version, without what makes them large: the points of curves and the levels of tests. GetArtefact has these.
 	ListArtefacts(ctx context.Context, in *ListArtefactsRequest, opts ...grpc.CallOption) (*ListArtefactsResponse, error)
 }
 
@@ -87,6 +88,7 @@ type ArtefactServiceServer interface {
 	PutArtefact(context.Context, *PutArtefactRequest) (*PutArtefactResponse, error)
 	// Errors: ARTEFACT_NOT_FOUND.
 	GetArtefact(context.Context, *GetArtefactRequest) (*GetArtefactResponse, error)
+	// All, by name and version, without what makes them large: the points of curves and the levels of tests. GetArtefact has these.
 	ListArtefacts(context.Context, *ListArtefactsRequest) (*ListArtefactsResponse, error)
 	mustEmbedUnimplementedArtefactServiceServer()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/config"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
@@ -108,6 +109,12 @@ func Init(ctx context.Context, file string) (path, identity string, err error) {
 		return "", "", storeError(err)
 	}
 	return path, identity, nil
+}
+
+// Load reads a configuration file for another command. Its faults are written to w, its names of files start at its folder.
+func Load(file string, w io.Writer) (*candorv1.Config, error) {
+	cfg, err := load(file, slog.New(slog.DiscardHandler))
+	return cfg, refused(w, file, err)
 }
 
 // refused lists the faults of a configuration that was refused, and answers the error that sums them up. Other errors pass.
