@@ -46,7 +46,7 @@ var defaultsInWords = map[string]string{
 	"LimitConfig.on_trip":      "The default",
 	"ReviewPolicy.on_expire":   "Default reject",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

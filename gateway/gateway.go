@@ -47,6 +47,7 @@ type Gateway struct {
 	// modelNames sorted, for messages.
 	modelNames []string
 	metrics    *metrics
+	monitors   *monitors
 	tracing    *tracing
 	registry   *prometheus.Registry
 	gap        gap
@@ -102,6 +103,8 @@ func (g *Gateway) open(ctx context.Context) error {
 		g.modelNames = append(g.modelNames, name)
 	}
 	slices.Sort(g.modelNames)
+	g.monitors = newMonitors(g.cfg, g.models)
+	g.metrics.watchMonitors(g.monitors.set)
 	var defs []limits.Definition
 	for name, l := range g.cfg.GetLimits() {
 		defs = append(defs, limits.Definition{
