@@ -20,6 +20,7 @@ func (c *checker) model(at path, name string, model *candorv1.Model) {
 	if known {
 		c.confidence(at, policy, score)
 		c.promise(at, policy, score)
+		c.monitors(at.field("monitors"), policy, score)
 	}
 	if fallback := policy.GetFallback(); fallback != nil {
 		use := at.field("fallback").field("ensemble")

@@ -48,6 +48,7 @@ func TestCheck(t *testing.T) {
 	netOutput := func(datatype string) edit {
 		return edit{"name: label, datatype: BYTES", "name: label, datatype: " + datatype}
 	}
+	monitors := func(text string) edit { return edit{"mode: enforce", "mode: enforce\n      monitors: " + text} }
 	labelFill := func(answer string) edit { return edit{`{output: label, fill: label, neutral_text: ""}`, answer} }
 	for _, tc := range []struct {
 		name  string
@@ -159,6 +160,14 @@ func TestCheck(t *testing.T) {
 		{"unused ensemble", []edit{{"      fallback: {ensemble: second}\n", ""}}, []string{"warning: ensembles.second: nothing refers to it"}},
 		{"regression with a fallback", []edit{{"interval_scale: 5", "interval_scale: 5\n      fallback: {ensemble: second}\n      answers: [{output: v, fill: value}, {output: lo, fill: neutral}, {output: hi, fill: neutral}]"}},
 			[]string{worth + "fallback.ensemble: the primary is a regression"}},
+
+		// monitors
+		{"monitors", []edit{monitors("{min_rows: 1000, psi: 0.1, false_alerts: 0.01, max_fallback_share: 0.2}")}, nil},
+		{"monitors out of range", []edit{monitors("{min_rows: 49, psi: 0, false_alerts: 1, max_fallback_share: 1.5}")},
+			[]string{mail + "monitors.min_rows: 49 is out of range", mail + "monitors.psi: 0 is out of range", mail + "monitors.false_alerts: 1 is out of range", mail + "monitors.max_fallback_share: 1.5 is out of range"}},
+		{"few rows to watch", []edit{monitors("{min_rows: 50}")}, []string{"warning: " + mail + "monitors.min_rows: 50 rows have a stability index of about 0.36 by chance, above psi 0.2; write at least 90"}},
+		{"a low index of the default rows", []edit{monitors("{psi: 0.01}")}, []string{"warning: " + mail + "monitors.psi: 500 rows have a stability index of about 0.036 by chance, above psi 0.01; write at least 0.036"}},
+		{"few rows, and nobody looks", []edit{monitors("{min_rows: 50, off: true}")}, nil},
 
 		// models
 		{"unknown primary", []edit{{"primary: net", "primary: nets"}}, []string{`models.mail.primary: there is no backend "nets"; write net`, "warning: backends.net: nothing refers"}},

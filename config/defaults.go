@@ -92,6 +92,13 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	}
 	fillEnum(&policy.Confidence, confidence)
 	fillEnum(&policy.OnDefer, candorv1.OnDefer_ON_DEFER_WITHHOLD)
+	if policy.Monitors == nil {
+		policy.Monitors = &candorv1.Monitors{}
+	}
+	fill(&policy.Monitors.MinRows, 500)
+	fill(&policy.Monitors.Psi, 0.2)
+	fill(&policy.Monitors.FalseAlerts, 0.05)
+	fill(&policy.Monitors.MaxFallbackShare, 0.5)
 	if fallback := policy.GetFallback(); fallback != nil && fallback.Threshold == nil {
 		fallback.Threshold = proto.CloneOf(policy.GetAccept().GetThreshold())
 	}

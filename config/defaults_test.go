@@ -50,7 +50,7 @@ var defaultsInWords = map[string]string{
 	"Promise.on_stale":         "The default",
 	"Promise.on_new_version":   "The default",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

@@ -27,6 +27,7 @@ func TestDigest(t *testing.T) {
 		{"the ensemble", edit{"version: a", "version: b"}, false},
 		{"the order of keys", edit{"{queue: desk, default_label: ham}", "{default_label: ham, queue: desk}"}, true},
 		{"a default that is written", edit{"mode: enforce", "mode: MODE_ENFORCE\n      confidence: max_prob"}, true},
+		{"what only warns", edit{"mode: enforce", "mode: enforce\n      monitors: {psi: 0.3}"}, true},
 		{"another model", edit{"{above: 3}", "{above: 4}"}, true},
 		{"a queue's lease", edit{"{reviewers: [ana]}", "{reviewers: [ana], lease: 1m}"}, true},
 	} {

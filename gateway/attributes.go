@@ -101,5 +101,6 @@ func mark(span trace.Span, f *fallback.Failure) {
 // observe counts and traces a call when it has ended, however it ended.
 func (g *Gateway) observe(c *call) {
 	g.metrics.count(c, c.trace.failure)
+	g.monitors.rows(c)
 	c.trace.export(c, time.Now())
 }

@@ -88,7 +88,9 @@ type row struct {
 	state    candorv1.AnswerState
 	action   string
 	limit    string
-	permit   limits.Permit
+	// segment of the policy's that the row is in; empty: the rest.
+	segment string
+	permit  limits.Permit
 	// itemID of the review item; empty: none.
 	itemID  string
 	payload []byte

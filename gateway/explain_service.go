@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/candor-gateway/candor/audit"
@@ -74,6 +75,17 @@ func summaryProto(sum audit.Summary) *candorv1.SummarizeDecisionsResponse {
 		})
 	}
 	return out
+}
+
+func (s *explainService) ListMonitors(ctx context.Context, in *candorv1.ListMonitorsRequest) (*candorv1.ListMonitorsResponse, error) {
+	if _, err := requireRole(ctx, candorv1.Role_ROLE_OPERATOR, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_REVIEWER); err != nil {
+		return nil, err
+	}
+	if _, ok := s.g.models[in.GetModel()]; !ok && in.GetModel() != "" {
+		return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND,
+			"there is no model %q; the configuration has %s", in.GetModel(), strings.Join(s.g.modelNames, ", ")).with("model", in.GetModel())
+	}
+	return &candorv1.ListMonitorsResponse{Monitors: s.g.monitors.set.Status(in.GetModel())}, nil
 }
 
 // readyTimeout bounds how long a list of backends waits for one that doesn't answer.

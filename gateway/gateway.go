@@ -56,6 +56,7 @@ type Gateway struct {
 	// modelNames sorted, for messages.
 	modelNames []string
 	metrics    *metrics
+	monitors   *monitors
 	tracing    *tracing
 	registry   *prometheus.Registry
 	gap        gap
@@ -115,6 +116,8 @@ func (g *Gateway) open(ctx context.Context) error {
 	if err := g.openPromises(ctx); err != nil {
 		return err
 	}
+	g.monitors = newMonitors(g.cfg, g.models)
+	g.metrics.watchMonitors(g.monitors.set)
 	var defs []limits.Definition
 	for name, l := range g.cfg.GetLimits() {
 		defs = append(defs, limits.Definition{

@@ -12,7 +12,7 @@ import (
 // enumPrefixes are what buf's style puts before the values of an enum; people read and write the rest.
 var enumPrefixes = []string{
 	"ROUTE_", "MODE_", "REASON_", "ANSWER_STATE_", "STEP_KIND_", "FAILURE_SOURCE_", "REVIEW_STATE_", "RELEASE_STATE_",
-	"CONFIDENCE_METHOD_", "SCORE_KIND_", "BREAKER_STATE_", "EXPIRE_ACTION_", "LIMIT_EVENT_",
+	"CONFIDENCE_METHOD_", "SCORE_KIND_", "BREAKER_STATE_", "EXPIRE_ACTION_", "LIMIT_EVENT_", "MONITOR_KIND_",
 	"CERTIFICATE_STATUS_", "CERTIFICATE_EVENT_",
 	"UNCERTAINTY_KIND_",
 }

@@ -20,6 +20,9 @@ func (g *Gateway) viewRows(c *call) {
 	}
 	if len(views) > 1 {
 		s := c.model.segments.of(g, c)
+		for i := range c.rows {
+			c.rows[i].segment = s
+		}
 		if s == "" {
 			s = rest
 		}

@@ -142,7 +142,7 @@ func (room *rowRoom) fill(r *row) *candorv1.RowRecord {
 	out.Route, out.AppliedRoute, out.Reasons, out.State = r.decision.Route, r.applied, r.decision.Reasons, r.state
 	out.Action, out.Limit, out.PayloadSha256, out.Condition = r.action, r.limit, r.payload, r.decision.Condition
 	if r.view != nil {
-		out.Segment, out.Audited = r.view.segment, r.chosen && r.applied != candorv1.Route_ROUTE_DEFER
+		out.Segment, out.Audited = r.segment, r.chosen && r.applied != candorv1.Route_ROUTE_DEFER
 		out.SamplingPpm = *ppm(&r.q)
 		if l := r.license(); l != nil {
 			out.Certificate = l.id

@@ -170,6 +170,8 @@ func (s *reviewService) ResolveReviewItem(ctx context.Context, in *candorv1.Reso
 	if done.VerdictRequestID != in.GetRequestId() || !done.FinalTime.Equal(now) {
 		// Somebody's retry was there first: the permit of this call was not used.
 		release.undo()
+	} else {
+		s.g.monitors.verdict(&done, s.g.segmentOf(ctx, &done))
 	}
 	s.g.metrics.finals.WithLabelValues(done.Model, "verdict").Inc()
 	s.g.tracing.review(&done)

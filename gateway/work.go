@@ -57,6 +57,10 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 	})
 	wg.Go(func() { g.every(ctx, detectEvery, nil, g.detectDialects) })
 	wg.Go(func() { g.keepPromises(ctx) })
+	wg.Go(func() {
+		told := map[string]bool{}
+		g.every(ctx, tellEvery, g.monitors.full, func(ctx context.Context) { g.tellMonitors(ctx, told) })
+	})
 	return &wg
 }
 
