@@ -15,6 +15,7 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/router"
 )
 
 // Deps are what a Gateway is made of, beside its configuration. The caller owns them and closes them after Run has returned.
@@ -30,6 +31,9 @@ type Deps struct {
 	Spans []sdktrace.SpanExporter
 	// Version of the program, for ServerMetadata.
 	Version string
+	// Calibrators that backends' configurations name, by the backend's name. New refuses a configuration that names one which isn't
+	// here.
+	Calibrators map[string]router.Calibrator
 }
 
 // Gateway serves one configuration. It is made by New and serves by Run, once.
@@ -43,7 +47,9 @@ type Gateway struct {
 	limitStore limits.Store
 	principals *principals
 	backends   map[string]*backend.Backend
-	models     map[string]*model
+	// calibrators by backend; read-only.
+	calibrators map[string]router.Calibrator
+	models      map[string]*model
 	// modelNames sorted, for messages.
 	modelNames []string
 	metrics    *metrics
@@ -66,7 +72,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, registry: d.Registry,
 		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
-		tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		calibrators: d.Calibrators, tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
@@ -91,10 +97,13 @@ func (g *Gateway) open(ctx context.Context) error {
 			return fmt.Errorf("backends.%s: %w", name, err)
 		}
 		g.backends[name] = b
+		if err := g.hasCalibrator(name, bc.GetCalibrator()); err != nil {
+			return err
+		}
 		g.metrics.watchBackend(b)
 	}
 	for name := range g.cfg.GetModels() {
-		m, err := newModel(name, g.cfg, g.backends)
+		m, err := newModel(name, g.cfg, g.backends, g.calibrators)
 		if err != nil {
 			return err
 		}
@@ -115,6 +124,19 @@ func (g *Gateway) open(ctx context.Context) error {
 		return fmt.Errorf("limits: %w", err)
 	}
 	g.metrics.watchLimits(g.gate, g.ledger.Now)
+	return nil
+}
+
+// hasCalibrator holds what was given for a backend against what its configuration names: one that is missing would let raw
+// numbers pass for calibrated ones, and one that nothing names would change them unseen.
+func (g *Gateway) hasCalibrator(backendName, named string) error {
+	given := ""
+	if c := g.calibrators[backendName]; c != nil {
+		given = c.Name()
+	}
+	if given != named {
+		return fmt.Errorf("backends.%s.calibrator: the configuration names %q, and %q is loaded; fit it by `candor calibrate`, or correct the name", backendName, named, given)
+	}
 	return nil
 }
 
