@@ -39,6 +39,8 @@ type model struct {
 	fills          []fill
 	kind           candorv1.ScoreKind
 	unit           string
+	// metric of distances; empty for other kinds.
+	metric string
 	// alone is the model without its fallback; nil: this is it.
 	alone *model
 	// params are those of the response that are the same for every call, encoded.
@@ -70,7 +72,7 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 		onDefer: mc.GetPolicy().GetOnDefer(), digest: config.Digest(cfg, name),
 	}
 	if scores := spec.GetScores(); len(scores) > 0 {
-		m.kind, m.unit = scores[0].GetKind(), scores[0].GetRegression().GetUnit()
+		m.kind, m.unit, m.metric = scores[0].GetKind(), scores[0].GetRegression().GetUnit(), scores[0].GetMetric()
 	}
 	var err error
 	if m.policy, err = router.Compile(mc.GetPolicy(), m.card.Source(bc.GetCalibrator() != "")); err != nil {

@@ -74,6 +74,9 @@ func Score(s Scores) Evidence {
 	ev, _ := calibrated(s, probs)
 	if s.Method == methodEnergy && s.Kind == candorv1.ScoreKind_SCORE_KIND_LOGIT && len(s.Values) > 1 {
 		ev.Confidence = ptr(EnergyConfidence(Energy(s.Values), s.Scale.EnergyCenter))
+		if s.Calibrator != nil {
+			ev.RawConfidence = ev.Confidence
+		}
 	}
 	return ev
 }
