@@ -83,6 +83,25 @@ func (s Source) EnsembleMethods() []candorv1.ConfidenceMethod {
 	return []candorv1.ConfidenceMethod{methodVotes, methodDisagreement}
 }
 
+// Combined is the score of an ensemble's answer: members have class probabilities of their own, whatever the primary has.
+func (s Source) Combined() Source {
+	if s.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE || s.Kind == candorv1.ScoreKind_SCORE_KIND_MARGIN {
+		s.Calibrated = true
+	}
+	return s
+}
+
+// TierKinds names the kinds of threshold that an ensemble's answer can be compared with: "a, b or c".
+func (s Source) TierKinds() string {
+	var kinds []candorv1.ConfidenceMethod
+	for _, m := range s.Combined().Methods() {
+		if !OfOneModel(m) {
+			kinds = append(kinds, m)
+		}
+	}
+	return orList(kinds, ThresholdKind)
+}
+
 // DefaultMethod is max_prob where there are class probabilities (no method beat it in a large comparison: Jaeger et al., ICLR
 // 2023); else the one that the kind has.
 func DefaultMethod(s Source) candorv1.ConfidenceMethod {
@@ -117,15 +136,34 @@ func MethodFits(m candorv1.ConfidenceMethod, s Source) error {
 	if slices.Contains(fitting, m) {
 		return nil
 	}
-	what := "a " + kindName(s.Kind) + " score"
-	if s.Single {
+	what := "a " + kindName(s.Kind)
+	if s.Single && s.Kind != candorv1.ScoreKind_SCORE_KIND_REGRESSION {
 		what += " of one number"
 	}
-	remedy := "write " + orList(fitting, MethodName)
-	if !s.HasProbabilities() && s.Kind != candorv1.ScoreKind_SCORE_KIND_REGRESSION && (m == methodMaxProb || m == methodMargin || m == methodEntropy) {
-		return fmt.Errorf("%s has no class probabilities, which %s needs; %s, or give the backend a calibrator", what, MethodName(m), remedy)
+	calibrator := ""
+	if needs(m) == needs(methodMaxProb) && s.Kind != candorv1.ScoreKind_SCORE_KIND_REGRESSION {
+		calibrator = ", or give the backend a calibrator"
 	}
-	return fmt.Errorf("%s can't be made of %s; %s", MethodName(m), what, remedy)
+	return fmt.Errorf("%s needs %s, and the primary's score is %s; write %s%s", MethodName(m), needs(m), what, orList(fitting, MethodName), calibrator)
+}
+
+// needs says what a method is made of.
+func needs(m candorv1.ConfidenceMethod) string {
+	switch m {
+	case methodMaxProb, methodMargin, methodEntropy:
+		return "class probabilities"
+	case methodInterval, methodSpread:
+		return "a regression"
+	case methodEnergy:
+		return "one logit for each label"
+	case methodDistance:
+		return "a score of kind distance"
+	case methodBoundary:
+		return "a score of kind margin"
+	case methodVotes, methodDisagreement:
+		return "labels"
+	}
+	return "to be one that is known"
 }
 
 // ThresholdKind names the kind of threshold that a confidence method is compared with, as the configuration writes it.

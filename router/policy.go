@@ -105,14 +105,14 @@ func (p Policy) tier(cfg *candorv1.Policy, t *candorv1.Threshold, from Source) (
 		license.Method = method
 		if license.Threshold != nil && method != p.Method {
 			return License{}, fmt.Errorf("is missing, and accept's is about %s, which an ensemble's answer does not have; write %s",
-				MethodName(p.Method), tierKinds(from))
+				MethodName(p.Method), from.TierKinds())
 		}
 		return license, nil
 	}
-	if OfOneModel(methodOf(t)) {
-		return License{}, fmt.Errorf("an ensemble's answer has no %s; write %s", kindOf(t), tierKinds(from))
+	if OfOneModel(ThresholdMethod(t)) {
+		return License{}, fmt.Errorf("an ensemble's answer has no %s; write %s", kindOf(t), from.TierKinds())
 	}
-	if err := MethodFits(method, ensembleSource(from)); err != nil {
+	if err := MethodFits(method, from.Combined()); err != nil {
 		return License{}, err
 	}
 	if err := scaled(cfg, method); err != nil {
@@ -127,7 +127,7 @@ func (p Policy) tier(cfg *candorv1.Policy, t *candorv1.Threshold, from Source) (
 
 // TierMethod is the confidence method of a tier with this threshold (nil: none of its own) under a policy whose method is m.
 func TierMethod(m candorv1.ConfidenceMethod, t *candorv1.Threshold, from Source) candorv1.ConfidenceMethod {
-	own := methodOf(t)
+	own := ThresholdMethod(t)
 	switch {
 	case OfEnsemble(own):
 		return own
@@ -136,26 +136,7 @@ func TierMethod(m candorv1.ConfidenceMethod, t *candorv1.Threshold, from Source)
 	case own != candorv1.ConfidenceMethod_CONFIDENCE_METHOD_UNSPECIFIED && !OfOneModel(own):
 		return own
 	}
-	return DefaultMethod(ensembleSource(from))
-}
-
-// ensembleSource is the score of an ensemble's answer: members have class probabilities of their own, whatever the primary has.
-func ensembleSource(from Source) Source {
-	if from.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE || from.Kind == candorv1.ScoreKind_SCORE_KIND_MARGIN {
-		from.Calibrated = true
-	}
-	return from
-}
-
-// tierKinds are the kinds of threshold that an ensemble's answer can be compared with.
-func tierKinds(from Source) string {
-	var kinds []candorv1.ConfidenceMethod
-	for _, m := range ensembleSource(from).Methods() {
-		if !OfOneModel(m) {
-			kinds = append(kinds, m)
-		}
-	}
-	return orList(kinds, ThresholdKind)
+	return DefaultMethod(from.Combined())
 }
 
 // Cascade answers the tiers behind the primary in the order in which they are asked.

@@ -7,9 +7,9 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// methodOf is the confidence method that a kind of threshold is about; unspecified: there is no kind. A log_odds is about
+// ThresholdMethod is the confidence method that a kind of threshold is about; unspecified: there is no kind. A log_odds is about
 // max_prob, and a probability may be about meta too.
-func methodOf(t *candorv1.Threshold) candorv1.ConfidenceMethod {
+func ThresholdMethod(t *candorv1.Threshold) candorv1.ConfidenceMethod {
 	switch t.GetAt().(type) {
 	case *candorv1.Threshold_Probability, *candorv1.Threshold_LogOdds:
 		return methodMaxProb
@@ -40,13 +40,13 @@ func kindOf(t *candorv1.Threshold) string {
 	if _, ok := t.GetAt().(*candorv1.Threshold_LogOdds); ok {
 		return "log_odds"
 	}
-	return ThresholdKind(methodOf(t))
+	return ThresholdKind(ThresholdMethod(t))
 }
 
 // onConfidenceScale converts a threshold with a kind to the confidence scale, on which larger is surer. It goes through the same
 // functions as the confidence itself, so that a row at the threshold passes.
 func onConfidenceScale(t *candorv1.Threshold, m candorv1.ConfidenceMethod, s Source, scale Scale) (*float64, error) {
-	have := methodOf(t)
+	have := ThresholdMethod(t)
 	if have == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_UNSPECIFIED {
 		return nil, fmt.Errorf("no kind is given; write %s", ThresholdKind(m))
 	}
