@@ -144,6 +144,7 @@ func (e *encoder) stage(s *candorv1.StageRecord) {
 	e.uint(9, uint64(s.GetRows()))
 	e.uint(10, uint64(s.GetModelCreatedS()))
 	e.string(11, s.GetParent())
+	e.string(12, s.GetCalibrator())
 }
 
 func (e *encoder) row(r *candorv1.RowRecord) {
@@ -177,4 +178,13 @@ func (e *encoder) row(r *candorv1.RowRecord) {
 	e.uint(15, uint64(r.GetUncertaintyPpm()))
 	e.enum(16, int32(r.GetUncertaintyKind()))
 	e.optional(17, r.PrimaryThresholdPpm)
+	e.string(18, r.GetCertificate())
+	e.uint(19, uint64(r.GetSamplingPpm()))
+	e.optional(20, r.RawConfidencePpm)
+	e.string(21, r.GetCondition())
+	if r.GetAudited() {
+		e.uint(22, 1)
+	}
+	e.string(23, r.GetSegment())
+	e.enum(24, int32(r.GetConfidenceMethod()))
 }
