@@ -114,7 +114,7 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 
 const (
 	// maxPlainAccept is the most that the record of one plain accept takes, in bytes, whatever a client or a model server sends,
-	// and however long the configuration's names are, as long as the model's version and the label have at most 128 together.
+	// and however long the configuration's names are, as long as the model's version, the label and the calibrator's name have at most 128 together.
 	maxPlainAccept = 512
 	// maxRequestID is the most that is kept of a client's id; less where maxPlainAccept leaves less.
 	maxRequestID = 64

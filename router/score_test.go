@@ -116,25 +116,6 @@ func TestScoreRegression(t *testing.T) {
 	}
 }
 
-// Any input whatever: no panic, and usable evidence is in range.
-func FuzzScore(f *testing.F) {
-	f.Add(uint8(1), uint8(1), .3, .7, -1.0, uint8(3))
-	f.Fuzz(func(t *testing.T, kind, method uint8, a, b, c float64, n uint8) {
-		values := []float64{a, b, c}[:min(int(n), 3)]
-		s := Scores{
-			Kind: candorv1.ScoreKind(kind % 6), Method: candorv1.ConfidenceMethod(method % 5), Values: values,
-			Labels: []string{"x", "y", "z"}[:max(2, len(values))], Lower: &b, Upper: &c, Scale: Scale{Interval: math.Abs(a)},
-		}
-		ev := Score(s)
-		if ev.Confidence != nil && !(*ev.Confidence >= 0 && *ev.Confidence <= 1) {
-			t.Errorf("%+v: confidence %v", s, *ev.Confidence)
-		}
-		if len(ev.Faults) > 0 && (ev.Confidence != nil || ev.Probs != nil) {
-			t.Errorf("%+v: a faulty answer has numbers: %+v", s, ev)
-		}
-	})
-}
-
 // A larger confidence never takes a more cautious route.
 func TestDecideIsMonotone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
