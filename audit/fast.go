@@ -150,6 +150,7 @@ func (e *encoder) stage(s *candorv1.StageRecord) {
 	e.uint(9, uint64(s.GetRows()))
 	e.uint(10, uint64(s.GetModelCreatedS()))
 	e.string(11, s.GetParent())
+	e.string(12, s.GetCalibrator())
 }
 
 func (e *encoder) row(r *candorv1.RowRecord) {
@@ -189,4 +190,5 @@ func (e *encoder) row(r *candorv1.RowRecord) {
 	e.string(21, r.GetCondition())
 	e.bool(22, r.GetAudited())
 	e.string(23, r.GetSegment())
+	e.enum(24, int32(r.GetConfidenceMethod()))
 }

@@ -7,6 +7,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/router"
 )
 
 // MaxRows is how many rows a request may have. Each costs the gateway evidence and a decision of some hundred bytes,
@@ -25,6 +26,10 @@ type Card struct {
 	outputs []tensorSpec
 	// score is nil when the card declares none.
 	score *scoreSpec
+	// abstain is the output that says where the model has no usable answer; empty: none.
+	abstain string
+	// reads are the names of the outputs that Evidence reads.
+	reads []string
 }
 
 // tensorSpec is what the card says about one tensor.
@@ -45,7 +50,11 @@ type scoreSpec struct {
 	labels       []string
 	sumTolerance float64
 	lower, upper string
+	variance     string
+	coverage     float64
 	min, max     *float64
+	// single: a row has one number.
+	single bool
 }
 
 // CompileCard checks a card for contradictions and makes it ready. Errors name the field, relative to the card, and what to
@@ -96,6 +105,10 @@ func CompileCard(p *candorv1.ModelCard) (*Card, error) {
 		}
 		c.score = score
 	}
+	if err := c.compileAbstain(p.GetAbstainOutput()); err != nil {
+		return nil, fmt.Errorf("abstain_output: %w", err)
+	}
+	c.reads = c.readOutputs()
 	return c, nil
 }
 
@@ -173,15 +186,16 @@ func (c *Card) ScoreOutput() string {
 	return c.score.output
 }
 
-// ScoreOutputs are the output tensors that Evidence reads: the score's, and those of its interval. Nil without a score.
-func (c *Card) ScoreOutputs() []string {
-	switch {
-	case c.score == nil:
-		return nil
-	case c.score.lower != "":
-		return []string{c.score.output, c.score.lower, c.score.upper}
+// ScoreOutputs are the output tensors that Evidence reads: the score's, those of its interval or variance, and the one that says
+// where the model abstains. Nil when the card declares none of them.
+func (c *Card) ScoreOutputs() []string { return c.reads }
+
+// Source is what a policy has to know of the score; calibrated says that there is a calibrator for it.
+func (c *Card) Source(calibrated bool) router.Source {
+	if c.score == nil {
+		return router.Source{}
 	}
-	return []string{c.score.output}
+	return router.Source{Kind: c.score.kind, Labels: len(c.score.labels), Single: c.score.single, Calibrated: calibrated}
 }
 
 // Labels of the score, in the order of its tensor; for one number, [negative, positive]. Nil for regression.

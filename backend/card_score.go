@@ -2,8 +2,11 @@ package backend
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
 )
 
 // compileScore checks what the card says about its score. Errors name the field, relative to the score.
@@ -16,19 +19,64 @@ func (c *Card) compileScore(s *candorv1.Score) (*scoreSpec, error) {
 		return nil, fmt.Errorf("output: %q holds %v; a score is FP16, BF16, FP32 or FP64", out.name, out.datatype)
 	}
 	spec := &scoreSpec{output: out.name, kind: s.GetKind(), labels: s.GetLabels(), sumTolerance: s.GetSumTolerance()}
+	n, known := out.elements()
+	spec.single = known && n == 1
+	if s.GetKind() != candorv1.ScoreKind_SCORE_KIND_DISTANCE && s.GetMetric() != "" {
+		return nil, fmt.Errorf("metric: is set, but kind is %v; remove it", s.GetKind())
+	}
 	if s.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
 		return spec, c.compileRegression(spec, out, s)
 	}
 	return spec, compileClassification(out, s)
 }
 
+// compileAbstain checks the output that says where the model abstains; empty: there is none.
+func (c *Card) compileAbstain(name string) error {
+	if name == "" {
+		return nil
+	}
+	out := find(c.outputs, name)
+	if out == nil {
+		return fmt.Errorf("%q is not among outputs; write one of: %s", name, names(c.outputs))
+	}
+	if out.datatype == wire.BYTES {
+		return fmt.Errorf("%q holds BYTES; a flag is BOOL or a number", name)
+	}
+	if n, known := out.elements(); known && n != 1 {
+		return fmt.Errorf("%q holds %d elements per row; a flag is one", name, n)
+	}
+	if c.score != nil && slices.Contains([]string{c.score.output, c.score.lower, c.score.upper, c.score.variance}, name) {
+		return fmt.Errorf("%q is read as the score; name an output that holds nothing but the flag", name)
+	}
+	c.abstain = name
+	return nil
+}
+
+// readOutputs are the names of the outputs that Evidence reads.
+func (c *Card) readOutputs() (reads []string) {
+	all := []string{c.abstain}
+	if c.score != nil {
+		all = []string{c.score.output, c.score.lower, c.score.upper, c.score.variance, c.abstain}
+	}
+	for _, name := range all {
+		if name != "" {
+			reads = append(reads, name)
+		}
+	}
+	return reads
+}
+
 func compileClassification(out *tensorSpec, s *candorv1.Score) error {
 	labels := s.GetLabels()
 	switch s.GetKind() {
 	case candorv1.ScoreKind_SCORE_KIND_PROBABILITY, candorv1.ScoreKind_SCORE_KIND_LOG_ODDS,
-		candorv1.ScoreKind_SCORE_KIND_LOGIT, candorv1.ScoreKind_SCORE_KIND_LOG_PROB:
+		candorv1.ScoreKind_SCORE_KIND_LOGIT, candorv1.ScoreKind_SCORE_KIND_LOG_PROB,
+		candorv1.ScoreKind_SCORE_KIND_DISTANCE, candorv1.ScoreKind_SCORE_KIND_MARGIN:
 	default:
-		return fmt.Errorf("kind: is %v; write what the numbers are: SCORE_KIND_PROBABILITY, _LOG_ODDS, _LOGIT, _LOG_PROB or _REGRESSION", s.GetKind())
+		return fmt.Errorf("kind: is %v; write what the numbers are: SCORE_KIND_PROBABILITY, _LOG_ODDS, _LOGIT, _LOG_PROB, _REGRESSION, _DISTANCE or _MARGIN", s.GetKind())
+	}
+	if s.GetKind() == candorv1.ScoreKind_SCORE_KIND_DISTANCE && strings.TrimSpace(s.GetMetric()) == "" {
+		return fmt.Errorf("metric: is missing; write in which metric the distances are, for example euclidean or cosine")
 	}
 	if s.GetRegression() != nil {
 		return fmt.Errorf("regression: is set, but kind is %v; remove it", s.GetKind())
@@ -73,6 +121,8 @@ func (c *Card) compileRegression(spec *scoreSpec, out *tensorSpec, s *candorv1.S
 		return fmt.Errorf("regression.lower_output: is missing beside upper_output; write both or neither")
 	case r.GetLowerOutput() != "" && r.GetUpperOutput() == "":
 		return fmt.Errorf("regression.upper_output: is missing beside lower_output; write both or neither")
+	case r.GetVarianceOutput() != "" && r.GetLowerOutput() != "":
+		return fmt.Errorf("regression.variance_output: stands beside lower_output and upper_output; an interval comes from one or the other")
 	case r.Coverage != nil && !(r.GetCoverage() > 0 && r.GetCoverage() < 1):
 		return fmt.Errorf("regression.coverage: is %v; write a share above 0 and below 1", r.GetCoverage())
 	// The comparison is false for a NaN.
@@ -82,7 +132,9 @@ func (c *Card) compileRegression(spec *scoreSpec, out *tensorSpec, s *candorv1.S
 	if n, known := out.elements(); known && n != 1 {
 		return fmt.Errorf("output: %q holds %d numbers per row; a regression value is one", out.name, n)
 	}
-	bounds := []struct{ field, name string }{{"lower_output", r.GetLowerOutput()}, {"upper_output", r.GetUpperOutput()}}
+	bounds := []struct{ field, name string }{
+		{"lower_output", r.GetLowerOutput()}, {"upper_output", r.GetUpperOutput()}, {"variance_output", r.GetVarianceOutput()},
+	}
 	for i, b := range bounds {
 		if b.name == "" {
 			continue
@@ -92,14 +144,15 @@ func (c *Card) compileRegression(spec *scoreSpec, out *tensorSpec, s *candorv1.S
 		case t == nil:
 			return fmt.Errorf("regression.%s: %q is not among outputs; write one of: %s", b.field, b.name, names(c.outputs))
 		case b.name == out.name || i > 0 && b.name == bounds[0].name:
-			return fmt.Errorf("regression.%s: %q is named twice; value and bounds are three tensors", b.field, b.name)
+			return fmt.Errorf("regression.%s: %q is named twice; the value and what is said about it are tensors of their own", b.field, b.name)
 		case !t.datatype.IsFloat():
-			return fmt.Errorf("regression.%s: %q holds %v; a bound is FP16, BF16, FP32 or FP64", b.field, b.name, t.datatype)
+			return fmt.Errorf("regression.%s: %q holds %v; this is FP16, BF16, FP32 or FP64", b.field, b.name, t.datatype)
 		}
 		if n, known := t.elements(); known && n != 1 {
-			return fmt.Errorf("regression.%s: %q holds %d numbers per row; a bound is one", b.field, b.name, n)
+			return fmt.Errorf("regression.%s: %q holds %d numbers per row; this is one", b.field, b.name, n)
 		}
 	}
 	spec.lower, spec.upper, spec.min, spec.max = r.GetLowerOutput(), r.GetUpperOutput(), r.Min, r.Max
+	spec.variance, spec.coverage = r.GetVarianceOutput(), r.GetCoverage()
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/router"
 )
 
 const (
@@ -96,7 +97,7 @@ func TestEvidenceKinds(t *testing.T) {
 					card.Scores[0].SumTolerance = proto.Float64(0.01)
 					shape := append([]int64{2}, test.shape[1:]...)
 					resp := answer(t, raw, out("p", datatype, shape, append(test.values[0], test.values[1]...)...))
-					evidence, verdict := compile(t, card).Evidence(nil, "primary", resp, 2, maxProb, 0)
+					evidence, verdict := compile(t, card).Evidence(nil, "primary", resp, 2, Reading{Method: maxProb})
 					if verdict != (Verdict{}) || len(evidence) != 2 {
 						t.Fatalf("verdict %v, %d rows", verdict, len(evidence))
 					}
@@ -115,7 +116,7 @@ func TestEvidenceKinds(t *testing.T) {
 func TestEvidenceMethods(t *testing.T) {
 	card := compile(t, scoreCard(candorv1.ScoreKind_SCORE_KIND_PROBABILITY, "FP32", []int64{-1, 2}, "no", "yes"))
 	resp := answer(t, true, out("p", wire.FP32, []int64{1, 2}, 0.75, 0.25))
-	e, _ := card.Evidence(nil, "s", resp, 1, margin, 0)
+	e, _ := card.Evidence(nil, "s", resp, 1, Reading{Method: margin})
 	if e[0].Confidence == nil || !near(*e[0].Confidence, 0.5) {
 		t.Errorf("margin: %+v", e[0])
 	}
@@ -126,21 +127,21 @@ func TestEvidenceRegression(t *testing.T) {
 		return answer(t, true, out("price", wire.FP32, []int64{1, 1}, price), out("low", wire.FP32, []int64{1, 1}, low), out("high", wire.FP32, []int64{1, 1}, high))
 	}
 	card := compile(t, regressionCard())
-	e, verdict := card.Evidence(nil, "s", three(100, 90, 115), 1, interval, 100)
+	e, verdict := card.Evidence(nil, "s", three(100, 90, 115), 1, Reading{Method: interval, Scale: router.Scale{Interval: 100}})
 	if verdict != (Verdict{}) || *e[0].Value != 100 || *e[0].Lower != 90 || *e[0].Upper != 115 || !near(*e[0].Confidence, 0.75) {
 		t.Errorf("verdict %v, %+v", verdict, e[0])
 	}
 	for name, bad := range map[string]*wire.Response{
 		"above max": three(2000, 1990, 2010), "inverted": three(100, 115, 90), "outside": three(100, 101, 115), "NaN bound": three(100, math.NaN(), 115),
 	} {
-		if e, verdict := card.Evidence(nil, "s", bad, 1, interval, 100); verdict.BadRows != 1 || len(e[0].Faults) != 1 {
+		if e, verdict := card.Evidence(nil, "s", bad, 1, Reading{Method: interval, Scale: router.Scale{Interval: 100}}); verdict.BadRows != 1 || len(e[0].Faults) != 1 {
 			t.Errorf("%s: verdict %v, %+v", name, verdict, e[0])
 		}
 	}
 
 	plain := regressionCard()
 	plain.Scores[0].Regression = &candorv1.RegressionScore{Unit: "EUR"}
-	e, verdict = compile(t, plain).Evidence(nil, "s", three(100, 90, 115), 1, interval, 100)
+	e, verdict = compile(t, plain).Evidence(nil, "s", three(100, 90, 115), 1, Reading{Method: interval, Scale: router.Scale{Interval: 100}})
 	if verdict != (Verdict{}) || *e[0].Value != 100 || e[0].Lower != nil || e[0].Confidence != nil {
 		t.Errorf("without an interval: verdict %v, %+v", verdict, e[0])
 	}
@@ -150,7 +151,7 @@ func TestEvidenceWithoutAScore(t *testing.T) {
 	card := digitsCard()
 	card.Scores = nil
 	resp := answer(t, true, out("probabilities", wire.FP32, []int64{2, 2}, 1, 2, 3, math.NaN()))
-	evidence, verdict := compile(t, card).Evidence(nil, "s", resp, 2, maxProb, 0)
+	evidence, verdict := compile(t, card).Evidence(nil, "s", resp, 2, Reading{Method: maxProb})
 	if verdict != (Verdict{}) || len(evidence) != 2 {
 		t.Fatalf("verdict %v, %d rows", verdict, len(evidence))
 	}
@@ -164,7 +165,7 @@ func TestEvidenceWithoutAScore(t *testing.T) {
 func TestEvidenceOfOneUnbatchedRow(t *testing.T) {
 	card := scoreCard(candorv1.ScoreKind_SCORE_KIND_PROBABILITY, "FP32", []int64{3}, "a", "b", "c")
 	card.Rows = candorv1.Rows_ROWS_NONE
-	evidence, verdict := compile(t, card).Evidence(nil, "s", answer(t, false, out("p", wire.FP32, []int64{3}, 0, 1, 0)), 1, maxProb, 0)
+	evidence, verdict := compile(t, card).Evidence(nil, "s", answer(t, false, out("p", wire.FP32, []int64{3}, 0, 1, 0)), 1, Reading{Method: maxProb})
 	if verdict != (Verdict{}) || len(evidence) != 1 || evidence[0].Label != "b" {
 		t.Errorf("verdict %v, %+v", verdict, evidence)
 	}
@@ -179,7 +180,7 @@ func TestEvidenceBadRows(t *testing.T) {
 		1.7, -0.7,
 		0.25, 0.75,
 		0.25, 0.25))
-	evidence, verdict := card.Evidence(nil, "s", resp, 5, maxProb, 0)
+	evidence, verdict := card.Evidence(nil, "s", resp, 5, Reading{Method: maxProb})
 	if verdict.Unusable != "" || verdict.BadRows != 3 || !strings.Contains(verdict.Detail, "row 1") || !strings.Contains(verdict.Detail, "NaN") {
 		t.Errorf("verdict %+v", verdict)
 	}
@@ -228,7 +229,7 @@ func TestEvidenceUnusable(t *testing.T) {
 		}, `"high", which holds the score, is missing`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			evidence, verdict := compile(t, test.card).Evidence(nil, "s", answer(t, true, test.outputs...), 2, maxProb, 0)
+			evidence, verdict := compile(t, test.card).Evidence(nil, "s", answer(t, true, test.outputs...), 2, Reading{Method: maxProb})
 			if len(evidence) != 2 {
 				t.Fatalf("%d rows", len(evidence))
 			}
@@ -268,7 +269,7 @@ func FuzzEvidence(f *testing.F) {
 			return
 		}
 		for _, c := range []*Card{card, price} {
-			evidence, verdict := c.Evidence(nil, "s", resp, rows, maxProb, 0)
+			evidence, verdict := c.Evidence(nil, "s", resp, rows, Reading{Method: maxProb})
 			if len(evidence) != max(rows, 0) {
 				t.Fatalf("%d rows, want %d", len(evidence), rows)
 			}

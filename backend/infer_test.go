@@ -30,7 +30,7 @@ func TestInferAnswers(t *testing.T) {
 	var evidence []router.Evidence
 	answer, err := b.Infer(t.Context(), time.Time{}, wire.NewFrame(digitsRequest(t, 3)), func(r *wire.Response) Verdict {
 		var v Verdict
-		evidence, v = b.Card().Evidence(nil, "primary", r, 3, candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB, 0)
+		evidence, v = b.Card().Evidence(nil, "primary", r, 3, Reading{Method: candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB})
 		return v
 	})
 	if err != nil {

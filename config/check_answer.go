@@ -61,7 +61,7 @@ func likelyFill(output string, datatype wire.Datatype, card *candorv1.ModelCard)
 	switch {
 	case score.GetOutput() == output && regression:
 		return "value"
-	case score.GetOutput() == output:
+	case score.GetOutput() == output && !ranksOnly(score):
 		return "scores"
 	case datatype == wire.BYTES && score != nil && !regression:
 		return `label, neutral_text: ""`
@@ -69,6 +69,11 @@ func likelyFill(output string, datatype wire.Datatype, card *candorv1.ModelCard)
 		return "neutral"
 	}
 	return "neutral, " + neutralExample(datatype)
+}
+
+// ranksOnly says that a score's numbers can't be made of anybody else's answer.
+func ranksOnly(score *candorv1.Score) bool {
+	return score.GetKind() == candorv1.ScoreKind_SCORE_KIND_DISTANCE || score.GetKind() == candorv1.ScoreKind_SCORE_KIND_MARGIN
 }
 
 func neutralExample(datatype wire.Datatype) string {
@@ -101,7 +106,9 @@ func (c *checker) fill(at path, answer *candorv1.AnswerSpec, output *candorv1.Ou
 	}
 	switch fill {
 	case candorv1.AnswerFill_ANSWER_FILL_SCORES:
-		if answer.GetOutput() != score.GetOutput() {
+		if ranksOnly(score) {
+			wrong(fmt.Sprintf("nobody else's answer can be told as a %s", short(score.GetKind())), "write neutral")
+		} else if answer.GetOutput() != score.GetOutput() {
 			wrong("scores fill the output that the card's score is in, "+score.GetOutput(), "write label, label_index or neutral")
 		} else if open := openDimensions(rowShape(output.GetShape(), hasRows(card, false))); open > 1 {
 			wrong(fmt.Sprintf("a row of %s has %d dimensions of any size, so nobody knows its shape when the primary fails", output.GetName(), open), "write the sizes in the card's shape, or neutral")

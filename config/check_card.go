@@ -55,6 +55,7 @@ func (c *checker) card(at path, card *candorv1.ModelCard) {
 	for i, score := range card.GetScores() {
 		c.score(at.field("scores").item(i), score, card)
 	}
+	c.abstains(at.field("abstain_output"), card)
 }
 
 // hasRows says that the first dimension of a tensor is the row.

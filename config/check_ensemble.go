@@ -62,6 +62,8 @@ func (c *checker) combines(at path, backend string, score *candorv1.Score) bool 
 	switch {
 	case score == nil:
 		c.complain(at, fmt.Sprintf("the card of backends.%s declares no score, so there is nothing to combine", backend), "add scores to it, or name another backend")
+	case ranksOnly(score) && !sourceOf(c.cfg, backend).HasProbabilities():
+		c.complain(at, fmt.Sprintf("a %s has no class probabilities to combine", short(score.GetKind())), "give the backend a calibrator, or name another")
 	case score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION:
 		c.complain(at, "a regression has no class probabilities to combine", "name a classifier")
 	default:

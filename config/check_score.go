@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
@@ -29,6 +31,26 @@ func (c *checker) score(at path, score *candorv1.Score, card *candorv1.ModelCard
 	default:
 		c.classification(at, score, card, output)
 	}
+}
+
+// abstains checks the output that says where the model gives no usable answer.
+func (c *checker) abstains(at path, card *candorv1.ModelCard) {
+	name := card.GetAbstainOutput()
+	if name == "" || c.lost(at) {
+		return
+	}
+	output, score := findOutput(card, name), scoreOf(card)
+	regression := score.GetRegression()
+	switch {
+	case output == nil:
+		c.noOutput(at, name, card)
+		return
+	case output.GetDatatype() == wire.BYTES.String():
+		c.complain(at, name+" holds BYTES, and a flag is BOOL or a number", "name an output of BOOL or of a number")
+	case slices.Contains([]string{score.GetOutput(), regression.GetLowerOutput(), regression.GetUpperOutput(), regression.GetVarianceOutput()}, name):
+		c.complain(at, name+" is read as the score", "name an output that holds nothing but the flag")
+	}
+	c.oneNumber(at, output, card)
 }
 
 // scoreOutput looks up an output that numbers are read from.
@@ -68,6 +90,13 @@ func (c *checker) classification(at path, score *candorv1.Score, card *candorv1.
 	if score.GetRegression() != nil {
 		c.complain(at.field("regression"), fmt.Sprintf("a %s is no regression", short(score.GetKind())), "take it out, or write kind: regression")
 	}
+	metric := at.field("metric")
+	switch distance := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_DISTANCE; {
+	case distance && strings.TrimSpace(score.GetMetric()) == "":
+		c.complain(metric, "is missing: a distance without a metric is no number that anybody can judge", "add euclidean, cosine or whatever it is")
+	case !distance && score.GetMetric() != "":
+		c.complain(metric, fmt.Sprintf("a %s has no metric", short(score.GetKind())), "take it out, or write kind: distance")
+	}
 	labels, logOdds := len(score.GetLabels()), score.GetKind() == candorv1.ScoreKind_SCORE_KIND_LOG_ODDS
 	switch {
 	case labels == 0:
@@ -102,6 +131,9 @@ func (c *checker) regression(at path, score *candorv1.Score, card *candorv1.Mode
 	if score.SumTolerance != nil {
 		c.complain(at.field("sum_tolerance"), "a regression has no probabilities", "take it out")
 	}
+	if score.GetMetric() != "" {
+		c.complain(at.field("metric"), "a regression has no metric", "take it out")
+	}
 	c.oneNumber(at.field("output"), output, card)
 	regression := score.GetRegression()
 	at = at.field("regression")
@@ -116,9 +148,17 @@ func (c *checker) regression(at path, score *candorv1.Score, card *candorv1.Mode
 	if lower != "" {
 		c.oneNumber(at.field("lower_output"), c.scoreOutput(at.field("lower_output"), lower, card), card)
 	}
-	for field, name := range map[string]string{"lower_output": lower, "upper_output": upper} {
+	variance := regression.GetVarianceOutput()
+	if variance != "" {
+		here := at.field("variance_output")
+		c.oneNumber(here, c.scoreOutput(here, variance, card), card)
+		if lower != "" || upper != "" {
+			c.complain(here, "stands beside lower_output and upper_output, and there is one interval", "keep it or them")
+		}
+	}
+	for field, name := range map[string]string{"lower_output": lower, "upper_output": upper, "variance_output": variance} {
 		if name != "" && name == score.GetOutput() {
-			c.complain(at.field(field), "is the output with the value itself", "name the output with the bound")
+			c.complain(at.field(field), "is the output with the value itself", "name the output with the bound or the variance")
 		}
 	}
 	if upper != "" {
@@ -127,8 +167,8 @@ func (c *checker) regression(at path, score *candorv1.Score, card *candorv1.Mode
 			c.complain(at.field("upper_output"), "is the same output as lower_output", "name the output with the upper bound")
 		}
 	}
-	if regression.Coverage != nil && lower == "" && upper == "" {
-		c.warn(at.field("coverage"), "there is no interval that it could be the coverage of", "add lower_output and upper_output")
+	if regression.Coverage != nil && lower == "" && upper == "" && variance == "" {
+		c.warn(at.field("coverage"), "there is no interval that it could be the coverage of", "add lower_output and upper_output, or variance_output")
 	}
 	for _, bound := range []struct {
 		field string

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/router"
 )
 
 // ApplyDefaults fills every field that has a documented default and was left out, in place, so that no other code needs to
@@ -86,11 +87,7 @@ func backendDefaults(backend *candorv1.Backend) {
 
 func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	policy := model.GetPolicy()
-	confidence := candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB
-	if score := primaryScore(cfg, model); score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
-		confidence = candorv1.ConfidenceMethod_CONFIDENCE_METHOD_INTERVAL_WIDTH
-	}
-	fillEnum(&policy.Confidence, confidence)
+	fillEnum(&policy.Confidence, router.DefaultMethod(sourceOf(cfg, model.GetPrimary())))
 	fillEnum(&policy.OnDefer, candorv1.OnDefer_ON_DEFER_WITHHOLD)
 	if policy.Monitors == nil {
 		policy.Monitors = &candorv1.Monitors{}
@@ -99,7 +96,8 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	fill(&policy.Monitors.Psi, 0.2)
 	fill(&policy.Monitors.FalseAlerts, 0.05)
 	fill(&policy.Monitors.MaxFallbackShare, 0.5)
-	if fallback := policy.GetFallback(); fallback != nil && fallback.Threshold == nil {
+	// What accept says of a confidence that no ensemble's answer has is no threshold for one.
+	if fallback := policy.GetFallback(); fallback != nil && fallback.Threshold == nil && !router.OfOneModel(policy.GetConfidence()) {
 		fallback.Threshold = proto.CloneOf(policy.GetAccept().GetThreshold())
 	}
 	if promise := policy.GetAccept().GetPromise(); promise != nil {
@@ -126,9 +124,19 @@ func promiseDefaults(promise *candorv1.Promise) {
 	fill(&promise.Grid.StartCoverage, 0.4)
 }
 
-// primaryScore is the score of a model's primary; nil when its card declares none.
-func primaryScore(cfg *candorv1.Config, model *candorv1.Model) *candorv1.Score {
-	return scoreOf(cfg.GetBackends()[model.GetPrimary()].GetCard())
+// sourceOf is what a policy has to know of a backend's score.
+func sourceOf(cfg *candorv1.Config, backend string) router.Source {
+	entry := cfg.GetBackends()[backend]
+	score := scoreOf(entry.GetCard())
+	if score == nil {
+		return router.Source{}
+	}
+	source := router.Source{Kind: score.GetKind(), Labels: len(score.GetLabels()), Calibrated: entry.GetCalibrator() != ""}
+	if output := findOutput(entry.GetCard(), score.GetOutput()); output != nil {
+		n, known := rowElements(output.GetShape(), hasRows(entry.GetCard(), false))
+		source.Single = known && n == 1
+	}
+	return source
 }
 
 // scoreOf is the one score of a card, or nil.

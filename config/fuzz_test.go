@@ -23,7 +23,7 @@ func compiles(t *testing.T, cfg *candorv1.Config) {
 		}
 	}
 	for name, model := range cfg.GetModels() {
-		if _, err := router.Compile(model.GetPolicy(), primaryScore(cfg, model).GetKind()); err != nil {
+		if _, err := router.Compile(model.GetPolicy(), sourceOf(cfg, model.GetPrimary())); err != nil {
 			t.Errorf("models.%s.policy: no fault, but %v", name, err)
 		}
 	}

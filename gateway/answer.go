@@ -179,8 +179,11 @@ func (f *fill) row(m *model, r *row, n int) (floats []float64, texts [][]byte) {
 const leastProbability = 1e-7
 
 // scoresOf converts class probabilities to n numbers of the primary's score kind. A label without probabilities becomes
-// one-hot. nil: there is neither.
+// one-hot. nil: there is neither, or the kind is one that nobody else's answer can be told in, a distance or a margin.
 func scoresOf(kind candorv1.ScoreKind, probs []float64, top, labels, n int) []float64 {
+	if kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE || kind == candorv1.ScoreKind_SCORE_KIND_MARGIN {
+		return nil
+	}
 	if probs == nil {
 		if top < 0 {
 			return nil

@@ -32,7 +32,7 @@ func (g *Gateway) fallBack(c *call) {
 // askTier asks one tier for rows and decides again.
 func (g *Gateway) askTier(c *call, tier int, rows []int) {
 	result := c.model.tiers[tier].Run(c.ctx.timed(), rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
-		return g.askMember(ctx, c, name, rows)
+		return g.askMember(ctx, c, name, rows, candorv1.StepKind_STEP_KIND_MEMBER, g.reading(c.model.policy.Tiers[tier].Method, c.model, name))
 	})
 	base := len(c.stages)
 	c.stages = append(c.stages, result.Stages...)
@@ -55,14 +55,19 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 	}
 }
 
-// askMember asks one backend for some rows of the call. It may run beside others of the same call, and reads the call only. It
+// reading is how the scores of a backend are read for a model.
+func (g *Gateway) reading(method candorv1.ConfidenceMethod, m *model, backendName string) backend.Reading {
+	return backend.Reading{Method: method, Scale: m.policy.Scale, Calibrator: g.calibrators[backendName]}
+}
+
+// askMember asks one backend, beside the primary, for some rows of the call. It may run beside others of the same call, and reads the call only. It
 // runs in a goroutine of its own, behind which nobody recovers: a panic is this member's failure.
-func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []int) (reply fallback.Reply) {
+func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []int, kind candorv1.StepKind, how backend.Reading) (reply fallback.Reply) {
 	b := g.backends[name]
 	cfg := g.cfg.GetBackends()[name]
 	defer func() {
 		if p := recover(); p != nil {
-			_ = g.panicked(ctx, "fallback member "+name, p)
+			_ = g.panicked(ctx, "backend "+name, p)
 			reply.Evidence = nil
 			reply.Failure = &fallback.Failure{
 				Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED,
@@ -80,10 +85,10 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 	}
 	check := func(resp *wire.Response) backend.Verdict {
 		var v backend.Verdict
-		reply.Evidence, v = b.Card().Evidence(nil, name, resp, len(rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		reply.Evidence, v = b.Card().Evidence(nil, name, resp, len(rows), how)
 		return v
 	}
-	ctx = c.trace.attempt(ctx, name, candorv1.StepKind_STEP_KIND_MEMBER)
+	ctx = c.trace.attempt(ctx, name, kind)
 	answer, err := b.Infer(ctx, time.Time{}, request, check)
 	if err != nil {
 		var f *backend.Failure

@@ -16,6 +16,7 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/router"
 )
 
 // Deps are what a Gateway is made of, beside its configuration. The caller owns them and closes them after Run has returned.
@@ -35,6 +36,8 @@ type Deps struct {
 	Spans []sdktrace.SpanExporter
 	// Version of the program, for ServerMetadata.
 	Version string
+	// Calibrators of the embedding program's own, by the backend whose configuration names them; all others are read from Artefacts.
+	Calibrators map[string]router.Calibrator
 }
 
 // Gateway serves one configuration. It is made by New and serves by Run, once.
@@ -53,6 +56,8 @@ type Gateway struct {
 	principals   *principals
 	backends     map[string]*backend.Backend
 	models       map[string]*model
+	// calibrators by backend; read-only.
+	calibrators map[string]router.Calibrator
 	// modelNames sorted, for messages.
 	modelNames []string
 	metrics    *metrics
@@ -76,8 +81,8 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
-		certificates: d.Certificates,
-		tripped:      make(chan struct{}, 1), stopping: make(chan struct{}),
+		certificates: d.Certificates, calibrators: map[string]router.Calibrator{},
+		tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
@@ -87,13 +92,13 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	}
 	g.metrics = newMetrics(g.registry, cfg)
 	g.tracing = newTracing(cfg.GetTelemetry(), d.Spans)
-	if err := g.open(ctx); err != nil {
+	if err := g.open(ctx, d.Calibrators); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }
 
-func (g *Gateway) open(ctx context.Context) error {
+func (g *Gateway) open(ctx context.Context, given map[string]router.Calibrator) error {
 	for name, bc := range g.cfg.GetBackends() {
 		b, err := backend.Dial(name, bc, backend.Options{
 			MaxMessageBytes: int(g.cfg.GetListen().GetMaxMessageBytes()), Observer: g.metrics, Logger: g.log,
@@ -102,10 +107,13 @@ func (g *Gateway) open(ctx context.Context) error {
 			return fmt.Errorf("backends.%s: %w", name, err)
 		}
 		g.backends[name] = b
+		if err := g.loadCalibrator(ctx, name, bc, given); err != nil {
+			return err
+		}
 		g.metrics.watchBackend(b)
 	}
 	for name := range g.cfg.GetModels() {
-		m, err := newModel(name, g.cfg, g.backends)
+		m, err := newModel(name, g.cfg, g.backends, g.calibrators)
 		if err != nil {
 			return err
 		}

@@ -59,6 +59,7 @@ func (g *Gateway) run(c *call, ask func(*call) error) (*Reply, error) {
 		g.recordRefused(c)
 		return &Reply{PredictionID: c.idText}, g.named(c, err)
 	}
+	g.askMeta(c)
 	g.decide(c)
 	g.fallBack(c)
 	g.checkLimits(c)

@@ -25,7 +25,11 @@ type model struct {
 	// backendCfg is the primary's.
 	backendCfg *candorv1.Backend
 	policy     router.Policy
-	digest     []byte
+	// reading is how the primary's scores are read.
+	reading backend.Reading
+	// meta is the backend that says how likely the primary's answers are right; nil: none is asked.
+	meta   *backend.Backend
+	digest []byte
 	// promise of the policy; nil: it promises nothing.
 	promise  *promise
 	segments segments
@@ -42,6 +46,8 @@ type model struct {
 	fills          []fill
 	kind           candorv1.ScoreKind
 	unit           string
+	// metric of distances; empty for other kinds.
+	metric string
 	// alone is the model without its fallback; nil: this is it.
 	alone *model
 	// params are those of the response that are the same for every call, encoded.
@@ -60,7 +66,7 @@ type fill struct {
 }
 
 // newModel compiles a model. The configuration has been checked: an error here is a check that is missing there.
-func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Backend) (*model, error) {
+func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Backend, calibrators map[string]router.Calibrator) (*model, error) {
 	mc := cfg.GetModels()[name]
 	primary := backends[mc.GetPrimary()]
 	if primary == nil {
@@ -73,15 +79,16 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 		onDefer: mc.GetPolicy().GetOnDefer(), digest: config.Digest(cfg, name),
 	}
 	if scores := spec.GetScores(); len(scores) > 0 {
-		m.kind, m.unit = scores[0].GetKind(), scores[0].GetRegression().GetUnit()
+		m.kind, m.unit, m.metric = scores[0].GetKind(), scores[0].GetRegression().GetUnit(), scores[0].GetMetric()
 	}
 	var err error
-	if m.policy, err = router.Compile(mc.GetPolicy(), m.kind); err != nil {
+	if m.policy, err = router.Compile(mc.GetPolicy(), m.card.Source(bc.GetCalibrator() != "")); err != nil {
 		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
 	}
 	if m.policy.Conditions, err = newConditions(mc.GetPolicy().GetConditions()); err != nil {
 		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
 	}
+	m.reading = backend.Reading{Method: m.policy.Method, Scale: m.policy.Scale, Calibrator: calibrators[mc.GetPrimary()]}
 	if m.onDefer == candorv1.OnDefer_ON_DEFER_UNSPECIFIED {
 		m.onDefer = candorv1.OnDefer_ON_DEFER_WITHHOLD
 	}
@@ -93,8 +100,14 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 	}
 	m.params = m.constantParams()
 	m.asked = []*backend.Backend{primary}
-	for _, f := range router.Cascade(mc.GetPolicy()) {
-		e := newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Method)
+	if m.policy.Method == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_META {
+		if m.meta = backends[mc.GetPolicy().GetMeta().GetBackend()]; m.meta == nil {
+			return nil, fmt.Errorf("models.%s.policy.meta.backend: there is no backend %q", name, mc.GetPolicy().GetMeta().GetBackend())
+		}
+		m.asked = append(m.asked, m.meta)
+	}
+	for i, f := range router.Cascade(mc.GetPolicy()) {
+		e := newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Tiers[i].Method)
 		m.tiers = append(m.tiers, e)
 		for _, member := range e.Members {
 			m.asked = append(m.asked, backends[member.Backend])
@@ -108,12 +121,13 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)
 	}
 	alone := *m
-	alone.tiers, alone.policy.Tiers = nil, nil
+	alone.tiers, alone.policy.Tiers, alone.meta = nil, nil, nil
 	m.alone = &alone
 	return m, nil
 }
 
-// withoutFallback is the model for what no ensemble can answer: rows that are not accepted are deferred or rejected.
+// withoutFallback is the model for what nobody but the primary can be asked about: rows that are not accepted are deferred or
+// rejected, and what another model would say of them isn't known.
 func (m *model) withoutFallback() *model {
 	if m.alone == nil {
 		return m

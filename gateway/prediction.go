@@ -34,7 +34,7 @@ func (g *Gateway) predictions(c *call) []*candorv1.Prediction {
 			p.Uncertainty = &candorv1.Uncertainty{Kind: r.answer.UncertaintyKind, Value: r.answer.Uncertainty}
 		}
 		if r.released {
-			setValue(p, r.answer, c.model.unit)
+			setValue(p, r.answer, c.model)
 		} else {
 			p.Value = abstention(r.decision.Reasons, r.evidence.Detail)
 		}
@@ -51,16 +51,19 @@ func abstention(reasons []candorv1.Reason, detail string) *candorv1.Prediction_A
 }
 
 // setValue is the answer in its kind.
-func setValue(p *candorv1.Prediction, ev router.Evidence, unit string) {
+func setValue(p *candorv1.Prediction, ev router.Evidence, m *model) {
 	switch {
 	case ev.Value != nil:
 		p.Value = &candorv1.Prediction_Regression{Regression: &candorv1.RegressionValue{
-			Value: *ev.Value, Unit: unit, Lower: ev.Lower, Upper: ev.Upper,
+			Value: *ev.Value, Unit: m.unit, Lower: ev.Lower, Upper: ev.Upper,
 		}}
-	case ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOG_ODDS && len(ev.Scores) == 1:
+	// What the scores of these kinds say is what the model said before it was calibrated.
+	case ev.Calibrator == "" && ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOG_ODDS && len(ev.Scores) == 1:
 		p.Value = &candorv1.Prediction_LogOdds{LogOdds: ev.Scores[0]}
-	case ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOGIT && len(ev.Scores) > 1:
+	case ev.Calibrator == "" && ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOGIT && len(ev.Scores) > 1:
 		p.Value = &candorv1.Prediction_Logits{Logits: &candorv1.Logits{Label: ev.Label, Logits: ev.Scores, Labels: ev.Labels}}
+	case ev.Calibrator == "" && ev.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE && len(ev.Scores) == 1:
+		p.Value = &candorv1.Prediction_Distance{Distance: &candorv1.Distance{Distance: ev.Scores[0], Metric: m.metric}}
 	case ev.Probs != nil:
 		p.Value = &candorv1.Prediction_ClassProbabilities{ClassProbabilities: &candorv1.ClassProbabilities{
 			Label: ev.Label, Probabilities: ev.Probs, Labels: ev.Labels,
@@ -110,8 +113,12 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRec
 	d := &candorv1.Decision{
 		DecisionId: id + "/" + strconv.Itoa(i), Route: row.GetRoute(), AppliedRoute: row.GetAppliedRoute(), Mode: pr.GetMode(),
 		Reasons: row.GetReasons(), Confidence: fromPPM(row.ConfidencePpm), ConfidenceMethod: pr.GetConfidenceMethod(),
+		RawConfidence: fromPPM(row.RawConfidencePpm), Calibrator: calibratorOf(pr, row),
 		Threshold: fromPPM(row.ThresholdPpm), PolicyDigest: digestText(pr.GetPolicyDigest()),
 		ReviewItem: review.Name(uuidText(row.GetReviewItem())), Action: row.GetAction(), Condition: row.GetCondition(),
+	}
+	if m := row.GetConfidenceMethod(); m != 0 {
+		d.ConfidenceMethod = m
 	}
 	if m := g.models[pr.GetModel()]; m != nil {
 		d.DecisionId = decisionID(id, i, m.card.ScoreOutput())
@@ -124,6 +131,29 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRec
 		d.Limit = "limits/" + row.GetLimit()
 	}
 	return d
+}
+
+// calibratorOf is the calibrator that the confidence passed: that of the stage that was decided on, or of the one that judged it.
+func calibratorOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) string {
+	if row.RawConfidencePpm == nil {
+		return ""
+	}
+	decided := 0
+	if fellBack(row) {
+		for _, a := range row.GetAnswers() {
+			decided = max(decided, int(a.GetStage()))
+		}
+	} else {
+		for s, st := range pr.GetStages() {
+			if st.GetKind() == candorv1.StepKind_STEP_KIND_META {
+				decided = s
+			}
+		}
+	}
+	if decided >= len(pr.GetStages()) {
+		return ""
+	}
+	return pr.GetStages()[decided].GetCalibrator()
 }
 
 // pathOf is the row's way: the stages that were asked for it, with what each said.
@@ -144,6 +174,10 @@ func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.
 		if s == 0 && len(row.GetAnswers()) == 0 && row.GetAnsweredBy() == 1 {
 			step.Label, step.Confidence = row.GetLabel(), fromPPM(row.ConfidencePpm)
 		}
+		if st.GetKind() == candorv1.StepKind_STEP_KIND_META && len(path) > 0 {
+			// What it says is the confidence of the primary's answer.
+			step.Confidence = path[0].Confidence
+		}
 		step.Threshold = comparedWith(st, s, row)
 		// A stage that was asked for others of the batch is no part of this row's way.
 		said := step.Confidence != nil || step.Label != "" || (!step.Answered && askedFallback(st, row))
@@ -162,7 +196,10 @@ func fellBack(row *candorv1.RowRecord) bool {
 
 // askedFallback says that this stage after the primary was asked for the row.
 func askedFallback(st *candorv1.StageRecord, row *candorv1.RowRecord) bool {
-	if st.GetKind() == candorv1.StepKind_STEP_KIND_REMEDIAL {
+	switch st.GetKind() {
+	case candorv1.StepKind_STEP_KIND_META:
+		return slices.Contains(row.GetReasons(), candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL)
+	case candorv1.StepKind_STEP_KIND_REMEDIAL:
 		return slices.Contains(row.GetReasons(), candorv1.Reason_REASON_QUORUM_MISSED)
 	}
 	return fellBack(row)

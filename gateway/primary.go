@@ -42,7 +42,7 @@ func (g *Gateway) askPrimary(c *call) error {
 func (c *call) weigh(evidence *[]router.Evidence, readable **wire.Response) func(*wire.Response) backend.Verdict {
 	return func(resp *wire.Response) (v backend.Verdict) {
 		b := c.model.primary
-		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, len(c.rows), c.model.policy.Method, c.model.policy.IntervalScale)
+		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, len(c.rows), c.model.reading)
 		var err error
 		if *readable, err = c.readable(resp); err != nil && v.Unusable == "" {
 			v.Unusable = err.Error()

@@ -144,7 +144,7 @@ func (p *promise) slotFor(m *model, segment string, stage, covered int, held *ca
 		key.Stage, key.StageVersion, key.Calibrator = m.primary.Name(), m.backendCfg.GetVersion(), m.calibratorDigest
 	} else {
 		e := m.tiers[stage-1]
-		key.Stage, key.StageVersion = e.Name, e.Version
+		key.Stage, key.StageVersion, key.Confidence = e.Name, e.Version, m.policy.Tiers[stage-1].Method
 	}
 	if held != nil && len(key.GetGrid().GetLevels()) == 0 {
 		// The held-out grid was made without labels of the stream: it needs no burn-in.

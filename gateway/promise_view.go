@@ -29,8 +29,10 @@ func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.T
 			stale = stale || of.Missing == candorv1.Reason_REASON_CERTIFICATE_STALE
 			anything = anything || of.Threshold != nil
 			if k == 0 {
+				of.Method = v.policy.Primary.Method
 				v.policy.Primary = of
 			} else {
+				of.Method = v.policy.Tiers[k-1].Method
 				v.policy.Tiers[k-1] = of
 			}
 		}

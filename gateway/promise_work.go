@@ -26,6 +26,7 @@ func (g *Gateway) openPromises(ctx context.Context) error {
 	for _, name := range g.modelNames {
 		m := g.models[name]
 		var err error
+		m.calibratorDigest = g.calibratorDigest(m.primary.Name())
 		if m.promise, err = newPromise(m, g.cfg, func(ref string) (*candorv1.Artefact, error) { return g.artefact(ctx, ref) }); err != nil {
 			return fmt.Errorf("models.%s.policy.%w", name, err)
 		}

@@ -77,6 +77,7 @@ type recordRoom struct {
 type rowRoom struct {
 	row                                     candorv1.RowRecord
 	confidence, threshold, primaryThreshold uint32
+	rawConfidence                           uint32
 }
 
 func (g *Gateway) recordOf(c *call) *candorv1.Record {
@@ -99,7 +100,7 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 	}
 	p.Rows = c.perRow.refs
 	for i := range c.rows {
-		p.Rows[i] = c.perRow.records[i].fill(&c.rows[i])
+		p.Rows[i] = c.perRow.records[i].fill(&c.rows[i], p.ConfidenceMethod)
 	}
 	rec := &c.room.record
 	rec.TimeUs, rec.Entry, c.room.entry.Prediction = g.ledger.Now().UnixMicro(), &c.room.entry, p
@@ -113,7 +114,7 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 
 const (
 	// maxPlainAccept is the most that the record of one plain accept takes, in bytes, whatever a client or a model server sends,
-	// and however long the configuration's names are, as long as the model's version and the label have at most 128 together.
+	// and however long the configuration's names are, as long as the model's version, the label and the calibrator's name have at most 128 together.
 	maxPlainAccept = 512
 	// maxRequestID is the most that is kept of a client's id; less where maxPlainAccept leaves less.
 	maxRequestID = 64
@@ -123,6 +124,12 @@ const (
 func fillStage(out *candorv1.StageRecord, s *fallback.Stage) {
 	out.Stage, out.Kind, out.Version, out.DurationUs, out.Attempts = s.Name, s.Kind, s.Version, micros(s.Duration), uint32(s.Attempts)
 	out.Rows, out.ModelCreatedS, out.Parent = uint32(len(s.Rows)), s.Created, s.Parent
+	for _, ev := range s.Evidence {
+		if ev.Calibrator != "" {
+			out.Calibrator = ev.Calibrator
+			break
+		}
+	}
 	if s.Failure != nil {
 		out.Failure, out.FailureSource, out.Detail = s.Failure.Reason, s.Failure.Source, cut(s.Failure.Detail, maxDetail)
 	} else {
@@ -136,8 +143,8 @@ func fillStage(out *candorv1.StageRecord, s *fallback.Stage) {
 	}
 }
 
-// fill makes the record of a row.
-func (room *rowRoom) fill(r *row) *candorv1.RowRecord {
+// fill makes the record of a row. method is the prediction's.
+func (room *rowRoom) fill(r *row, method candorv1.ConfidenceMethod) *candorv1.RowRecord {
 	out := &room.row
 	out.Route, out.AppliedRoute, out.Reasons, out.State = r.decision.Route, r.applied, r.decision.Reasons, r.state
 	out.Action, out.Limit, out.PayloadSha256, out.Condition = r.action, r.limit, r.payload, r.decision.Condition
@@ -149,6 +156,10 @@ func (room *rowRoom) fill(r *row) *candorv1.RowRecord {
 		}
 	}
 	out.ConfidencePpm = ppmInto(&room.confidence, r.decision.Confidence)
+	out.RawConfidencePpm = ppmInto(&room.rawConfidence, r.decision.RawConfidence)
+	if m := r.decision.Method; m != method {
+		out.ConfidenceMethod = m
+	}
 	out.ThresholdPpm = ppmInto(&room.threshold, r.decision.Threshold)
 	out.PrimaryThresholdPpm = ppmInto(&room.primaryThreshold, r.primaryThreshold)
 	if r.answeredBy >= 0 {

@@ -14,7 +14,7 @@ func when(name string, route candorv1.Route, stages ...string) Condition {
 	return Condition{Name: name, Route: route, Holds: func(e *Evidence, _ any) (bool, error) { return slices.Contains(stages, e.Stage), nil }}
 }
 
-func broken(name string, route candorv1.Route) Condition {
+func uncomputable(name string, route candorv1.Route) Condition {
 	return Condition{Name: name, Route: route, Holds: func(*Evidence, any) (bool, error) { return false, errors.New("there is no amount") }}
 }
 
@@ -58,8 +58,8 @@ func TestApply(t *testing.T) {
 		"reject":                           {[]Condition{when("a", reject, "net")}, 2, false, stages, reject, "a", "net"},
 		"the most cautious":                {[]Condition{when("a", fallback, "net"), when("b", reject, "net"), when("c", deferred, "net")}, 2, false, stages, reject, "b", "net"},
 		"the first of two":                 {[]Condition{when("a", deferred, "net"), when("b", deferred, "net")}, 2, false, stages, deferred, "a", "net"},
-		"can't be computed":                {[]Condition{broken("a", deferred)}, 2, false, stages, deferred, "a", "net"},
-		"can't be computed, no answer":     {[]Condition{broken("a", deferred)}, 2, false, down, deferred, "a", "t0"},
+		"can't be computed":                {[]Condition{uncomputable("a", deferred)}, 2, false, stages, deferred, "a", "net"},
+		"can't be computed, no answer":     {[]Condition{uncomputable("a", deferred)}, 2, false, down, deferred, "a", "t0"},
 		"no route":                         {[]Condition{when("a", 0, "net")}, 2, false, stages, reject, "a", "net"},
 		"accept is no route":               {[]Condition{when("a", accept, "net")}, 2, false, stages, reject, "a", "net"},
 		"holds where the primary is down":  {[]Condition{when("a", reject, "net")}, 2, false, down, reject, "a", ""},
@@ -126,7 +126,7 @@ func TestConditionsOnlyRaise(t *testing.T) {
 		for range rng.IntN(5) {
 			c := when("c", candorv1.Route(rng.IntN(6)), names[rng.IntN(4)], names[rng.IntN(4)])
 			if rng.IntN(4) == 0 {
-				c = broken("c", c.Route)
+				c = uncomputable("c", c.Route)
 			}
 			c.OfCall = rng.IntN(3) == 0
 			p.Conditions = append(p.Conditions, c)

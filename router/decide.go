@@ -9,6 +9,11 @@ type Decision struct {
 	// Confidence, in [0,1], of the Evidence decided on, and the Threshold of that pass, on the same scale; nil where there is
 	// none. Both being there, they were compared.
 	Confidence, Threshold *float64
+	// RawConfidence is what Confidence would be without the calibrator, whose name@version stands beside it; nil: there is none.
+	RawConfidence *float64
+	Calibrator    string
+	// Method made Confidence.
+	Method candorv1.ConfidenceMethod
 	// Ask is the tier that is to be asked next: the Route is FALLBACK, and not final. NoTier: the Decision is final.
 	Ask int
 	// Condition is the name of the one that raised Route to what it is; empty: none did.
@@ -25,7 +30,7 @@ const NoTier = -1
 // ACCEPT wants usable evidence, a confidence, a threshold, and confidence >= threshold. Everything else goes to the least
 // cautious route that exists: FALLBACK, to be asked of tier 0, then DEFER, then REJECT.
 func Decide(p Policy, e Evidence) Decision {
-	d := Decision{Confidence: e.Confidence, Threshold: p.Primary.Threshold, Ask: NoTier}
+	d := compared(e, p.Primary)
 	reasons, ok := p.Primary.covers(e)
 	switch {
 	case ok:
@@ -42,7 +47,8 @@ func Decide(p Policy, e Evidence) Decision {
 // next tier, is deferred or rejected; the reasons of all passes are kept in order.
 func DecideTier(p Policy, before Decision, e Evidence) Decision {
 	license := p.Tiers[before.Ask]
-	d := Decision{Confidence: e.Confidence, Threshold: license.Threshold, Ask: NoTier, Condition: before.Condition, asked: before.Ask + 1}
+	d := compared(e, license)
+	d.Condition, d.asked = before.Condition, before.Ask+1
 	reasons, ok := license.covers(e)
 	if ok {
 		// "Confident" would read as if the primary had been.
@@ -62,6 +68,13 @@ func DecideTier(p Policy, before Decision, e Evidence) Decision {
 func (l License) Covers(e Evidence) bool {
 	_, ok := l.covers(e)
 	return ok
+}
+
+// compared is a Decision without a route.
+func compared(e Evidence, l License) Decision {
+	return Decision{
+		Confidence: e.Confidence, Threshold: l.Threshold, RawConfidence: e.RawConfidence, Calibrator: e.Calibrator, Method: l.Method, Ask: NoTier,
+	}
 }
 
 // covers says whether an answer may be released on its own, and why or why not.

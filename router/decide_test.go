@@ -104,7 +104,7 @@ func TestCompile(t *testing.T) {
 		"NaN":                      {threshold(&candorv1.Threshold{At: &candorv1.Threshold_Probability{Probability: math.NaN()}}), probability, 0, "outside"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := Compile(c.p, c.kind)
+			p, err := Compile(c.p, Source{Kind: c.kind, Labels: 3})
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("error %v, want one that says %q", err, c.err)

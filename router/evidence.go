@@ -13,7 +13,8 @@ type Evidence struct {
 	Kind candorv1.ScoreKind
 	// Scores are the row's scores as the model gave them: one per label, or one number for the second of two labels.
 	Scores []float64
-	// Probs are the class probabilities in the order of Labels; they sum to 1. Nil for regression.
+	// Probs are the class probabilities in the order of Labels, calibrated where there is a calibrator; they sum to 1. Nil for
+	// regression, and for distances and margins without a calibrator.
 	Probs []float64
 	// Labels in the order of Probs.
 	Labels []string
@@ -35,11 +36,11 @@ type Evidence struct {
 	// Method says how Confidence was made.
 	Method candorv1.ConfidenceMethod
 	// Uncertainty beside the confidence, at least 0, and its kind: normalized entropy in [0,1], disagreement of members in nats,
-	// the interval's width in the card's unit; unspecified: none.
+	// the interval's width, or the standard deviation, in the card's unit; unspecified: none.
 	Uncertainty     float64
 	UncertaintyKind candorv1.UncertaintyKind
 
-	// Faults are the reasons why this answer can't be used (a failed backend, a broken card). With any, nothing else in the
+	// Faults are the reasons why this answer can't be used (a failed backend, a broken card, a model that abstained). With any, nothing else in the
 	// Evidence may be trusted.
 	Faults []candorv1.Reason
 	// Notes are reasons that don't forbid use: a member missing, a remedial stage that answered.

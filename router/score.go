@@ -7,9 +7,13 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// DefaultSumTolerance is how far the sum of a probability vector may be from 1 when the card says nothing: FP16 scores over
-// a thousand labels stay within it.
-const DefaultSumTolerance = 1e-3
+const (
+	// DefaultSumTolerance is how far the sum of a probability vector may be from 1 when the card says nothing: FP16 scores over
+	// a thousand labels stay within it.
+	DefaultSumTolerance = 1e-3
+	// DefaultCoverage is that of an interval made of a variance when the card says nothing.
+	DefaultCoverage = 0.9
+)
 
 // Scores is one row's raw score numbers with what the model's card says they are.
 type Scores struct {
@@ -23,32 +27,80 @@ type Scores struct {
 	SumTolerance float64
 	// Lower and Upper bound a regression value; nil: the model gave none.
 	Lower, Upper *float64
+	// Variance of a regression value, in its unit squared; nil: the model gave none. It is not used beside Lower and Upper.
+	Variance *float64
+	// Coverage of the interval that is made of Variance, in (0,1); 0: DefaultCoverage.
+	Coverage float64
 	// Min and Max are the range in which a regression value makes sense; nil: unbounded.
 	Min, Max *float64
-	// IntervalScale is the interval width that counts as no confidence, in the value's unit; 0: none.
-	IntervalScale float64
+	// Abstained: the model says that it has no usable answer for this row. Its numbers are not looked at.
+	Abstained bool
+	Scale     Scale
+	// Calibrator of the class probabilities; nil: none.
+	Calibrator Calibrator
 }
 
 // Score makes the Evidence of one row. A number that can't be what the card says (NaN, infinite, a probability of 1.7, a
-// vector that doesn't sum to 1) makes faulty Evidence with REASON_CONTRACT_FAILURE, never a repaired number.
+// vector that doesn't sum to 1, a negative distance) makes faulty Evidence with REASON_CONTRACT_FAILURE, never a repaired number.
+// A row without an answer by the model's own account is faulty with REASON_ABSTAINED.
+//
+// A calibrator is applied to the class probabilities before the confidence is made. Margins and distances have none of their own:
+// for them it gets numbers that only rank. Of a margin m for the second of two labels that is σ(m), so that a calibrator that works
+// on log-odds (Platt 1999) gets m itself; of one margin per label their softmax, of one distance per label the softmax of the
+// negated distances; of one distance d exp(-d) for the second label, a match. Without a calibrator these kinds have no
+// probabilities. The methods distance and boundary read the scores themselves, and leave the calibrator aside.
+//
+// A calibrator whose result is no distribution leaves the row without a confidence.
 func Score(s Scores) Evidence {
-	if s.Kind == candorv1.ScoreKind_SCORE_KIND_UNSPECIFIED {
-		return Evidence{Stage: s.Stage, Top: -1}
-	}
-	if s.Kind == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
+	switch {
+	case s.Abstained:
+		return Failed(s.Stage, candorv1.Reason_REASON_ABSTAINED, "the model abstained")
+	case s.Kind == candorv1.ScoreKind_SCORE_KIND_UNSPECIFIED:
+		return Evidence{Stage: s.Stage, Top: -1, Method: s.Method}
+	case s.Kind == candorv1.ScoreKind_SCORE_KIND_REGRESSION:
 		return scoreRegression(s)
 	}
-	probs, problem := probabilities(s)
+	problem := misfit(s)
+	if problem == "" && (s.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE || s.Kind == candorv1.ScoreKind_SCORE_KIND_MARGIN) {
+		return scoreRanked(s)
+	}
+	var probs []float64
+	if problem == "" {
+		probs, problem = probabilities(s)
+	}
 	if problem != "" {
 		return Failed(s.Stage, candorv1.Reason_REASON_CONTRACT_FAILURE, problem)
 	}
-	ev := FromProbabilities(s.Stage, probs, s.Labels, s.Method)
-	ev.Kind = s.Kind
-	ev.Scores = s.Values
+	ev, _ := calibrated(s, probs)
+	if s.Method == methodEnergy && s.Kind == candorv1.ScoreKind_SCORE_KIND_LOGIT && len(s.Values) > 1 {
+		ev.Confidence = ptr(EnergyConfidence(Energy(s.Values), s.Scale.EnergyCenter))
+		if s.Calibrator != nil {
+			ev.RawConfidence = ev.Confidence
+		}
+	}
 	return ev
 }
 
-// FromProbabilities makes Evidence of class probabilities that sum to 1, in the order of labels. It keeps both slices.
+// calibrated makes Evidence of class probabilities, which it keeps, by way of the calibrator where there is one. ok is false when
+// its result is no distribution: the Evidence is then that of probs, without a confidence.
+func calibrated(s Scores, probs []float64) (ev Evidence, ok bool) {
+	ev, ok = FromProbabilities(s.Stage, probs, s.Labels, s.Method), true
+	if s.Calibrator != nil {
+		raw := ev.Confidence
+		var better []float64
+		if better, ok = Calibrate(s.Calibrator, probs); ok {
+			ev = FromProbabilities(s.Stage, better, s.Labels, s.Method)
+		} else {
+			ev.Confidence = nil
+		}
+		ev.RawConfidence, ev.Calibrator = raw, s.Calibrator.Name()
+	}
+	ev.Kind, ev.Scores = s.Kind, s.Values
+	return ev, ok
+}
+
+// FromProbabilities makes Evidence of class probabilities that sum to 1, in the order of labels. It keeps both slices. A method
+// that reads something else than probabilities leaves it without a confidence.
 func FromProbabilities(stage string, probs []float64, labels []string, method candorv1.ConfidenceMethod) Evidence {
 	ev := Evidence{
 		Stage: stage, Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY, Scores: probs, Probs: probs, Labels: labels,
@@ -60,31 +112,36 @@ func FromProbabilities(stage string, probs []float64, labels []string, method ca
 	h := NormalizedEntropy(probs)
 	ev.Uncertainty, ev.UncertaintyKind = h, candorv1.UncertaintyKind_UNCERTAINTY_KIND_ENTROPY
 	switch method {
-	case candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB:
+	case methodMaxProb:
 		ev.Confidence = ptr(probs[top])
-	case candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MARGIN:
+	case methodMargin:
 		ev.Confidence = ptr(probs[top] - second)
-	case candorv1.ConfidenceMethod_CONFIDENCE_METHOD_ENTROPY:
+	case methodEntropy:
 		ev.Confidence = ptr(1 - h)
 	}
 	return ev
 }
 
-// probabilities converts classification scores; problem is not empty when they can't be what the card says.
-func probabilities(s Scores) (probs []float64, problem string) {
+// misfit says what classification scores can't be, whatever their kind; empty: nothing.
+func misfit(s Scores) string {
 	want := len(s.Labels)
-	if len(s.Values) != want && !(len(s.Values) == 1 && want == 2) {
-		return nil, fmt.Sprintf("%d scores for %d labels", len(s.Values), want)
+	if len(s.Values) == 0 || want < 2 || len(s.Values) != want && !(len(s.Values) == 1 && want == 2) {
+		return fmt.Sprintf("%d scores for %d labels", len(s.Values), want)
 	}
 	for i, v := range s.Values {
 		if math.IsNaN(v) {
-			return nil, fmt.Sprintf("score %d is NaN", i)
+			return fmt.Sprintf("score %d is NaN", i)
 		}
 		// ln 0 is a lawful log-probability.
 		if math.IsInf(v, 0) && !(s.Kind == candorv1.ScoreKind_SCORE_KIND_LOG_PROB && math.IsInf(v, -1)) {
-			return nil, fmt.Sprintf("score %d is infinite", i)
+			return fmt.Sprintf("score %d is infinite", i)
 		}
 	}
+	return ""
+}
+
+// probabilities converts scores that have passed misfit; problem is not empty when they can't be what the card says.
+func probabilities(s Scores) (probs []float64, problem string) {
 	tol := s.SumTolerance
 	if tol == 0 {
 		tol = DefaultSumTolerance
@@ -96,12 +153,10 @@ func probabilities(s Scores) (probs []float64, problem string) {
 		if len(s.Values) != 1 {
 			return nil, fmt.Sprintf("%d log-odds; log_odds is one number for the second of two labels", len(s.Values))
 		}
-		p := Sigmoid(s.Values[0])
-		return []float64{1 - p, p}, ""
+		return ofTwo(Sigmoid(s.Values[0])), ""
 	case candorv1.ScoreKind_SCORE_KIND_LOGIT:
 		if len(s.Values) == 1 {
-			p := Sigmoid(s.Values[0])
-			return []float64{1 - p, p}, ""
+			return ofTwo(Sigmoid(s.Values[0])), ""
 		}
 		return Softmax(s.Values), ""
 	case candorv1.ScoreKind_SCORE_KIND_LOG_PROB:
@@ -128,8 +183,7 @@ func fromProbability(values []float64, tol float64) ([]float64, string) {
 		sum += v
 	}
 	if len(values) == 1 {
-		p := math.Min(values[0], 1)
-		return []float64{1 - p, p}, ""
+		return ofTwo(math.Min(values[0], 1)), ""
 	}
 	if math.Abs(sum-1) > tol {
 		return nil, fmt.Sprintf("probabilities sum to %.6g, not to 1 within %.3g", sum, tol)
@@ -141,44 +195,7 @@ func fromProbability(values []float64, tol float64) ([]float64, string) {
 	return probs, ""
 }
 
-func scoreRegression(s Scores) Evidence {
-	bad := func(format string, args ...any) Evidence {
-		return Failed(s.Stage, candorv1.Reason_REASON_CONTRACT_FAILURE, fmt.Sprintf(format, args...))
-	}
-	if len(s.Values) != 1 {
-		return bad("%d values for one regression row", len(s.Values))
-	}
-	v := s.Values[0]
-	switch {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return bad("the value is %v", v)
-	case s.Min != nil && v < *s.Min:
-		return bad("the value %.6g is below the card's minimum %.6g", v, *s.Min)
-	case s.Max != nil && v > *s.Max:
-		return bad("the value %.6g is above the card's maximum %.6g", v, *s.Max)
-	}
-	ev := Evidence{Stage: s.Stage, Kind: s.Kind, Scores: s.Values, Value: ptr(v), Top: -1, Method: s.Method}
-	if s.Lower == nil || s.Upper == nil {
-		return ev
-	}
-	lo, hi := *s.Lower, *s.Upper
-	if math.IsNaN(lo) || math.IsNaN(hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
-		return bad("the interval [%v, %v] is not finite", lo, hi)
-	}
-	if lo > hi || v < lo || v > hi {
-		return bad("the value %.6g is outside of its own interval [%.6g, %.6g]", v, lo, hi)
-	}
-	ev.Lower, ev.Upper = ptr(lo), ptr(hi)
-	ev.Uncertainty, ev.UncertaintyKind = hi-lo, candorv1.UncertaintyKind_UNCERTAINTY_KIND_INTERVAL_WIDTH
-	if s.Method == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_INTERVAL_WIDTH && s.IntervalScale > 0 {
-		ev.Confidence = ptr(intervalConfidence(hi-lo, s.IntervalScale))
-	}
-	return ev
-}
-
-// intervalConfidence maps a width in [0,∞) to a confidence in [0,1].
-func intervalConfidence(width, scale float64) float64 {
-	return math.Max(0, 1-width/scale)
-}
+// ofTwo are the probabilities of two labels by that of the second.
+func ofTwo(p float64) []float64 { return []float64{1 - p, p} }
 
 func ptr(v float64) *float64 { return &v }

@@ -2539,7 +2539,8 @@ func (x *Model) GetPolicy() *Policy {
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Mode  Mode                   `protobuf:"varint,1,opt,name=mode,proto3,enum=candor.v1.Mode" json:"mode,omitempty"`
-	// Default max_prob; interval_width for regression.
+	// Default max_prob; interval_width for regression; distance or boundary for a score of kind distance or margin that no
+	// calibrator makes probabilities of. docs/evidence.md tells which fit which score.
 	Confidence ConfidenceMethod `protobuf:"varint,2,opt,name=confidence,proto3,enum=candor.v1.ConfidenceMethod" json:"confidence,omitempty"`
 	// Interval width that counts as no confidence at all, in the model's unit. Wanted with interval_width.
 	IntervalScale *float64 `protobuf:"fixed64,3,opt,name=interval_scale,json=intervalScale,proto3,oneof" json:"interval_scale,omitempty"`
@@ -3582,7 +3583,9 @@ func (*Threshold_Boundary) isThreshold_At() {}
 type FallbackPolicy struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Ensemble string                 `protobuf:"bytes,1,opt,name=ensemble,proto3" json:"ensemble,omitempty"`
-	// For the ensemble's own answers. Absent: the policy's.
+	// For the ensemble's own answers. Absent: the policy's. One of kind vote_share, disagreement or spread makes that the
+	// confidence of this tier. Under energy, distance, boundary and meta, which an ensemble's answer does not have, it says by its
+	// kind which confidence is this tier's.
 	Threshold     *Threshold `protobuf:"bytes,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

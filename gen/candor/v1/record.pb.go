@@ -598,7 +598,9 @@ type StageRecord struct {
 	// Unix seconds of the model's creation.
 	ModelCreatedS int64 `protobuf:"varint,10,opt,name=model_created_s,json=modelCreatedS,proto3" json:"model_created_s,omitempty"`
 	// The ensemble that a member answered for.
-	Parent        string `protobuf:"bytes,11,opt,name=parent,proto3" json:"parent,omitempty"`
+	Parent string `protobuf:"bytes,11,opt,name=parent,proto3" json:"parent,omitempty"`
+	// name@version of the calibrator that its scores passed; empty: none.
+	Calibrator    string `protobuf:"bytes,12,opt,name=calibrator,proto3" json:"calibrator,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -710,6 +712,13 @@ func (x *StageRecord) GetParent() string {
 	return ""
 }
 
+func (x *StageRecord) GetCalibrator() string {
+	if x != nil {
+		return x.Calibrator
+	}
+	return ""
+}
+
 type RowRecord struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Route        Route                  `protobuf:"varint,1,opt,name=route,proto3,enum=candor.v1.Route" json:"route,omitempty"`
@@ -748,9 +757,11 @@ type RowRecord struct {
 	// An item that only audits: not what route says.
 	Audited bool `protobuf:"varint,22,opt,name=audited,proto3" json:"audited,omitempty"`
 	// Of the policy's segments the one that the row is in; empty: the rest.
-	Segment       string `protobuf:"bytes,23,opt,name=segment,proto3" json:"segment,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Segment string `protobuf:"bytes,23,opt,name=segment,proto3" json:"segment,omitempty"`
+	// Of the stage that was decided on last, where it isn't the prediction's.
+	ConfidenceMethod ConfidenceMethod `protobuf:"varint,24,opt,name=confidence_method,json=confidenceMethod,proto3,enum=candor.v1.ConfidenceMethod" json:"confidence_method,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *RowRecord) Reset() {
@@ -942,6 +953,13 @@ func (x *RowRecord) GetSegment() string {
 		return x.Segment
 	}
 	return ""
+}
+
+func (x *RowRecord) GetConfidenceMethod() ConfidenceMethod {
+	if x != nil {
+		return x.ConfidenceMethod
+	}
+	return ConfidenceMethod_CONFIDENCE_METHOD_UNSPECIFIED
 }
 
 type RowAnswer struct {
@@ -1384,7 +1402,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x11confidence_method\x18\n" +
 	" \x01(\x0e2\x1b.candor.v1.ConfidenceMethodR\x10confidenceMethod\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\v \x01(\tR\trequestId\"\xfd\x02\n" +
+	"request_id\x18\v \x01(\tR\trequestId\"\x9d\x03\n" +
 	"\vStageRecord\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12'\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x13.candor.v1.StepKindR\x04kind\x12\x18\n" +
@@ -1398,7 +1416,10 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x04rows\x18\t \x01(\rR\x04rows\x12&\n" +
 	"\x0fmodel_created_s\x18\n" +
 	" \x01(\x03R\rmodelCreatedS\x12\x16\n" +
-	"\x06parent\x18\v \x01(\tR\x06parent\"\xe6\a\n" +
+	"\x06parent\x18\v \x01(\tR\x06parent\x12\x1e\n" +
+	"\n" +
+	"calibrator\x18\f \x01(\tR\n" +
+	"calibrator\"\xb0\b\n" +
 	"\tRowRecord\x12&\n" +
 	"\x05route\x18\x01 \x01(\x0e2\x10.candor.v1.RouteR\x05route\x125\n" +
 	"\rapplied_route\x18\x02 \x01(\x0e2\x10.candor.v1.RouteR\fappliedRoute\x12+\n" +
@@ -1425,7 +1446,8 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x12raw_confidence_ppm\x18\x14 \x01(\rH\x04R\x10rawConfidencePpm\x88\x01\x01\x12\x1c\n" +
 	"\tcondition\x18\x15 \x01(\tR\tcondition\x12\x18\n" +
 	"\aaudited\x18\x16 \x01(\bR\aaudited\x12\x18\n" +
-	"\asegment\x18\x17 \x01(\tR\asegmentB\x11\n" +
+	"\asegment\x18\x17 \x01(\tR\asegment\x12H\n" +
+	"\x11confidence_method\x18\x18 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodR\x10confidenceMethodB\x11\n" +
 	"\x0f_confidence_ppmB\x10\n" +
 	"\x0e_threshold_ppmB\b\n" +
 	"\x06_valueB\x18\n" +
@@ -1547,16 +1569,17 @@ var file_candor_v1_record_proto_depIdxs = []int32{
 	8,  // 17: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
 	18, // 18: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
 	19, // 19: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
-	20, // 20: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
-	15, // 21: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
-	21, // 22: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
-	22, // 23: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
-	1,  // 24: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	13, // 20: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	20, // 21: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
+	15, // 22: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
+	21, // 23: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
+	22, // 24: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
+	1,  // 25: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_record_proto_init() }

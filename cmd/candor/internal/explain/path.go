@@ -44,6 +44,11 @@ func pathOf(s *source, rr *candorv1.RowRecord) []Step {
 		}
 		step.Detail = st.GetDetail()
 		answered := step.answerFrom(rr)
+		if st.GetKind() == candorv1.StepKind_STEP_KIND_META && st.GetFailure() == 0 && len(path) > 0 {
+			// What it says is the confidence of the primary's answer.
+			step.Confidence = path[0].Confidence
+			answered = step.Confidence != nil
+		}
 		if i == 0 || answered || mayHaveFailed(st, rr) {
 			path = append(path, step)
 		}
@@ -73,6 +78,9 @@ func (step *Step) answerFrom(rr *candorv1.RowRecord) bool {
 // mayHaveFailed says whether a stage without an answer for the row was asked for it: the row went to the fallback (whoever the
 // primary was sure about did not), and this stage is part of that way.
 func mayHaveFailed(st *candorv1.StageRecord, rr *candorv1.RowRecord) bool {
+	if st.GetKind() == candorv1.StepKind_STEP_KIND_META {
+		return st.GetFailure() != 0 && hasReason(rr, candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL)
+	}
 	if rr.GetAppliedRoute() == candorv1.Route_ROUTE_ACCEPT || hasReason(rr, candorv1.Reason_REASON_CONFIDENT) {
 		return false
 	}
