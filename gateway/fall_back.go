@@ -33,7 +33,7 @@ func (g *Gateway) fallBack(c *call) {
 func (g *Gateway) askTier(c *call, tier int, rows []int) {
 	result := c.model.tiers[tier].Run(c.ctx.timed(), rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
 		return g.askMember(ctx, c, name, rows)
-	})
+	}, c.rule)
 	base := len(c.stages)
 	c.stages = append(c.stages, result.Stages...)
 	for s, stage := range result.Stages {

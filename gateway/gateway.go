@@ -28,6 +28,10 @@ type Deps struct {
 	Registry *prometheus.Registry
 	// Spans go to these exporters; none: nothing is traced.
 	Spans []sdktrace.SpanExporter
+	// Artefacts reads what `fitted` names; nil: a configuration with fitted is refused.
+	Artefacts Artefacts
+	// Pins keep what each version of an ensemble means; nil: nobody does.
+	Pins Pins
 	// Version of the program, for ServerMetadata.
 	Version string
 }
@@ -76,13 +80,16 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	}
 	g.metrics = newMetrics(g.registry, cfg)
 	g.tracing = newTracing(cfg.GetTelemetry(), d.Spans)
-	if err := g.open(ctx); err != nil {
+	if err := g.open(ctx, d); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }
 
-func (g *Gateway) open(ctx context.Context) error {
+func (g *Gateway) open(ctx context.Context, d Deps) error {
+	if err := pinEnsembles(ctx, g.cfg, d.Pins); err != nil {
+		return err
+	}
 	for name, bc := range g.cfg.GetBackends() {
 		b, err := backend.Dial(name, bc, backend.Options{
 			MaxMessageBytes: int(g.cfg.GetListen().GetMaxMessageBytes()), Observer: g.metrics, Logger: g.log,
@@ -94,7 +101,7 @@ func (g *Gateway) open(ctx context.Context) error {
 		g.metrics.watchBackend(b)
 	}
 	for name := range g.cfg.GetModels() {
-		m, err := newModel(name, g.cfg, g.backends)
+		m, err := newModel(name, g.cfg, g.backends, d.Artefacts)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,9 @@ type model struct {
 	policy     router.Policy
 	digest     []byte
 	// tiers are asked in order for the rows that the stages before them could not answer.
-	tiers   []*fallback.Ensemble
+	tiers []*fallback.Ensemble
+	// rules of the tiers' remedial stages, by their source.
+	rules   map[string]rowRule
 	review  *candorv1.ReviewPolicy
 	onDefer candorv1.OnDefer
 	// deadline of its review items.
@@ -53,7 +55,7 @@ type fill struct {
 }
 
 // newModel compiles a model. The configuration has been checked: an error here is a check that is missing there.
-func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Backend) (*model, error) {
+func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Backend, artefacts Artefacts) (*model, error) {
 	mc := cfg.GetModels()[name]
 	primary := backends[mc.GetPrimary()]
 	if primary == nil {
@@ -84,13 +86,18 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 	m.params = m.constantParams()
 	m.asked = []*backend.Backend{primary}
 	for _, f := range router.Cascade(mc.GetPolicy()) {
-		e := newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Method)
+		e, err := newEnsemble(f.GetEnsemble(), cfg, m, artefacts)
+		if err != nil {
+			return nil, err
+		}
 		m.tiers = append(m.tiers, e)
 		for _, member := range e.Members {
 			m.asked = append(m.asked, backends[member.Backend])
 		}
-		if r := e.Remedial; r != nil && r.Backend != "" {
-			m.asked = append(m.asked, backends[r.Backend])
+		for _, r := range e.Remedials {
+			if r.Backend != "" {
+				m.asked = append(m.asked, backends[r.Backend])
+			}
 		}
 	}
 	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), spec)
@@ -109,17 +116,6 @@ func (m *model) withoutFallback() *model {
 		return m
 	}
 	return m.alone
-}
-
-func newEnsemble(name string, e *candorv1.Ensemble, labels []string, method candorv1.ConfidenceMethod) *fallback.Ensemble {
-	out := &fallback.Ensemble{Name: name, Version: e.GetVersion(), Quorum: int(e.GetQuorum()), Labels: labels, Method: method}
-	for _, m := range e.GetMembers() {
-		out.Members = append(out.Members, fallback.Member{Backend: m.GetBackend(), Timeout: m.GetTimeout().AsDuration()})
-	}
-	if r := e.GetRemedial(); r != nil {
-		out.Remedial = &fallback.Remedial{Backend: r.GetBackend(), ConstantLabel: r.GetConstantLabel()}
-	}
-	return out
 }
 
 // newFills says how the outputs are filled that can be.

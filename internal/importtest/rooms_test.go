@@ -35,6 +35,7 @@ var rooms = []room{
 
 	{path: "router", level: 1, kind: pure, why: "decides on values alone, so that a decision can be replayed"},
 	{path: "calibration", level: 1, kind: pure, why: "statistics: same numbers in, same certificate out"},
+	{path: "calibration/combine", level: 1, kind: pure, why: "arithmetic of ensembles: what is fitted is what is served"},
 	{path: "limits", level: 1, kind: pure, why: "the last gate; knows its store as an interface and time as a value"},
 	{path: "audit", level: 1, kind: pure, allows: []string{"google.golang.org/protobuf/proto"},
 		why: "the decision record and its chain, which anybody can verify offline; it needs proto for the record's encoding"},
