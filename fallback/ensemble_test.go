@@ -59,7 +59,7 @@ func three(quorum int, remedials ...Remedial) *Ensemble {
 	return &Ensemble{
 		Name: "e", Version: "1", Quorum: quorum, Labels: labels, Method: maxProb, Remedials: remedials,
 		Combiner: candorv1.Combiner_COMBINER_MEAN,
-		Members: []Member{{Backend: "a"}, {Backend: "b"}, {Backend: "c"}},
+		Members:  []Member{{Backend: "a"}, {Backend: "b"}, {Backend: "c"}},
 	}
 }
 

@@ -31,6 +31,7 @@ type Driver interface {
 	Ledger
 	review.Store
 	limits.Store
+	Pins
 	// Reopen closes the store in good order and opens the same one again, as a restart does. The driver must not be used
 	// afterwards. It fails t when it can't.
 	Reopen(t testing.TB) Driver
@@ -52,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"List", listTests},
 		{"Concurrency", concurrencyTests},
 		{"Limits", limitTests},
+		{"Ensembles", ensembleTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tc := range group.tests {
