@@ -20,12 +20,7 @@ func (c *checker) model(at path, name string, model *candorv1.Model) {
 	if known {
 		c.confidence(at, policy, score)
 	}
-	if fallback := policy.GetFallback(); fallback != nil {
-		use := at.field("fallback").field("ensemble")
-		if ensemble, ok := refer(c, use, "ensemble", fallback.GetEnsemble(), "ensembles", c.cfg.GetEnsembles()); ok && found {
-			c.stands(name, model, ensemble, use)
-		}
-	}
+	c.cascade(at, name, model, found)
 	c.review(at, policy, primary.GetCard(), known)
 	if card := top("backends").key(model.GetPrimary()).field("card"); found && primary.GetCard() != nil {
 		c.batches(at, policy, primary.GetCard())
@@ -85,6 +80,11 @@ func (c *checker) confidence(at path, policy *candorv1.Policy, score *candorv1.S
 	}
 	if c.written(fallback) {
 		c.threshold(fallback, policy.GetFallback().GetThreshold(), policy, score)
+	}
+	for i, tier := range policy.GetThen() {
+		if here := at.field("then").item(i).field("threshold"); c.written(here) {
+			c.threshold(here, tier.GetThreshold(), policy, score)
+		}
 	}
 }
 

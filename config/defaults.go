@@ -95,6 +95,11 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	if fallback := policy.GetFallback(); fallback != nil && fallback.Threshold == nil {
 		fallback.Threshold = proto.CloneOf(policy.GetAccept().GetThreshold())
 	}
+	for _, tier := range policy.GetThen() {
+		if tier.Threshold == nil {
+			tier.Threshold = proto.CloneOf(policy.GetAccept().GetThreshold())
+		}
+	}
 	if review := policy.GetReview(); review != nil {
 		fillEnum(&review.OnExpire, candorv1.ExpireAction_EXPIRE_ACTION_REJECT)
 		if queue := cfg.GetQueues()[review.GetQueue()]; queue != nil && review.Deadline == nil {
