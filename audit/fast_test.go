@@ -49,8 +49,6 @@ func scalar(rng *rand.Rand, f protoreflect.FieldDescriptor) protoreflect.Value {
 		return protoreflect.ValueOfUint32(rng.Uint32() >> rng.IntN(33))
 	case protoreflect.Int64Kind:
 		return protoreflect.ValueOfInt64(int64(rng.Uint64() >> rng.IntN(65)))
-	case protoreflect.BoolKind:
-		return protoreflect.ValueOfBool(rng.IntN(2) == 0)
 	case protoreflect.DoubleKind:
 		return protoreflect.ValueOfFloat64([]float64{0, math.NaN(), math.Inf(-1), rng.NormFloat64()}[rng.IntN(4)])
 	case protoreflect.EnumKind:

@@ -24,9 +24,16 @@ func (c *checker) ensemble(at path, ensemble *candorv1.Ensemble) {
 	c.repeated("the member", len(members),
 		func(i int) string { return members[i].GetBackend() },
 		func(i int) path { return at.field("members").item(i).field("backend") })
+	first := c.members(at, ensemble)
+	c.combiner(at, ensemble)
+	c.remedials(at, ensemble, first)
+}
+
+// members checks each member and that they are alike. It answers the score that they share, nil when that isn't known.
+func (c *checker) members(at path, ensemble *candorv1.Ensemble) *candorv1.Score {
 	var first *candorv1.Score
 	var firstName string
-	for i, member := range members {
+	for i, member := range ensemble.GetMembers() {
 		here := at.field("members").item(i)
 		backend, ok := refer(c, here.field("backend"), "backend", member.GetBackend(), "backends", c.cfg.GetBackends())
 		if !ok {
@@ -36,40 +43,29 @@ func (c *checker) ensemble(at path, ensemble *candorv1.Ensemble) {
 			c.warn(here.field("timeout"), fmt.Sprintf("an attempt ends after %v, the backend's timeout", longest), "write less, or raise the backend's")
 		}
 		score, known := c.knownScore(member.GetBackend())
-		if !known || !c.combines(here.field("backend"), member.GetBackend(), score) {
+		if !known || !c.combines(here.field("backend"), member.GetBackend(), score, ensemble.GetCombiner()) {
 			continue
 		}
 		if first == nil {
 			first, firstName = score, member.GetBackend()
-		} else if !slices.Equal(score.GetLabels(), first.GetLabels()) {
-			c.complain(here.field("backend"), fmt.Sprintf("its labels %s are not those of %s, %s", list(score.GetLabels()), firstName, list(first.GetLabels())),
-				"combine models with the same labels in the same order")
+			continue
 		}
+		c.alike(here.field("backend"), score, first, firstName, "combine models with the same labels in the same order")
 	}
-	remedial := at.field("remedial")
-	if name := ensemble.GetRemedial().GetBackend(); name != "" {
-		refer(c, remedial.field("backend"), "backend", name, "backends", c.cfg.GetBackends())
-	} else if _, chosen := ensemble.GetRemedial().GetStage().(*candorv1.Remedial_Backend); chosen {
-		c.complain(remedial.field("backend"), "is empty", "name a backend")
-	}
-	if label, chosen := ensemble.GetRemedial().GetStage().(*candorv1.Remedial_ConstantLabel); chosen && first != nil {
-		c.label(remedial.field("constant_label"), label.ConstantLabel, first.GetLabels())
-	}
+	return first
 }
 
-// combines complains about a member without class probabilities.
-func (c *checker) combines(at path, backend string, score *candorv1.Score) bool {
-	switch {
-	case score == nil:
-		c.complain(at, fmt.Sprintf("the card of backends.%s declares no score, so there is nothing to combine", backend), "add scores to it, or name another backend")
-	case ranksOnly(score) && !sourceOf(c.cfg, backend).HasProbabilities():
-		c.complain(at, fmt.Sprintf("a %s has no class probabilities to combine", short(score.GetKind())), "give the backend a calibrator, or name another")
-	case score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION:
-		c.complain(at, "a regression has no class probabilities to combine", "name a classifier")
-	default:
-		return true
+// alike complains about a score whose answers mean something else than another's.
+func (c *checker) alike(at path, score, other *candorv1.Score, whose, remedy string) {
+	unit, otherUnit := score.GetRegression().GetUnit(), other.GetRegression().GetUnit()
+	switch one, two := isRegression(score), isRegression(other); {
+	case one != two:
+		c.complain(at, fmt.Sprintf("is a %s, and %s a %s", short(score.GetKind()), whose, short(other.GetKind())), "name models of one kind")
+	case one && unit != otherUnit && unit != "" && otherUnit != "":
+		c.complain(at, fmt.Sprintf("its unit %s is not that of %s, %s", abridged(unit), whose, abridged(otherUnit)), "name models with the same unit")
+	case !slices.Equal(score.GetLabels(), other.GetLabels()):
+		c.complain(at, fmt.Sprintf("its labels %s are not those of %s, %s", list(score.GetLabels()), whose, list(other.GetLabels())), remedy)
 	}
-	return false
 }
 
 // knownScore is the score of a backend's card, nil for none; not known when that, or any of it, could not be read.
@@ -103,16 +99,17 @@ func list(labels []string) string {
 	return fmt.Sprintf("%.30q", labels)
 }
 
-// stands checks that an ensemble can stand in for a model's primary.
-func (c *checker) stands(name string, model *candorv1.Model, ensemble *candorv1.Ensemble, use path) {
-	at := top("ensembles").key(model.GetPolicy().GetFallback().GetEnsemble())
+// stands checks that an ensemble can stand in for a model's primary. use is where the policy names it.
+func (c *checker) stands(name string, model *candorv1.Model, ensemble *candorv1.Ensemble, ensembleName string, use path) {
+	at := top("ensembles").key(ensembleName)
 	score, known := c.knownScore(model.GetPrimary())
-	if known && score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
-		c.complain(use, "an ensemble combines class probabilities, and the primary is a regression", "take fallback out; what isn't sure enough can go to review")
-		return
-	}
 	if known && score == nil {
 		c.complain(use, fmt.Sprintf("the card of backends.%s declares no score that an answer could be made of", model.GetPrimary()), "add scores to it, or take fallback out")
+		return
+	}
+	if known && isRegression(score) && ensemble.GetCombiner() != candorv1.Combiner_COMBINER_MEDIAN && ensemble.GetCombiner() != 0 {
+		c.complain(use, fmt.Sprintf("the primary is a regression, and combiner %s is about labels", short(ensemble.GetCombiner())),
+			"name an ensemble of regressions with combiner: median, or take it out; what isn't sure enough can go to review")
 		return
 	}
 	if len(ensemble.GetMembers()) > maxMembers {
@@ -122,22 +119,24 @@ func (c *checker) stands(name string, model *candorv1.Model, ensemble *candorv1.
 		c.complain(at.field("members").item(0).field("backend"), fmt.Sprintf("is the primary of models.%s: asking it again gives the same answer", name), "add other backends")
 	}
 	for i, member := range ensemble.GetMembers() {
-		c.replaces(at.field("members").item(i).field("backend"), member.GetBackend(), name, model.GetPrimary())
+		c.replaces(at.field("members").item(i).field("backend"), member.GetBackend(), name, model.GetPrimary(), ensemble.GetCombiner())
 	}
-	if remedial := ensemble.GetRemedial().GetBackend(); remedial != "" {
-		where := at.field("remedial").field("backend")
-		if remedial == model.GetPrimary() {
-			c.warn(where, fmt.Sprintf("is the primary of models.%s, which has failed or was not sure when this is asked", name), "name an older version or a simpler model")
+	for i, remedial := range remedials(ensemble) {
+		where := remedialPath(at, ensemble, i)
+		if backend := remedial.GetBackend(); backend != "" {
+			if backend == model.GetPrimary() {
+				c.warn(where.field("backend"), fmt.Sprintf("is the primary of models.%s, which has failed or was not sure when this is asked", name), "name an older version or a simpler model")
+			}
+			c.replaces(where.field("backend"), backend, name, model.GetPrimary(), 0)
 		}
-		c.replaces(where, remedial, name, model.GetPrimary())
-	}
-	if label, chosen := ensemble.GetRemedial().GetStage().(*candorv1.Remedial_ConstantLabel); chosen && known {
-		c.label(at.field("remedial").field("constant_label"), label.ConstantLabel, score.GetLabels())
+		if known {
+			c.declared(where, remedial, score)
+		}
 	}
 }
 
-// replaces checks that a backend, named at a path, takes what a model's primary takes and answers with the same labels.
-func (c *checker) replaces(at path, backend, model, primary string) {
+// replaces checks that a backend, named at a path, takes what a model's primary takes and answers in the same terms.
+func (c *checker) replaces(at path, backend, model, primary string, combiner candorv1.Combiner) {
 	other, one := c.cfg.GetBackends()[backend].GetCard(), c.cfg.GetBackends()[primary].GetCard()
 	if other == nil || one == nil || backend == primary {
 		return
@@ -151,11 +150,8 @@ func (c *checker) replaces(at path, backend, model, primary string) {
 		c.complain(at, fmt.Sprintf("has rows: %s, and %s has %s", short(other.GetRows()), whose, short(one.GetRows())), "name a backend that takes the same requests")
 		return
 	}
-	if score, wanted := scoreOf(other), scoreOf(one); wanted != nil && known("scores") && c.combines(at, backend, score) {
-		if !slices.Equal(score.GetLabels(), wanted.GetLabels()) {
-			c.complain(at, fmt.Sprintf("its labels %s are not those of %s, %s", list(score.GetLabels()), whose, list(wanted.GetLabels())),
-				"name a backend with the same labels in the same order")
-		}
+	if score, wanted := scoreOf(other), scoreOf(one); wanted != nil && known("scores") && c.combines(at, backend, score, combiner) {
+		c.alike(at, score, wanted, whose, "name a backend with the same labels in the same order")
 	}
 	if known("inputs") {
 		c.sameInputs(at, other, one, whose)

@@ -19,12 +19,7 @@ func (c *checker) model(at path, name string, model *candorv1.Model) {
 		c.promise(at, policy, score)
 		c.monitors(at.field("monitors"), policy, score)
 	}
-	if fallback := policy.GetFallback(); fallback != nil {
-		use := at.field("fallback").field("ensemble")
-		if ensemble, ok := refer(c, use, "ensemble", fallback.GetEnsemble(), "ensembles", c.cfg.GetEnsembles()); ok && found {
-			c.stands(name, model, ensemble, use)
-		}
-	}
+	c.cascade(at, name, model, found)
 	c.review(at, policy, primary.GetCard(), known)
 	if card := top("backends").key(model.GetPrimary()).field("card"); found && primary.GetCard() != nil {
 		c.batches(at, policy, primary.GetCard())

@@ -155,7 +155,7 @@ func TestCheck(t *testing.T) {
 		{"unknown remedial", []edit{{"{constant_label: spam}", "{backend: trees}"}}, []string{second + `remedial.backend: there is no backend "trees"; write tree`}},
 		{"remedial is the primary", []edit{{"{constant_label: spam}", "{backend: net}"}}, []string{"warning: " + second + "remedial.backend: is the primary of models.mail"}},
 		{"unknown constant", []edit{{"{constant_label: spam}", "{constant_label: span}"}}, []string{second + `remedial.constant_label: "span" is none of the labels; write spam`}},
-		{"no remedial stage", []edit{{"{constant_label: spam}", "{}"}}, []string{second + "remedial: nothing is chosen; add backend or constant_label"}},
+		{"no remedial stage", []edit{{"{constant_label: spam}", "{}"}}, []string{second + "remedial: nothing is chosen; add backend, constant_label, constant_value or rule"}},
 		{"member outlasts its backend", []edit{{"[{backend: tree}]", "[{backend: tree, timeout: 6s}]"}}, []string{"warning: " + second + "members[0].timeout: an attempt ends after 5s"}},
 		{"unused ensemble", []edit{{"      fallback: {ensemble: second}\n", ""}}, []string{"warning: ensembles.second: nothing refers to it"}},
 		{"regression with a fallback", []edit{{"interval_scale: 5", "interval_scale: 5\n      fallback: {ensemble: second}\n      answers: [{output: v, fill: value}, {output: lo, fill: neutral}, {output: hi, fill: neutral}]"}},

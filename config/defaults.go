@@ -100,6 +100,11 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	if fallback := policy.GetFallback(); fallback != nil && fallback.Threshold == nil && !router.OfOneModel(policy.GetConfidence()) {
 		fallback.Threshold = proto.CloneOf(policy.GetAccept().GetThreshold())
 	}
+	for _, tier := range policy.GetThen() {
+		if tier.Threshold == nil && !router.OfOneModel(policy.GetConfidence()) {
+			tier.Threshold = proto.CloneOf(policy.GetAccept().GetThreshold())
+		}
+	}
 	if promise := policy.GetAccept().GetPromise(); promise != nil {
 		promiseDefaults(promise)
 	}

@@ -14,7 +14,7 @@ import (
 const DigestSize = 8
 
 // Digest identifies how a model's rows are decided: it changes with the model's entry (its primary and policy) and with the
-// ensemble that the policy falls back to, and with nothing else. Two gateways of one build that have read the same
+// ensembles that the policy falls back to, and with nothing else. Two gateways of one build that have read the same
 // configuration agree about it, whatever the order of its keys. What is only watched (the policy's monitors) decides nothing and
 // is left out. It is nil when there is no such model.
 //
@@ -33,6 +33,10 @@ func Digest(cfg *candorv1.Config, model string) []byte {
 	if name := entry.GetPolicy().GetFallback().GetEnsemble(); name != "" {
 		h.Write([]byte(name))
 		digest(h, cfg.GetEnsembles()[name])
+	}
+	for _, tier := range entry.GetPolicy().GetThen() {
+		h.Write([]byte(tier.GetEnsemble()))
+		digest(h, cfg.GetEnsembles()[tier.GetEnsemble()])
 	}
 	return h.Sum(nil)[:DigestSize]
 }

@@ -55,15 +55,16 @@ func after(d time.Duration, next func(context.Context, []int) Reply) func(contex
 	}
 }
 
-func three(quorum int, remedial *Remedial) *Ensemble {
+func three(quorum int, remedials ...Remedial) *Ensemble {
 	return &Ensemble{
-		Name: "e", Version: "1", Quorum: quorum, Labels: labels, Method: maxProb, Remedial: remedial,
-		Members: []Member{{Backend: "a"}, {Backend: "b"}, {Backend: "c"}},
+		Name: "e", Version: "1", Quorum: quorum, Labels: labels, Method: maxProb, Remedials: remedials,
+		Combiner: candorv1.Combiner_COMBINER_MEAN,
+		Members:  []Member{{Backend: "a"}, {Backend: "b"}, {Backend: "c"}},
 	}
 }
 
 func TestMean(t *testing.T) {
-	res := three(2, nil).Run(t.Context(), []int{4, 7}, script{"a": yes(.9), "b": yes(.8), "c": yes(.1)}.ask)
+	res := three(2).Run(t.Context(), []int{4, 7}, script{"a": yes(.9), "b": yes(.8), "c": yes(.1)}.ask, nil)
 	if len(res.Evidence) != 2 || len(res.Stages) != 4 {
 		t.Fatalf("%d rows, %d stages; want 2 and 4", len(res.Evidence), len(res.Stages))
 	}
@@ -84,8 +85,8 @@ func TestMean(t *testing.T) {
 func h2(p float64) float64 { return -p*math.Log(p) - (1-p)*math.Log(1-p) }
 
 func TestMissingMember(t *testing.T) {
-	full := three(2, nil).Run(t.Context(), []int{0}, script{"a": yes(.9), "b": yes(.9), "c": yes(.9)}.ask).Evidence[0]
-	two := three(2, nil).Run(t.Context(), []int{0}, script{"a": yes(.9), "b": fails, "c": yes(.9)}.ask).Evidence[0]
+	full := three(2).Run(t.Context(), []int{0}, script{"a": yes(.9), "b": yes(.9), "c": yes(.9)}.ask, nil).Evidence[0]
+	two := three(2).Run(t.Context(), []int{0}, script{"a": yes(.9), "b": fails, "c": yes(.9)}.ask, nil).Evidence[0]
 	if !slices.Equal(two.Notes, []candorv1.Reason{candorv1.Reason_REASON_MEMBER_MISSING}) {
 		t.Errorf("notes %v, want MEMBER_MISSING", two.Notes)
 	}
@@ -97,18 +98,18 @@ func TestMissingMember(t *testing.T) {
 func TestQuorumMissedGoesToTheRemedialStage(t *testing.T) {
 	s := script{"a": yes(.9), "b": fails, "c": fails, "old": yes(.7)}
 	for name, c := range map[string]struct {
-		remedial *Remedial
+		remedial []Remedial
 		label    string
 		kind     candorv1.StepKind
 		faults   int
 	}{
 		"none":     {nil, "", 0, 1},
-		"backend":  {&Remedial{Backend: "old"}, "yes", candorv1.StepKind_STEP_KIND_REMEDIAL, 0},
-		"constant": {&Remedial{ConstantLabel: "no"}, "no", candorv1.StepKind_STEP_KIND_CONSTANT, 0},
-		"failing":  {&Remedial{Backend: "b"}, "", 0, 1},
+		"backend":  {[]Remedial{{Backend: "old"}}, "yes", candorv1.StepKind_STEP_KIND_REMEDIAL, 0},
+		"constant": {[]Remedial{{ConstantLabel: "no"}}, "no", candorv1.StepKind_STEP_KIND_CONSTANT, 0},
+		"failing":  {[]Remedial{{Backend: "b"}}, "", 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res := three(2, c.remedial).Run(t.Context(), []int{3}, s.ask)
+			res := three(2, c.remedial...).Run(t.Context(), []int{3}, s.ask, nil)
 			ev := res.Evidence[0]
 			if len(ev.Faults) != c.faults || ev.Label != c.label {
 				t.Fatalf("%+v, want %q with %d faults", ev, c.label, c.faults)
@@ -136,7 +137,7 @@ func TestRemedialGetsOnlyWhatIsMissing(t *testing.T) {
 		asked = rows
 		return yes(.6)(ctx, rows)
 	}}
-	res := three(2, &Remedial{Backend: "old"}).Run(t.Context(), []int{10, 11, 12}, s.ask)
+	res := three(2, Remedial{Backend: "old"}).Run(t.Context(), []int{10, 11, 12}, s.ask, nil)
 	if !slices.Equal(asked, []int{11}) {
 		t.Errorf("the remedial stage was asked for %v, want [11]", asked)
 	}
@@ -148,12 +149,12 @@ func TestRemedialGetsOnlyWhatIsMissing(t *testing.T) {
 // The ensemble takes as long as its slowest allowed member, not the sum, and not as long as one that hangs.
 func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := three(2, nil)
+		e := three(2)
 		e.Members[2].Timeout = 300 * time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		start := time.Now()
-		res := e.Run(ctx, []int{0}, script{"a": after(100*time.Millisecond, yes(.9)), "b": after(200*time.Millisecond, yes(.9)), "c": hangs}.ask)
+		res := e.Run(ctx, []int{0}, script{"a": after(100*time.Millisecond, yes(.9)), "b": after(200*time.Millisecond, yes(.9)), "c": hangs}.ask, nil)
 		if took := time.Since(start); took < 200*time.Millisecond || took > 302*time.Millisecond {
 			t.Errorf("took %v, want the 300 ms that c was allowed", took)
 		}
@@ -171,7 +172,7 @@ func TestWedgedMember(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		res := three(2, &Remedial{Backend: "old"}).Run(ctx, []int{0}, script{"a": wedged, "b": wedged, "c": yes(.9), "old": after(100*time.Millisecond, yes(.8))}.ask)
+		res := three(2, Remedial{Backend: "old"}).Run(ctx, []int{0}, script{"a": wedged, "b": wedged, "c": yes(.9), "old": after(100*time.Millisecond, yes(.8))}.ask, nil)
 		if took := time.Since(start); took > 800*time.Millisecond {
 			t.Errorf("took %v of 900 ms", took)
 		}

@@ -33,7 +33,7 @@ func (g *Gateway) fallBack(c *call) {
 func (g *Gateway) askTier(c *call, tier int, rows []int) {
 	result := c.model.tiers[tier].Run(c.ctx.timed(), rows, func(ctx context.Context, name string, rows []int) fallback.Reply {
 		return g.askMember(ctx, c, name, rows, candorv1.StepKind_STEP_KIND_MEMBER, g.reading(c.model.policy.Tiers[tier].Method, c.model, name))
-	})
+	}, c.rule)
 	base := len(c.stages)
 	c.stages = append(c.stages, result.Stages...)
 	for s, stage := range result.Stages {

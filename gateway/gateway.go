@@ -34,6 +34,8 @@ type Deps struct {
 	Registry *prometheus.Registry
 	// Spans go to these exporters; none: nothing is traced.
 	Spans []sdktrace.SpanExporter
+	// Pins keep what each version of an ensemble means; nil: nobody does.
+	Pins Pins
 	// Version of the program, for ServerMetadata.
 	Version string
 	// Calibrators of the embedding program's own, by the backend whose configuration names them; all others are read from Artefacts.
@@ -92,13 +94,16 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	}
 	g.metrics = newMetrics(g.registry, cfg)
 	g.tracing = newTracing(cfg.GetTelemetry(), d.Spans)
-	if err := g.open(ctx, d.Calibrators); err != nil {
+	if err := g.open(ctx, d); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }
 
-func (g *Gateway) open(ctx context.Context, given map[string]router.Calibrator) error {
+func (g *Gateway) open(ctx context.Context, d Deps) error {
+	if err := pinEnsembles(ctx, g.cfg, d.Pins); err != nil {
+		return err
+	}
 	for name, bc := range g.cfg.GetBackends() {
 		b, err := backend.Dial(name, bc, backend.Options{
 			MaxMessageBytes: int(g.cfg.GetListen().GetMaxMessageBytes()), Observer: g.metrics, Logger: g.log,
@@ -107,13 +112,13 @@ func (g *Gateway) open(ctx context.Context, given map[string]router.Calibrator) 
 			return fmt.Errorf("backends.%s: %w", name, err)
 		}
 		g.backends[name] = b
-		if err := g.loadCalibrator(ctx, name, bc, given); err != nil {
+		if err := g.loadCalibrator(ctx, name, bc, d.Calibrators); err != nil {
 			return err
 		}
 		g.metrics.watchBackend(b)
 	}
 	for name := range g.cfg.GetModels() {
-		m, err := newModel(name, g.cfg, g.backends, g.calibrators)
+		m, err := newModel(ctx, name, g)
 		if err != nil {
 			return err
 		}

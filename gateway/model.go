@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -38,7 +39,9 @@ type model struct {
 	// calibratorDigest names the primary's calibrator; empty: none.
 	calibratorDigest string
 	// tiers are asked in order for the rows that the stages before them could not answer.
-	tiers   []*fallback.Ensemble
+	tiers []*fallback.Ensemble
+	// rules of the tiers' remedial stages, by their source.
+	rules   map[string]*rule
 	review  *candorv1.ReviewPolicy
 	onDefer candorv1.OnDefer
 	// deadline of its review items.
@@ -66,7 +69,8 @@ type fill struct {
 }
 
 // newModel compiles a model. The configuration has been checked: an error here is a check that is missing there.
-func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Backend, calibrators map[string]router.Calibrator) (*model, error) {
+func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
+	cfg, backends := g.cfg, g.backends
 	mc := cfg.GetModels()[name]
 	primary := backends[mc.GetPrimary()]
 	if primary == nil {
@@ -88,7 +92,7 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 	if m.policy.Conditions, err = newConditions(mc.GetPolicy().GetConditions()); err != nil {
 		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
 	}
-	m.reading = backend.Reading{Method: m.policy.Method, Scale: m.policy.Scale, Calibrator: calibrators[mc.GetPrimary()]}
+	m.reading = backend.Reading{Method: m.policy.Method, Scale: m.policy.Scale, Calibrator: g.calibrators[mc.GetPrimary()]}
 	if m.onDefer == candorv1.OnDefer_ON_DEFER_UNSPECIFIED {
 		m.onDefer = candorv1.OnDefer_ON_DEFER_WITHHOLD
 	}
@@ -107,13 +111,18 @@ func newModel(name string, cfg *candorv1.Config, backends map[string]*backend.Ba
 		m.asked = append(m.asked, m.meta)
 	}
 	for i, f := range router.Cascade(mc.GetPolicy()) {
-		e := newEnsemble(f.GetEnsemble(), cfg.GetEnsembles()[f.GetEnsemble()], m.card.Labels(), m.policy.Tiers[i].Method)
+		e, err := g.newEnsemble(ctx, f.GetEnsemble(), m, m.policy.Tiers[i].Method)
+		if err != nil {
+			return nil, err
+		}
 		m.tiers = append(m.tiers, e)
 		for _, member := range e.Members {
 			m.asked = append(m.asked, backends[member.Backend])
 		}
-		if r := e.Remedial; r != nil && r.Backend != "" {
-			m.asked = append(m.asked, backends[r.Backend])
+		for _, r := range e.Remedials {
+			if r.Backend != "" {
+				m.asked = append(m.asked, backends[r.Backend])
+			}
 		}
 	}
 	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), spec)
@@ -133,17 +142,6 @@ func (m *model) withoutFallback() *model {
 		return m
 	}
 	return m.alone
-}
-
-func newEnsemble(name string, e *candorv1.Ensemble, labels []string, method candorv1.ConfidenceMethod) *fallback.Ensemble {
-	out := &fallback.Ensemble{Name: name, Version: e.GetVersion(), Quorum: int(e.GetQuorum()), Labels: labels, Method: method}
-	for _, m := range e.GetMembers() {
-		out.Members = append(out.Members, fallback.Member{Backend: m.GetBackend(), Timeout: m.GetTimeout().AsDuration()})
-	}
-	if r := e.GetRemedial(); r != nil {
-		out.Remedial = &fallback.Remedial{Backend: r.GetBackend(), ConstantLabel: r.GetConstantLabel()}
-	}
-	return out
 }
 
 // newFills says how the outputs are filled that can be.

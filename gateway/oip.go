@@ -192,8 +192,9 @@ func (g *Gateway) quorumReady(ctx context.Context, e *fallback.Ensemble) bool {
 			ready++
 		}
 	}
-	remedial := e.Remedial != nil && (e.Remedial.Backend == "" || g.backends[e.Remedial.Backend].Ready(ctx))
-	return ready >= e.Quorum || remedial
+	return ready >= e.Quorum || slices.ContainsFunc(e.Remedials, func(r fallback.Remedial) bool {
+		return r.Backend == "" || g.backends[r.Backend].Ready(ctx)
+	})
 }
 
 // ModelMetadata is the primary's, under the name that clients use, with our metadata tensors advertised. When the model server

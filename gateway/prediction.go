@@ -190,7 +190,7 @@ func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.
 
 // fellBack says that the row went on to the fallback: some stage of that answered it, or too few did.
 func fellBack(row *candorv1.RowRecord) bool {
-	return slices.Contains(row.GetReasons(), candorv1.Reason_REASON_QUORUM_MISSED) ||
+	return membersFailed(row) ||
 		slices.ContainsFunc(row.GetAnswers(), func(a *candorv1.RowAnswer) bool { return a.GetStage() > 0 })
 }
 
@@ -200,9 +200,16 @@ func askedFallback(st *candorv1.StageRecord, row *candorv1.RowRecord) bool {
 	case candorv1.StepKind_STEP_KIND_META:
 		return slices.Contains(row.GetReasons(), candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL)
 	case candorv1.StepKind_STEP_KIND_REMEDIAL:
-		return slices.Contains(row.GetReasons(), candorv1.Reason_REASON_QUORUM_MISSED)
+		return membersFailed(row)
 	}
 	return fellBack(row)
+}
+
+// membersFailed says that the members of an ensemble made no answer to the row.
+func membersFailed(row *candorv1.RowRecord) bool {
+	return slices.ContainsFunc(row.GetReasons(), func(r candorv1.Reason) bool {
+		return r == candorv1.Reason_REASON_QUORUM_MISSED || r == candorv1.Reason_REASON_DISAGREEMENT
+	})
 }
 
 // comparedWith is the threshold that a stage's answer met; nil: it was not compared.

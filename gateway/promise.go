@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -115,7 +116,7 @@ func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion stri
 
 // unconditional says that an ensemble may release what a person declared, whatever the confidence.
 func unconditional(e *fallback.Ensemble) bool {
-	return e.Remedial != nil && e.Remedial.ConstantLabel != ""
+	return slices.ContainsFunc(e.Remedials, func(r fallback.Remedial) bool { return r.Backend == "" })
 }
 
 // rest is the segment of the rows that are in none of those listed.

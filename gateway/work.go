@@ -222,11 +222,11 @@ func (g *Gateway) fallbackAnswer(item *review.Item) *candorv1.StageAnswer {
 	if m == nil || len(item.Answers) < 2 {
 		return nil
 	}
-	// Stages stand in the order in which they were asked: the primary, then of each tier the members, the ensemble or the stage
+	// Stages stand in the order in which they were asked: the primary, then of each tier the members, the ensemble or the stages
 	// after it.
 	last := item.Answers[len(item.Answers)-1]
 	for _, e := range m.tiers {
-		if last.GetStage() == e.Name || (e.Remedial != nil && (last.GetStage() == e.Remedial.Backend || last.GetStage() == e.Name+"/constant")) {
+		if e.SpeaksAs(last.GetStage()) {
 			return last
 		}
 	}

@@ -44,6 +44,7 @@ type Driver interface {
 	review.Store
 	limits.Store
 	Artefacts
+	Pins
 	// Reopen closes the store in good order and opens the same one again, as a restart does. The driver must not be used
 	// afterwards. It fails t when it can't.
 	Reopen(t testing.TB) Driver
@@ -68,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"Certificates", certificateTests},
 		{"Evidence", evidenceTests},
 		{"Artefacts", artefactTests},
+		{"Ensembles", ensembleTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tc := range group.tests {

@@ -1,0 +1,69 @@
+package fallback
+
+import (
+	"context"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/router"
+)
+
+// Ask asks one backend for these rows (indices into the caller's batch, ascending; not to be changed). It is called by several
+// goroutines at once, one for each member. It should return soon after ctx ends: Run goes on without a member whose Ask
+// doesn't, so it may still run when Run has returned. A panic in it is not recovered.
+type Ask func(ctx context.Context, backend string, rows []int) Reply
+
+// Reply is one backend's answer to an Ask.
+type Reply struct {
+	// Evidence has one element per row asked, in order; nil with a Failure.
+	Evidence []router.Evidence
+	Failure  *Failure
+	// Version served, and Unix seconds of its creation.
+	Version  string
+	Created  int64
+	Attempts int
+}
+
+// Failure says why a stage has no answer, and who said so.
+type Failure struct {
+	Reason candorv1.Reason
+	Source candorv1.FailureSource
+	Detail string
+}
+
+// Rule answers one row, an index into the caller's batch, by the rule with this source; empty: it abstains. It is called by one
+// goroutine at a time.
+type Rule func(source string, row int) (label string, err error)
+
+// Stage is what was asked, for the record. A member that had not answered when its time was up has no Version, Created and
+// Attempts.
+type Stage struct {
+	Kind          candorv1.StepKind
+	Name, Version string
+	// Parent is the ensemble that a member answered for.
+	Parent string
+	// Created is when its version was made, Unix seconds; 0: not known.
+	Created  int64
+	Duration time.Duration
+	Attempts int
+	// Rows that it was asked for, and its Evidence per row of them; nil with a Failure.
+	Rows     []int
+	Evidence []router.Evidence
+	Failure  *Failure
+}
+
+// stageOf makes the record of a Reply, and a Failure of one that doesn't fit the rows asked.
+func stageOf(kind candorv1.StepKind, name string, rows []int, r Reply, took time.Duration) Stage {
+	s := Stage{
+		Kind: kind, Name: name, Version: r.Version, Created: r.Created, Duration: took, Attempts: r.Attempts, Rows: rows,
+		Evidence: r.Evidence, Failure: r.Failure,
+	}
+	if s.Failure == nil && len(r.Evidence) != len(rows) {
+		s.Evidence = nil
+		s.Failure = &Failure{
+			Reason: candorv1.Reason_REASON_CONTRACT_FAILURE, Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED,
+			Detail: "another number of rows than was asked for",
+		}
+	}
+	return s
+}
