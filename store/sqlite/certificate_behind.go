@@ -39,10 +39,12 @@ func (t *tx) restartBehind(digest string, threshold *float64, nowUS int64) error
 	return nil
 }
 
+const certificatesBehind = `SELECT digest, upstream, state FROM certificates WHERE upstream = ? AND ended = 0 ORDER BY digest`
+
 // behind answers the certificates in force whose rows come from the one of that digest.
 func (t *tx) behind(digest string) ([]kept, error) {
 	var out []kept
-	err := t.query(`SELECT digest, upstream, state FROM certificates WHERE upstream = ? AND ended = 0 ORDER BY digest`, []any{digest},
+	err := t.query(certificatesBehind, []any{digest},
 		func(row scanner) error {
 			var k kept
 			var data []byte

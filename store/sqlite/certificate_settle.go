@@ -133,11 +133,13 @@ func (t *tx) unit(k kept) (u certificate.Unit, drawnUS, open int64, err error) {
 	return u, drawnUS, open, err
 }
 
+const rowsOfUnit = `SELECT confidence, probability, accepted, other_model, loss, missing FROM certificate_rows
+	WHERE certificate = ? AND number = ? AND number > 0 ORDER BY position`
+
 // rows of a unit, in their order.
 func (t *tx) rows(k kept, number uint64) ([]certificate.Row, error) {
 	var out []certificate.Row
-	err := t.query(`SELECT confidence, probability, accepted, other_model, loss, missing FROM certificate_rows
-		WHERE certificate = ? AND number = ? AND number > 0 ORDER BY position`, []any{k.id(), int64(number)}, func(row scanner) error {
+	err := t.query(rowsOfUnit, []any{k.id(), int64(number)}, func(row scanner) error {
 		var r certificate.Row
 		err := row.Scan(&r.Confidence, &r.Propensity, &r.Accepted, &r.Foreign, &r.Loss, &r.Missing)
 		out = append(out, r)

@@ -57,11 +57,13 @@ func encodeState(s *candorv1.CertificateState) ([]byte, error) {
 	return data, nil
 }
 
+const certificateInForce = `SELECT upstream, state FROM certificates WHERE digest = ? AND ended = 0`
+
 // inForce reads the version of a certificate that has not ended; ok is false when there is none.
 func (t *tx) inForce(digest string) (k kept, ok bool, err error) {
 	var data []byte
 	k.digest = digest
-	err = t.queryRow(`SELECT upstream, state FROM certificates WHERE digest = ? AND ended = 0`, []any{digest}, &k.upstream, &data)
+	err = t.queryRow(certificateInForce, []any{digest}, &k.upstream, &data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return k, false, nil
 	}

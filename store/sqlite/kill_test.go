@@ -104,12 +104,30 @@ type acks struct {
 // runAndKill starts a process on the store, and kills it once it has acknowledged that much.
 func (a *acks) runAndKill(t *testing.T, path string, enough int) {
 	t.Helper()
+	runAndKill(t, "TestKilledChild", childPath+"="+path, enough, func(fields []string) {
+		switch fields[0] {
+		case "item":
+			a.items = append(a.items, fields[1])
+		case "trip":
+			a.trips = append(a.trips, fields[1])
+		case "claim":
+			a.claims[fields[1]] = fields[2] + " " + fields[3]
+		case "verdict":
+			a.verdicts[fields[1]] = fields[2] + " " + fields[3]
+		}
+	})
+}
+
+// runAndKill starts a process that runs a test which never ends, and kills it once it has acknowledged that much: lines that start
+// with ack, whose other fields go to each.
+func runAndKill(t *testing.T, test, env string, enough int, each func(fields []string)) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run=^TestKilledChild$", "-test.count=1")
-	cmd.Env = append(os.Environ(), childPath+"="+path)
+	cmd := exec.Command(exe, "-test.run=^"+test+"$", "-test.count=1")
+	cmd.Env = append(os.Environ(), env)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -133,16 +151,7 @@ func (a *acks) runAndKill(t *testing.T, path string, enough int) {
 			t.Logf("child: %s", strings.TrimSpace(line))
 			continue
 		}
-		switch fields[1] {
-		case "item":
-			a.items = append(a.items, fields[2])
-		case "trip":
-			a.trips = append(a.trips, fields[2])
-		case "claim":
-			a.claims[fields[2]] = fields[3] + " " + fields[4]
-		case "verdict":
-			a.verdicts[fields[2]] = fields[3] + " " + fields[4]
-		}
+		each(fields[1:])
 		if lines++; lines == enough {
 			if err := cmd.Process.Kill(); err != nil { // SIGKILL
 				t.Fatal(err)

@@ -31,10 +31,16 @@ func TestQueryPlans(t *testing.T) {
 		"a page of the log":    {`SELECT seq FROM log WHERE writer = ? AND seq > ? ORDER BY seq LIMIT ?`, "PRIMARY KEY"},
 		"decisions of a kind": {`SELECT sum(row_count) FROM decisions d WHERE d.kind = ? AND d.time_us >= ? AND d.time_us < ?`,
 			"PRIMARY KEY (kind=? AND time_us>? AND time_us<?)"},
-		"overdue items":  {overdue, "review_items_deadline"},
-		"held answers":   {held, "review_items_held"},
-		"payloads to go": {sweep, "review_payloads_finished"},
-		"alerts":         {`SELECT id FROM limit_trips WHERE delivered = 0 ORDER BY position`, "limit_trips_undelivered"},
+		"overdue items":             {overdue, "review_items_deadline"},
+		"held answers":              {held, "review_items_held"},
+		"payloads to go":            {sweep, "review_payloads_finished"},
+		"certificates":              {listCertificates, "certificates_listed "},
+		"certificates of a model":   {listCertificatesOfModel, "certificates_listed_of_model "},
+		"a certificate in force":    {certificateInForce, "certificates_in_force "},
+		"certificates behind one":   {certificatesBehind, "certificates_downstream "},
+		"the rows of a unit":        {rowsOfUnit, "certificate_rows_of_unit "},
+		"an input of a certificate": {`SELECT 1 FROM certificate_inputs WHERE digest = ? AND cluster = ? AND input = ?`, "PRIMARY KEY"},
+		"alerts":                    {`SELECT id FROM limit_trips WHERE delivered = 0 ORDER BY position`, "limit_trips_undelivered"},
 	} {
 		var plan []string
 		if err := s.reader(t.Context())(`EXPLAIN QUERY PLAN `+tc.query, make([]any, strings.Count(tc.query, "?")), func(row scanner) error {

@@ -23,7 +23,7 @@ CREATE TABLE certificates (
 ) STRICT;
 
 CREATE UNIQUE INDEX certificates_in_force ON certificates (digest) WHERE ended = 0;
-CREATE INDEX certificates_downstream ON certificates (upstream) WHERE ended = 0;
+CREATE INDEX certificates_downstream ON certificates (upstream, digest) WHERE ended = 0;
 CREATE INDEX certificates_listed ON certificates (ended, position DESC);
 CREATE INDEX certificates_listed_of_model ON certificates (model, ended, position DESC);
 
