@@ -52,7 +52,7 @@ the command line makes no sense.`,
 	}
 	add(groupRun, demo.Command(), server.Command(version), server.InitCommand(), checkCommand(), tokenCommand(), healthcheckCommand())
 	add(groupAnswer, desk.Command(), explain.Command(), getCommand(), watchCommand())
-	add(groupOps, limitsCommand(), backendsCommand(), auditCommand())
+	add(groupOps, limitsCommand(), backendsCommand(), monitorsCommand(), auditCommand())
 	root.AddCommand(versionCommand(version))
 	cli.Prepare(root)
 	return root
