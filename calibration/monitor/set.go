@@ -141,6 +141,3 @@ func (st *Stream) usable(r Row) bool {
 	}
 	return len(st.spec.Labels) == 0 || r.Label >= 0 && r.Label < len(st.spec.Labels) && inUnit(r.Right)
 }
-
-// Version of the stage's model.
-func (st *Stream) Version() string { return st.spec.Version }

@@ -53,7 +53,7 @@ the command line makes no sense.`,
 	}
 	add(groupRun, demo.Command(), server.Command(version), server.InitCommand(), checkCommand(), tokenCommand(), healthcheckCommand())
 	add(groupAnswer, desk.Command(), explain.Command(), getCommand(), watchCommand())
-	add(groupOps, limitsCommand(), certificateCommand(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), auditCommand(), simulateCommand())
+	add(groupOps, limitsCommand(), certificateCommand(), monitorsCommand(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), auditCommand(), simulateCommand())
 	root.AddCommand(versionCommand(version))
 	cli.Prepare(root)
 	return root

@@ -410,7 +410,8 @@ type MonitorStatus struct {
 	State   MonitorState `protobuf:"varint,5,opt,name=state,proto3,enum=candor.v1.MonitorState" json:"state,omitempty"`
 	// The statistic; its meaning is the kind's.
 	Value float64 `protobuf:"fixed64,6,opt,name=value,proto3" json:"value,omitempty"`
-	// What it is held against; for tests with a p-value the corrected level of this moment.
+	// What value is held against, for psi and fallback_share; for the others what p_value is held against, the corrected level of
+	// this moment.
 	Bound float64 `protobuf:"fixed64,7,opt,name=bound,proto3" json:"bound,omitempty"`
 	// Absent: the kind has none.
 	PValue        *float64 `protobuf:"fixed64,8,opt,name=p_value,json=pValue,proto3,oneof" json:"p_value,omitempty"`
