@@ -46,6 +46,7 @@ func (c *checker) ensemble(at path, ensemble *candorv1.Ensemble) {
 				"combine models with the same labels in the same order")
 		}
 	}
+	c.rules(at, ensemble)
 	remedial := at.field("remedial")
 	if name := ensemble.GetRemedial().GetBackend(); name != "" {
 		refer(c, remedial.field("backend"), "backend", name, "backends", c.cfg.GetBackends())
@@ -128,6 +129,9 @@ func (c *checker) stands(name string, model *candorv1.Model, ensemble *candorv1.
 			c.warn(where, fmt.Sprintf("is the primary of models.%s, which has failed or was not sure when this is asked", name), "name an older version or a simpler model")
 		}
 		c.replaces(where, remedial, name, model.GetPrimary())
+	}
+	if card := c.cfg.GetBackends()[model.GetPrimary()].GetCard(); card != nil && !c.lostWithin(top("backends").key(model.GetPrimary()).field("card").field("inputs")) {
+		c.ruleInputs(at, ensemble, name, card)
 	}
 	if label, chosen := ensemble.GetRemedial().GetStage().(*candorv1.Remedial_ConstantLabel); chosen && known {
 		c.label(at.field("remedial").field("constant_label"), label.ConstantLabel, score.GetLabels())
