@@ -177,12 +177,17 @@ func (p *Program) eval(v *Vars) (ref.Val, error) {
 		return nil, errNoVars
 	}
 	out, _, err := p.program.Eval(v)
-	var ended interpreter.EvalCancelledError
-	if errors.As(err, &ended) && ended.Cause == interpreter.CostLimitExceeded {
-		return nil, ErrTooDear
-	}
 	if err != nil {
-		return nil, errors.New(oneLine(err.Error()))
+		return nil, known(err)
 	}
 	return out, nil
+}
+
+// known tells an evaluation that was ended for its cost from others that failed.
+func known(err error) error {
+	var ended interpreter.EvalCancelledError
+	if errors.As(err, &ended) && ended.Cause == interpreter.CostLimitExceeded {
+		return ErrTooDear
+	}
+	return errors.New(oneLine(err.Error()))
 }
