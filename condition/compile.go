@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -11,7 +12,7 @@ import (
 	"github.com/google/cel-go/interpreter"
 )
 
-// MaxLength of an expression, in bytes. config.proto has the same number.
+// MaxLength of an expression, in characters. config.proto has the same number.
 const MaxLength = 4096
 
 // Kind says what an expression is for, and with that which variables it has and which type its result.
@@ -73,8 +74,8 @@ func Compile(expr string, kind Kind) (*Program, error) {
 	if kind.variables() == nil {
 		return nil, &Error{Problem: fmt.Sprintf("there is no kind %d of expression", kind)}
 	}
-	if len(expr) > MaxLength {
-		return nil, &Error{Problem: fmt.Sprintf("has %d bytes, more than %d", len(expr), MaxLength), Remedy: "write a shorter expression"}
+	if n := utf8.RuneCountInString(expr); n > MaxLength {
+		return nil, &Error{Problem: fmt.Sprintf("has %d characters, more than %d", n, MaxLength), Remedy: "write less"}
 	}
 	if strings.TrimSpace(expr) == "" {
 		return nil, &Error{Problem: "is empty", Remedy: "write an expression such as params.amount > 1000.0"}
@@ -176,12 +177,17 @@ func (p *Program) eval(v *Vars) (ref.Val, error) {
 		return nil, errNoVars
 	}
 	out, _, err := p.program.Eval(v)
-	var ended interpreter.EvalCancelledError
-	if errors.As(err, &ended) && ended.Cause == interpreter.CostLimitExceeded {
-		return nil, ErrTooDear
-	}
 	if err != nil {
-		return nil, errors.New(oneLine(err.Error()))
+		return nil, known(err)
 	}
 	return out, nil
+}
+
+// known tells an evaluation that was ended for its cost from others that failed.
+func known(err error) error {
+	var ended interpreter.EvalCancelledError
+	if errors.As(err, &ended) && ended.Cause == interpreter.CostLimitExceeded {
+		return ErrTooDear
+	}
+	return errors.New(oneLine(err.Error()))
 }

@@ -180,7 +180,7 @@ func TestFaults(t *testing.T) {
 		{`params.a + params.b == "ab"`, row, 1, 10, "known only when a request comes"},
 		{`card.age > duration("7d")`, row, 1, 21, "invalid duration"},
 		{`consumer.matches("(")`, row, 1, 18, "invalid matches argument"},
-		{strings.Repeat("row == 1 || ", 400) + "row == 2", row, 0, 0, "more than 4096"},
+		{strings.Repeat("row == 1 || ", 400) + "row == 2", row, 0, 0, "4808 characters, more than 4096"},
 		{`row == 1`, 0, 0, 0, "no kind 0"},
 		{`params.exists(a, params.exists(b, params.exists(c, params.exists(d, params[a] == params[d]))))`, row, 0, 0, "the limit is 10000"},
 	} {

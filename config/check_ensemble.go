@@ -52,6 +52,7 @@ func (c *checker) members(at path, ensemble *candorv1.Ensemble) *candorv1.Score 
 		}
 		c.alike(here.field("backend"), score, first, firstName, "combine models with the same labels in the same order")
 	}
+	c.rules(at, ensemble)
 	return first
 }
 
@@ -120,6 +121,9 @@ func (c *checker) stands(name string, model *candorv1.Model, ensemble *candorv1.
 	}
 	for i, member := range ensemble.GetMembers() {
 		c.replaces(at.field("members").item(i).field("backend"), member.GetBackend(), name, model.GetPrimary(), ensemble.GetCombiner())
+	}
+	if card := c.cfg.GetBackends()[model.GetPrimary()].GetCard(); card != nil && !c.lostWithin(top("backends").key(model.GetPrimary()).field("card").field("inputs")) {
+		c.ruleInputs(at, ensemble, name, card)
 	}
 	for i, remedial := range remedials(ensemble) {
 		where := remedialPath(at, ensemble, i)

@@ -70,7 +70,7 @@ ensembles:
 			[]string{second + "members[1].backend: no label to vote for", second + "members[1].backend: has rows: none"}},
 
 		// stages behind the members
-		{"stages in order", []edit{remedial("remedial: {backend: tree2}\n    then: [{rule: 'x[0] > 1.0 ? \"spam\" : \"\"'}, {constant_label: ham}]")}, nil},
+		{"stages in order", []edit{remedial("remedial: {backend: tree2}\n    then: [{rule: 'inputs.x[0] > 1.0 ? \"spam\" : \"\"'}, {constant_label: ham}]")}, nil},
 		{"then alone", []edit{remedial("then: [{constant_label: ham}]")}, []string{second + "then: comes after remedial, and there is none"}},
 		{"never asked", []edit{remedial("remedial: {constant_label: ham}\n    then: [{backend: tree2}]")}, []string{second + "then[0]: is never asked: constant_label before it"}},
 		{"asked twice", []edit{remedial("remedial: {backend: tree2}\n    then: [{backend: tree2}]")}, []string{second + "then[0].backend: tree2 has been asked already"}},

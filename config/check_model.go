@@ -14,6 +14,7 @@ func (c *checker) model(at path, name string, model *candorv1.Model) {
 	}
 	score, known := c.knownScore(model.GetPrimary())
 	c.routes(at, policy)
+	c.conditions(at, policy)
 	if known {
 		c.confidence(at, model, score)
 		c.promise(at, policy, score)

@@ -7,9 +7,6 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// restSegment is the name of the rows that are in none of the segments listed.
-const restSegment = "rest"
-
 // promise checks a policy's promise: that it can be kept, and earned.
 func (c *checker) promise(at path, policy *candorv1.Policy, score *candorv1.Score) {
 	promise := policy.GetAccept().GetPromise()
@@ -26,7 +23,6 @@ func (c *checker) promise(at path, policy *candorv1.Policy, score *candorv1.Scor
 	}
 	c.loss(here, promise, score)
 	c.grid(here.field("grid"), promise.GetGrid())
-	c.segments(here.field("segments"), promise)
 	heldOut := here.field("held_out")
 	if promise.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_HELD_OUT && promise.GetHeldOut() == "" && !c.lost(heldOut) {
 		c.complain(here.field("on_new_version"), "held_out wants a held-out certificate of this version, and none is named",
@@ -64,20 +60,6 @@ func (c *checker) grid(at path, grid *candorv1.ThresholdGrid) {
 				c.warn(at.field(f), "has no effect beside levels", "take one of the two out")
 			}
 		}
-	}
-}
-
-func (c *checker) segments(at path, promise *candorv1.Promise) {
-	seen := map[string]bool{}
-	for i, s := range promise.GetSegments() {
-		here := at.item(i).field("name")
-		switch {
-		case s.GetName() == restSegment:
-			c.complain(here, "rest is the name of the rows that are in no segment", "write another name")
-		case seen[s.GetName()]:
-			c.complain(here, fmt.Sprintf("the segment %q is listed twice", s.GetName()), "write another name, or take one out")
-		}
-		seen[s.GetName()] = true
 	}
 }
 

@@ -32,7 +32,7 @@ func TestCheckPromise(t *testing.T) {
 		{"held out without a file", []edit{with(good + ", on_new_version: held_out")}, []string{promise + "on_new_version: held_out wants"}},
 		{"held out", []edit{with(good + ", on_new_version: held_out, held_out: mail-start@1")}, nil},
 		{"held out without a version", []edit{with(good + ", held_out: mail-start")}, []string{promise + "held_out: "}},
-		{"the rest", []edit{with(good + `, segments: [{name: rest, when: "model == 'm'"}]`)}, []string{promise + "segments[0].name: rest is the name"}},
+		{"the rest", []edit{with(good + `, segments: [{name: rest, when: "model == 'm'"}]`)}, []string{promise + "segments[0].name: is the name of the rows"}},
 		{"a segment twice", []edit{with(good + `, segments: [{name: a, when: "true"}, {name: a, when: "true"}]`)}, []string{promise + "segments[1].name: "}},
 		{"stale without fallback", []edit{with(good + ", on_stale: fallback"), {"      fallback: {ensemble: second}\n", ""}},
 			[]string{promise + "on_stale: the policy has no fallback", "warning: ensembles.second: nothing"}},

@@ -49,6 +49,12 @@ func TestCheck(t *testing.T) {
 		return edit{"name: label, datatype: BYTES", "name: label, datatype: " + datatype}
 	}
 	monitors := func(text string) edit { return edit{"mode: enforce", "mode: enforce\n      monitors: " + text} }
+	conditions := func(c ...string) edit {
+		return edit{"on_defer: default", "on_defer: default\n      conditions: [" + strings.Join(c, ", ") + "]"}
+	}
+	segments := func(s ...string) edit {
+		return edit{"{threshold: {probability: 0.9}}", "{promise: {alpha: 0.05, delta: 0.05, audit: {rate: 0.1}, segments: [" + strings.Join(s, ", ") + "]}}"}
+	}
 	labelFill := func(answer string) edit { return edit{`{output: label, fill: label, neutral_text: ""}`, answer} }
 	for _, tc := range []struct {
 		name  string
@@ -258,6 +264,39 @@ func TestCheck(t *testing.T) {
 		// queues
 		{"unknown reviewer", []edit{{"[ana]", "[anna]"}}, []string{`queues.desk.reviewers[0]: there is no operator "anna"; write ana`}},
 		{"reviewer without the role", []edit{{"roles: [reviewer, operator]", "roles: [operator]"}}, []string{"queues.desk.reviewers[0]: operators.ana has not the role reviewer", "warning: queues: nobody may review"}},
+		// conditions
+		{"conditions", []edit{conditions(`{name: a, when: "params.amount > 1000", route: defer}`, `{name: b, when: "evidence.confidence < 0.5 && card.age > duration('24h')", route: fallback}`)}, nil},
+		{"a condition that doesn't parse", []edit{conditions(`{name: a, when: "params.amount >", route: defer}`)}, []string{mail + "conditions[0].when: character 16: Syntax error"}},
+		{"an unknown name", []edit{conditions(`{name: a, when: "row == 1", route: defer}`, `{name: b, when: "row == 1 && parms.amount > 1000", route: defer}`)},
+			[]string{mail + `conditions[1].when: character 13: there is no name or function "parms" here; write params`}},
+		{"an unknown field", []edit{conditions(`{name: a, when: "evidence.confidnce < 0.5", route: defer}`)}, []string{mail + `conditions[0].when: character 9: there is no field "confidnce"; write confidence`}},
+		{"a condition that is none", []edit{conditions(`{name: a, when: "params.amount", route: defer}`)}, []string{mail + "conditions[0].when: its result is of type dyn, not bool"}},
+		{"a condition of another type", []edit{conditions(`{name: a, when: "evidence.label > 0.5", route: defer}`)}, []string{mail + "conditions[0].when: character 16: > takes no (string, double)"}},
+		{"a condition that is too dear", []edit{conditions(`{name: a, when: "params.exists(a, params.exists(b, params[a] == params[b]))", route: defer}`)}, []string{mail + "conditions[0].when: and the limit is 10000"}},
+		{"a condition in two lines", []edit{conditions("{name: a, when: \"true &&\\n  rwo == 1\", route: defer}")}, []string{mail + `conditions[0].when: line 2, character 3: there is no name or function "rwo" here; write row`}},
+		{"an empty condition", []edit{conditions(`{name: a, when: "", route: defer}`)}, []string{mail + "conditions[0].when: is empty"}},
+		{"a blank condition", []edit{conditions(`{name: a, when: " ", route: defer}`)}, []string{mail + "conditions[0].when: is empty"}},
+		{"a condition that is too long", []edit{conditions(`{name: a, when: "` + strings.Repeat("true && ", 600) + `true", route: defer}`)}, []string{mail + "conditions[0].when: has 4804 characters, more than 4096"}},
+		{"conditions of one name", []edit{conditions(`{name: a, when: "true", route: defer}`, `{name: a, when: "false", route: reject}`)}, []string{mail + `conditions[1].name: the condition "a" is already given at [0]`}},
+		{"a condition that accepts", []edit{conditions(`{name: a, when: "true", route: accept}`)}, []string{mail + "conditions[0].route: can't be accept; write defer, fallback or reject"}},
+		{"a condition without a route", []edit{conditions(`{name: a, when: "true"}`)}, []string{mail + "conditions[0].route: is missing"}},
+		{"a condition that defers to nobody", []edit{{"interval_scale: 5", "interval_scale: 5\n      conditions: [{name: a, when: 'true', route: defer}, {name: b, when: 'true', route: fallback}, {name: c, when: 'true', route: reject}]"}},
+			[]string{worth + "conditions[0].route: no review queue to defer to", worth + "conditions[1].route: no fallback, and no review queue"}},
+		{"a condition for no fallback", []edit{conditions(`{name: a, when: "true", route: fallback}`), {"fallback: {ensemble: second}", ""}},
+			[]string{"warning: " + mail + "conditions[0].route: no fallback: the row goes to review", "warning: ensembles.second: nothing refers to it"}},
+
+		// segments
+		{"segments", []edit{segments(`{name: big, when: "params.amount > 1000"}`, `{name: web, when: "consumer == 'web'"}`)}, nil},
+		{"a segment by the answer", []edit{segments(`{name: big, when: "evidence.confidence > 0.5"}`)}, []string{mail + `accept.promise.segments[0].when: character 1: there is no name or function "evidence" here`}},
+		{"segments of one name", []edit{segments(`{name: big, when: "true"}`, `{name: big, when: "false"}`)}, []string{mail + `accept.promise.segments[1].name: the segment "big" is already given`}},
+		{"a segment called rest", []edit{segments(`{name: rest, when: "true"}`)}, []string{mail + "accept.promise.segments[0].name: the rows that no segment matches"}},
+
+		// rules
+		{"a rule", []edit{{"{constant_label: spam}", `{rule: "inputs.x[0] > 1.0 ? 'spam' : ''"}`}}, nil},
+		{"a rule without a label", []edit{{"{constant_label: spam}", `{rule: "inputs.x[0] > 1.0"}`}}, []string{second + "remedial.rule: its result is of type bool, not string"}},
+		{"a rule on what isn't there", []edit{{"{constant_label: spam}", `{rule: "inputs.z[0] > 1.0 ? 'spam' : ''"}`}}, []string{second + `remedial.rule: the primary of models.mail has no input "z"; write x`}},
+		{"an empty rule", []edit{{"{constant_label: spam}", `{rule: ""}`}}, []string{second + "remedial.rule: is empty"}},
+
 		// dialects
 		{"an unknown dialect", []edit{{"model: tree", "model: tree\n    dialect: tritn"}}, []string{`backends.tree.dialect: unknown value "tritn"; write triton`}},
 		{"every dialect", []edit{{"model: net", "model: net\n    dialect: torchserve"}, {"model: tree", "model: tree\n    dialect: seldon"}, {"model: price", "model: price\n    dialect: dynamo"}}, nil},

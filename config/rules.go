@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
@@ -122,12 +124,16 @@ func (s *source) words(v *protovalidate.Violation) (problem, remedy string) {
 		return "is empty", "write " + wanted(field)
 	case rule == "string.max_bytes":
 		return fmt.Sprintf("%q is too long", abridged(v.FieldValue.String())), "write at most " + counted(v.RuleValue) + " bytes: it stands in every record"
+	case rule == "string.max_len":
+		return fmt.Sprintf("has %d characters, more than %s", utf8.RuneCountInString(v.FieldValue.String()), counted(v.RuleValue)), "write less"
 	case rule == "repeated.unique":
 		return "an element is given twice", "keep one of each"
 	case rule == "repeated.max_items":
 		return "has too many elements", "keep " + counted(v.RuleValue) + " of them"
 	case rule == "repeated.min_items", rule == "map.min_pairs", rule == "required":
 		return "is empty", "add " + counted(v.RuleValue) + " element"
+	case rule == "enum.not_in" && v.FieldValue.Enum() != 0:
+		return "can't be " + enumName(field.Enum(), v.FieldValue.Enum()), "write " + oneOf(allowedNames(field))
 	case strings.HasPrefix(rule, "enum."):
 		return "is unspecified", "write " + oneOf(enumNames(field.Enum()))
 	case rule == "bool.const":
@@ -141,6 +147,18 @@ func (s *source) words(v *protovalidate.Violation) (problem, remedy string) {
 var rangeWords = strings.NewReplacer(
 	"greater than or equal to", "of at least", "less than or equal to", "at most", "greater than", "above", "less than", "below",
 )
+
+// allowedNames are the short names of an enum's values that a field's rules allow.
+func allowedNames(field protoreflect.FieldDescriptor) []string {
+	rules, ok := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
+	names := enumNames(field.Enum())
+	if ok {
+		for _, n := range rules.GetEnum().GetNotIn() {
+			names = slices.DeleteFunc(names, func(name string) bool { return name == enumName(field.Enum(), protoreflect.EnumNumber(n)) })
+		}
+	}
+	return names
+}
 
 func counted(rule protoreflect.Value) string {
 	if !rule.IsValid() {

@@ -33,8 +33,13 @@ func comparedOf(rec *candorv1.PredictionRecord, rr *candorv1.RowRecord, path []S
 		return []Compared{primary}
 	}
 	primary.Threshold, primary.Route = fromPPM(rr.PrimaryThresholdPpm), cli.Enum(candorv1.Route_ROUTE_FALLBACK)
+	if primary.Passed = hasReason(rr, candorv1.Reason_REASON_CONFIDENT); primary.Passed {
+		// What a condition did afterwards is told with the condition.
+		primary.Route = cli.Enum(candorv1.Route_ROUTE_ACCEPT)
+	}
 	fallback := Compared{Stage: second.Stage, Confidence: fromPPM(rr.ConfidencePpm), Threshold: fromPPM(rr.ThresholdPpm)}
-	fallback.Passed = rr.GetRoute() == candorv1.Route_ROUTE_FALLBACK || withheld(rr) && rr.GetConfidencePpm() >= rr.GetThresholdPpm()
+	raised := hasReason(rr, candorv1.Reason_REASON_CONDITION) && rr.ConfidencePpm != nil && rr.ThresholdPpm != nil
+	fallback.Passed = rr.GetRoute() == candorv1.Route_ROUTE_FALLBACK || (withheld(rr) || raised) && rr.GetConfidencePpm() >= rr.GetThresholdPpm()
 	fallback.Route = cli.Enum(rr.GetRoute())
 	if fallback.Passed {
 		fallback.Route = cli.Enum(candorv1.Route_ROUTE_FALLBACK)

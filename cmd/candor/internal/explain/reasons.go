@@ -21,6 +21,7 @@ var meanings = map[candorv1.Reason]string{
 	candorv1.Reason_REASON_LIMIT_UNAVAILABLE:    "the limit's own state could not be stored, so that the answer was withheld",
 	candorv1.Reason_REASON_ABSTAINED:            "a model said that it has no usable answer",
 	candorv1.Reason_REASON_NO_REVIEW:            "the policy has no review queue to turn to",
+	candorv1.Reason_REASON_CONDITION:            "a condition of the policy holds, or could not be computed, which counts as much",
 	candorv1.Reason_REASON_VERDICT:              "a person answered",
 	candorv1.Reason_REASON_REVIEW_EXPIRED:       "nobody answered before the review's deadline; the policy's default was taken",
 }

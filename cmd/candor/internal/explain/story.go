@@ -57,6 +57,7 @@ type Row struct {
 	Uncertainty  *Measure   `json:"uncertainty,omitempty"`
 	Action       string     `json:"action,omitempty"`
 	Limit        string     `json:"limit,omitempty"`
+	Condition    string     `json:"condition,omitempty"`
 	Review       *Review    `json:"review,omitempty"`
 	Outcomes     []outcome  `json:"outcomes,omitempty"`
 	plain        bool
@@ -101,7 +102,7 @@ func tell(s source) Story {
 func tellRow(s *source, i int, rr *candorv1.RowRecord) Row {
 	row := Row{
 		Row: i, Route: cli.Enum(rr.GetRoute()), AppliedRoute: cli.Enum(rr.GetAppliedRoute()), Reasons: []Why{},
-		State: cli.Enum(rr.GetState()), Action: rr.GetAction(), Limit: rr.GetLimit(),
+		State: cli.Enum(rr.GetState()), Action: rr.GetAction(), Limit: rr.GetLimit(), Condition: rr.GetCondition(),
 		plain: rr.GetRoute() == candorv1.Route_ROUTE_ACCEPT && rr.GetAppliedRoute() == candorv1.Route_ROUTE_ACCEPT,
 	}
 	for _, reason := range rr.GetReasons() {

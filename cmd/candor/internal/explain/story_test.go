@@ -52,6 +52,7 @@ const (
 	lowConfidence = candorv1.Reason_REASON_LOW_CONFIDENCE
 	quorumMissed  = candorv1.Reason_REASON_QUORUM_MISSED
 	remedial      = candorv1.Reason_REASON_REMEDIAL
+	condition     = candorv1.Reason_REASON_CONDITION
 	limitTripped  = candorv1.Reason_REASON_LIMIT_TRIPPED
 	noReview      = candorv1.Reason_REASON_NO_REVIEW
 	breakerOpen   = candorv1.Reason_REASON_BREAKER_OPEN
@@ -159,6 +160,22 @@ func TestWays(t *testing.T) {
 				Answers: []*candorv1.RowAnswer{said(0, "a", 500000), said(1, "b", 900000), said(2, "b", 720000), said(3, "b", 810000)}},
 			path:     "small=a 0.50, left=b 0.90, right=b 0.72, both=b 0.81",
 			compared: "small 0.50 < 0.90 -> FALLBACK, both 0.81 >= 0.62 -> FALLBACK",
+		},
+		{
+			name:   "sure, and deferred by a condition",
+			stages: func(s []*candorv1.StageRecord) []*candorv1.StageRecord { return s[:1] },
+			row: &candorv1.RowRecord{Route: deferred, AppliedRoute: deferred, Reasons: []candorv1.Reason{confident, condition}, Condition: "large",
+				ConfidencePpm: proto.Uint32(990000), ThresholdPpm: proto.Uint32(900000), Answers: []*candorv1.RowAnswer{said(0, "a", 990000)}},
+			path: "small=a 0.99", compared: "small 0.99 >= 0.90 -> ACCEPT",
+		},
+		{
+			name:   "sure, and sent on by a condition to a fallback that is sure, which another condition defers",
+			stages: func(s []*candorv1.StageRecord) []*candorv1.StageRecord { return s[:4] },
+			row: &candorv1.RowRecord{Route: deferred, AppliedRoute: deferred, Reasons: []candorv1.Reason{confident, condition}, Condition: "bad",
+				ConfidencePpm: proto.Uint32(810000), ThresholdPpm: proto.Uint32(620000), PrimaryThresholdPpm: proto.Uint32(900000),
+				Answers: []*candorv1.RowAnswer{said(0, "a", 990000), said(1, "b", 900000), said(2, "b", 720000), said(3, "b", 810000)}},
+			path:     "small=a 0.99, left=b 0.90, right=b 0.72, both=b 0.81",
+			compared: "small 0.99 >= 0.90 -> ACCEPT, both 0.81 >= 0.62 -> FALLBACK",
 		},
 		{
 			name:   "mode observe",

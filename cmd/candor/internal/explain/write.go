@@ -102,6 +102,9 @@ func (p *printer) row(s Story, r *Row) {
 	for _, c := range r.Compared {
 		p.field(cli.Plain(c.Stage), c.String())
 	}
+	if r.Condition != "" {
+		p.field(cli.Plain(r.Condition), "the condition holds -> "+r.Route)
+	}
 	if r.Limit != "" {
 		p.field(cli.Plain(r.Limit), "the limit has tripped -> "+r.Route)
 	}
