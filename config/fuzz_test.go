@@ -35,7 +35,8 @@ func TestWhatPassesCompiles(t *testing.T) {
 	text := string(base(t))
 	word := regexp.MustCompile(`[^\s\[\]{},:"]+`)
 	words := append(word.FindAllString(text, -1),
-		"-1", "0", ".nan", "null", "UINT8", "BOOL", "logit", "log_prob", "margin", "entropy", "max_prob", "value", "label_index", "neutral", "none", "log_odds")
+		"-1", "0", ".nan", "null", "UINT8", "BOOL", "logit", "log_prob", "margin", "entropy", "max_prob", "value", "label_index", "neutral", "none", "log_odds", "distance", "boundary", "energy", "meta",
+		"vote_share", "disagreement", "spread", "regression", "metric", "calibrator", "net@1", "variance_output", "abstain_output", "energy_center", "distance_scale")
 	random := rand.New(rand.NewPCG(seed, seed))
 	passed := 0
 	for range texts {
