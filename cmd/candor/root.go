@@ -6,6 +6,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/demo"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/desk"
+	"github.com/candor-gateway/candor/cmd/candor/internal/ensemble"
 	"github.com/candor-gateway/candor/cmd/candor/internal/explain"
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 )
@@ -52,7 +53,7 @@ the command line makes no sense.`,
 	}
 	add(groupRun, demo.Command(), server.Command(version), server.InitCommand(), checkCommand(), tokenCommand(), healthcheckCommand())
 	add(groupAnswer, desk.Command(), explain.Command(), getCommand(), watchCommand())
-	add(groupOps, limitsCommand(), backendsCommand(), auditCommand())
+	add(groupOps, limitsCommand(), backendsCommand(), ensemble.Command(), auditCommand())
 	root.AddCommand(versionCommand(version))
 	cli.Prepare(root)
 	return root
