@@ -32,7 +32,7 @@ func newEnsemble(name string, cfg *candorv1.Config, m *model, artefacts Artefact
 			v := r.GetConstantValue()
 			stage.ConstantValue = &v
 		}
-		if err := m.addRule(stage.Rule); err != nil {
+		if err := m.addRule(stage.Rule, nil); err != nil {
 			return nil, fmt.Errorf("ensembles.%s.%s.rule: %w", name, remedialField(i), err)
 		}
 		out.Remedials = append(out.Remedials, stage)

@@ -10,12 +10,18 @@ import (
 // rowRule answers a row of a call with one of the model's labels; empty: it abstains.
 type rowRule func(c *call, row int) (label string, err error)
 
-// addRule compiles the rule with this source, if there is one, for the rows of this model.
-func (m *model) addRule(source string) error {
-	if source == "" {
+// ruleCompiler compiles a rule over the inputs that a card declares.
+type ruleCompiler func(source string, card *candorv1.ModelCard) (rowRule, error)
+
+// addRule compiles the rule with this source, if there is one, for the rows of this model. Without a compiler there are no rules.
+func (m *model) addRule(source string, compile ruleCompiler) error {
+	switch {
+	case source == "":
 		return nil
+	case compile == nil:
+		return errors.New("rules are not available in this version; write backend, constant_label or constant_value")
 	}
-	compiled, err := compileRule(source, m.backendCfg.GetCard())
+	compiled, err := compile(source, m.backendCfg.GetCard())
 	if err != nil {
 		return err
 	}
@@ -24,11 +30,6 @@ func (m *model) addRule(source string) error {
 	}
 	m.rules[source] = compiled
 	return nil
-}
-
-// compileRule compiles a rule over the inputs that a card declares.
-func compileRule(string, *candorv1.ModelCard) (rowRule, error) {
-	return nil, errors.New("rules are not available in this version; write backend, constant_label or constant_value")
 }
 
 // rule answers a row by one of the model's rules.
