@@ -29,9 +29,9 @@ func Command() *cobra.Command {
 
 // options are what the command line says.
 type options struct {
-	config, ensemble, data, combiner, name, out string
-	l2                                          float64
-	store                                       bool
+	config, ensemble, data, replay, combiner, name, out string
+	l2                                                  float64
+	store                                               bool
 }
 
 func fitCommand() *cobra.Command {
@@ -48,6 +48,11 @@ and the label that is true:
 
   {"members": {"mlp": [0.1, 0.9], "kernel": [0.2, 0.8]}, "label": "spam"}
 
+With --replay it holds inputs instead, row-major, and the members are asked here and now
+(their calibrators are not applied):
+
+  {"inputs": {"x": [0.5, 1.5]}, "label": "spam"}
+
 No member may have been trained on these rows. Accuracy, NLL and Brier of the fit are
 those of five-fold cross-validation, so that they don't flatter it.
 
@@ -56,7 +61,7 @@ The configuration names what is stored: fitted: NAME@VERSION.`,
   candor ensemble fit --config candor.yaml --ensemble second --data heldout.jsonl --combiner stacking --store`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := fit(o)
+			report, err := fit(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -83,6 +88,7 @@ The configuration names what is stored: fitted: NAME@VERSION.`,
 	c.Flags().StringVar(&o.config, "config", "candor.yaml", "configuration with the ensemble")
 	c.Flags().StringVar(&o.ensemble, "ensemble", "", "its name there")
 	c.Flags().StringVar(&o.data, "data", "", "file with held-out rows")
+	c.Flags().StringVar(&o.replay, "replay", "", "file with inputs, which the members' model servers are asked about")
 	c.Flags().StringVar(&o.combiner, "combiner", "", "weighted_mean, log_pool, weighted_vote or stacking (default: the ensemble's)")
 	c.Flags().Float64Var(&o.l2, "l2", combine.DefaultL2, "strength of the penalty on stacking coefficients")
 	c.Flags().StringVar(&o.name, "name", "", "name of the artefact (default: the ensemble's)")
@@ -94,8 +100,8 @@ The configuration names what is stored: fitted: NAME@VERSION.`,
 
 // load answers the configuration and the ensemble in it.
 func load(o options) (*candorv1.Config, *candorv1.Ensemble, error) {
-	if o.ensemble == "" || o.data == "" {
-		return nil, nil, cli.Usage("give both", "--ensemble and --data are wanted")
+	if o.ensemble == "" || (o.data == "") == (o.replay == "") {
+		return nil, nil, cli.Usage("give these two", "--ensemble and either --data or --replay are wanted")
 	}
 	// Not config.Load: an ensemble that is still to be fitted is a fault of the configuration.
 	cfg, faults := config.Check(o.config)

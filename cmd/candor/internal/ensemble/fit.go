@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -37,7 +38,7 @@ type line struct {
 	cost   *float64
 }
 
-func fit(o options) (*report, error) {
+func fit(ctx context.Context, o options) (*report, error) {
 	cfg, e, err := load(o)
 	if err != nil {
 		return nil, err
@@ -46,9 +47,13 @@ func fit(o options) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(o.data)
+	source, flag := o.data, "--data"
+	if o.replay != "" {
+		source, flag = o.replay, "--replay"
+	}
+	data, err := os.ReadFile(source)
 	if err != nil {
-		return nil, cli.Fail("name a file of JSON lines", "--data: %w", err)
+		return nil, cli.Fail("name a file of JSON lines", "%s: %w", flag, err)
 	}
 	r := &report{combiner: combiner}
 	var versions []string
@@ -60,9 +65,14 @@ func fit(o options) (*report, error) {
 	if len(labels) < 2 {
 		return nil, cli.Fail("name an ensemble of classifiers", "ensembles.%s: its members have no labels", o.ensemble)
 	}
+	if o.replay != "" {
+		if data, err = replay(ctx, cfg, r.members, bytes.NewReader(data)); err != nil {
+			return nil, cli.Fail("correct the file, or the model server", "%s: %s: %w", flag, source, err)
+		}
+	}
 	rows, err := combine.Read(bytes.NewReader(data), r.members, labels)
 	if err != nil {
-		return nil, cli.Fail("correct the file", "--data: %s: %w", o.data, err)
+		return nil, cli.Fail("correct the file", "%s: %s: %w", flag, source, err)
 	}
 	r.rows = len(rows)
 	params, err := combine.Fit(combiner, rows, o.l2)
@@ -86,7 +96,7 @@ func fit(o options) (*report, error) {
 	r.artefact = &candorv1.Artefact{
 		Name:  name,
 		Scope: &candorv1.ArtefactScope{Model: o.ensemble, Version: e.GetVersion(), Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY, Labels: labels, Members: versions},
-		Data:  &candorv1.DataSet{Sha256: hex.EncodeToString(sum[:]), Rows: uint64(len(rows)), Source: filepath.Base(o.data)},
+		Data:  &candorv1.DataSet{Sha256: hex.EncodeToString(sum[:]), Rows: uint64(len(rows)), Source: filepath.Base(source)},
 		Body:  &candorv1.Artefact_Weights{Weights: params.Weights},
 	}
 	if params.Stacking != nil {
