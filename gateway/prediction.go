@@ -159,6 +159,7 @@ func calibratorOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) string
 // pathOf is the row's way: the stages that were asked for it, with what each said.
 func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.Step {
 	var path []*candorv1.Step
+	last := lastTier(pr, row)
 	for s, st := range pr.GetStages() {
 		step := &candorv1.Step{
 			Stage: st.GetStage(), Kind: st.GetKind(), Version: st.GetVersion(),
@@ -178,7 +179,7 @@ func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.
 			// What it says is the confidence of the primary's answer.
 			step.Confidence = path[0].Confidence
 		}
-		step.Threshold = comparedWith(st, s, row)
+		step.Threshold = comparedWith(st, s, last, row)
 		// A stage that was asked for others of the batch is no part of this row's way.
 		said := step.Confidence != nil || step.Label != "" || (!step.Answered && askedFallback(st, row))
 		if s == 0 || said || uint32(s)+1 == row.GetAnsweredBy() {
@@ -212,8 +213,8 @@ func membersFailed(row *candorv1.RowRecord) bool {
 	})
 }
 
-// comparedWith is the threshold that a stage's answer met; nil: it was not compared.
-func comparedWith(st *candorv1.StageRecord, s int, row *candorv1.RowRecord) *float64 {
+// comparedWith is the threshold that a stage's answer met; nil: it was not compared, or the record doesn't know. last is lastTier's.
+func comparedWith(st *candorv1.StageRecord, s, last int, row *candorv1.RowRecord) *float64 {
 	second := fellBack(row)
 	switch {
 	case st.GetFailure() != 0:
@@ -222,10 +223,27 @@ func comparedWith(st *candorv1.StageRecord, s int, row *candorv1.RowRecord) *flo
 		return fromPPM(row.PrimaryThresholdPpm)
 	case s == 0:
 		return fromPPM(row.ThresholdPpm)
-	case second && (st.GetKind() == candorv1.StepKind_STEP_KIND_ENSEMBLE || st.GetKind() == candorv1.StepKind_STEP_KIND_REMEDIAL):
+	case second && isTier(st) && s == last:
 		return fromPPM(row.ThresholdPpm)
 	}
 	return nil
+}
+
+// isTier says whether the stage speaks for a tier as a whole.
+func isTier(st *candorv1.StageRecord) bool {
+	return st.GetKind() == candorv1.StepKind_STEP_KIND_ENSEMBLE || st.GetKind() == candorv1.StepKind_STEP_KIND_REMEDIAL
+}
+
+// lastTier is the index of the last stage that answered the row for a tier: the record keeps its threshold, and the primary's, but
+// none of those between. -1: there is none.
+func lastTier(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) int {
+	last := -1
+	for _, a := range row.GetAnswers() {
+		if s := int(a.GetStage()); s < len(pr.GetStages()) && isTier(pr.GetStages()[s]) {
+			last = max(last, s)
+		}
+	}
+	return last
 }
 
 func (g *Gateway) provenance(pr *candorv1.PredictionRecord, made time.Time) *candorv1.ModelProvenance {

@@ -1,7 +1,5 @@
 package combine
 
-import "math"
-
 // Scores say what probabilities are worth on held-out rows.
 type Scores struct {
 	// Accuracy is the share of rows whose largest probability is the true label's, in [0,1].
@@ -15,11 +13,11 @@ type Scores struct {
 // Evaluate scores what combined says of each row; rows as for [Fit], at least one.
 func Evaluate(rows []Example, combined func(members [][]float64) []float64) Scores {
 	var s Scores
-	n := float64(len(rows))
+	n, right := float64(len(rows)), 0
 	for _, r := range rows {
 		p := combined(r.Members)
 		if Top(p) == r.Label {
-			s.Accuracy += 1 / n
+			right++
 		}
 		s.NLL -= logOf(p[r.Label]) / n
 		for k, v := range p {
@@ -30,8 +28,7 @@ func Evaluate(rows []Example, combined func(members [][]float64) []float64) Scor
 			s.Brier += d * d / n
 		}
 	}
-	// Sums of n times 1/n can end a hair above 1.
-	s.Accuracy = math.Min(s.Accuracy, 1)
+	s.Accuracy = float64(right) / n
 	return s
 }
 

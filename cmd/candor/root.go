@@ -7,6 +7,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/calibrate"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/desk"
+	"github.com/candor-gateway/candor/cmd/candor/internal/ensemble"
 	"github.com/candor-gateway/candor/cmd/candor/internal/explain"
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 )
@@ -53,7 +54,7 @@ the command line makes no sense.`,
 	}
 	add(groupRun, demo.Command(), server.Command(version), server.InitCommand(), checkCommand(), tokenCommand(), healthcheckCommand())
 	add(groupAnswer, desk.Command(), explain.Command(), getCommand(), watchCommand())
-	add(groupOps, limitsCommand(), certificateCommand(), monitorsCommand(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), auditCommand(), simulateCommand())
+	add(groupOps, limitsCommand(), certificateCommand(), monitorsCommand(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), ensemble.Command(), auditCommand(), simulateCommand())
 	root.AddCommand(versionCommand(version))
 	cli.Prepare(root)
 	return root
