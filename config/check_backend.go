@@ -46,9 +46,22 @@ func (c *checker) backend(at path, backend *candorv1.Backend) {
 		c.keyPair(at, client.GetCertFile(), client.GetKeyFile())
 		c.authorities(at.field("ca_file"), client.GetCaFile())
 	}
+	if backend.GetCalibrator() != "" && !calibratable(backend.GetCard()) && !c.lostWithin(at.field("card")) {
+		c.complain(at.field("calibrator"), "the card has no score with labels: there are no probabilities to calibrate", "take it out, or declare the score")
+	}
 	if backend.GetCard() != nil {
 		c.card(at.field("card"), backend.GetCard())
 	}
+}
+
+// calibratable says that a card's scores are probabilities of labels, or make them.
+func calibratable(card *candorv1.ModelCard) bool {
+	for _, s := range card.GetScores() {
+		if len(s.GetLabels()) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // times is n times d, or the longest duration there is.

@@ -96,6 +96,12 @@ func TestCheck(t *testing.T) {
 		{"window too short, written", []edit{{"model: net", "model: net\n    breaker: {window: 9s}"}}, []string{"backends.net.breaker.window: window 9s is too short"}},
 		{"min_timeout above timeout", []edit{{"model: net", "model: net\n    timeout: 4ms"}}, []string{"backends.net.timeout: min_timeout 5ms is not below timeout 4ms"}},
 		{"certificate without a key", []edit{{"model: net", "model: net\n    tls: {cert_file: c.pem}"}}, []string{"backends.net.tls: cert_file and key_file belong together"}},
+		{"calibrator", []edit{{"model: net", "model: net\n    calibrator: net-beta@3"}}, nil},
+		{"calibrator without a version", []edit{{"model: net", "model: net\n    calibrator: net-beta"}}, []string{`backends.net.calibrator: "net-beta" is not an artefact's name and version; write one such as fraud-beta@3`}},
+		{"calibrator of a regression", []edit{{"model: price", "model: price\n    calibrator: net-beta@3"}}, []string{"backends.price.calibrator: the card has no score with labels"}},
+		{"training data", []edit{{"model: net\n    version: 7\n    card:", "model: net\n    version: 7\n    card:\n      training_sha256: 0000000000000000000000000000000000000000000000000000000000000001"}}, nil},
+		{"training data by name", []edit{{"model: net\n    version: 7\n    card:", "model: net\n    version: 7\n    card:\n      training_sha256: train.csv"}},
+			[]string{card + "training_sha256: is not a SHA-256; write the 64 hexadecimal digits"}},
 		{"unused backend", []edit{{"ensembles:\n", "  old: {address: 'localhost:1', model: m, version: 1, card: {created_at: 2026-01-01T00:00:00Z, owner: o, rows: none, inputs: [{name: x, datatype: FP32}], outputs: [{name: p, datatype: FP32}]}}\nensembles:\n"}},
 			[]string{"warning: backends.old: nothing refers to it"}},
 

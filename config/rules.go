@@ -19,6 +19,8 @@ const (
 	namePattern  = "^[a-z0-9][a-z0-9._-]{0,62}$"
 	modelPattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 	tokenPattern = "^[0-9a-f]{64}$"
+	// artefactPattern is name@version.
+	artefactPattern = "^[a-z0-9][a-z0-9._-]{0,62}@[1-9][0-9]{0,8}$"
 )
 
 // checkRules complains about every rule of config.proto that the configuration breaks. What could not be read is not
@@ -196,7 +198,12 @@ func badText(text string, v *protovalidate.Violation) (problem, remedy string) {
 		return text + " is not a name", "write 1 to 63 of a-z 0-9 . _ -, with a letter or digit first"
 	case modelPattern:
 		return text + " is not a model's name", "write 1 to 63 of A-Z a-z 0-9 . _ -, with a letter or digit first"
+	case artefactPattern:
+		return text + " is not an artefact's name and version", "write one such as fraud-beta@3, as candor artefacts list shows it"
 	case tokenPattern:
+		if v.FieldDescriptor.Name() == "training_sha256" {
+			return "is not a SHA-256", "write the 64 hexadecimal digits, in lower case, that sha256sum prints of the training file"
+		}
 		return "is not the SHA-256 of a token", "write the 64 hexadecimal digits, in lower case, that `candor token` prints"
 	default:
 		return text + " doesn't match " + pattern, "write it so that it does"

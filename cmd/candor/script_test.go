@@ -32,6 +32,7 @@ import (
 //	expand FILE      replaces $NAME in a file
 //	status N ARGS    runs a program and wants that exit status
 //	follow N ARGS    runs a program that doesn't end, until it has written so many lines, and interrupts it
+//	heldout N FILE   writes the first N held-out digits as lines of inputs
 //	tamper STORE     flips a bit in the seventh record of the decision log
 func TestScripts(t *testing.T) {
 	models := startModels(t)
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": cmdServe, "stop": cmdStop, "play": cmdPlay, "field": cmdField, "expand": cmdExpand, "status": cmdStatus,
-			"tamper": cmdTamper, "follow": cmdFollow,
+			"tamper": cmdTamper, "follow": cmdFollow, "heldout": cmdHeldOut,
 		},
 	})
 }

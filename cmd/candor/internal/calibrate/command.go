@@ -67,7 +67,8 @@ With it, a part of the rows (--test-share, drawn by --seed) is kept apart: nothi
 on it, and the fixed-sequence test with the exact binomial finds the lowest threshold at
 which, with probability 1-delta, at most alpha of the accepted rows are wrong. The result
 is stored as an artefact of its own, for promise.held_out. The exit status is 1 when no
-threshold passes.
+threshold passes. Choose method and seed before you look: to try others on the same rows
+until one passes breaks the promise.
 
 --store writes into the store of the configuration while no gateway serves from it, and
 otherwise asks the gateway, as an operator.`,

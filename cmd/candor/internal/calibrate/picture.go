@@ -97,7 +97,7 @@ func risk(b *bytes.Buffer, before calibration.Report, after *calibration.Report,
 			}
 		}
 	}
-	p := panel{b, panelLeft + panelSide + panelGap, min(1, max(top, 0.01))}
+	p := panel{b, panelLeft + panelSide + panelGap, roundUp(top)}
 	p.frame("Risk and coverage", "share accepted", "share of them that is wrong")
 	p.curve(before.Curve, beforeColour)
 	if after != nil {
@@ -120,6 +120,16 @@ func risk(b *bytes.Buffer, before calibration.Report, after *calibration.Report,
 	at := float64(last) / float64(max(1, rows))
 	fmt.Fprintf(b, `<path d="M%.1f %.1fV%.1f" stroke="%s"/>`+"\n", p.x(at), p.y(0), p.y(p.top), ruleColour)
 	write(b, int(p.x(at))-6, panelTop+16, "end", ruleColour, 12, fmt.Sprintf("certified from %.4g on", cert.GetThreshold()))
+}
+
+// roundUp answers the end of an axis whose fifths are short numbers.
+func roundUp(v float64) float64 {
+	for _, end := range []float64{0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5} {
+		if v <= end {
+			return end
+		}
+	}
+	return 1
 }
 
 func (p panel) curve(curve []calibration.Risk, colour string) {
