@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/candor-gateway/candor/calibration"
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -192,11 +193,26 @@ func TestEnsembleVersionIsPinned(t *testing.T) {
 	}
 }
 
+// reading is a store of artefacts that is only read from.
+type reading func(name string, version uint32) (*candorv1.Artefact, error)
+
+func (r reading) GetArtefact(_ context.Context, name string, version uint32) (*candorv1.Artefact, error) {
+	return r(name, version)
+}
+
+func (reading) PutArtefact(context.Context, *candorv1.Artefact) (*candorv1.Artefact, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (reading) ListArtefacts(context.Context) ([]*candorv1.Artefact, error) {
+	return nil, errors.ErrUnsupported
+}
+
 // weightsFor are fitted weights for the ensemble of a and b.
-func weightsFor(change func(*candorv1.Artefact)) gateway.Artefacts {
+func weightsFor(change func(*candorv1.Artefact)) reading {
 	return func(name string, version uint32) (*candorv1.Artefact, error) {
 		if name != "w" || version != 3 {
-			return nil, fmt.Errorf("there is no %s@%d", name, version)
+			return nil, fmt.Errorf("%s@%d: %w", name, version, calibration.ErrNoArtefact)
 		}
 		a := &candorv1.Artefact{
 			Name: name, Version: version,
@@ -226,8 +242,8 @@ func TestFittedWeights(t *testing.T) {
 		artefacts gateway.Artefacts
 		want      string
 	}{
-		"nowhere to read":  {nil, "can't be read here"},
-		"not there":        {func(string, uint32) (*candorv1.Artefact, error) { return nil, errors.New("nothing") }, "can't be read; fit it"},
+		"nowhere to read":  {nil, "no store for artefacts"},
+		"not there":        {reading(func(string, uint32) (*candorv1.Artefact, error) { return nil, calibration.ErrNoArtefact }), "the store has no w@3"},
 		"another ensemble": {weightsFor(func(a *candorv1.Artefact) { a.Scope.Model = "other" }), `is for version "1" of ensemble "other"`},
 		"another version":  {weightsFor(func(a *candorv1.Artefact) { a.Scope.Version = "0" }), `is for version "0"`},
 		"other members":    {weightsFor(func(a *candorv1.Artefact) { a.Scope.Members[1] = "b@0" }), "is for the members"},
