@@ -191,4 +191,6 @@ func (e *encoder) row(r *candorv1.RowRecord) {
 	e.bool(22, r.GetAudited())
 	e.string(23, r.GetSegment())
 	e.enum(24, int32(r.GetConfidenceMethod()))
+	e.string(25, r.GetField())
+	e.uint(26, uint64(r.GetRow()))
 }

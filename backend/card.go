@@ -14,6 +14,9 @@ import (
 // whatever its tensors cost: without a bound 64 MiB of one-byte rows would take many gigabytes.
 const MaxRows = 1 << 16
 
+// MaxFields is how many scores a card may have. Rows times fields are at most MaxRows.
+const MaxFields = 64
+
 // reservedPrefix begins the names of the gateway's own tensors.
 const reservedPrefix = "candor_"
 
@@ -24,8 +27,9 @@ type Card struct {
 	rows    candorv1.Rows
 	inputs  []tensorSpec
 	outputs []tensorSpec
-	// score is nil when the card declares none.
-	score *scoreSpec
+	// scores, one for each field; empty when the card declares none.
+	scores []scoreSpec
+	fields []Field
 	// abstain is the output that says where the model has no usable answer; empty: none.
 	abstain string
 	// reads are the names of the outputs that Evidence reads.
@@ -43,7 +47,7 @@ type tensorSpec struct {
 	shared bool
 }
 
-// scoreSpec is what the card says about the score.
+// scoreSpec is what the card says about a score.
 type scoreSpec struct {
 	output       string
 	kind         candorv1.ScoreKind
@@ -73,8 +77,8 @@ func CompileCard(p *candorv1.ModelCard) (*Card, error) {
 		return nil, fmt.Errorf("inputs: there is none; list the model's input tensors")
 	case len(p.GetOutputs()) == 0:
 		return nil, fmt.Errorf("outputs: there is none; list the model's output tensors")
-	case len(p.GetScores()) > 1:
-		return nil, fmt.Errorf("scores: there are %d; write at most one", len(p.GetScores()))
+	case len(p.GetScores()) > MaxFields:
+		return nil, fmt.Errorf("scores: there are %d; write at most %d", len(p.GetScores()), MaxFields)
 	}
 	c := &Card{proto: p, rows: p.GetRows()}
 	batched := c.rows == candorv1.Rows_ROWS_FIRST_DIM
@@ -98,13 +102,14 @@ func CompileCard(p *candorv1.ModelCard) (*Card, error) {
 		}
 		c.outputs = append(c.outputs, t)
 	}
-	for _, s := range p.GetScores() {
+	for i, s := range p.GetScores() {
 		score, err := c.compileScore(s)
 		if err != nil {
-			return nil, fmt.Errorf("scores[0].%w", err)
+			return nil, fmt.Errorf("scores[%d].%w", i, err)
 		}
-		c.score = score
+		c.scores = append(c.scores, *score)
 	}
+	c.fields = fieldsOf(p, c.scores)
 	if err := c.compileAbstain(p.GetAbstainOutput()); err != nil {
 		return nil, fmt.Errorf("abstain_output: %w", err)
 	}
@@ -164,13 +169,8 @@ func (t *tensorSpec) elements() (n int64, ok bool) {
 // Proto is the card as configured.
 func (c *Card) Proto() *candorv1.ModelCard { return c.proto }
 
-// Kind is what the score is; unspecified when the card declares none.
-func (c *Card) Kind() candorv1.ScoreKind {
-	if c.score == nil {
-		return candorv1.ScoreKind_SCORE_KIND_UNSPECIFIED
-	}
-	return c.score.kind
-}
+// Kind is what the first score is; unspecified when the card declares none.
+func (c *Card) Kind() candorv1.ScoreKind { return c.fields[0].Kind }
 
 // Shared says whether an input is the same for all rows of a batch; false for one that the card doesn't know.
 func (c *Card) Shared(input string) bool {
@@ -178,33 +178,18 @@ func (c *Card) Shared(input string) bool {
 	return t != nil && t.shared
 }
 
-// ScoreOutput is the output tensor that holds the score; empty when the card declares none.
-func (c *Card) ScoreOutput() string {
-	if c.score == nil {
-		return ""
-	}
-	return c.score.output
-}
+// ScoreOutput is the output tensor that holds the first score; empty when the card declares none.
+func (c *Card) ScoreOutput() string { return c.fields[0].Output }
 
-// ScoreOutputs are the output tensors that Evidence reads: the score's, those of its interval or variance, and the one that says
+// ScoreOutputs are the output tensors that Evidence reads: the scores', those of their intervals or variances, and the one that says
 // where the model abstains. Nil when the card declares none of them.
 func (c *Card) ScoreOutputs() []string { return c.reads }
 
-// Source is what a policy has to know of the score; calibrated says that there is a calibrator for it.
-func (c *Card) Source(calibrated bool) router.Source {
-	if c.score == nil {
-		return router.Source{}
-	}
-	return router.Source{Kind: c.score.kind, Labels: len(c.score.labels), Single: c.score.single, Calibrated: calibrated}
-}
+// Source is what a policy has to know of the first score; calibrated says that there is a calibrator for it.
+func (c *Card) Source(calibrated bool) router.Source { return c.fields[0].Source(calibrated) }
 
-// Labels of the score, in the order of its tensor; for one number, [negative, positive]. Nil for regression.
-func (c *Card) Labels() []string {
-	if c.score == nil {
-		return nil
-	}
-	return c.score.labels
-}
+// Labels of the first score, in the order of its tensor; for one number, [negative, positive]. Nil for regression.
+func (c *Card) Labels() []string { return c.fields[0].Labels }
 
 func find(list []tensorSpec, name string) *tensorSpec {
 	for i := range list {

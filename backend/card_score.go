@@ -18,6 +18,14 @@ func (c *Card) compileScore(s *candorv1.Score) (*scoreSpec, error) {
 	if !out.datatype.IsFloat() {
 		return nil, fmt.Errorf("output: %q holds %v; a score is FP16, BF16, FP32 or FP64", out.name, out.datatype)
 	}
+	for i := range c.scores {
+		switch other := &c.scores[i]; {
+		case other.output == out.name:
+			return nil, fmt.Errorf("output: %q is that of scores[%d] already; each score has a tensor of its own", out.name, i)
+		case FieldName(c.proto.GetScores()[i]) == FieldName(s):
+			return nil, fmt.Errorf("field: %q is the name of scores[%d] already; give each a name of its own", FieldName(s), i)
+		}
+	}
 	spec := &scoreSpec{output: out.name, kind: s.GetKind(), labels: s.GetLabels(), sumTolerance: s.GetSumTolerance()}
 	n, known := out.elements()
 	spec.single = known && n == 1
@@ -45,7 +53,7 @@ func (c *Card) compileAbstain(name string) error {
 	if n, known := out.elements(); known && n != 1 {
 		return fmt.Errorf("%q holds %d elements per row; a flag is one", name, n)
 	}
-	if c.score != nil && slices.Contains([]string{c.score.output, c.score.lower, c.score.upper, c.score.variance}, name) {
+	if c.FieldOf(name) >= 0 {
 		return fmt.Errorf("%q is read as the score; name an output that holds nothing but the flag", name)
 	}
 	c.abstain = name
@@ -54,15 +62,17 @@ func (c *Card) compileAbstain(name string) error {
 
 // readOutputs are the names of the outputs that Evidence reads.
 func (c *Card) readOutputs() (reads []string) {
-	all := []string{c.abstain}
-	if c.score != nil {
-		all = []string{c.score.output, c.score.lower, c.score.upper, c.score.variance, c.abstain}
-	}
-	for _, name := range all {
-		if name != "" {
-			reads = append(reads, name)
+	add := func(names ...string) {
+		for _, name := range names {
+			if name != "" && !slices.Contains(reads, name) {
+				reads = append(reads, name)
+			}
 		}
 	}
+	for i := range c.scores {
+		add(c.scores[i].output, c.scores[i].lower, c.scores[i].upper, c.scores[i].variance)
+	}
+	add(c.abstain)
 	return reads
 }
 

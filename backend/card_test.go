@@ -75,7 +75,14 @@ func TestCompileCardRefuses(t *testing.T) {
 		{digitsCard(), func(c *candorv1.ModelCard) { c.Inputs[0].Shape = []int64{-1, 1 << 32, 1 << 32} }, "inputs[0].shape: "},
 		{digitsCard(), func(c *candorv1.ModelCard) { c.Inputs = append(c.Inputs, c.Inputs[0]) }, "inputs[1].name: "},
 		{digitsCard(), func(c *candorv1.ModelCard) { c.Outputs[0].Name = "candor_route" }, "outputs[0].name: "},
-		{digitsCard(), func(c *candorv1.ModelCard) { c.Scores = append(c.Scores, c.Scores[0]) }, "scores: "},
+		{digitsCard(), func(c *candorv1.ModelCard) { c.Scores = append(c.Scores, c.Scores[0]) }, "scores[1].output: "},
+		{digitsCard(), func(c *candorv1.ModelCard) { c.Scores = make([]*candorv1.Score, MaxFields+1) }, "scores: "},
+		{digitsCard(), func(c *candorv1.ModelCard) {
+			second := proto.CloneOf(c.Scores[0])
+			second.Output, c.Scores[0].Field = "more", "more"
+			c.Outputs = append(c.Outputs, &candorv1.OutputSpec{Name: "more", Datatype: "FP32", Shape: c.Outputs[0].Shape})
+			c.Scores = append(c.Scores, second)
+		}, "scores[1].field: "},
 		{digitsCard(), score(func(s *candorv1.Score) { s.Output = "logits" }), "scores[0].output: "},
 		{digitsCard(), func(c *candorv1.ModelCard) { c.Outputs[0].Datatype = "INT64" }, "scores[0].output: "},
 		{digitsCard(), score(func(s *candorv1.Score) { s.Kind = 0 }), "scores[0].kind: "},

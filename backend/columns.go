@@ -19,7 +19,7 @@ func (c column) row(i int) []float64 {
 	return c.numbers[i*c.per : (i+1)*c.per : (i+1)*c.per]
 }
 
-// columns are the tensors that Evidence reads; those that the card doesn't declare are empty.
+// columns are the tensors that Evidence reads of one field; those that the card doesn't declare are empty.
 type columns struct{ value, lower, upper, variance, abstain column }
 
 // into puts row i's numbers into a score; problem says why the row can't be read.
@@ -43,40 +43,40 @@ func (s *columns) into(in *router.Scores, i int) (problem string) {
 	return ""
 }
 
-// decode reads the tensors of the score and of abstention; problem says why that can't be done.
-func (c *Card) decode(resp *wire.Response, rows int) (s columns, problem string) {
-	if c.abstain != "" {
-		if s.abstain, problem = readSingle(resp, c.abstain, rows, "a flag"); problem != "" {
-			return s, problem
-		}
+// decodeAbstain reads where the model abstains, which it does for all fields of a row; problem says why that can't be done.
+func (c *Card) decodeAbstain(resp *wire.Response, rows int) (abstain column, problem string) {
+	if c.abstain == "" {
+		return column{}, ""
 	}
-	if c.score == nil {
-		return s, ""
-	}
-	if s.value, problem = readColumn(resp, c.score.output, rows); problem != "" {
-		return s, problem
+	return readSingle(resp, c.abstain, rows, "a flag")
+}
+
+// decode reads the tensors of a score into s; problem says why that can't be done.
+func (spec *scoreSpec) decode(resp *wire.Response, rows int, s *columns) (problem string) {
+	if s.value, problem = readColumn(resp, spec.output, rows); problem != "" {
+		return problem
 	}
 	one := s.value.per == 1
-	switch labels := len(c.score.labels); {
-	case c.score.kind == candorv1.ScoreKind_SCORE_KIND_REGRESSION:
+	switch labels := len(spec.labels); {
+	case spec.kind == candorv1.ScoreKind_SCORE_KIND_REGRESSION:
 		if !one {
-			return s, fmt.Sprintf("output %q has %d numbers per row, a regression has one", c.score.output, s.value.per)
+			return fmt.Sprintf("output %q has %d numbers per row, a regression has one", spec.output, s.value.per)
 		}
 	case s.value.per != labels && !(one && labels == 2):
-		return s, fmt.Sprintf("output %q has %d numbers per row for %d labels", c.score.output, s.value.per, labels)
+		return fmt.Sprintf("output %q has %d numbers per row for %d labels", spec.output, s.value.per, labels)
 	}
 	for _, single := range []struct {
 		name, what string
 		into       *column
-	}{{c.score.lower, "a bound", &s.lower}, {c.score.upper, "a bound", &s.upper}, {c.score.variance, "a variance", &s.variance}} {
+	}{{spec.lower, "a bound", &s.lower}, {spec.upper, "a bound", &s.upper}, {spec.variance, "a variance", &s.variance}} {
 		if single.name == "" {
 			continue
 		}
 		if *single.into, problem = readSingle(resp, single.name, rows, single.what); problem != "" {
-			return s, problem
+			return problem
 		}
 	}
-	return s, ""
+	return ""
 }
 
 // readSingle reads a tensor with one number for each row.

@@ -29,7 +29,7 @@ type Answer struct {
 type Verdict struct {
 	// Unusable says why the whole answer can't be used: Infer then fails with REASON_CONTRACT_FAILURE.
 	Unusable string
-	// BadRows is how many rows can't be used, Detail what is wrong with the first.
+	// BadRows is how many rows, or fields of rows, can't be used, Detail what is wrong with the first.
 	BadRows int
 	Detail  string
 }

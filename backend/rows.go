@@ -8,7 +8,7 @@ import (
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
-// Rows holds a request's inputs against the card and answers how many rows it has, 1 to MaxRows. It looks at names,
+// Rows holds a request's inputs against the card and answers how many rows it has: 1 to MaxRows, divided by the number of fields. It looks at names,
 // datatypes and shapes only: that the elements sent are as many as the shapes claim is the request's own Validate. Errors are
 // *wire.FieldError.
 func (c *Card) Rows(req *wire.Request) (int, error) {
@@ -41,9 +41,9 @@ func (c *Card) Rows(req *wire.Request) (int, error) {
 			continue
 		}
 		switch n := in.Shape[0]; {
-		case n > MaxRows:
+		case n > int64(MaxRows/len(c.fields)):
 			return 0, &wire.FieldError{
-				Field: at("shape"), Problem: fmt.Sprintf("input %q has %d rows, more than %d", in.Name, n, MaxRows),
+				Field: at("shape"), Problem: fmt.Sprintf("input %q has %d rows, more than %d", in.Name, n, MaxRows/len(c.fields)),
 				Remedy: "send several smaller batches",
 			}
 		case rows < 0:

@@ -13,7 +13,7 @@ import (
 // Proto is the item as callers see it. Slices and messages are shared with the item.
 func (i *Item) Proto() *candorv1.ReviewItem {
 	out := &candorv1.ReviewItem{
-		Name: Name(i.ID), Queue: i.Queue, State: i.State, ReleaseState: i.Release, PredictionId: i.PredictionID, Row: i.Row,
+		Name: Name(i.ID), Queue: i.Queue, State: i.State, ReleaseState: i.Release, PredictionId: i.PredictionID, Row: i.Row, Field: i.Field,
 		Model: i.Model, Backend: i.Backend, ModelVersion: i.ModelVersion, Consumer: i.Consumer, Reasons: i.Reasons,
 		ExpectedLoss: i.ExpectedLoss, CreateTime: timestamppb.New(i.Created), ExpireTime: timestamppb.New(i.Deadline),
 		OnExpire: i.OnExpire, Holder: i.Holder, Epoch: i.Epoch, Labels: i.Labels, Unit: i.Unit, Payload: i.Payload,

@@ -71,6 +71,8 @@ type Item struct {
 	Release      candorv1.ReleaseState
 	PredictionID string
 	Row          uint32
+	// Field of the row; empty: the model has one.
+	Field        string
 	Model        string
 	Backend      string
 	ModelVersion string

@@ -41,7 +41,7 @@ func scanItem(row scanner, more ...any) (review.Item, error) {
 	if err := proto.Unmarshal(body, &b); err != nil {
 		return review.Item{}, fmt.Errorf("decode review item %s: %w", it.ID, err)
 	}
-	it.Reasons, it.Labels, it.Answers = b.Reasons, b.Labels, b.Answers
+	it.Reasons, it.Labels, it.Answers, it.Field = b.Reasons, b.Labels, b.Answers, b.Field
 	if verdict != nil {
 		it.Verdict = &candorv1.Verdict{}
 		if err := proto.Unmarshal(verdict, it.Verdict); err != nil {

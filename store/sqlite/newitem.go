@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/candor-gateway/candor/audit"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 )
@@ -33,8 +34,8 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 		return n, fmt.Errorf("item %s: prediction_id: %w", it.ID, err)
 	case !bytes.Equal(prediction[:], p.GetPredictionId()):
 		return n, fmt.Errorf("item %s: prediction_id %s isn't the record's", it.ID, it.PredictionID)
-	case int64(it.Row) >= int64(len(p.GetRows())):
-		return n, fmt.Errorf("item %s: row %d: the record has %d rows", it.ID, it.Row, len(p.GetRows()))
+	case audit.Find(p, it.Row, it.Field) < 0:
+		return n, fmt.Errorf("item %s: row %d, field %q: the record has %d rows, and none is this", it.ID, it.Row, it.Field, len(p.GetRows()))
 	case it.Queue == "":
 		return n, fmt.Errorf("item %s: queue is empty", it.ID)
 	case !(it.ExpectedLoss >= 0) || math.IsInf(it.ExpectedLoss, 0):
@@ -60,7 +61,7 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 			return n, fmt.Errorf("item %s: it is evidence for certificate %q twice", it.ID, sq.Certificate)
 		}
 	}
-	row := p.GetRows()[it.Row]
+	row := p.GetRows()[audit.Find(p, it.Row, it.Field)]
 	if len(row.ReviewItem) == 0 {
 		row.ReviewItem = id[:]
 	}
@@ -82,7 +83,7 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 		n.payload, n.sum = append([]byte{}, data...), sum[:]
 	}
 	n.body, err = proto.MarshalOptions{Deterministic: true}.Marshal(&candorv1.ReviewItem{
-		Reasons: it.Reasons, Labels: it.Labels, Answers: it.Answers,
+		Reasons: it.Reasons, Labels: it.Labels, Answers: it.Answers, Field: it.Field,
 	})
 	if err != nil {
 		return n, fmt.Errorf("item %s: encode: %w", it.ID, err)

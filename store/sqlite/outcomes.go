@@ -13,7 +13,7 @@ import (
 )
 
 // RecordOutcome stores ground truth in the decision log. A second outcome with the same request id for the same prediction
-// changes nothing. Errors: audit.ErrNotFound, also for a row that the prediction doesn't have.
+// changes nothing. Errors: audit.ErrNotFound, also for a row or a field that the prediction doesn't have.
 func (s *Store) RecordOutcome(ctx context.Context, o *candorv1.OutcomeRecord) error {
 	const doing = "sqlite: record an outcome"
 	if len(o.GetPredictionId()) != len(uuid.UUID{}) {
@@ -26,9 +26,9 @@ func (s *Store) RecordOutcome(ctx context.Context, o *candorv1.OutcomeRecord) er
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	prediction, row, request := o.GetPredictionId(), o.GetRow(), o.GetRequestId()
+	prediction, request := o.GetPredictionId(), o.GetRequestId()
 	return s.write(ctx, doing, func(t *tx) error {
-		if err := t.checkRow(prediction, row); err != nil {
+		if err := t.checkRow(prediction, o.GetRow(), o.GetField()); err != nil {
 			return err
 		}
 		var known int64
@@ -46,8 +46,8 @@ func (s *Store) RecordOutcome(ctx context.Context, o *candorv1.OutcomeRecord) er
 	})
 }
 
-// checkRow says whether the log has the prediction, with that row. Errors: audit.ErrNotFound.
-func (t *tx) checkRow(prediction []byte, row uint32) error {
+// checkRow says whether the log has the prediction, with that row and field. Errors: audit.ErrNotFound.
+func (t *tx) checkRow(prediction []byte, row uint32, field string) error {
 	var data []byte
 	err := t.queryRow(`SELECT data FROM log WHERE prediction_id = ?`, []any{prediction}, &data)
 	switch {
@@ -62,8 +62,9 @@ func (t *tx) checkRow(prediction []byte, row uint32) error {
 	if err != nil {
 		return err
 	}
-	if rows := len(rec.GetPrediction().GetRows()); int64(row) >= int64(rows) {
-		return fmt.Errorf("%s has %d rows, none is number %d: %w", uuid.UUID(prediction), rows, row, audit.ErrNotFound)
+	if audit.Find(rec.GetPrediction(), row, field) < 0 {
+		return fmt.Errorf("%s has %d rows, none is number %d, field %q: %w",
+			uuid.UUID(prediction), len(rec.GetPrediction().GetRows()), row, field, audit.ErrNotFound)
 	}
 	return nil
 }

@@ -197,7 +197,7 @@ func verdictRecord(it review.Item) (*candorv1.Record, error) {
 		return nil, fmt.Errorf("prediction_id: %w", err)
 	}
 	v := &candorv1.VerdictRecord{
-		ReviewItem: id[:], PredictionId: prediction[:], Row: it.Row, Author: policyAuthor, ReleaseState: it.Release, Limit: it.HeldBy,
+		ReviewItem: id[:], PredictionId: prediction[:], Row: it.Row, Field: it.Field, Author: policyAuthor, ReleaseState: it.Release, Limit: it.HeldBy,
 		Epoch: it.Epoch, Reason: it.FinalReason, Action: it.Action, Kind: it.Kind,
 	}
 	if it.FinalReason == candorv1.Reason_REASON_REVIEW_EXPIRED {

@@ -1735,7 +1735,8 @@ type ModelCard struct {
 	Rows        Rows          `protobuf:"varint,4,opt,name=rows,proto3,enum=candor.v1.Rows" json:"rows,omitempty"`
 	Inputs      []*InputSpec  `protobuf:"bytes,5,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	Outputs     []*OutputSpec `protobuf:"bytes,6,rep,name=outputs,proto3" json:"outputs,omitempty"`
-	// What the model says about itself. None: nothing is accepted by default. (One score for now.)
+	// What the model says about itself. None: nothing is accepted by default. Several: each is a field of the answer, with a
+	// confidence and a route of its own in every row (docs/evidence.md).
 	Scores []*Score `protobuf:"bytes,7,rep,name=scores,proto3" json:"scores,omitempty"`
 	// An output with one element per row that is not 0 (or true) where the model gives no usable answer.
 	AbstainOutput string `protobuf:"bytes,8,opt,name=abstain_output,json=abstainOutput,proto3" json:"abstain_output,omitempty"`
@@ -2024,7 +2025,9 @@ type Score struct {
 	// Regression only.
 	Regression *RegressionScore `protobuf:"bytes,5,opt,name=regression,proto3" json:"regression,omitempty"`
 	// Distance only: "euclidean", "cosine", ...
-	Metric        string `protobuf:"bytes,6,opt,name=metric,proto3" json:"metric,omitempty"`
+	Metric string `protobuf:"bytes,6,opt,name=metric,proto3" json:"metric,omitempty"`
+	// Name of the field, where there are several scores. Default: output.
+	Field         string `protobuf:"bytes,7,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2097,6 +2100,13 @@ func (x *Score) GetRegression() *RegressionScore {
 func (x *Score) GetMetric() string {
 	if x != nil {
 		return x.Metric
+	}
+	return ""
+}
+
+func (x *Score) GetField() string {
+	if x != nil {
+		return x.Field
 	}
 	return ""
 }
@@ -2563,7 +2573,9 @@ type Policy struct {
 	// Wanted with confidence distance: where the confidence has fallen to 1/e, in the score's metric.
 	DistanceScale *float64 `protobuf:"fixed64,14,opt,name=distance_scale,json=distanceScale,proto3,oneof" json:"distance_scale,omitempty"`
 	// What is watched and only warned of.
-	Monitors      *Monitors `protobuf:"bytes,15,opt,name=monitors,proto3" json:"monitors,omitempty"`
+	Monitors *Monitors `protobuf:"bytes,15,opt,name=monitors,proto3" json:"monitors,omitempty"`
+	// Where the card has several scores: what is different for one of its fields, by the field's name.
+	Fields        map[string]*FieldPolicy `protobuf:"bytes,16,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2703,6 +2715,110 @@ func (x *Policy) GetMonitors() *Monitors {
 	return nil
 }
 
+func (x *Policy) GetFields() map[string]*FieldPolicy {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+// What takes the place of the policy's own for one field. What is absent is the policy's.
+type FieldPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default: the policy's, or, where it has none, the default of the field's score.
+	Confidence ConfidenceMethod `protobuf:"varint,1,opt,name=confidence,proto3,enum=candor.v1.ConfidenceMethod" json:"confidence,omitempty"`
+	// Instead of accept.
+	Threshold *Threshold `protobuf:"bytes,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// In the field's unit.
+	IntervalScale *float64 `protobuf:"fixed64,3,opt,name=interval_scale,json=intervalScale,proto3,oneof" json:"interval_scale,omitempty"`
+	EnergyCenter  *float64 `protobuf:"fixed64,4,opt,name=energy_center,json=energyCenter,proto3,oneof" json:"energy_center,omitempty"`
+	DistanceScale *float64 `protobuf:"fixed64,5,opt,name=distance_scale,json=distanceScale,proto3,oneof" json:"distance_scale,omitempty"`
+	// The label, or the value of a regression, that stands for "we do not know": review has none for several fields.
+	DefaultLabel  string   `protobuf:"bytes,6,opt,name=default_label,json=defaultLabel,proto3" json:"default_label,omitempty"`
+	DefaultValue  *float64 `protobuf:"fixed64,7,opt,name=default_value,json=defaultValue,proto3,oneof" json:"default_value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldPolicy) Reset() {
+	*x = FieldPolicy{}
+	mi := &file_candor_v1_config_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldPolicy) ProtoMessage() {}
+
+func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldPolicy.ProtoReflect.Descriptor instead.
+func (*FieldPolicy) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *FieldPolicy) GetConfidence() ConfidenceMethod {
+	if x != nil {
+		return x.Confidence
+	}
+	return ConfidenceMethod_CONFIDENCE_METHOD_UNSPECIFIED
+}
+
+func (x *FieldPolicy) GetThreshold() *Threshold {
+	if x != nil {
+		return x.Threshold
+	}
+	return nil
+}
+
+func (x *FieldPolicy) GetIntervalScale() float64 {
+	if x != nil && x.IntervalScale != nil {
+		return *x.IntervalScale
+	}
+	return 0
+}
+
+func (x *FieldPolicy) GetEnergyCenter() float64 {
+	if x != nil && x.EnergyCenter != nil {
+		return *x.EnergyCenter
+	}
+	return 0
+}
+
+func (x *FieldPolicy) GetDistanceScale() float64 {
+	if x != nil && x.DistanceScale != nil {
+		return *x.DistanceScale
+	}
+	return 0
+}
+
+func (x *FieldPolicy) GetDefaultLabel() string {
+	if x != nil {
+		return x.DefaultLabel
+	}
+	return ""
+}
+
+func (x *FieldPolicy) GetDefaultValue() float64 {
+	if x != nil && x.DefaultValue != nil {
+		return *x.DefaultValue
+	}
+	return 0
+}
+
 // A rule in CEL that the typed policy can't express. It is compiled once and its cost is bounded; a row for which it can't be
 // computed counts as one for which it holds.
 type Condition struct {
@@ -2718,7 +2834,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2730,7 +2846,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2743,7 +2859,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Condition) GetName() string {
@@ -2778,7 +2894,7 @@ type MetaScore struct {
 
 func (x *MetaScore) Reset() {
 	*x = MetaScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +2906,7 @@ func (x *MetaScore) String() string {
 func (*MetaScore) ProtoMessage() {}
 
 func (x *MetaScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +2919,7 @@ func (x *MetaScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
 func (*MetaScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *MetaScore) GetBackend() string {
@@ -2826,7 +2942,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2838,7 +2954,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2851,7 +2967,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -2933,7 +3049,7 @@ type Promise struct {
 
 func (x *Promise) Reset() {
 	*x = Promise{}
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2945,7 +3061,7 @@ func (x *Promise) String() string {
 func (*Promise) ProtoMessage() {}
 
 func (x *Promise) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2958,7 +3074,7 @@ func (x *Promise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Promise.ProtoReflect.Descriptor instead.
 func (*Promise) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Promise) GetAlpha() float64 {
@@ -3065,7 +3181,7 @@ type AuditSampling struct {
 
 func (x *AuditSampling) Reset() {
 	*x = AuditSampling{}
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3077,7 +3193,7 @@ func (x *AuditSampling) String() string {
 func (*AuditSampling) ProtoMessage() {}
 
 func (x *AuditSampling) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3090,7 +3206,7 @@ func (x *AuditSampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
 func (*AuditSampling) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
@@ -3152,7 +3268,7 @@ type ThresholdGrid struct {
 
 func (x *ThresholdGrid) Reset() {
 	*x = ThresholdGrid{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3164,7 +3280,7 @@ func (x *ThresholdGrid) String() string {
 func (*ThresholdGrid) ProtoMessage() {}
 
 func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3177,7 +3293,7 @@ func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
 func (*ThresholdGrid) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ThresholdGrid) GetLevels() []float64 {
@@ -3219,7 +3335,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3231,7 +3347,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3244,7 +3360,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Segment) GetName() string {
@@ -3279,7 +3395,7 @@ type Monitors struct {
 
 func (x *Monitors) Reset() {
 	*x = Monitors{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3407,7 @@ func (x *Monitors) String() string {
 func (*Monitors) ProtoMessage() {}
 
 func (x *Monitors) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3420,7 @@ func (x *Monitors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
 func (*Monitors) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Monitors) GetMinRows() uint32 {
@@ -3365,7 +3481,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3377,7 +3493,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3390,7 +3506,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -3593,7 +3709,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3605,7 +3721,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3618,7 +3734,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -3652,7 +3768,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3664,7 +3780,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3677,7 +3793,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -3723,14 +3839,18 @@ type AnswerSpec struct {
 	// What a withheld row holds. Absent: NaN for floats; other types must declare one.
 	Neutral *float64 `protobuf:"fixed64,3,opt,name=neutral,proto3,oneof" json:"neutral,omitempty"`
 	// The same for BYTES.
-	NeutralText   *string `protobuf:"bytes,4,opt,name=neutral_text,json=neutralText,proto3,oneof" json:"neutral_text,omitempty"`
+	NeutralText *string `protobuf:"bytes,4,opt,name=neutral_text,json=neutralText,proto3,oneof" json:"neutral_text,omitempty"`
+	// Where the card has several scores: the field whose answer fills it. Default: the one whose score, bound or variance the
+	// output is; for others it must be named, unless fill is neutral. An output of no field is neutral when any field of the row is
+	// not the primary's.
+	Field         string `protobuf:"bytes,5,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3742,7 +3862,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3755,7 +3875,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -3786,6 +3906,13 @@ func (x *AnswerSpec) GetNeutralText() string {
 	return ""
 }
 
+func (x *AnswerSpec) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
 // What the consumer does with an answer, derived from the answer itself. The first that matches is the row's action.
 type ActionSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3797,7 +3924,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3809,7 +3936,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3822,7 +3949,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -3841,7 +3968,7 @@ func (x *ActionSpec) GetWhen() *ActionCondition {
 
 type ActionCondition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The score's tensor; empty: the card's one.
+	// The score's tensor; empty: the card's one. Wanted where there are several.
 	Output string `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
 	// The answer is one of these labels.
 	LabelIn []string `protobuf:"bytes,2,rep,name=label_in,json=labelIn,proto3" json:"label_in,omitempty"`
@@ -3854,7 +3981,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3866,7 +3993,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3879,7 +4006,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -3925,7 +4052,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3937,7 +4064,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3950,7 +4077,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Queue) GetDescription() string {
@@ -4003,7 +4130,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4015,7 +4142,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4028,7 +4155,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -4103,7 +4230,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4115,7 +4242,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4128,7 +4255,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -4169,7 +4296,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4181,7 +4308,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4194,7 +4321,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -4218,7 +4345,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4230,7 +4357,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4243,7 +4370,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -4395,7 +4522,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04rows\x126\n" +
 	"\x06inputs\x18\x05 \x03(\v2\x14.candor.v1.InputSpecB\b\xbaH\x05\x92\x01\x02\b\x01R\x06inputs\x129\n" +
 	"\aoutputs\x18\x06 \x03(\v2\x15.candor.v1.OutputSpecB\b\xbaH\x05\x92\x01\x02\b\x01R\aoutputs\x122\n" +
-	"\x06scores\x18\a \x03(\v2\x10.candor.v1.ScoreB\b\xbaH\x05\x92\x01\x02\x10\x01R\x06scores\x12%\n" +
+	"\x06scores\x18\a \x03(\v2\x10.candor.v1.ScoreB\b\xbaH\x05\x92\x01\x02\x10@R\x06scores\x12%\n" +
 	"\x0eabstain_output\x18\b \x01(\tR\rabstainOutput\x12A\n" +
 	"\x0ftraining_sha256\x18\t \x01(\tB\x18\xbaH\x15\xd8\x01\x01r\x102\x0e^[0-9a-f]{64}$R\x0etrainingSha256\"\xd2\x02\n" +
 	"\tInputSpec\x12\x1b\n" +
@@ -4413,7 +4540,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"OutputSpec\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12#\n" +
 	"\bdatatype\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bdatatype\x12+\n" +
-	"\x05shape\x18\x03 \x03(\x03B\x15\xbaH\x12\x92\x01\x0f\"\r\"\v(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\x05shape\"\xad\x02\n" +
+	"\x05shape\x18\x03 \x03(\x03B\x15\xbaH\x12\x92\x01\x0f\"\r\"\v(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\x05shape\"\xf0\x02\n" +
 	"\x05Score\x12\x1f\n" +
 	"\x06output\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06output\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.candor.v1.ScoreKindB\n" +
@@ -4423,7 +4550,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"regression\x18\x05 \x01(\v2\x1a.candor.v1.RegressionScoreR\n" +
 	"regression\x12\x16\n" +
-	"\x06metric\x18\x06 \x01(\tR\x06metricB\x10\n" +
+	"\x06metric\x18\x06 \x01(\tR\x06metric\x12A\n" +
+	"\x05field\x18\a \x01(\tB+\xbaH(\xd8\x01\x01r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x05fieldB\x10\n" +
 	"\x0e_sum_tolerance\"\xa2\x02\n" +
 	"\x0fRegressionScore\x12\x1b\n" +
 	"\x04unit\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04unit\x12!\n" +
@@ -4460,7 +4588,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05stage\x12\x05\xbaH\x02\b\x01\"]\n" +
 	"\x05Model\x12!\n" +
 	"\aprimary\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aprimary\x121\n" +
-	"\x06policy\x18\x02 \x01(\v2\x11.candor.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\"\xe9\x06\n" +
+	"\x06policy\x18\x02 \x01(\v2\x11.candor.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\"\xf3\a\n" +
 	"\x06Policy\x12/\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x0f.candor.v1.ModeB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04mode\x12E\n" +
@@ -4482,10 +4610,28 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x04meta\x18\f \x01(\v2\x14.candor.v1.MetaScoreR\x04meta\x121\n" +
 	"\renergy_center\x18\r \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\fenergyCenter\x88\x01\x01\x12<\n" +
 	"\x0edistance_scale\x18\x0e \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\rdistanceScale\x88\x01\x01\x12/\n" +
-	"\bmonitors\x18\x0f \x01(\v2\x13.candor.v1.MonitorsR\bmonitorsB\x11\n" +
+	"\bmonitors\x18\x0f \x01(\v2\x13.candor.v1.MonitorsR\bmonitors\x125\n" +
+	"\x06fields\x18\x10 \x03(\v2\x1d.candor.v1.Policy.FieldsEntryR\x06fields\x1aQ\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.FieldPolicyR\x05value:\x028\x01B\x11\n" +
 	"\x0f_interval_scaleB\x10\n" +
 	"\x0e_energy_centerB\x11\n" +
-	"\x0f_distance_scale\"\x99\x01\n" +
+	"\x0f_distance_scale\"\xd0\x03\n" +
+	"\vFieldPolicy\x12E\n" +
+	"\n" +
+	"confidence\x18\x01 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
+	"confidence\x122\n" +
+	"\tthreshold\x18\x02 \x01(\v2\x14.candor.v1.ThresholdR\tthreshold\x12<\n" +
+	"\x0einterval_scale\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\rintervalScale\x88\x01\x01\x121\n" +
+	"\renergy_center\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\fenergyCenter\x88\x01\x01\x12<\n" +
+	"\x0edistance_scale\x18\x05 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\rdistanceScale\x88\x01\x01\x12#\n" +
+	"\rdefault_label\x18\x06 \x01(\tR\fdefaultLabel\x12(\n" +
+	"\rdefault_value\x18\a \x01(\x01H\x03R\fdefaultValue\x88\x01\x01B\x11\n" +
+	"\x0f_interval_scaleB\x10\n" +
+	"\x0e_energy_centerB\x11\n" +
+	"\x0f_distance_scaleB\x10\n" +
+	"\x0e_default_value\"\x99\x01\n" +
 	"\tCondition\x126\n" +
 	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\x04name\x12\x1e\n" +
 	"\x04when\x18\x02 \x01(\tB\n" +
@@ -4571,14 +4717,15 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\ton_expire\x18\x03 \x01(\x0e2\x17.candor.v1.ExpireActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\bonExpire\x12#\n" +
 	"\rdefault_label\x18\x04 \x01(\tR\fdefaultLabel\x12(\n" +
 	"\rdefault_value\x18\x05 \x01(\x01H\x00R\fdefaultValue\x88\x01\x01B\x10\n" +
-	"\x0e_default_value\"\xc8\x01\n" +
+	"\x0e_default_value\"\xde\x01\n" +
 	"\n" +
 	"AnswerSpec\x12\x1f\n" +
 	"\x06output\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06output\x125\n" +
 	"\x04fill\x18\x02 \x01(\x0e2\x15.candor.v1.AnswerFillB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04fill\x12\x1d\n" +
 	"\aneutral\x18\x03 \x01(\x01H\x00R\aneutral\x88\x01\x01\x12&\n" +
-	"\fneutral_text\x18\x04 \x01(\tH\x01R\vneutralText\x88\x01\x01B\n" +
+	"\fneutral_text\x18\x04 \x01(\tH\x01R\vneutralText\x88\x01\x01\x12\x14\n" +
+	"\x05field\x18\x05 \x01(\tR\x05fieldB\n" +
 	"\n" +
 	"\b_neutralB\x0f\n" +
 	"\r_neutral_text\"|\n" +
@@ -4708,7 +4855,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Contents)(0),                 // 0: candor.v1.Contents
 	(Role)(0),                     // 1: candor.v1.Role
@@ -4743,59 +4890,61 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(*Remedial)(nil),              // 30: candor.v1.Remedial
 	(*Model)(nil),                 // 31: candor.v1.Model
 	(*Policy)(nil),                // 32: candor.v1.Policy
-	(*Condition)(nil),             // 33: candor.v1.Condition
-	(*MetaScore)(nil),             // 34: candor.v1.MetaScore
-	(*Accept)(nil),                // 35: candor.v1.Accept
-	(*Promise)(nil),               // 36: candor.v1.Promise
-	(*AuditSampling)(nil),         // 37: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 38: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 39: candor.v1.Segment
-	(*Monitors)(nil),              // 40: candor.v1.Monitors
-	(*Threshold)(nil),             // 41: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 42: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 43: candor.v1.ReviewPolicy
-	(*AnswerSpec)(nil),            // 44: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 45: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 46: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 47: candor.v1.Queue
-	(*LimitConfig)(nil),           // 48: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 49: candor.v1.Audit
-	(*Retention)(nil),             // 50: candor.v1.Retention
-	(*Telemetry)(nil),             // 51: candor.v1.Telemetry
-	nil,                           // 52: candor.v1.Config.ConsumersEntry
-	nil,                           // 53: candor.v1.Config.OperatorsEntry
-	nil,                           // 54: candor.v1.Config.BackendsEntry
-	nil,                           // 55: candor.v1.Config.EnsemblesEntry
-	nil,                           // 56: candor.v1.Config.ModelsEntry
-	nil,                           // 57: candor.v1.Config.QueuesEntry
-	nil,                           // 58: candor.v1.Config.LimitsEntry
-	(*durationpb.Duration)(nil),   // 59: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 60: google.protobuf.Timestamp
-	(PayloadView)(0),              // 61: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 62: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 63: candor.v1.ScoreKind
-	(Mode)(0),                     // 64: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 65: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 66: candor.v1.Route
-	(ExpireAction)(0),             // 67: candor.v1.ExpireAction
+	(*FieldPolicy)(nil),           // 33: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 34: candor.v1.Condition
+	(*MetaScore)(nil),             // 35: candor.v1.MetaScore
+	(*Accept)(nil),                // 36: candor.v1.Accept
+	(*Promise)(nil),               // 37: candor.v1.Promise
+	(*AuditSampling)(nil),         // 38: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 39: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 40: candor.v1.Segment
+	(*Monitors)(nil),              // 41: candor.v1.Monitors
+	(*Threshold)(nil),             // 42: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 43: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 44: candor.v1.ReviewPolicy
+	(*AnswerSpec)(nil),            // 45: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 46: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 47: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 48: candor.v1.Queue
+	(*LimitConfig)(nil),           // 49: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 50: candor.v1.Audit
+	(*Retention)(nil),             // 51: candor.v1.Retention
+	(*Telemetry)(nil),             // 52: candor.v1.Telemetry
+	nil,                           // 53: candor.v1.Config.ConsumersEntry
+	nil,                           // 54: candor.v1.Config.OperatorsEntry
+	nil,                           // 55: candor.v1.Config.BackendsEntry
+	nil,                           // 56: candor.v1.Config.EnsemblesEntry
+	nil,                           // 57: candor.v1.Config.ModelsEntry
+	nil,                           // 58: candor.v1.Config.QueuesEntry
+	nil,                           // 59: candor.v1.Config.LimitsEntry
+	nil,                           // 60: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 61: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 62: google.protobuf.Timestamp
+	(PayloadView)(0),              // 63: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 64: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 65: candor.v1.ScoreKind
+	(Mode)(0),                     // 66: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 67: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 68: candor.v1.Route
+	(ExpireAction)(0),             // 69: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
 	13, // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
 	15, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	52, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	53, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	54, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	55, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	56, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	57, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	58, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	49, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	50, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	51, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	53, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	54, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	55, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	56, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	57, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	58, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	59, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	50, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	51, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	52, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
 	14, // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	59, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	59, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	59, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	61, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	61, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	61, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
 	16, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
 	17, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
 	2,  // 18: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
@@ -4805,72 +4954,76 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	23, // 22: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
 	21, // 23: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	2,  // 24: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	59, // 25: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	59, // 26: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	61, // 25: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	61, // 26: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
 	22, // 27: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	3,  // 28: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	59, // 29: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	59, // 30: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	60, // 31: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	61, // 29: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	61, // 30: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	62, // 31: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
 	4,  // 32: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
 	24, // 33: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
 	25, // 34: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
 	26, // 35: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	61, // 36: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	62, // 37: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	63, // 38: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	63, // 36: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	64, // 37: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	65, // 38: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
 	27, // 39: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
 	29, // 40: candor.v1.Ensemble.members:type_name -> candor.v1.Member
 	5,  // 41: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
 	30, // 42: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
 	30, // 43: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	59, // 44: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	61, // 44: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
 	32, // 45: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	64, // 46: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	65, // 47: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	35, // 48: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	42, // 49: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	43, // 50: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	66, // 46: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	67, // 47: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	36, // 48: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	43, // 49: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	44, // 50: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
 	8,  // 51: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	44, // 52: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	45, // 53: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	33, // 54: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	42, // 55: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	34, // 56: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	40, // 57: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	66, // 58: candor.v1.Condition.route:type_name -> candor.v1.Route
-	41, // 59: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	36, // 60: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	37, // 61: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	38, // 62: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,  // 63: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	59, // 64: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,  // 65: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	39, // 66: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	41, // 67: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	59, // 68: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	67, // 69: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	9,  // 70: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	46, // 71: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	59, // 72: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	59, // 73: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	59, // 74: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	10, // 75: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	59, // 76: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	11, // 77: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	59, // 78: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	18, // 79: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	19, // 80: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	20, // 81: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	28, // 82: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	31, // 83: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	47, // 84: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	48, // 85: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	86, // [86:86] is the sub-list for method output_type
-	86, // [86:86] is the sub-list for method input_type
-	86, // [86:86] is the sub-list for extension type_name
-	86, // [86:86] is the sub-list for extension extendee
-	0,  // [0:86] is the sub-list for field type_name
+	45, // 52: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	46, // 53: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	34, // 54: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	43, // 55: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	35, // 56: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	41, // 57: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	60, // 58: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	67, // 59: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	42, // 60: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	68, // 61: candor.v1.Condition.route:type_name -> candor.v1.Route
+	42, // 62: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	37, // 63: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	38, // 64: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	39, // 65: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	6,  // 66: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	61, // 67: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	7,  // 68: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	40, // 69: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	42, // 70: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	61, // 71: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	69, // 72: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	9,  // 73: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	47, // 74: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	61, // 75: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	61, // 76: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	61, // 77: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	10, // 78: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	61, // 79: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	11, // 80: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	61, // 81: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	18, // 82: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	19, // 83: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	20, // 84: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	28, // 85: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	31, // 86: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	48, // 87: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	49, // 88: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	33, // 89: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	90, // [90:90] is the sub-list for method output_type
+	90, // [90:90] is the sub-list for method input_type
+	90, // [90:90] is the sub-list for extension type_name
+	90, // [90:90] is the sub-list for extension extendee
+	0,  // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -4902,18 +5055,19 @@ func file_candor_v1_config_proto_init() {
 		(*Remedial_ConstantValue)(nil),
 	}
 	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[23].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[24].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
 		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[24].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{
 		(*AuditSampling_Rate)(nil),
 		(*AuditSampling_PerDay)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
@@ -4926,18 +5080,18 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Spread)(nil),
 		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[38].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
 			NumEnums:      12,
-			NumMessages:   47,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

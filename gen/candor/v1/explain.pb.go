@@ -418,7 +418,9 @@ type MonitorStatus struct {
 	ReferenceRows uint64   `protobuf:"varint,9,opt,name=reference_rows,json=referenceRows,proto3" json:"reference_rows,omitempty"`
 	WindowRows    uint64   `protobuf:"varint,10,opt,name=window_rows,json=windowRows,proto3" json:"window_rows,omitempty"`
 	// In plain words.
-	Says          string `protobuf:"bytes,11,opt,name=says,proto3" json:"says,omitempty"`
+	Says string `protobuf:"bytes,11,opt,name=says,proto3" json:"says,omitempty"`
+	// Field of the answers, where the model has several; empty: it has one.
+	Field         string `protobuf:"bytes,12,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,6 +528,13 @@ func (x *MonitorStatus) GetWindowRows() uint64 {
 func (x *MonitorStatus) GetSays() string {
 	if x != nil {
 		return x.Says
+	}
+	return ""
+}
+
+func (x *MonitorStatus) GetField() string {
+	if x != nil {
+		return x.Field
 	}
 	return ""
 }
@@ -1137,7 +1146,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x13ListMonitorsRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"L\n" +
 	"\x14ListMonitorsResponse\x124\n" +
-	"\bmonitors\x18\x01 \x03(\v2\x18.candor.v1.MonitorStatusR\bmonitors\"\xe2\x02\n" +
+	"\bmonitors\x18\x01 \x03(\v2\x18.candor.v1.MonitorStatusR\bmonitors\"\xf8\x02\n" +
 	"\rMonitorStatus\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x18\n" +
@@ -1151,7 +1160,8 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\vwindow_rows\x18\n" +
 	" \x01(\x04R\n" +
 	"windowRows\x12\x12\n" +
-	"\x04says\x18\v \x01(\tR\x04saysB\n" +
+	"\x04says\x18\v \x01(\tR\x04says\x12\x14\n" +
+	"\x05field\x18\f \x01(\tR\x05fieldB\n" +
 	"\n" +
 	"\b_p_value\"I\n" +
 	"\x18ExplainPredictionRequest\x12-\n" +

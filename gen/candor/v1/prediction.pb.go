@@ -319,7 +319,8 @@ func (x *PredictRequest) GetRequest() *inference.ModelInferRequest {
 type PredictResponse struct {
 	state    protoimpl.MessageState        `protogen:"open.v1"`
 	Response *inference.ModelInferResponse `protobuf:"bytes,1,opt,name=response,proto3" json:"response,omitempty"`
-	// One per row, in order.
+	// One per row, in order; of a model with several fields, one per row and field: all fields of the first row, then those of the
+	// next.
 	Predictions   []*Prediction `protobuf:"bytes,2,rep,name=predictions,proto3" json:"predictions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -574,8 +575,10 @@ type RecordOutcomeRequest struct {
 	//	*RecordOutcomeRequest_Value
 	Truth isRecordOutcomeRequest_Truth `protobuf_oneof:"truth"`
 	// When the truth was observed; absent: now.
-	ObserveTime   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=observe_time,json=observeTime,proto3" json:"observe_time,omitempty"`
-	RequestId     string                 `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	ObserveTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=observe_time,json=observeTime,proto3" json:"observe_time,omitempty"`
+	RequestId   string                 `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Field of the row, where the model has several.
+	Field         string `protobuf:"bytes,7,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -663,6 +666,13 @@ func (x *RecordOutcomeRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *RecordOutcomeRequest) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
 type isRecordOutcomeRequest_Truth interface {
 	isRecordOutcomeRequest_Truth()
 }
@@ -717,7 +727,7 @@ func (*RecordOutcomeResponse) Descriptor() ([]byte, []int) {
 	return file_candor_v1_prediction_proto_rawDescGZIP(), []int{7}
 }
 
-// One row's answer, with its provenance and its uncertainty.
+// One row's answer, or one field of it, with its provenance and its uncertainty.
 type Prediction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UUIDv7 of the call.
@@ -753,7 +763,9 @@ type Prediction struct {
 	// Author of a final answer that no model gave: a reviewer, or policy/on_expire.
 	Author string `protobuf:"bytes,22,opt,name=author,proto3" json:"author,omitempty"`
 	// Ground truth, when it has arrived.
-	Outcome       string `protobuf:"bytes,23,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Outcome string `protobuf:"bytes,23,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// Field of the row, where the model has several; empty: it has one.
+	Field         string `protobuf:"bytes,24,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -970,6 +982,13 @@ func (x *Prediction) GetAuthor() string {
 func (x *Prediction) GetOutcome() string {
 	if x != nil {
 		return x.Outcome
+	}
+	return ""
+}
+
+func (x *Prediction) GetField() string {
+	if x != nil {
+		return x.Field
 	}
 	return ""
 }
@@ -1760,7 +1779,7 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\n" +
 	"prediction\x18\x01 \x01(\v2\x15.candor.v1.PredictionR\n" +
 	"prediction\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x8a\x02\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xa0\x02\n" +
 	"\x14RecordOutcomeRequest\x12-\n" +
 	"\rprediction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fpredictionId\x12\x10\n" +
 	"\x03row\x18\x02 \x01(\rR\x03row\x12\x16\n" +
@@ -1769,9 +1788,10 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\fobserve_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vobserveTime\x12)\n" +
 	"\n" +
 	"request_id\x18\x06 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestIdB\x0e\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\x12\x14\n" +
+	"\x05field\x18\a \x01(\tR\x05fieldB\x0e\n" +
 	"\x05truth\x12\x05\xbaH\x02\b\x01\"\x17\n" +
-	"\x15RecordOutcomeResponse\"\x99\b\n" +
+	"\x15RecordOutcomeResponse\"\xaf\b\n" +
 	"\n" +
 	"Prediction\x12#\n" +
 	"\rprediction_id\x18\x01 \x01(\tR\fpredictionId\x12\x10\n" +
@@ -1806,7 +1826,8 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\n" +
 	"final_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tfinalTime\x12\x16\n" +
 	"\x06author\x18\x16 \x01(\tR\x06author\x12\x18\n" +
-	"\aoutcome\x18\x17 \x01(\tR\aoutcomeB\a\n" +
+	"\aoutcome\x18\x17 \x01(\tR\aoutcome\x12\x14\n" +
+	"\x05field\x18\x18 \x01(\tR\x05fieldB\a\n" +
 	"\x05value\"h\n" +
 	"\x12ClassProbabilities\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12$\n" +

@@ -462,7 +462,8 @@ type PredictionRecord struct {
 	PolicyDigest []byte `protobuf:"bytes,5,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
 	// Every stage that was asked, in order.
 	Stages []*StageRecord `protobuf:"bytes,6,rep,name=stages,proto3" json:"stages,omitempty"`
-	Rows   []*RowRecord   `protobuf:"bytes,7,rep,name=rows,proto3" json:"rows,omitempty"`
+	// One per row, and field where the model has several: all fields of the first row, then those of the next.
+	Rows []*RowRecord `protobuf:"bytes,7,rep,name=rows,proto3" json:"rows,omitempty"`
 	// 16 bytes, when the call was traced.
 	TraceId []byte `protobuf:"bytes,8,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	// Whole time inside the gateway, microseconds.
@@ -719,6 +720,7 @@ func (x *StageRecord) GetCalibrator() string {
 	return ""
 }
 
+// A row; of a model with several fields, one field of it.
 type RowRecord struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Route        Route                  `protobuf:"varint,1,opt,name=route,proto3,enum=candor.v1.Route" json:"route,omitempty"`
@@ -760,8 +762,12 @@ type RowRecord struct {
 	Segment string `protobuf:"bytes,23,opt,name=segment,proto3" json:"segment,omitempty"`
 	// Of the stage that was decided on last, where it isn't the prediction's.
 	ConfidenceMethod ConfidenceMethod `protobuf:"varint,24,opt,name=confidence_method,json=confidenceMethod,proto3,enum=candor.v1.ConfidenceMethod" json:"confidence_method,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Field of the answer; empty: the model has one, and this is the row whose place in rows it has.
+	Field string `protobuf:"bytes,25,opt,name=field,proto3" json:"field,omitempty"`
+	// The row that field is of. Only with field.
+	Row           uint32 `protobuf:"varint,26,opt,name=row,proto3" json:"row,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RowRecord) Reset() {
@@ -962,6 +968,20 @@ func (x *RowRecord) GetConfidenceMethod() ConfidenceMethod {
 	return ConfidenceMethod_CONFIDENCE_METHOD_UNSPECIFIED
 }
 
+func (x *RowRecord) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *RowRecord) GetRow() uint32 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
 type RowAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index into stages.
@@ -1047,8 +1067,10 @@ type VerdictRecord struct {
 	Action       string       `protobuf:"bytes,11,opt,name=action,proto3" json:"action,omitempty"`
 	OnExpire     ExpireAction `protobuf:"varint,12,opt,name=on_expire,json=onExpire,proto3,enum=candor.v1.ExpireAction" json:"on_expire,omitempty"`
 	// The reviewer's stated reason.
-	StatedReason  string     `protobuf:"bytes,13,opt,name=stated_reason,json=statedReason,proto3" json:"stated_reason,omitempty"`
-	Kind          ReviewKind `protobuf:"varint,14,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
+	StatedReason string     `protobuf:"bytes,13,opt,name=stated_reason,json=statedReason,proto3" json:"stated_reason,omitempty"`
+	Kind         ReviewKind `protobuf:"varint,14,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
+	// Empty: the model has one field.
+	Field         string `protobuf:"bytes,15,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1181,6 +1203,13 @@ func (x *VerdictRecord) GetKind() ReviewKind {
 	return ReviewKind_REVIEW_KIND_UNSPECIFIED
 }
 
+func (x *VerdictRecord) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
 type LimitRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Limit         string                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
@@ -1281,6 +1310,8 @@ type OutcomeRecord struct {
 	Value         *float64               `protobuf:"fixed64,4,opt,name=value,proto3,oneof" json:"value,omitempty"`
 	ObserveTimeUs int64                  `protobuf:"varint,5,opt,name=observe_time_us,json=observeTimeUs,proto3" json:"observe_time_us,omitempty"`
 	RequestId     string                 `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Empty: the model has one field.
+	Field         string `protobuf:"bytes,7,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1357,6 +1388,13 @@ func (x *OutcomeRecord) GetRequestId() string {
 	return ""
 }
 
+func (x *OutcomeRecord) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
 var File_candor_v1_record_proto protoreflect.FileDescriptor
 
 const file_candor_v1_record_proto_rawDesc = "" +
@@ -1419,7 +1457,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x06parent\x18\v \x01(\tR\x06parent\x12\x1e\n" +
 	"\n" +
 	"calibrator\x18\f \x01(\tR\n" +
-	"calibrator\"\xb0\b\n" +
+	"calibrator\"\xd8\b\n" +
 	"\tRowRecord\x12&\n" +
 	"\x05route\x18\x01 \x01(\x0e2\x10.candor.v1.RouteR\x05route\x125\n" +
 	"\rapplied_route\x18\x02 \x01(\x0e2\x10.candor.v1.RouteR\fappliedRoute\x12+\n" +
@@ -1447,7 +1485,9 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\tcondition\x18\x15 \x01(\tR\tcondition\x12\x18\n" +
 	"\aaudited\x18\x16 \x01(\bR\aaudited\x12\x18\n" +
 	"\asegment\x18\x17 \x01(\tR\asegment\x12H\n" +
-	"\x11confidence_method\x18\x18 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodR\x10confidenceMethodB\x11\n" +
+	"\x11confidence_method\x18\x18 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodR\x10confidenceMethod\x12\x14\n" +
+	"\x05field\x18\x19 \x01(\tR\x05field\x12\x10\n" +
+	"\x03row\x18\x1a \x01(\rR\x03rowB\x11\n" +
 	"\x0f_confidence_ppmB\x10\n" +
 	"\x0e_threshold_ppmB\b\n" +
 	"\x06_valueB\x18\n" +
@@ -1459,7 +1499,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x05value\x18\x03 \x01(\x01H\x00R\x05value\x88\x01\x01\x12*\n" +
 	"\x0econfidence_ppm\x18\x04 \x01(\rH\x01R\rconfidencePpm\x88\x01\x01B\b\n" +
 	"\x06_valueB\x11\n" +
-	"\x0f_confidence_ppm\"\xed\x03\n" +
+	"\x0f_confidence_ppm\"\x83\x04\n" +
 	"\rVerdictRecord\x12\x1f\n" +
 	"\vreview_item\x18\x01 \x01(\fR\n" +
 	"reviewItem\x12#\n" +
@@ -1476,7 +1516,8 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x06action\x18\v \x01(\tR\x06action\x124\n" +
 	"\ton_expire\x18\f \x01(\x0e2\x17.candor.v1.ExpireActionR\bonExpire\x12#\n" +
 	"\rstated_reason\x18\r \x01(\tR\fstatedReason\x12)\n" +
-	"\x04kind\x18\x0e \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kindB\b\n" +
+	"\x04kind\x18\x0e \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kind\x12\x14\n" +
+	"\x05field\x18\x0f \x01(\tR\x05fieldB\b\n" +
 	"\x06_value\"\xd0\x01\n" +
 	"\vLimitRecord\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\tR\x05limit\x12+\n" +
@@ -1485,7 +1526,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x12\x1b\n" +
 	"\tmax_count\x18\x06 \x01(\x03R\bmaxCount\x12#\n" +
-	"\rprediction_id\x18\a \x01(\fR\fpredictionId\"\xc8\x01\n" +
+	"\rprediction_id\x18\a \x01(\fR\fpredictionId\"\xde\x01\n" +
 	"\rOutcomeRecord\x12#\n" +
 	"\rprediction_id\x18\x01 \x01(\fR\fpredictionId\x12\x10\n" +
 	"\x03row\x18\x02 \x01(\rR\x03row\x12\x14\n" +
@@ -1493,7 +1534,8 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x05value\x18\x04 \x01(\x01H\x00R\x05value\x88\x01\x01\x12&\n" +
 	"\x0fobserve_time_us\x18\x05 \x01(\x03R\robserveTimeUs\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tR\trequestIdB\b\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12\x14\n" +
+	"\x05field\x18\a \x01(\tR\x05fieldB\b\n" +
 	"\x06_value*\xd3\x01\n" +
 	"\x10CertificateEvent\x12!\n" +
 	"\x1dCERTIFICATE_EVENT_UNSPECIFIED\x10\x00\x12\x1c\n" +

@@ -337,7 +337,9 @@ type ReviewItem struct {
 	HeldBy string `protobuf:"bytes,30,opt,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"`
 	// Unspecified while the reviewer who asks has yet to judge it; so are reasons, expected_loss and sampling_probability
 	// then, if the policy promises something.
-	Kind          ReviewKind `protobuf:"varint,31,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
+	Kind ReviewKind `protobuf:"varint,31,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
+	// Field of the row that is to be judged, where the model has several; labels, unit and answers are its own. The payload is the row's.
+	Field         string `protobuf:"bytes,32,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -587,6 +589,13 @@ func (x *ReviewItem) GetKind() ReviewKind {
 		return x.Kind
 	}
 	return ReviewKind_REVIEW_KIND_UNSPECIFIED
+}
+
+func (x *ReviewItem) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
 }
 
 // What the reviewer is shown: the row's inputs, by their declared type.
@@ -1687,7 +1696,7 @@ var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\t\n" +
+	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\t\n" +
 	"\n" +
 	"ReviewItem\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
@@ -1724,7 +1733,8 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"final_time\x18\x1c \x01(\v2\x1a.google.protobuf.TimestampR\tfinalTime\x12\x16\n" +
 	"\x06action\x18\x1d \x01(\tR\x06action\x12\x17\n" +
 	"\aheld_by\x18\x1e \x01(\tR\x06heldBy\x12)\n" +
-	"\x04kind\x18\x1f \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kind\"u\n" +
+	"\x04kind\x18\x1f \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kind\x12\x14\n" +
+	"\x05field\x18  \x01(\tR\x05field\"u\n" +
 	"\rReviewPayload\x122\n" +
 	"\atensors\x18\x01 \x03(\v2\x18.candor.v1.PayloadTensorR\atensors\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x18\n" +
