@@ -31,6 +31,7 @@ func always[T any](*T) bool { return true }
 
 var evidenceFields = map[string]field[Evidence]{
 	"stage":            {types.StringType, always[Evidence], func(e *Evidence) any { return e.Stage }},
+	"field":            {types.StringType, always[Evidence], func(e *Evidence) any { return e.Field }},
 	"score_kind":       {types.StringType, always[Evidence], func(e *Evidence) any { return e.ScoreKind }},
 	"faults":           {types.NewListType(types.StringType), always[Evidence], func(e *Evidence) any { return e.Faults }},
 	"label":            {types.StringType, func(e *Evidence) bool { return e.Label != "" }, func(e *Evidence) any { return e.Label }},

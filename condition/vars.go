@@ -26,6 +26,8 @@ type Vars struct {
 type Evidence struct {
 	// Stage is the name of the backend or ensemble.
 	Stage string
+	// Field of the row; empty: the model has one.
+	Field string
 	// Label of the answer; empty: there is none.
 	Label string
 	// Value of a regression, in the model's unit; nil: none.

@@ -8,8 +8,8 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// actions checks the conditions by which an answer means an action. score is the primary's; nil when its card has none.
-func (c *checker) actions(at path, policy *candorv1.Policy, score *candorv1.Score) {
+// actions checks the conditions by which an answer means an action. card is the primary's.
+func (c *checker) actions(at path, policy *candorv1.Policy, card *candorv1.ModelCard) {
 	actions := policy.GetActions()
 	c.repeated("the action", len(actions),
 		func(i int) string { return actions[i].GetName() },
@@ -20,13 +20,34 @@ func (c *checker) actions(at path, policy *candorv1.Policy, score *candorv1.Scor
 		if when == nil || c.lostWithin(here) {
 			continue
 		}
+		score := scoreOf(card)
+		if several(card) {
+			if score = c.scoreOfAction(here.field("output"), when, card); score == nil {
+				continue
+			}
+		}
 		if score == nil {
 			c.complain(here, "the primary's card declares no score that an action could be derived from", "add scores to the card, or take the action out")
 			continue
 		}
 		c.condition(here, when, score)
-		c.reachable(at.item(i), action, taken)
+		c.reachable(at.item(i), action, score.GetOutput(), taken)
 	}
+}
+
+// scoreOfAction is the score that a condition names by its output, where there are several; nil: that was a fault.
+func (c *checker) scoreOfAction(at path, when *candorv1.ActionCondition, card *candorv1.ModelCard) *candorv1.Score {
+	var outputs []string
+	for _, score := range card.GetScores() {
+		if score.GetOutput() == when.GetOutput() {
+			return score
+		}
+		outputs = append(outputs, score.GetOutput())
+	}
+	if !c.lost(at) {
+		c.complain(at, "nothing says which of the card's scores it is about", "write "+oneOf(outputs))
+	}
+	return nil
 }
 
 func (c *checker) condition(at path, when *candorv1.ActionCondition, score *candorv1.Score) {
@@ -62,17 +83,19 @@ func (c *checker) condition(at path, when *candorv1.ActionCondition, score *cand
 	}
 }
 
-// reachable warns about an action whose labels all mean an earlier one: the first that matches wins.
-func (c *checker) reachable(at path, action *candorv1.ActionSpec, taken map[string]string) {
+// reachable warns about an action whose labels all mean an earlier one: the first that matches wins. taken has the actions so far by
+// output and label.
+func (c *checker) reachable(at path, action *candorv1.ActionSpec, output string, taken map[string]string) {
 	labels := action.GetWhen().GetLabelIn()
 	shadow := ""
 	left := false
 	for _, label := range labels {
-		if earlier, ok := taken[label]; ok {
+		key := output + "\x00" + label
+		if earlier, ok := taken[key]; ok {
 			shadow = earlier
 			continue
 		}
-		taken[label], left = action.GetName(), true
+		taken[key], left = action.GetName(), true
 	}
 	if len(labels) > 0 && !left && shadow != action.GetName() {
 		c.warn(at.field("when").field("label_in"), fmt.Sprintf("every one of these labels already means %q, and the first that matches wins", shadow), "give each label to one action")

@@ -56,13 +56,15 @@ func (c *checker) answers(at path, policy *candorv1.Policy, card *candorv1.Model
 
 // likelyFill is what somebody who left an output out probably wants, as it is written.
 func likelyFill(output string, datatype wire.Datatype, card *candorv1.ModelCard) string {
-	score := scoreOf(card)
+	score := scoreOfOutput(card, output)
 	regression := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
 	switch {
 	case score.GetOutput() == output && regression:
 		return "value"
 	case score.GetOutput() == output && !ranksOnly(score):
 		return "scores"
+	case datatype == wire.BYTES && several(card):
+		return `label, field: NAME, neutral_text: ""`
 	case datatype == wire.BYTES && score != nil && !regression:
 		return `label, neutral_text: ""`
 	case datatype.IsFloat():
@@ -85,7 +87,12 @@ func neutralExample(datatype wire.Datatype) string {
 
 // fill checks that an output can hold what it is filled with.
 func (c *checker) fill(at path, answer *candorv1.AnswerSpec, output *candorv1.OutputSpec, datatype wire.Datatype, card *candorv1.ModelCard) {
-	here, score := at.field("fill"), scoreOf(card)
+	here, score := at.field("fill"), scoreOfOutput(card, output.GetName())
+	if name := answer.GetField(); name != "" {
+		if score = c.scoreOfField(at.field("field"), name, score, card); score == nil {
+			return
+		}
+	}
 	wrong := func(problem, remedy string) { c.complain(here, problem, remedy) }
 	numeric := datatype != wire.BYTES && datatype != wire.BOOL
 	fill, regression := answer.GetFill(), score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
@@ -94,6 +101,9 @@ func (c *checker) fill(at path, answer *candorv1.AnswerSpec, output *candorv1.Ou
 		return
 	}
 	switch {
+	case score == nil && several(card):
+		wrong(fmt.Sprintf("nothing says which field's answer %s is filled with", output.GetName()), "add field, one of "+list(fieldNamesOf(card))+", or write neutral")
+		return
 	case score == nil:
 		wrong("the card declares no score that an answer could be made of", "write neutral, or add scores to the card")
 		return
@@ -137,6 +147,23 @@ func (c *checker) fill(at path, answer *candorv1.AnswerSpec, output *candorv1.Ou
 	if n, known := rowElements(output.GetShape(), hasRows(card, false)); known && n != 1 {
 		wrong(fmt.Sprintf("%s is one element for each row, and %s has %d", short(fill), output.GetName(), n), "write neutral")
 	}
+}
+
+// scoreOfField is the score of the field that an answer names; own is the one that its output is of by itself. nil: that was a
+// fault.
+func (c *checker) scoreOfField(at path, name string, own *candorv1.Score, card *candorv1.ModelCard) *candorv1.Score {
+	score := scoreNamed(card, name)
+	switch {
+	case !several(card):
+		c.complain(at, "the card has no two scores, and so no fields", "take it out")
+		return nil
+	case score == nil:
+		c.complain(at, fmt.Sprintf("the card has no field %q", abridged(name)), choose(name, fieldNamesOf(card), "add its score to the card"))
+	case own != nil && own != score:
+		c.complain(at, fmt.Sprintf("the output is that of field %q", abridged(fieldName(own))), "take it out")
+		return nil
+	}
+	return score
 }
 
 // openDimensions counts the dimensions that may have any size.

@@ -34,7 +34,9 @@ func (c *checker) backend(at path, backend *candorv1.Backend) {
 	}
 	c.controls(at.field("allow"), backend)
 	if calibrator := at.field("calibrator"); backend.GetCalibrator() != "" && !c.lostWithin(at.field("card")) {
-		if score := scoreOf(backend.GetCard()); score == nil || score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
+		if many := len(backend.GetCard().GetScores()); many > 1 {
+			c.complain(calibrator, fmt.Sprintf("a calibrator is made for one score, and the card has %d", many), "take it out")
+		} else if score := scoreOf(backend.GetCard()); score == nil || score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
 			c.complain(calibrator, "there are no class probabilities that it could calibrate", "take it out, or declare a score with labels")
 		}
 	}

@@ -52,6 +52,7 @@ func (c *checker) card(at path, card *candorv1.ModelCard) {
 	for i, output := range outputs {
 		c.tensor(at.field("outputs").item(i), output.GetName(), output.GetDatatype(), output.GetShape(), hasRows(card, false))
 	}
+	c.fieldsOfCard(at.field("scores"), card)
 	for i, score := range card.GetScores() {
 		c.score(at.field("scores").item(i), score, card)
 	}

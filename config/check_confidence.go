@@ -113,12 +113,16 @@ func (c *checker) scales(at path, policy *candorv1.Policy, score *candorv1.Score
 			c.warn(here, "has no effect without confidence: "+scale.by, "take it out")
 		}
 	}
-	regression := score.GetRegression()
-	hasInterval := regression.GetVarianceOutput() != "" || regression.GetLowerOutput() != "" && regression.GetUpperOutput() != ""
-	if policy.GetConfidence() == methodInterval && policy.GetAccept() != nil && regression != nil && !hasInterval {
+	if policy.GetConfidence() == methodInterval && policy.GetAccept() != nil && score.GetRegression() != nil && !hasInterval(score) {
 		c.complain(at.field("accept"), "the primary's card names no interval, so there is no width to compare",
 			"add regression.lower_output and upper_output, or variance_output, to the card's score, or take accept out")
 	}
+}
+
+// hasInterval says that a regression's card names the outputs of an interval.
+func hasInterval(score *candorv1.Score) bool {
+	r := score.GetRegression()
+	return r.GetVarianceOutput() != "" || r.GetLowerOutput() != "" && r.GetUpperOutput() != ""
 }
 
 func unit(score *candorv1.Score) string {
@@ -149,6 +153,9 @@ func (c *checker) judge(at path, model *candorv1.Model, wanted bool) {
 	}
 	if name == model.GetPrimary() {
 		c.complain(here, "is the primary itself", "name a model that was trained to tell right answers from wrong ones")
+		return
+	}
+	if !c.alone(here, name) {
 		return
 	}
 	raw := sourceOf(c.cfg, name)

@@ -42,6 +42,9 @@ func (c *checker) members(at path, ensemble *candorv1.Ensemble) *candorv1.Score 
 		if longest := backend.GetTimeout().AsDuration(); member.GetTimeout().AsDuration() > longest && c.written(here.field("timeout")) {
 			c.warn(here.field("timeout"), fmt.Sprintf("an attempt ends after %v, the backend's timeout", longest), "write less, or raise the backend's")
 		}
+		if !c.alone(here.field("backend"), member.GetBackend()) {
+			continue
+		}
 		score, known := c.knownScore(member.GetBackend())
 		if !known || !c.combines(here.field("backend"), member.GetBackend(), score, ensemble.GetCombiner()) {
 			continue
@@ -69,7 +72,8 @@ func (c *checker) alike(at path, score, other *candorv1.Score, whose, remedy str
 	}
 }
 
-// knownScore is the score of a backend's card, nil for none; not known when that, or any of it, could not be read.
+// knownScore is the score of a backend's card, the first of several, nil for none; not known when that, or any of it, could not be
+// read.
 func (c *checker) knownScore(backend string) (*candorv1.Score, bool) {
 	entry, ok := c.cfg.GetBackends()[backend]
 	at := top("backends").key(backend).field("card")
@@ -77,8 +81,10 @@ func (c *checker) knownScore(backend string) (*candorv1.Score, bool) {
 		return nil, false
 	}
 	score := scoreOf(entry.GetCard())
-	if score != nil && score.GetKind() == candorv1.ScoreKind_SCORE_KIND_UNSPECIFIED {
-		return nil, false
+	for _, any := range entry.GetCard().GetScores() {
+		if any.GetKind() == candorv1.ScoreKind_SCORE_KIND_UNSPECIFIED {
+			return nil, false
+		}
 	}
 	return score, true
 }
@@ -127,7 +133,7 @@ func (c *checker) stands(name string, model *candorv1.Model, ensemble *candorv1.
 	}
 	for i, remedial := range remedials(ensemble) {
 		where := remedialPath(at, ensemble, i)
-		if backend := remedial.GetBackend(); backend != "" {
+		if backend := remedial.GetBackend(); backend != "" && c.alone(where.field("backend"), backend) {
 			if backend == model.GetPrimary() {
 				c.warn(where.field("backend"), fmt.Sprintf("is the primary of models.%s, which has failed or was not sure when this is asked", name), "name an older version or a simpler model")
 			}
@@ -142,7 +148,7 @@ func (c *checker) stands(name string, model *candorv1.Model, ensemble *candorv1.
 // replaces checks that a backend, named at a path, takes what a model's primary takes and answers in the same terms.
 func (c *checker) replaces(at path, backend, model, primary string, combiner candorv1.Combiner) {
 	other, one := c.cfg.GetBackends()[backend].GetCard(), c.cfg.GetBackends()[primary].GetCard()
-	if other == nil || one == nil || backend == primary {
+	if other == nil || one == nil || backend == primary || several(other) {
 		return
 	}
 	// What could not be read of either card can't be compared.

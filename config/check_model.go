@@ -15,12 +15,18 @@ func (c *checker) model(at path, name string, model *candorv1.Model) {
 	score, known := c.knownScore(model.GetPrimary())
 	c.routes(at, policy)
 	c.conditions(at, policy)
-	if known {
+	many := several(primary.GetCard())
+	if known && many {
+		c.fields(at, model, primary.GetCard())
+	} else if known {
+		c.noFields(at, policy)
 		c.confidence(at, model, score)
 		c.promise(at, policy, score)
+	}
+	if known {
 		c.monitors(at.field("monitors"), policy, score)
 	}
-	c.cascade(at, name, model, found)
+	c.cascade(at, name, model, found && !many)
 	c.review(at, policy, primary.GetCard(), known)
 	if card := top("backends").key(model.GetPrimary()).field("card"); found && primary.GetCard() != nil {
 		c.batches(at, policy, primary.GetCard())
@@ -29,13 +35,13 @@ func (c *checker) model(at path, name string, model *candorv1.Model) {
 		}
 	}
 	if known {
-		c.actions(at.field("actions"), policy, score)
+		c.actions(at.field("actions"), policy, primary.GetCard())
 	}
 }
 
 // routes warns about a policy that leaves rows nowhere to go.
 func (c *checker) routes(at path, policy *candorv1.Policy) {
-	if policy.GetAccept() == nil && !c.lost(at.field("accept")) {
+	if policy.GetAccept() == nil && len(policy.GetFields()) == 0 && !c.lost(at.field("accept")) && !c.lost(at.field("fields")) {
 		c.warn(at, "nothing will ever be accepted", "add accept with a threshold")
 	}
 	if policy.GetMode() == candorv1.Mode_MODE_ENFORCE && policy.GetFallback() == nil && policy.GetReview() == nil &&

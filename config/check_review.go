@@ -22,28 +22,11 @@ func (c *checker) review(at path, policy *candorv1.Policy, card *candorv1.ModelC
 	if review.GetOnExpire() == candorv1.ExpireAction_EXPIRE_ACTION_FALLBACK && policy.GetFallback() == nil && !c.lost(at[:len(at)-1].field("fallback")) {
 		c.complain(at.field("on_expire"), "the policy has no fallback whose answer could be given", "write default or reject, or add fallback")
 	}
-	if known {
-		c.defaultAnswer(at, onDefer, policy, card)
+	if !known || several(card) {
+		return // Of several fields each has its own default answer.
 	}
-}
-
-// defaultAnswer checks the label or value that stands for "we do not know".
-func (c *checker) defaultAnswer(at, onDefer path, policy *candorv1.Policy, card *candorv1.ModelCard) {
-	review, score := policy.GetReview(), scoreOf(card)
-	regression := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
-	field, other := "default_label", "default_value"
-	given, otherGiven := review.GetDefaultLabel() != "", review.DefaultValue != nil
-	if regression {
-		field, other, given, otherGiven = other, field, otherGiven, given
-	}
-	if otherGiven {
-		what := "classifies: its answers are labels"
-		if regression {
-			what = "is a regression: its answers are values"
-		}
-		c.complain(at.field(other), "the primary "+what, "write "+field)
-	}
-	if !given && !c.lost(at.field(field)) && !otherGiven {
+	field := defaultField(scoreOf(card))
+	if !c.defaultAnswer(at, policy, card, scoreOf(card)) && !c.lost(at.field(field)) {
 		for _, promise := range []struct {
 			at   path
 			made bool
@@ -56,6 +39,32 @@ func (c *checker) defaultAnswer(at, onDefer path, policy *candorv1.Policy, card 
 			}
 		}
 	}
+}
+
+// defaultField is where the default answer of a score stands.
+func defaultField(score *candorv1.Score) string {
+	if score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
+		return "default_value"
+	}
+	return "default_label"
+}
+
+// defaultAnswer checks the label or value, below at, that stands for "we do not know". It reports whether there is one, fit or not.
+func (c *checker) defaultAnswer(at path, policy *candorv1.Policy, card *candorv1.ModelCard, score *candorv1.Score) bool {
+	review := policy.GetReview()
+	regression := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
+	field, other := defaultField(score), "default_value"
+	given, otherGiven := review.GetDefaultLabel() != "", review.DefaultValue != nil
+	if regression {
+		other, given, otherGiven = "default_label", otherGiven, given
+	}
+	if otherGiven {
+		what := "classifies: its answers are labels"
+		if regression {
+			what = "is a regression: its answers are values"
+		}
+		c.complain(at.field(other), "the primary "+what, "write "+field)
+	}
 	switch {
 	case !given:
 	case !regression:
@@ -65,12 +74,13 @@ func (c *checker) defaultAnswer(at, onDefer path, policy *candorv1.Policy, card 
 		switch {
 		case math.IsNaN(value) || math.IsInf(value, 0):
 			c.complain(at.field(field), "is not a number", "write one in "+unit(score))
-		case math.Abs(value) > largestFloat(scoreDatatype(card)):
-			c.complain(at.field(field), fmt.Sprintf("%v can't hold %v", scoreDatatype(card), value), "write a value that the output can hold")
+		case math.Abs(value) > largestFloat(scoreDatatype(card, score)):
+			c.complain(at.field(field), fmt.Sprintf("%v can't hold %v", scoreDatatype(card, score), value), "write a value that the output can hold")
 		case bounds.GetMin() > value && bounds.Min != nil || bounds.GetMax() < value && bounds.Max != nil:
 			c.complain(at.field(field), fmt.Sprintf("%v is outside of the range that the card gives", value), "write a value between the card's min and max")
 		}
 	}
+	return given || otherGiven
 }
 
 // A batch of 256 rows is what clients of tabular models commonly send, and 1 % a common share of deferrals.
@@ -91,8 +101,8 @@ func (c *checker) batches(at path, policy *candorv1.Policy, card *candorv1.Model
 		"write provisional or default, or see that clients ask for candor_route")
 }
 
-// scoreDatatype is the datatype of the output that the card's score is in; none when there is none.
-func scoreDatatype(card *candorv1.ModelCard) wire.Datatype {
-	datatype, _ := wire.ParseDatatype(findOutput(card, scoreOf(card).GetOutput()).GetDatatype())
+// scoreDatatype is the datatype of the output that a score is in; none when there is none.
+func scoreDatatype(card *candorv1.ModelCard, score *candorv1.Score) wire.Datatype {
+	datatype, _ := wire.ParseDatatype(findOutput(card, score.GetOutput()).GetDatatype())
 	return datatype
 }

@@ -39,15 +39,18 @@ func (c *checker) abstains(at path, card *candorv1.ModelCard) {
 	if name == "" || c.lost(at) {
 		return
 	}
-	output, score := findOutput(card, name), scoreOf(card)
-	regression := score.GetRegression()
+	output := findOutput(card, name)
+	reads := func(score *candorv1.Score) bool {
+		r := score.GetRegression()
+		return slices.Contains([]string{score.GetOutput(), r.GetLowerOutput(), r.GetUpperOutput(), r.GetVarianceOutput()}, name)
+	}
 	switch {
 	case output == nil:
 		c.noOutput(at, name, card)
 		return
 	case output.GetDatatype() == wire.BYTES.String():
 		c.complain(at, name+" holds BYTES, and a flag is BOOL or a number", "name an output of BOOL or of a number")
-	case slices.Contains([]string{score.GetOutput(), regression.GetLowerOutput(), regression.GetUpperOutput(), regression.GetVarianceOutput()}, name):
+	case slices.ContainsFunc(card.GetScores(), reads):
 		c.complain(at, name+" is read as the score", "name an output that holds nothing but the flag")
 	}
 	c.oneNumber(at, output, card)

@@ -87,7 +87,10 @@ func backendDefaults(backend *candorv1.Backend) {
 
 func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	policy := model.GetPolicy()
-	fillEnum(&policy.Confidence, router.DefaultMethod(sourceOf(cfg, model.GetPrimary())))
+	// Of several fields each has the default of its own score.
+	if !several(cfg.GetBackends()[model.GetPrimary()].GetCard()) {
+		fillEnum(&policy.Confidence, router.DefaultMethod(sourceOf(cfg, model.GetPrimary())))
+	}
 	fillEnum(&policy.OnDefer, candorv1.OnDefer_ON_DEFER_WITHHOLD)
 	if policy.Monitors == nil {
 		policy.Monitors = &candorv1.Monitors{}
@@ -136,15 +139,19 @@ func sourceOf(cfg *candorv1.Config, backend string) router.Source {
 	if score == nil {
 		return router.Source{}
 	}
-	source := router.Source{Kind: score.GetKind(), Labels: len(score.GetLabels()), Calibrated: entry.GetCalibrator() != ""}
-	if output := findOutput(entry.GetCard(), score.GetOutput()); output != nil {
-		n, known := rowElements(output.GetShape(), hasRows(entry.GetCard(), false))
+	return sourceOfScore(entry.GetCard(), score, entry.GetCalibrator() != "")
+}
+
+func sourceOfScore(card *candorv1.ModelCard, score *candorv1.Score, calibrated bool) router.Source {
+	source := router.Source{Kind: score.GetKind(), Labels: len(score.GetLabels()), Calibrated: calibrated}
+	if output := findOutput(card, score.GetOutput()); output != nil {
+		n, known := rowElements(output.GetShape(), hasRows(card, false))
 		source.Single = known && n == 1
 	}
 	return source
 }
 
-// scoreOf is the one score of a card, or nil.
+// scoreOf is the one score of a card, or the first of several; nil: there is none.
 func scoreOf(card *candorv1.ModelCard) *candorv1.Score {
 	if scores := card.GetScores(); len(scores) > 0 {
 		return scores[0]

@@ -47,7 +47,8 @@ func TestParseFaults(t *testing.T) {
 		{"name of several words", []edit{{"  desk: {", "  the desk: {"}, {"queue: desk", "queue: the desk"}}, []string{`queues["the desk"]: "the desk" is not a name`}},
 		{"empty list", []edit{{`models: ["*"]`, "models: []"}}, []string{"consumers.web.models: is empty; add 1 element"}},
 		{"element twice", []edit{{`models: ["*"]`, "models: [mail, mail]"}}, []string{"consumers.web.models: an element is given twice"}},
-		{"too many elements", []edit{{"        - {output: p, kind: probability, labels: [ham, spam]}\n", "        - {output: p, kind: probability, labels: [ham, spam]}\n        - {output: p, kind: probability, labels: [ham, spam]}\n"}}, []string{"backends.net.card.scores: has too many elements; keep 1 of them"}},
+		{"too many elements", []edit{{"{threshold: {probability: 0.9}}", "{promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}, grid: {levels: [" + descending(65) + "]}}}"}},
+			[]string{"models.mail.policy.accept.promise.grid.levels: has too many elements; keep 64 of them"}},
 		{"custom tag", []edit{{"model: net", "model: !env NET"}}, []string{"backends.net.model: unknown YAML tag !env"}},
 		{"two documents", []edit{{"queues:", "---\nqueues:"}}, []string{": a second document begins after ---", `models.mail.policy.review.queue: there is no queue "desk"`}[:1]},
 		{"aliases of nothing", []edit{{"model: net", "model: *net"}}, []string{": unknown anchor 'net' referenced"}},
@@ -266,4 +267,13 @@ func TestCreatedAtIsComparedWithNow(t *testing.T) {
 			t.Errorf("at %s: %d faults, want %d:\n%v", tc.now, len(faults), tc.want, faults)
 		}
 	}
+}
+
+// descending are n numbers below 1.
+func descending(n int) string {
+	numbers := make([]string, n)
+	for i := range numbers {
+		numbers[i] = fmt.Sprintf("%.3f", 1-float64(i+1)/1000)
+	}
+	return strings.Join(numbers, ", ")
 }

@@ -35,10 +35,33 @@ func (g *Gateway) answer(c *call) (*Reply, error) {
 	return reply, nil
 }
 
+// primarys says that the primary's answer leaves.
+func (r *row) primarys() bool { return r.released && r.answeredBy == 0 }
+
+// toFill is what is known of an output's answer in one row of the request; nil: the primary's own stays. What is of no field alone
+// is nobody's when a field of the row is not the primary's.
+func (c *call) toFill(f *fill, requestRow int) *row {
+	if f.field >= 0 {
+		if r := c.cell(requestRow, f.field); !r.primarys() {
+			return r
+		}
+		return nil
+	}
+	for k := range c.model.fields {
+		if !c.cell(requestRow, k).primarys() {
+			return &nobodys
+		}
+	}
+	return nil
+}
+
+// nobodys is not released.
+var nobodys row
+
 // rewritten extends the primary's response. Rows that the primary answered keep their bits.
 func (c *call) rewritten() (*wire.Frame, error) {
 	version := c.model.backendCfg.GetVersion()
-	others := slices.ContainsFunc(c.rows, func(r row) bool { return !r.released || r.answeredBy != 0 })
+	others := slices.ContainsFunc(c.rows, func(r row) bool { return !r.primarys() })
 	// A tensor that the card doesn't declare can't be filled for a row that the primary doesn't answer, and would give away
 	// what was withheld.
 	hidden := func(name string) bool {
@@ -47,12 +70,13 @@ func (c *call) rewritten() (*wire.Frame, error) {
 	w := wire.Rewrite{
 		Model: &c.model.name, Version: &version, StripOutputs: hidden, StripParams: isOurs, AppendParams: c.params(),
 	}
-	for i := range c.rows {
-		r := &c.rows[i]
-		if r.released && r.answeredBy == 0 {
-			continue
-		}
-		for _, f := range c.model.fills {
+	for i := range c.requestRows {
+		for k := range c.model.fills {
+			f := &c.model.fills[k]
+			r := c.toFill(f, i)
+			if r == nil {
+				continue
+			}
 			t := c.response.Output(f.output)
 			if t == nil || hidden(f.output) {
 				continue
@@ -61,19 +85,22 @@ func (c *call) rewritten() (*wire.Frame, error) {
 			if err != nil {
 				return nil, err
 			}
-			floats, texts := f.row(c.model, r, int(n)/len(c.rows))
+			floats, texts := f.row(c.model, r, int(n)/c.requestRows)
 			if c.model.whole() {
 				w.AppendOutputs = append(w.AppendOutputs, wire.TensorData{
 					Name: f.output, Datatype: f.datatype, Shape: t.Shape, Floats: floats, Texts: texts,
 				})
 				continue
 			}
-			w.Splices = append(w.Splices, wire.Splice{Output: f.output, Row: i, Rows: len(c.rows), Floats: floats, Texts: texts})
+			w.Splices = append(w.Splices, wire.Splice{Output: f.output, Row: i, Rows: c.requestRows, Floats: floats, Texts: texts})
 		}
 	}
 	if others && c.model.whole() {
 		// The one row is all there is, and no tensor has a dimension by which it could be replaced: new tensors take their place.
-		w.StripOutputs = func(string) bool { return true }
+		replaced := w.AppendOutputs
+		w.StripOutputs = func(name string) bool {
+			return hidden(name) || slices.ContainsFunc(replaced, func(t wire.TensorData) bool { return t.Name == name })
+		}
 	}
 	w.AppendOutputs = append(w.AppendOutputs, c.metadataTensors()...)
 	return c.response.Rewrite(w)
@@ -86,18 +113,23 @@ func (m *model) declares(output string) bool {
 // built makes a response when the primary gave none, in the form that the client reads, unless a tensor exists only raw.
 func (c *call) built() (*wire.Frame, error) {
 	var outputs []wire.TensorData
-	for _, f := range c.model.fills {
+	for k := range c.model.fills {
+		f := &c.model.fills[k]
 		if !c.wants(f.output) {
 			continue
 		}
-		t := wire.TensorData{Name: f.output, Datatype: f.datatype, Shape: f.shape(c.model, len(c.rows))}
+		t := wire.TensorData{Name: f.output, Datatype: f.datatype, Shape: f.shape(c.model, c.requestRows)}
 		per := 1
 		for _, d := range t.Shape {
 			per *= int(d)
 		}
-		per /= len(c.rows)
-		for i := range c.rows {
-			floats, texts := f.row(c.model, &c.rows[i], per)
+		per /= c.requestRows
+		for i := range c.requestRows {
+			r := &nobodys
+			if f.field >= 0 {
+				r = c.cell(i, f.field)
+			}
+			floats, texts := f.row(c.model, r, per)
 			t.Floats, t.Texts = append(t.Floats, floats...), append(t.Texts, texts...)
 		}
 		outputs = append(outputs, t)
@@ -135,7 +167,7 @@ func (f *fill) shape(m *model, rows int) []int64 {
 		if d < 0 {
 			d = 1
 			if f.how == candorv1.AnswerFill_ANSWER_FILL_SCORES {
-				d = int64(len(m.card.Labels()))
+				d = int64(len(m.fields[f.field].Labels))
 			}
 		}
 		shape = append(shape, d)
@@ -159,7 +191,8 @@ func (f *fill) row(m *model, r *row, n int) (floats []float64, texts [][]byte) {
 	if r.released {
 		switch {
 		case f.how == candorv1.AnswerFill_ANSWER_FILL_SCORES:
-			if scores := scoresOf(m.kind, r.answer.Probs, r.answer.Top, len(m.card.Labels()), n); scores != nil {
+			of := &m.fields[f.field]
+			if scores := scoresOf(of.Kind, r.answer.Probs, r.answer.Top, len(of.Labels), n); scores != nil {
 				return scores, nil
 			}
 		case f.how == candorv1.AnswerFill_ANSWER_FILL_LABEL_INDEX && r.answer.Top >= 0:
@@ -244,8 +277,8 @@ func (c *call) withheld() error {
 	switch {
 	case deferred > 0:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_DEFERRED_TO_REVIEW,
-			"%d of %d rows wait for a human; GetPrediction and WatchPredictions give the final answer, and a client that names candor_route among the outputs gets the other rows now",
-			deferred, len(c.rows))
+			"%d of %d %s wait for a human; GetPrediction and WatchPredictions give the final answer, and a client that names candor_route among the outputs gets the other %s now",
+			deferred, len(c.rows), c.units(), c.units())
 		e.ResourceType, e.Resource = "candor.v1.ReviewItem", review.Name(first.itemID)
 		e.with("review_item", e.Resource).with("deferred", count(deferred))
 	case rejected == 0:
@@ -255,13 +288,13 @@ func (c *call) withheld() error {
 		e = storeUnavailable()
 	case firstLimit != nil:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_ACTION_LIMIT_TRIPPED,
-			"%d of %d rows are withheld: the action limit %q has tripped and holds until an operator resets it", rejected, len(c.rows), firstLimit.limit)
+			"%d of %d %s are withheld: the action limit %q has tripped and holds until an operator resets it", rejected, len(c.rows), c.units(), firstLimit.limit)
 		e.ResourceType, e.Resource = "candor.v1.Limit", "limits/"+firstLimit.limit
 	case c.failure != nil:
 		return backendError(c.failure).with("backend", c.model.primary.Name()).with("said_by", saidBy(c.failure))
 	default:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_REJECTED,
-			"%d of %d rows have no answer that the policy lets out", rejected, len(c.rows)).
+			"%d of %d %s have no answer that the policy lets out", rejected, len(c.rows), c.units()).
 			with("reasons", reasonsText(firstRejected.decision.Reasons))
 	}
 	if rejected > 0 {
@@ -270,5 +303,8 @@ func (c *call) withheld() error {
 	if firstLimit != nil {
 		e.with("limit", firstLimit.limit).with("action", firstLimit.action)
 	}
-	return e.with("rows", count(len(c.rows)))
+	if c.model.several() {
+		e.with("fields", count(len(c.rows)))
+	}
+	return e.with("rows", count(c.requestRows))
 }

@@ -32,6 +32,7 @@ const (
 	attrReason     = "candor.reason"
 	attrSource     = "candor.failure_source"
 	attrRow        = "candor.row"
+	attrField      = "candor.field"
 	attrRoute      = "candor.route"
 	attrApplied    = "candor.applied_route"
 	attrReasons    = "candor.reasons"
@@ -48,7 +49,7 @@ func callAttributes(c *call) []attribute.KeyValue {
 	return []attribute.KeyValue{
 		attribute.String(attrPrediction, c.idText), attribute.String(attrModel, c.model.name),
 		attribute.String(attrConsumer, c.who.Name), attribute.String(attrMode, short(c.model.policy.Mode.String())),
-		attribute.Int(attrRows, len(c.rows)), attribute.String(attrPolicy, digestText(c.model.digest)),
+		attribute.Int(attrRows, c.requestRows), attribute.String(attrPolicy, digestText(c.model.digest)),
 	}
 }
 
@@ -66,9 +67,12 @@ func stageAttributes(s fallback.Stage) []attribute.KeyValue {
 func rowAttributes(c *call, i int) []attribute.KeyValue {
 	r := &c.rows[i]
 	kv := []attribute.KeyValue{
-		attribute.Int(attrRow, i), attribute.String(attrRoute, short(r.decision.Route.String())),
+		attribute.Int(attrRow, r.row), attribute.String(attrRoute, short(r.decision.Route.String())),
 		attribute.String(attrApplied, short(r.applied.String())), attribute.String(attrReasons, reasonsText(r.decision.Reasons)),
 		attribute.String(attrAnsweredBy, c.answeredBy(r)),
+	}
+	if name := c.fieldOf(r).Name; name != "" {
+		kv = append(kv, attribute.String(attrField, name))
 	}
 	if r.decision.Confidence != nil {
 		kv = append(kv, attribute.Float64(attrConfidence, *r.decision.Confidence))

@@ -39,7 +39,10 @@ type call struct {
 	dialect candorv1.Dialect
 	form    form
 
-	rows []row
+	// rows of the request, or, where the model has several fields, all fields of the first row, then those of the next: what is
+	// decided, released, recorded and judged each for itself.
+	rows        []row
+	requestRows int
 	// stages in the order in which they were asked; index 0 is the primary.
 	stages []fallback.Stage
 	// response of the primary; nil when it has none that could be used.
@@ -70,8 +73,10 @@ type asked struct {
 	added map[string]bool
 }
 
-// row is one row of the call.
+// row is one row of the call; of a model with several fields, one field of it.
 type row struct {
+	// row of the request, and the index into the model's fields.
+	row, field int
 	// evidence of the primary.
 	evidence router.Evidence
 	decision router.Decision

@@ -85,13 +85,13 @@ func (c *coins) toss(scope string, sum uint64) (inputDigest, float64) {
 // inputSums are the fast hashes of the rows' inputs. What is shared by all rows of a batch is part of each. Errors: a tensor that
 // can't be read.
 func (c *call) inputSums(seed uint64) ([]uint64, error) {
-	digests := make([]*xxhash.Digest, len(c.rows))
+	digests := make([]*xxhash.Digest, c.requestRows)
 	for i := range digests {
 		digests[i] = xxhash.NewWithSeed(seed)
 	}
 	for t := range c.req.Inputs {
 		in := &c.req.Inputs[t]
-		rows := len(c.rows)
+		rows := c.requestRows
 		if c.model.whole() || c.model.card.Shared(in.Name) {
 			rows = 0
 		}

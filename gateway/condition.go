@@ -87,13 +87,15 @@ func paramsOf(req *wire.Request) map[string]any {
 }
 
 // applyConditions raises what the router has decided of a row on this Evidence, where a condition of the policy holds.
-func (g *Gateway) applyConditions(c *call, row int, policy *router.Policy, d router.Decision, e *router.Evidence) router.Decision {
+func (g *Gateway) applyConditions(c *call, r *row, policy *router.Policy, d router.Decision, e *router.Evidence) router.Decision {
 	if len(policy.Conditions) == 0 {
 		return d
 	}
 	f := g.factsOf(c)
-	f.vars.Row = row
-	f.evidence.Set(factsOfEvidence(e))
+	f.vars.Row = r.row
+	next := factsOfEvidence(e)
+	next.Field = c.fieldOf(r).Name
+	f.evidence.Set(next)
 	return router.Apply(*policy, d, e, f)
 }
 

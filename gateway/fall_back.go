@@ -46,7 +46,7 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 		}
 		r.tier = tier + 1
 		policy := c.policy(r)
-		r.decision = g.applyConditions(c, i, policy, router.DecideTier(*policy, r.decision, result.Evidence[j]), &result.Evidence[j])
+		r.decision = g.applyConditions(c, r, policy, router.DecideTier(*policy, r.decision, result.Evidence[j]), &result.Evidence[j])
 		r.applied = r.decision.Route
 		r.answer, r.answeredBy = result.Evidence[j], -1
 		if result.AnsweredBy[j] >= 0 {

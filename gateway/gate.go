@@ -18,7 +18,7 @@ func (g *Gateway) checkLimits(c *call) {
 		if !r.released {
 			continue
 		}
-		r.action = c.model.actionOf(r.answer.Label, r.answer.Value)
+		r.action = c.model.actionOf(c.fieldOf(r), r.answer.Label, r.answer.Value)
 		if r.action == "" || !g.gate.Covers(r.action, c.model.name, c.who.Name) {
 			continue
 		}
@@ -51,7 +51,7 @@ func (g *Gateway) wouldRelease(c *call, r *row) {
 			r.answer, r.answeredBy = r.evidence, 0
 			r.released, r.state = true, candorv1.AnswerState_ANSWER_STATE_PROVISIONAL
 		case c.model.onDefer == candorv1.OnDefer_ON_DEFER_DEFAULT:
-			r.answer = c.model.defaultAnswer()
+			r.answer = c.fieldOf(r).defaultAnswer()
 			r.answeredBy = c.defaultStage()
 			r.released, r.state = true, candorv1.AnswerState_ANSWER_STATE_PROVISIONAL
 		}
@@ -62,10 +62,10 @@ func (g *Gateway) wouldRelease(c *call, r *row) {
 const policyDefault = "policy/default"
 
 // defaultAnswer is the policy's typed default.
-func (m *model) defaultAnswer() router.Evidence {
-	ev := router.Evidence{Stage: policyDefault, Kind: m.kind, Label: m.review.GetDefaultLabel(), Labels: m.card.Labels(), Top: -1, Unconditional: true}
-	if m.review.DefaultValue != nil {
-		v := m.review.GetDefaultValue()
+func (f *field) defaultAnswer() router.Evidence {
+	ev := router.Evidence{Stage: policyDefault, Kind: f.Kind, Label: f.defaultLabel, Labels: f.Labels, Top: -1, Unconditional: true}
+	if f.defaultValue != nil {
+		v := *f.defaultValue
 		ev.Value = &v
 	}
 	ev.Top = slices.Index(ev.Labels, ev.Label)

@@ -29,7 +29,7 @@ type Reply struct {
 	PredictionID string
 	// Frame is the encoded ModelInferResponse, to be sent once. It shares memory with what the backend answered.
 	Frame *wire.Frame
-	// Predictions, one per row, for callers who are told; nil when the call failed before rows were decided.
+	// Predictions, one per row and field, for callers who are told; nil when the call failed before rows were decided.
 	Predictions []*candorv1.Prediction
 }
 
@@ -147,8 +147,8 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	c.until = deadline.Add(-own)
 	c.ctx.Context, c.ctx.until = ctx, c.until
 	c.stages = c.oneStage[:0]
-	c.perRow.resize(rows)
-	c.rows = c.perRow.rows
+	c.perRow.resize(rows, len(m.fields))
+	c.rows, c.requestRows = c.perRow.rows, rows
 	c.dialect, c.form = dialect, formFor(who.Principal, dialect, req.RawForm)
 	c.trace = &c.ownTrace
 	g.tracing.begin(ctx, c.trace)
@@ -182,7 +182,7 @@ func (g *Gateway) decide(c *call) {
 	for i := range c.rows {
 		r := &c.rows[i]
 		policy := c.policy(r)
-		r.decision = g.applyConditions(c, i, policy, router.Decide(*policy, r.evidence), &r.evidence)
+		r.decision = g.applyConditions(c, r, policy, router.Decide(*policy, r.evidence), &r.evidence)
 		r.answer, r.answeredBy = r.evidence, 0
 		if len(r.evidence.Faults) > 0 {
 			r.answeredBy = -1

@@ -46,20 +46,21 @@ func (g *Gateway) deferRows(c *call) {
 
 func (g *Gateway) itemOf(c *call, i int) review.Item {
 	r, m := &c.rows[i], c.model
+	f := c.fieldOf(r)
 	now := g.ledger.Now()
 	item := review.Item{
 		ID:           uuid.Must(uuid.NewV7()).String(),
 		Queue:        m.review.GetQueue(),
 		State:        candorv1.ReviewState_REVIEW_STATE_PENDING,
 		Release:      candorv1.ReleaseState_RELEASE_STATE_HELD,
-		PredictionID: c.idText, Row: uint32(i),
+		PredictionID: c.idText, Row: uint32(r.row), Field: f.Name,
 		Model: m.name, Backend: m.primary.Name(), ModelVersion: m.backendCfg.GetVersion(), Consumer: c.who.Name,
 		Reasons:      r.decision.Reasons,
 		ExpectedLoss: expectedLoss(r),
 		Created:      now, Deadline: now.Add(m.reviewDeadline),
-		OnExpire: m.review.GetOnExpire(), DefaultLabel: m.review.GetDefaultLabel(), DefaultValue: m.review.DefaultValue,
-		Labels: m.card.Labels(), Unit: m.unit,
-		Payload:             c.payload(i),
+		OnExpire: m.review.GetOnExpire(), DefaultLabel: f.defaultLabel, DefaultValue: f.defaultValue,
+		Labels: f.Labels, Unit: f.Unit,
+		Payload:             c.payload(r.row),
 		Traceparent:         c.trace.traceparent(),
 		SamplingProbability: 1,
 		PolicyDigest:        m.digest,
@@ -96,14 +97,18 @@ func stageAnswer(se stageEvidence, c *call) *candorv1.StageAnswer {
 }
 
 // payload is the row's input as its card declares it, without what the card redacts; nil when nothing is left.
-func (c *call) payload(i int) *candorv1.ReviewPayload {
+func (c *call) payload(requestRow int) *candorv1.ReviewPayload {
+	if n := len(c.items); n > 0 && c.items[n-1].Row == uint32(requestRow) {
+		// Another field of the row.
+		return c.items[n-1].Payload
+	}
 	p := &candorv1.ReviewPayload{}
 	for _, spec := range c.model.backendCfg.GetCard().GetInputs() {
 		t := c.req.Input(spec.GetName())
 		if t == nil || spec.GetRedact() {
 			continue
 		}
-		pt := payloadTensor(t, spec, i, len(c.rows), c.model.whole() || c.model.card.Shared(spec.GetName()))
+		pt := payloadTensor(t, spec, requestRow, c.requestRows, c.model.whole() || c.model.card.Shared(spec.GetName()))
 		if proto.Size(p)+proto.Size(pt) > maxPayload {
 			pt.Values, pt.Texts, pt.View = nil, nil, candorv1.PayloadView_PAYLOAD_VIEW_UNSPECIFIED
 		}

@@ -25,9 +25,12 @@ type model struct {
 	cfg   *candorv1.Model
 	// backendCfg is the primary's.
 	backendCfg *candorv1.Backend
-	policy     router.Policy
-	// reading is how the primary's scores are read.
-	reading backend.Reading
+	// fields of a row, in the card's order; at least one.
+	fields []field
+	// policy is the one field's; of several, the first's, where what is asked of it is the same for all.
+	policy router.Policy
+	// readings are how the primary's scores are read, one for each field.
+	readings []backend.Reading
 	// meta is the backend that says how likely the primary's answers are right; nil: none is asked.
 	meta   *backend.Backend
 	digest []byte
@@ -47,10 +50,6 @@ type model struct {
 	// deadline of its review items.
 	reviewDeadline time.Duration
 	fills          []fill
-	kind           candorv1.ScoreKind
-	unit           string
-	// metric of distances; empty for other kinds.
-	metric string
 	// alone is the model without its fallback; nil: this is it.
 	alone *model
 	// params are those of the response that are the same for every call, encoded.
@@ -59,7 +58,9 @@ type model struct {
 
 // fill is how one output tensor of the primary is filled from an answer that is not the primary's.
 type fill struct {
-	output   string
+	output string
+	// field whose answer it is; -1: of none alone, so that it is neutral as soon as one of the row's is not the primary's.
+	field    int
 	how      candorv1.AnswerFill
 	datatype wire.Datatype
 	// perRow is the shape of one row.
@@ -77,22 +78,19 @@ func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
 		return nil, fmt.Errorf("models.%s.primary: there is no backend %q", name, mc.GetPrimary())
 	}
 	bc := cfg.GetBackends()[mc.GetPrimary()]
-	spec := bc.GetCard()
 	m := &model{
 		name: name, primary: primary, card: primary.Card(), cfg: mc, backendCfg: bc, review: mc.GetPolicy().GetReview(),
 		onDefer: mc.GetPolicy().GetOnDefer(), digest: config.Digest(cfg, name),
 	}
-	if scores := spec.GetScores(); len(scores) > 0 {
-		m.kind, m.unit, m.metric = scores[0].GetKind(), scores[0].GetRegression().GetUnit(), scores[0].GetMetric()
-	}
 	var err error
-	if m.policy, err = router.Compile(mc.GetPolicy(), m.card.Source(bc.GetCalibrator() != "")); err != nil {
+	if m.fields, err = newFields(mc.GetPolicy(), m.card, bc.GetCalibrator() != ""); err != nil {
 		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
 	}
-	if m.policy.Conditions, err = newConditions(mc.GetPolicy().GetConditions()); err != nil {
-		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
+	m.policy = m.fields[0].policy
+	for k := range m.fields {
+		p := &m.fields[k].policy
+		m.readings = append(m.readings, backend.Reading{Method: p.Method, Scale: p.Scale, Calibrator: g.calibrators[mc.GetPrimary()]})
 	}
-	m.reading = backend.Reading{Method: m.policy.Method, Scale: m.policy.Scale, Calibrator: g.calibrators[mc.GetPrimary()]}
 	if m.onDefer == candorv1.OnDefer_ON_DEFER_UNSPECIFIED {
 		m.onDefer = candorv1.OnDefer_ON_DEFER_WITHHOLD
 	}
@@ -125,7 +123,7 @@ func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
 			}
 		}
 	}
-	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), spec)
+	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), m)
 	if err != nil {
 		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)
 	}
@@ -145,14 +143,18 @@ func (m *model) withoutFallback() *model {
 }
 
 // newFills says how the outputs are filled that can be.
-func newFills(answers []*candorv1.AnswerSpec, card *candorv1.ModelCard) ([]fill, error) {
+func newFills(answers []*candorv1.AnswerSpec, m *model) ([]fill, error) {
 	var fills []fill
+	card := m.card.Proto()
 	for _, o := range card.GetOutputs() {
 		dt, ok := wire.ParseDatatype(o.GetDatatype())
 		if !ok {
 			return nil, fmt.Errorf("output %q has the unknown datatype %q", o.GetName(), o.GetDatatype())
 		}
 		f := fill{output: o.GetName(), datatype: dt, how: candorv1.AnswerFill_ANSWER_FILL_NEUTRAL, neutral: math.NaN(), perRow: o.GetShape()}
+		if m.several() {
+			f.field = m.card.FieldOf(o.GetName())
+		}
 		if card.GetRows() == candorv1.Rows_ROWS_FIRST_DIM && len(f.perRow) > 0 {
 			f.perRow = f.perRow[1:]
 		}
@@ -165,6 +167,9 @@ func newFills(answers []*candorv1.AnswerSpec, card *candorv1.ModelCard) ([]fill,
 		if i >= 0 {
 			a := answers[i]
 			f.how, f.neutralText = a.GetFill(), a.GetNeutralText()
+			if a.GetField() != "" {
+				f.field = slices.IndexFunc(m.fields, func(f field) bool { return f.Name == a.GetField() })
+			}
 			if a.Neutral != nil {
 				f.neutral = a.GetNeutral()
 			}
@@ -180,10 +185,16 @@ func (m *model) whole() bool { return m.backendCfg.GetCard().GetRows() == candor
 // created is when the primary's version was trained.
 func (m *model) created() time.Time { return m.backendCfg.GetCard().GetCreatedAt().AsTime() }
 
-// actionOf is what the consumer does with this answer: the first declared action that matches; empty: none.
-func (m *model) actionOf(label string, value *float64) string {
+// actionOf is what the consumer does with this answer of a field: the first declared action that matches; empty: none.
+func (m *model) actionOf(f *field, label string, value *float64) string {
+	if f == nil {
+		return ""
+	}
 	for _, a := range m.cfg.GetPolicy().GetActions() {
 		w := a.GetWhen()
+		if w.GetOutput() != "" && w.GetOutput() != f.Output {
+			continue
+		}
 		match := len(w.GetLabelIn()) > 0 && slices.Contains(w.GetLabelIn(), label)
 		if value != nil && (w.Above != nil || w.Below != nil) {
 			match = (w.Above == nil || *value > w.GetAbove()) && (w.Below == nil || *value < w.GetBelow())

@@ -219,7 +219,7 @@ func (s *oipServer) ModelMetadata(ctx context.Context, in *inference.ModelMetada
 	out.Name, out.Versions = m.name, []string{m.backendCfg.GetVersion()}
 	out.Outputs = slices.DeleteFunc(out.Outputs, func(t *inference.ModelMetadataResponse_TensorMetadata) bool { return isOurs(t.GetName()) })
 	for _, t := range metadataOutputs {
-		out.Outputs = append(out.Outputs, tensorMetadata(t.name, t.datatype.String(), []int64{-1}))
+		out.Outputs = append(out.Outputs, tensorMetadata(t.name, t.datatype.String(), metadataShape(-1, m)))
 	}
 	return out, nil
 }

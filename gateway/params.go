@@ -18,7 +18,8 @@ const prefix = "candor_"
 
 func isOurs(name string) bool { return strings.HasPrefix(name, prefix) }
 
-// Metadata tensors: named among a request's outputs, they come with one element per row.
+// Metadata tensors: named among a request's outputs, they come with one element per row; where the model has several fields, for each
+// field of a row.
 const (
 	tensorRoute      = "candor_route"
 	tensorConfidence = "candor_confidence"
@@ -89,6 +90,9 @@ func metadataNames() string {
 // constantParams are the response parameters that are the same for every call of a model, encoded.
 func (m *model) constantParams() []byte {
 	var b []byte
+	if names := m.fieldNames(); names != "" {
+		b = wire.AppendParam(b, wire.StringParam("candor_fields", names))
+	}
 	for _, p := range []wire.Param{
 		wire.StringParam("candor_mode", short(m.policy.Mode.String())),
 		wire.StringParam("candor_model_created_at", m.created().UTC().Format(time.RFC3339)),
@@ -108,6 +112,10 @@ func (c *call) params() []byte {
 	b := append(make([]byte, 0, paramsSize), c.model.params...)
 	b = wire.AppendParam(b, wire.StringParam("candor_prediction_id", c.idText))
 	if len(c.rows) > 1 {
+		stem := "candor_rows_"
+		if c.model.several() {
+			stem = "candor_fields_"
+		}
 		var counts [candorv1.Route_ROUTE_REJECT + 1]int64
 		for i := range c.rows {
 			counts[c.rows[i].decision.Route]++
@@ -115,7 +123,7 @@ func (c *call) params() []byte {
 		for _, r := range []candorv1.Route{
 			candorv1.Route_ROUTE_ACCEPT, candorv1.Route_ROUTE_FALLBACK, candorv1.Route_ROUTE_DEFER, candorv1.Route_ROUTE_REJECT,
 		} {
-			b = wire.AppendParam(b, wire.Int64Param("candor_rows_"+strings.ToLower(routeName(r)), counts[r]))
+			b = wire.AppendParam(b, wire.Int64Param(stem+strings.ToLower(routeName(r)), counts[r]))
 		}
 		return b
 	}
@@ -173,11 +181,11 @@ func (c *call) answeredBy(r *row) string {
 	return c.stages[r.answeredBy].Name
 }
 
-// metadataTensors are those that the client asked for, one element per row.
+// metadataTensors are those that the client asked for, one element per row and field.
 func (c *call) metadataTensors() []wire.TensorData {
 	var out []wire.TensorData
 	for _, name := range c.ask.tensors {
-		t := wire.TensorData{Name: name, Datatype: wire.BYTES, Shape: []int64{int64(len(c.rows))}}
+		t := wire.TensorData{Name: name, Datatype: wire.BYTES, Shape: metadataShape(int64(c.requestRows), c.model)}
 		for i := range c.rows {
 			r := &c.rows[i]
 			switch name {
@@ -186,7 +194,7 @@ func (c *call) metadataTensors() []wire.TensorData {
 			case tensorAnsweredBy:
 				t.Texts = append(t.Texts, []byte(c.answeredBy(r)))
 			case tensorDecisionID:
-				t.Texts = append(t.Texts, []byte(decisionID(c.idText, i, c.model.card.ScoreOutput())))
+				t.Texts = append(t.Texts, []byte(decisionID(c.idText, r.row, c.fieldOf(r).Output)))
 			case tensorConfidence:
 				t.Datatype = wire.FP32
 				v := math.NaN()
@@ -215,6 +223,14 @@ func (c *call) metadataTensors() []wire.TensorData {
 		out = append(out, t)
 	}
 	return out
+}
+
+// metadataShape has a second dimension where a row has several fields.
+func metadataShape(rows int64, m *model) []int64 {
+	if m.several() {
+		return []int64{rows, int64(len(m.fields))}
+	}
+	return []int64{rows}
 }
 
 // decisionID names one decision: prediction, row, output.

@@ -96,13 +96,13 @@ func (g *Gateway) story(ctx context.Context, p *Principal, id string) ([]*candor
 	}
 	predictions := g.predictionsOf(stored.Record)
 	for i := range page.Items {
-		if row := int(page.Items[i].Row); row < len(predictions) {
-			finish(predictions[row], &page.Items[i])
+		if at := audit.Find(pr, page.Items[i].Row, page.Items[i].Field); at >= 0 {
+			finish(predictions[at], &page.Items[i])
 		}
 	}
 	for _, o := range outcomes {
-		if int(o.GetRow()) < len(predictions) {
-			predictions[o.GetRow()].Outcome = outcomeText(o)
+		if at := audit.Find(pr, o.GetRow(), o.GetField()); at >= 0 {
+			predictions[at].Outcome = outcomeText(o)
 		}
 	}
 	return predictions, stored, page.Items, nil
@@ -179,12 +179,13 @@ func (s *predictionService) finalOf(ctx context.Context, item *review.Item) (*ca
 		return nil, err
 	}
 	predictions := s.g.predictionsOf(stored.Record)
-	if int(item.Row) >= len(predictions) {
+	at := audit.Find(stored.Record.GetPrediction(), item.Row, item.Field)
+	if at < 0 {
 		s.g.log.ErrorContext(ctx, "a review item names a row that its prediction doesn't have", slog.String("review_item", item.ID))
 		return nil, errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "review item %s names row %d of a prediction without it", item.ID, item.Row)
 	}
-	finish(predictions[item.Row], item)
-	return predictions[item.Row], nil
+	finish(predictions[at], item)
+	return predictions[at], nil
 }
 
 // token and position turn a place in the feed of final answers into text and back. The store's identity is part of it: a
@@ -209,31 +210,32 @@ func (s *predictionService) RecordOutcome(ctx context.Context, in *candorv1.Reco
 	if err := validate(in); err != nil {
 		return nil, err
 	}
-	predictions, stored, _, err := s.g.story(ctx, principal(ctx), in.GetPredictionId())
+	_, stored, _, err := s.g.story(ctx, principal(ctx), in.GetPredictionId())
 	if err != nil {
 		return nil, err
 	}
-	if int(in.GetRow()) >= len(predictions) {
-		return nil, invalid("row", "the prediction has "+count(len(predictions))+" rows, numbered from 0")
+	pr := stored.Record.GetPrediction()
+	if err := hasPlace(pr, in); err != nil {
+		return nil, err
 	}
 	id := uuid.MustParse(in.GetPredictionId())
-	o := &candorv1.OutcomeRecord{PredictionId: id[:], Row: in.GetRow(), RequestId: in.GetRequestId(), ObserveTimeUs: s.g.ledger.Now().UnixMicro()}
+	o := &candorv1.OutcomeRecord{PredictionId: id[:], Row: in.GetRow(), Field: in.GetField(), RequestId: in.GetRequestId(), ObserveTimeUs: s.g.ledger.Now().UnixMicro()}
 	if t := in.GetObserveTime(); t != nil {
 		if !t.IsValid() {
 			return nil, invalid("observe_time", "it is not a time between the years 1 and 9999")
 		}
 		o.ObserveTimeUs = t.AsTime().UnixMicro()
 	}
-	m := s.g.models[stored.Record.GetPrediction().GetModel()]
+	f := s.g.fieldOf(pr.GetModel(), in.GetField())
 	switch truth := in.GetTruth().(type) {
 	case *candorv1.RecordOutcomeRequest_Label:
 		o.Label = truth.Label
-		if m != nil && !slices.Contains(m.card.Labels(), truth.Label) {
-			return nil, invalid("label", "it is none of the model's labels "+list(m.card.Labels()))
+		if f != nil && !slices.Contains(f.Labels, truth.Label) {
+			return nil, invalid("label", "it is none of the model's labels "+list(f.Labels))
 		}
 	case *candorv1.RecordOutcomeRequest_Value:
-		if math.IsNaN(truth.Value) || (m != nil && len(m.card.Labels()) > 0) {
-			return nil, invalid("value", "the model answers labels; send label, one of "+list(m.card.Labels()))
+		if math.IsNaN(truth.Value) || (f != nil && len(f.Labels) > 0) {
+			return nil, invalid("value", "the model answers labels; send label, one of "+list(f.Labels))
 		}
 		o.Value = &truth.Value
 	}
@@ -241,4 +243,29 @@ func (s *predictionService) RecordOutcome(ctx context.Context, in *candorv1.Reco
 		return nil, err
 	}
 	return &candorv1.RecordOutcomeResponse{}, nil
+}
+
+// hasPlace refuses ground truth of a row or a field that the prediction doesn't have.
+func hasPlace(pr *candorv1.PredictionRecord, in *candorv1.RecordOutcomeRequest) error {
+	if audit.Find(pr, in.GetRow(), in.GetField()) >= 0 {
+		return nil
+	}
+	last, first := uint32(0), ""
+	var fields []string
+	for i := range pr.GetRows() {
+		var field string
+		if last, field = audit.Place(pr, i); i == 0 {
+			first = field
+		}
+		if field != "" && last == 0 {
+			fields = append(fields, field)
+		}
+	}
+	if in.GetRow() <= last && first == "" {
+		return invalid("field", "the model has one field: leave it empty")
+	}
+	if in.GetRow() <= last {
+		return invalid("field", "send one of the prediction's fields "+list(fields))
+	}
+	return invalid("row", "the prediction has "+count(int(last)+1)+" rows, numbered from 0")
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
@@ -34,7 +35,7 @@ func (g *Gateway) predictions(c *call) []*candorv1.Prediction {
 			p.Uncertainty = &candorv1.Uncertainty{Kind: r.answer.UncertaintyKind, Value: r.answer.Uncertainty}
 		}
 		if r.released {
-			setValue(p, r.answer, c.model)
+			setValue(p, r.answer, c.fieldOf(r))
 		} else {
 			p.Value = abstention(r.decision.Reasons, r.evidence.Detail)
 		}
@@ -51,11 +52,11 @@ func abstention(reasons []candorv1.Reason, detail string) *candorv1.Prediction_A
 }
 
 // setValue is the answer in its kind.
-func setValue(p *candorv1.Prediction, ev router.Evidence, m *model) {
+func setValue(p *candorv1.Prediction, ev router.Evidence, f *field) {
 	switch {
 	case ev.Value != nil:
 		p.Value = &candorv1.Prediction_Regression{Regression: &candorv1.RegressionValue{
-			Value: *ev.Value, Unit: m.unit, Lower: ev.Lower, Upper: ev.Upper,
+			Value: *ev.Value, Unit: f.Unit, Lower: ev.Lower, Upper: ev.Upper,
 		}}
 	// What the scores of these kinds say is what the model said before it was calibrated.
 	case ev.Calibrator == "" && ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOG_ODDS && len(ev.Scores) == 1:
@@ -63,7 +64,7 @@ func setValue(p *candorv1.Prediction, ev router.Evidence, m *model) {
 	case ev.Calibrator == "" && ev.Kind == candorv1.ScoreKind_SCORE_KIND_LOGIT && len(ev.Scores) > 1:
 		p.Value = &candorv1.Prediction_Logits{Logits: &candorv1.Logits{Label: ev.Label, Logits: ev.Scores, Labels: ev.Labels}}
 	case ev.Calibrator == "" && ev.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE && len(ev.Scores) == 1:
-		p.Value = &candorv1.Prediction_Distance{Distance: &candorv1.Distance{Distance: ev.Scores[0], Metric: m.metric}}
+		p.Value = &candorv1.Prediction_Distance{Distance: &candorv1.Distance{Distance: ev.Scores[0], Metric: f.Metric}}
 	case ev.Probs != nil:
 		p.Value = &candorv1.Prediction_ClassProbabilities{ClassProbabilities: &candorv1.ClassProbabilities{
 			Label: ev.Label, Probabilities: ev.Probs, Labels: ev.Labels,
@@ -73,16 +74,17 @@ func setValue(p *candorv1.Prediction, ev router.Evidence, m *model) {
 	}
 }
 
-// predictionsOf tells what a record knows, one Prediction per row.
+// predictionsOf tells what a record knows, one Prediction per row and field.
 func (g *Gateway) predictionsOf(rec *candorv1.Record) []*candorv1.Prediction {
 	pr := rec.GetPrediction()
 	id := uuidText(pr.GetPredictionId())
 	made := time.UnixMicro(rec.GetTimeUs())
 	var out []*candorv1.Prediction
 	for i, row := range pr.GetRows() {
+		at, name := audit.Place(pr, i)
 		p := &candorv1.Prediction{
-			PredictionId: id, Row: uint32(i), Model: pr.GetModel(), State: row.GetState(),
-			Decision: g.decisionOf(pr, row, id, i), Path: pathOf(pr, row),
+			PredictionId: id, Row: at, Field: name, Model: pr.GetModel(), State: row.GetState(),
+			Decision: g.decisionOf(pr, i, id), Path: pathOf(pr, row),
 			Provenance: g.provenance(pr, made), CreateTime: timestamppb.New(made),
 		}
 		if len(pr.GetTraceId()) > 0 {
@@ -94,7 +96,7 @@ func (g *Gateway) predictionsOf(rec *candorv1.Record) []*candorv1.Prediction {
 		if by := row.GetAnsweredBy(); by > 0 && int(by) <= len(pr.GetStages()) {
 			p.AnsweredBy = pr.GetStages()[by-1].GetStage()
 			if row.Value != nil {
-				p.Value = &candorv1.Prediction_Regression{Regression: &candorv1.RegressionValue{Value: row.GetValue(), Unit: g.unitOf(pr.GetModel())}}
+				p.Value = &candorv1.Prediction_Regression{Regression: &candorv1.RegressionValue{Value: row.GetValue(), Unit: g.unitOf(pr.GetModel(), name)}}
 			} else if row.GetLabel() != "" {
 				p.Value = &candorv1.Prediction_Label{Label: row.GetLabel()}
 			}
@@ -109,9 +111,12 @@ func (g *Gateway) predictionsOf(rec *candorv1.Record) []*candorv1.Prediction {
 	return out
 }
 
-func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord, id string, i int) *candorv1.Decision {
+// decisionOf tells the element i of a record's rows.
+func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, i int, id string) *candorv1.Decision {
+	row := pr.GetRows()[i]
+	at, name := audit.Place(pr, i)
 	d := &candorv1.Decision{
-		DecisionId: id + "/" + strconv.Itoa(i), Route: row.GetRoute(), AppliedRoute: row.GetAppliedRoute(), Mode: pr.GetMode(),
+		DecisionId: id + "/" + strconv.Itoa(int(at)), Route: row.GetRoute(), AppliedRoute: row.GetAppliedRoute(), Mode: pr.GetMode(),
 		Reasons: row.GetReasons(), Confidence: fromPPM(row.ConfidencePpm), ConfidenceMethod: pr.GetConfidenceMethod(),
 		RawConfidence: fromPPM(row.RawConfidencePpm), Calibrator: calibratorOf(pr, row),
 		Threshold: fromPPM(row.ThresholdPpm), PolicyDigest: digestText(pr.GetPolicyDigest()),
@@ -120,8 +125,10 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, row *candorv1.RowRec
 	if m := row.GetConfidenceMethod(); m != 0 {
 		d.ConfidenceMethod = m
 	}
-	if m := g.models[pr.GetModel()]; m != nil {
-		d.DecisionId = decisionID(id, i, m.card.ScoreOutput())
+	if f := g.fieldOf(pr.GetModel(), name); f != nil {
+		d.DecisionId = decisionID(id, int(at), f.Output)
+	} else if name != "" {
+		d.DecisionId = decisionID(id, int(at), name)
 	}
 	d.SamplingProbability = float64(row.GetSamplingPpm()) / million
 	if row.GetCertificate() != "" {
@@ -309,9 +316,9 @@ func finish(p *candorv1.Prediction, item *review.Item) {
 // authorOnExpire is the author of an answer that a deadline gave.
 const authorOnExpire = "policy/on_expire"
 
-func (g *Gateway) unitOf(model string) string {
-	if m := g.models[model]; m != nil {
-		return m.unit
+func (g *Gateway) unitOf(model, name string) string {
+	if f := g.fieldOf(model, name); f != nil {
+		return f.Unit
 	}
 	return ""
 }

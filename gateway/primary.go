@@ -18,7 +18,7 @@ import (
 // leaves enough for an answer from somebody else.
 const primaryShareDiv = 2
 
-// askPrimary calls the primary and makes one Evidence per row. Its error ends the call: the client's own fault, or nobody
+// askPrimary calls the primary and makes one Evidence per row and field. Its error ends the call: the client's own fault, or nobody
 // left to ask.
 func (g *Gateway) askPrimary(c *call) error {
 	until := c.until
@@ -38,11 +38,11 @@ func (g *Gateway) askPrimary(c *call) error {
 	return g.heard(c, began, answer, readable, evidence, err)
 }
 
-// weigh is the check of the primary's answer, which leaves one Evidence per row behind, and the answer as the caller can read it.
+// weigh is the check of the primary's answer, which leaves one Evidence per row and field behind, and the answer as the caller can read it.
 func (c *call) weigh(evidence *[]router.Evidence, readable **wire.Response) func(*wire.Response) backend.Verdict {
 	return func(resp *wire.Response) (v backend.Verdict) {
 		b := c.model.primary
-		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, len(c.rows), c.model.reading)
+		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, c.requestRows, c.model.readings...)
 		var err error
 		if *readable, err = c.readable(resp); err != nil && v.Unusable == "" {
 			v.Unusable = err.Error()

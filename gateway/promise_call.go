@@ -50,6 +50,9 @@ func (c *call) policy(r *row) *router.Policy {
 	if r.view != nil {
 		return &r.view.policy
 	}
+	if c.model.several() {
+		return &c.fieldOf(r).policy
+	}
 	return &c.model.policy
 }
 

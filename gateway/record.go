@@ -96,11 +96,14 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 		}
 	}
 	for i := range c.stages {
-		fillStage(p.Stages[i], &c.stages[i])
+		fillStage(p.Stages[i], &c.stages[i], len(c.model.fields))
 	}
 	p.Rows = c.perRow.refs
 	for i := range c.rows {
 		p.Rows[i] = c.perRow.records[i].fill(&c.rows[i], p.ConfidenceMethod)
+		if name := c.fieldOf(&c.rows[i]).Name; name != "" {
+			p.Rows[i].Field, p.Rows[i].Row = name, uint32(c.rows[i].row)
+		}
 	}
 	rec := &c.room.record
 	rec.TimeUs, rec.Entry, c.room.entry.Prediction = g.ledger.Now().UnixMicro(), &c.room.entry, p
@@ -121,9 +124,9 @@ const (
 	maxDetail    = 160
 )
 
-func fillStage(out *candorv1.StageRecord, s *fallback.Stage) {
+func fillStage(out *candorv1.StageRecord, s *fallback.Stage, fields int) {
 	out.Stage, out.Kind, out.Version, out.DurationUs, out.Attempts = s.Name, s.Kind, s.Version, micros(s.Duration), uint32(s.Attempts)
-	out.Rows, out.ModelCreatedS, out.Parent = uint32(len(s.Rows)), s.Created, s.Parent
+	out.Rows, out.ModelCreatedS, out.Parent = uint32(len(s.Rows)/fields), s.Created, s.Parent
 	for _, ev := range s.Evidence {
 		if ev.Calibrator != "" {
 			out.Calibrator = ev.Calibrator

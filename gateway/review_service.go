@@ -208,7 +208,7 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 	if a, ok := v.GetAnswer().(*candorv1.Verdict_Value); ok {
 		value = &a.Value
 	}
-	r.action = m.actionOf(v.GetLabel(), value)
+	r.action = m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), value)
 	if r.action == "" || !g.gate.Covers(r.action, item.Model, item.Consumer) {
 		return r
 	}

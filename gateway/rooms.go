@@ -18,8 +18,9 @@ type rowRooms struct {
 // maxKeptRows bounds what an unused call holds on to, some 2 MiB; a larger batch's memory goes with it.
 const maxKeptRows = 1024
 
-// resize makes room for n rows. Rooms come out zeroed: clear has seen to it.
-func (r *rowRooms) resize(n int) {
+// resize makes room for as many fields of as many rows. Rooms come out zeroed: clear has seen to it.
+func (r *rowRooms) resize(requestRows, fields int) {
+	n := requestRows * fields
 	if n > cap(r.rows) {
 		*r = rowRooms{
 			rows: make([]row, n), evidence: make([]router.Evidence, n), notes: make([]stageEvidence, n),
@@ -27,6 +28,9 @@ func (r *rowRooms) resize(n int) {
 		}
 	}
 	r.rows, r.evidence, r.notes, r.records, r.refs = r.rows[:n], r.evidence[:n], r.notes[:n], r.records[:n], r.refs[:n]
+	for i := range r.rows {
+		r.rows[i].row, r.rows[i].field = i/fields, i%fields
+	}
 }
 
 // clear forgets the rows, and the memory too if it is much.

@@ -32,7 +32,7 @@ func newRule(expr string, labels []string) (*rule, error) {
 // answer is the rule's label for one row of the call; empty: none. A label that is none of the rule's is an error, as is an input
 // that the request doesn't have. It reads the call only, so that rows may be answered beside one another.
 func (r *rule) answer(c *call, row int) (string, error) {
-	if row < 0 || row >= len(c.rows) {
+	if row < 0 || row >= c.requestRows {
 		return "", fmt.Errorf("there is no row %d", row)
 	}
 	vars := condition.Vars{
@@ -44,7 +44,7 @@ func (r *rule) answer(c *call, row int) (string, error) {
 		if !r.all && !slices.Contains(r.inputs, t.Name) {
 			continue
 		}
-		if err := rowInput(&vars, t, row, len(c.rows), c.model.whole() || c.model.card.Shared(t.Name)); err != nil {
+		if err := rowInput(&vars, t, row, c.requestRows, c.model.whole() || c.model.card.Shared(t.Name)); err != nil {
 			return "", fmt.Errorf("input %q: %w", t.Name, err)
 		}
 	}

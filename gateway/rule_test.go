@@ -47,7 +47,7 @@ func admitted(t *testing.T, params ...wire.Param) *call {
 		t.Fatal(err)
 	}
 	m := &model{name: "fraud", card: card, backendCfg: &candorv1.Backend{Version: "7", Card: ruleCard()}}
-	return &call{who: &Principal{Name: "checkout"}, model: m, req: req, rows: make([]row, 2)}
+	return &call{who: &Principal{Name: "checkout"}, model: m, req: req, rows: make([]row, 2), requestRows: 2}
 }
 
 func TestRule(t *testing.T) {
@@ -93,7 +93,7 @@ func TestRule(t *testing.T) {
 // A request of one row whose tensors have no dimension for rows.
 func TestRuleOfAWholeRequest(t *testing.T) {
 	c := admitted(t)
-	c.model.backendCfg.Card.Rows, c.rows = candorv1.Rows_ROWS_NONE, c.rows[:1]
+	c.model.backendCfg.Card.Rows, c.rows, c.requestRows = candorv1.Rows_ROWS_NONE, c.rows[:1], 1
 	r, err := newRule(`size(inputs.x) == 4 && size(texts.memo) == 2 ? "good" : ""`, []string{"good"})
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func (c *call) rowsFor(b *backend.Backend, rows []int) (*wire.Frame, error) {
 	if c.model.whole() {
 		return req.Forward(forMember(b)), nil
 	}
-	return req.SelectRows(rows, len(c.rows), c.model.card.Shared, forMember(b))
+	return req.SelectRows(rows, c.requestRows, c.model.card.Shared, forMember(b))
 }
 
 // note keeps every stage's Evidence with the rows that it is about: one verdict scores all of them.

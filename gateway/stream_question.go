@@ -74,8 +74,8 @@ func (q *question) call(s *clientStream) *call {
 		id: t.id, idText: t.idText, start: t.start, who: t.who, model: t.model, req: t.req, ask: t.ask, dialect: t.dialect, form: t.form,
 		trace: t.trace, told: t.told, shared: true,
 	}
-	c.perRow.resize(len(t.rows))
-	c.rows = c.perRow.rows
+	c.perRow.resize(t.requestRows, len(t.model.fields))
+	c.rows, c.requestRows = c.perRow.rows, t.requestRows
 	if q.responses > 0 {
 		c.id, c.start = newID(), time.Now()
 		c.idText = c.id.String()

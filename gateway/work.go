@@ -116,7 +116,7 @@ func (g *Gateway) expire(ctx context.Context) {
 			// bounds is held here, and letOut asks the gate for it at once.
 			e := review.Expiry{Verdict: v, Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}
 			if m := g.models[item.Model]; m != nil && v != nil {
-				e.Action = m.actionOf(v.GetLabel(), verdictValue(v))
+				e.Action = m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), verdictValue(v))
 				if name := g.limitOf(e.Action, item.Model, item.Consumer); name != "" {
 					e.Release, e.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, name
 				}
