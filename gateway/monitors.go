@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/calibration/monitor"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
@@ -20,45 +21,52 @@ import (
 // the way of an answer.
 type monitors struct {
 	set *monitor.Set
-	// ofModel are the watched stages of a model, the primary first; none where monitors are off. Read-only.
-	ofModel map[string][]watched
+	// ofModel are the watched stages of a model; none where monitors are off. Read-only.
+	ofModel map[string]watchedModel
 	// full wakes the one who tells of warnings.
 	full chan struct{}
 }
 
-// watched is a stage whose answers are watched.
+// watchedModel has the stages of a model that are watched: the primary, once for each field, and the tiers.
+type watchedModel struct{ primary, tiers []watched }
+
+// watched is a stage whose answers to a field are watched.
 type watched struct {
 	stage, version string
+	field          string
 	labels         []string
 	method         candorv1.ConfidenceMethod
 	stream         *monitor.Stream
 }
 
 func newMonitors(cfg *candorv1.Config, models map[string]*model) *monitors {
-	out := &monitors{set: monitor.New(), ofModel: map[string][]watched{}, full: make(chan struct{}, 1)}
+	out := &monitors{set: monitor.New(), ofModel: map[string]watchedModel{}, full: make(chan struct{}, 1)}
 	for name, m := range models {
 		spec := m.cfg.GetPolicy().GetMonitors()
 		if spec.GetOff() {
 			continue
 		}
-		watch := func(stage, version string, primary bool) {
-			out.ofModel[name] = append(out.ofModel[name], watched{
-				stage: stage, version: version, labels: m.card.Labels(), method: m.policy.Method,
+		watch := func(stage, version string, f *field, primary bool) watched {
+			return watched{
+				stage: stage, version: version, field: f.Name, labels: f.Labels, method: f.policy.Method,
 				stream: out.set.Watch(monitor.Spec{
-					Model: name, Stage: stage, Version: version, Labels: m.card.Labels(),
-					Scored: len(m.backendCfg.GetCard().GetScores()) > 0, Primary: primary,
+					Model: name, Stage: stage, Version: version, Field: f.Name, Labels: f.Labels, Scored: f.Output != "", Primary: primary,
 				}, monitor.Options{
 					MinRows: uint64(spec.GetMinRows()), PSI: spec.GetPsi(), FalseAlerts: spec.GetFalseAlerts(), MaxFallbackShare: spec.GetMaxFallbackShare(),
 				}),
-			})
-		}
-		watch(m.primary.Name(), m.backendCfg.GetVersion(), true)
-		for _, tier := range m.tiers {
-			// A cascade may ask one ensemble twice.
-			if !slices.ContainsFunc(out.ofModel[name], func(w watched) bool { return w.stage == tier.Name }) {
-				watch(tier.Name, cfg.GetEnsembles()[tier.Name].GetVersion(), false)
 			}
 		}
+		var all watchedModel
+		for k := range m.fields {
+			all.primary = append(all.primary, watch(m.primary.Name(), m.backendCfg.GetVersion(), &m.fields[k], true))
+		}
+		for _, tier := range m.tiers {
+			// A cascade may ask one ensemble twice.
+			if !slices.ContainsFunc(slices.Concat(all.primary, all.tiers), func(w watched) bool { return w.stage == tier.Name }) {
+				all.tiers = append(all.tiers, watch(tier.Name, cfg.GetEnsembles()[tier.Name].GetVersion(), &m.fields[0], false))
+			}
+		}
+		out.ofModel[name] = all
 	}
 	return out
 }
@@ -66,7 +74,7 @@ func newMonitors(cfg *candorv1.Config, models map[string]*model) *monitors {
 // rows tells of the rows of a call that has ended.
 func (m *monitors) rows(c *call) {
 	stages := m.ofModel[c.model.name]
-	if len(stages) == 0 || c.record == nil {
+	if len(stages.primary) == 0 || c.record == nil {
 		return
 	}
 	full := false
@@ -79,7 +87,7 @@ func (m *monitors) rows(c *call) {
 				first.From = monitor.Primary
 			}
 		}
-		full = stages[0].stream.Row(r.segment, first) || full
+		full = stages.primary[r.field].stream.Row(r.segment, first) || full
 		if len(r.stageEvidence) < 2 {
 			continue
 		}
@@ -88,7 +96,7 @@ func (m *monitors) rows(c *call) {
 			if c.stages[se.stage].Kind != candorv1.StepKind_STEP_KIND_ENSEMBLE {
 				continue
 			}
-			for _, w := range stages[1:] {
+			for _, w := range stages.tiers {
 				if w.stage == c.stages[se.stage].Name {
 					full = w.stream.Row(r.segment, rowOf(&se.evidence)) || full
 				}
@@ -137,9 +145,10 @@ func (m *monitors) verdict(item *review.Item, segment string) {
 		return
 	}
 	full := false
+	stages := m.ofModel[item.Model]
 	for _, a := range item.Answers {
-		for _, w := range m.ofModel[item.Model] {
-			if w.stage != a.GetStage() || w.version != a.GetVersion() || len(w.labels) == 0 {
+		for _, w := range slices.Concat(stages.primary, stages.tiers) {
+			if w.stage != a.GetStage() || w.version != a.GetVersion() || w.field != item.Field || len(w.labels) == 0 {
 				continue
 			}
 			full = w.stream.Verdict(segment, monitor.Verdict{
@@ -169,11 +178,14 @@ func (g *Gateway) segmentOf(ctx context.Context, item *review.Item) string {
 		return ""
 	}
 	stored, err := g.ledger.Find(ctx, item.PredictionID)
-	rows := stored.Record.GetPrediction().GetRows()
-	if err != nil || int(item.Row) >= len(rows) {
+	if err != nil {
 		return ""
 	}
-	return rows[item.Row].GetSegment()
+	at := audit.Find(stored.Record.GetPrediction(), item.Row, item.Field)
+	if at < 0 {
+		return ""
+	}
+	return stored.Record.GetPrediction().GetRows()[at].GetSegment()
 }
 
 // tellEvery is how late a warning may be told when its wake-up was lost.
@@ -183,7 +195,7 @@ const tellEvery = time.Minute
 // told, and belongs to it.
 func (g *Gateway) tellMonitors(ctx context.Context, told map[string]bool) {
 	for _, s := range g.monitors.set.Status("") {
-		key := strings.Join([]string{s.GetModel(), s.GetStage(), s.GetSegment(), s.GetKind().String()}, "\x00")
+		key := strings.Join([]string{s.GetModel(), s.GetStage(), s.GetField(), s.GetSegment(), s.GetKind().String()}, "\x00")
 		warns := s.GetState() == candorv1.MonitorState_MONITOR_STATE_WARNING
 		if warns == told[key] {
 			continue
@@ -194,14 +206,14 @@ func (g *Gateway) tellMonitors(ctx context.Context, told map[string]bool) {
 			level, what = slog.LevelInfo, "a monitor no longer warns"
 		}
 		g.log.Log(ctx, level, what, slog.String("monitor", monitorName(s.GetKind())), slog.String("model", s.GetModel()), slog.String("stage", s.GetStage()),
-			slog.String("segment", s.GetSegment()), slog.Float64("value", s.GetValue()), slog.Float64("bound", s.GetBound()), slog.String("says", s.GetSays()))
+			slog.String("field", s.GetField()), slog.String("segment", s.GetSegment()), slog.Float64("value", s.GetValue()), slog.Float64("bound", s.GetBound()), slog.String("says", s.GetSays()))
 	}
 }
 
 func monitorName(k candorv1.MonitorKind) string { return strings.ToLower(short(k.String())) }
 
 func (m *metrics) watchMonitors(set *monitor.Set) {
-	labels := []string{"model", "stage", "segment", "kind"}
+	labels := []string{"model", "stage", "field", "segment", "kind"}
 	m.reg.MustRegister(&monitorCollector{
 		set:     set,
 		value:   prometheus.NewDesc("candor_monitor_value", "What a monitor's last full window says; its meaning is the kind's. Absent: too little data.", labels, nil),
@@ -219,7 +231,7 @@ func (c *monitorCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.value;
 
 func (c *monitorCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.set.Status("") {
-		labels := []string{s.GetModel(), s.GetStage(), s.GetSegment(), monitorName(s.GetKind())}
+		labels := []string{s.GetModel(), s.GetStage(), s.GetField(), s.GetSegment(), monitorName(s.GetKind())}
 		warns := 0.0
 		switch s.GetState() {
 		case candorv1.MonitorState_MONITOR_STATE_INSUFFICIENT_DATA:

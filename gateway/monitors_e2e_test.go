@@ -130,7 +130,7 @@ func TestMonitorsWarnOfAShift(t *testing.T) {
 	if s := all[monitorKey("fraud", "primary", kindPSI)]; s.GetReferenceRows() != monitorRows || s.GetWindowRows() != monitorRows-1 || s.GetBound() != .3 {
 		t.Errorf("%v", s)
 	}
-	if v := w.metric(`candor_monitor_value{kind="psi",model="fraud",segment="",stage="primary"}`); v != -1 {
+	if v := w.metric(`candor_monitor_value{field="",kind="psi",model="fraud",segment="",stage="primary"}`); v != -1 {
 		t.Errorf("a metric of too few rows: %v", v)
 	}
 	for _, model := range []string{"fraud", "other"} {
@@ -156,10 +156,10 @@ func TestMonitorsWarnOfAShift(t *testing.T) {
 	if s := all[monitorKey("fraud", "primary", kindKS)]; s.GetPValue() >= s.GetBound() || s.GetValue() < .5 {
 		t.Errorf("%v", s)
 	}
-	if v := w.metric(`candor_monitor_value{kind="psi",model="fraud",segment="",stage="primary"}`); v < .3 {
+	if v := w.metric(`candor_monitor_value{field="",kind="psi",model="fraud",segment="",stage="primary"}`); v < .3 {
 		t.Errorf("the metric of PSI is %v", v)
 	}
-	if f, o := w.metric(`candor_monitor_warning{kind="ks",model="fraud",segment="",stage="primary"}`), w.metric(`candor_monitor_warning{kind="ks",model="other",segment="",stage="primary"}`); f != 1 || o != 0 {
+	if f, o := w.metric(`candor_monitor_warning{field="",kind="ks",model="fraud",segment="",stage="primary"}`), w.metric(`candor_monitor_warning{field="",kind="ks",model="other",segment="",stage="primary"}`); f != 1 || o != 0 {
 		t.Errorf("the metrics of KS are %v and %v", f, o)
 	}
 	told := map[string]bool{}

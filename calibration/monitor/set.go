@@ -22,6 +22,8 @@ type Options struct {
 // Spec says what a Stream watches: the answers of one stage of a model.
 type Spec struct {
 	Model, Stage, Version string
+	// Field of the answers; empty: the model has one.
+	Field string
 	// Labels that answers have; none: answers are values, and there is neither label shift, CBPE nor prediction bias.
 	Labels []string
 	// Scored stages have confidences; without, only the share of fallbacks is watched.

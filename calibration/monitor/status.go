@@ -17,7 +17,8 @@ type finding struct {
 	least float64
 }
 
-// Status is the state of every monitor of a model, of all models when it is empty; by model, stage, segment and kind.
+// Status is the state of every monitor of a model, of all models when it is empty; by model, stage, field in the order in which they
+// were watched, segment and kind.
 //
 // The p-values of the last full window of every series, of all models, are judged together: a monitor warns if its p-value is at
 // most level·k/m, where m is the number of p-values and k that of those rejected. At any moment, the expected share of false ones
@@ -84,7 +85,7 @@ func (s *series) findings(st *Stream, segment string) []finding {
 	var out []finding
 	add := func(kind candorv1.MonitorKind) *finding {
 		out = append(out, finding{status: &candorv1.MonitorStatus{
-			Model: st.spec.Model, Stage: st.spec.Stage, Segment: segment, Kind: kind,
+			Model: st.spec.Model, Stage: st.spec.Stage, Field: st.spec.Field, Segment: segment, Kind: kind,
 			State: candorv1.MonitorState_MONITOR_STATE_INSUFFICIENT_DATA,
 		}})
 		return &out[len(out)-1]

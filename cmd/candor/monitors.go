@@ -64,7 +64,7 @@ func monitorCells(m *candorv1.MonitorStatus) []string {
 		p = threeDigits(m.GetPValue())
 	}
 	return []string{
-		m.GetModel(), m.GetStage(), m.GetSegment(), strings.ToLower(cli.Enum(m.GetKind())), cli.Enum(m.GetState()), value, bound, p,
+		m.GetModel(), strings.TrimSpace(m.GetStage() + " " + m.GetField()), m.GetSegment(), strings.ToLower(cli.Enum(m.GetKind())), cli.Enum(m.GetState()), value, bound, p,
 		fmt.Sprint(m.GetReferenceRows()), fmt.Sprint(m.GetWindowRows()), m.GetSays(),
 	}
 }

@@ -65,9 +65,17 @@ func predictionCells(p *candorv1.Prediction) []string {
 		reasons[i] = cli.Enum(r)
 	}
 	return []string{
-		fmt.Sprint(p.GetRow()), cli.Enum(p.GetState()), answerOf(p), confidence, cli.Enum(d.GetRoute()), p.GetAnsweredBy(),
+		place(p), cli.Enum(p.GetState()), answerOf(p), confidence, cli.Enum(d.GetRoute()), p.GetAnsweredBy(),
 		strings.Join(reasons, ","), strings.TrimPrefix(d.GetReviewItem(), "reviewItems/"),
 	}
+}
+
+// place is the row of a prediction, with its field where the model has several.
+func place(p *candorv1.Prediction) string {
+	if p.GetField() == "" {
+		return fmt.Sprint(p.GetRow())
+	}
+	return fmt.Sprint(p.GetRow(), " ", cli.Plain(p.GetField()))
 }
 
 // answerOf is what a prediction answers, whatever its kind, on one line.
@@ -150,7 +158,7 @@ func writeFinal(w io.Writer, p *candorv1.Prediction) error {
 	if p.GetState() == candorv1.AnswerState_ANSWER_STATE_FINAL {
 		answer = fmt.Sprintf("%q", answerOf(p))
 	}
-	_, err := fmt.Fprintf(w, "%s  %s row %d  %s  %s by %s\n", cli.Time(p.GetFinalTime().AsTime()), p.GetPredictionId(), p.GetRow(),
+	_, err := fmt.Fprintf(w, "%s  %s row %s  %s  %s by %s\n", cli.Time(p.GetFinalTime().AsTime()), p.GetPredictionId(), place(p),
 		cli.Plain(p.GetModel()), answer, cli.Plain(p.GetAuthor()))
 	return err
 }

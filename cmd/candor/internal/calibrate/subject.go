@@ -30,6 +30,9 @@ func subjectOf(cfg *candorv1.Config, backend string) (*subject, error) {
 	if len(b.GetCard().GetScores()) == 0 {
 		return nil, cli.Fail("declare what its output is under backends."+backend+".card.scores", "backend %s declares no score", backend)
 	}
+	if n := len(b.GetCard().GetScores()); n > 1 {
+		return nil, cli.Fail("choose a backend whose card has one score", "backend %s has %d scores, and a calibrator is made for one", backend, n)
+	}
 	score := b.GetCard().GetScores()[0]
 	if score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION || len(score.GetLabels()) < 2 {
 		return nil, cli.Fail("choose a backend whose score has labels", "backend %s answers %s, and calibrators are for probabilities of labels",

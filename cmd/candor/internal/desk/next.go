@@ -103,11 +103,15 @@ func (s *session) once(ctx context.Context, asJSON bool) error {
 
 // question says what a verdict may be.
 func question(i *candorv1.ReviewItem) string {
+	of := ""
+	if i.GetField() != "" {
+		of = "of " + cli.Plain(i.GetField()) + ", "
+	}
 	if len(i.GetLabels()) == 0 {
 		if i.GetUnit() == "" {
-			return "asked for: a value"
+			return of + "asked for: a value"
 		}
-		return "asked for: a value in " + cli.Plain(i.GetUnit())
+		return of + "asked for: a value in " + cli.Plain(i.GetUnit())
 	}
 	labels := make([]string, len(i.GetLabels()))
 	for n, l := range i.GetLabels() {
@@ -116,7 +120,7 @@ func question(i *candorv1.ReviewItem) string {
 			labels[n] = fmt.Sprintf("[%d] %s", n+1, labels[n])
 		}
 	}
-	return "labels: " + strings.Join(labels, "  ")
+	return of + "labels: " + strings.Join(labels, "  ")
 }
 
 // lines reads a person's lines; the channel is closed at the end of the input. The goroutine ends with the process at the

@@ -83,6 +83,9 @@ func writeItem(w io.Writer, i *candorv1.ReviewItem, colour bool) error {
 	field("from", "%s version %s, asked by %s", i.GetModel(), i.GetModelVersion(), i.GetConsumer())
 	field("because", "%s", reasons(i.GetReasons()))
 	field("prediction", "%s, row %d", i.GetPredictionId(), i.GetRow())
+	if i.GetField() != "" {
+		field("field", "%s", i.GetField())
+	}
 	field("created", "%s", cli.Time(i.GetCreateTime().AsTime()))
 	field("deadline", "%s, then %s", cli.Time(i.GetExpireTime().AsTime()), strings.ToLower(cli.Enum(i.GetOnExpire())))
 	if i.GetState() == candorv1.ReviewState_REVIEW_STATE_CLAIMED {

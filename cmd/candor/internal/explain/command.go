@@ -121,16 +121,20 @@ func (f *flags) tell(cmd *cobra.Command, log log, id string) error {
 		return err
 	}
 	s := tell(known)
-	if f.row >= len(s.Rows) {
-		return cli.Usage("rows count from 0", "--row %d: the prediction has %s", f.row, cli.Count(len(s.Rows), "row"))
+	if f.row >= 0 {
+		rows := 0
+		if n := len(s.Rows); n > 0 {
+			rows = s.Rows[n-1].Row + 1
+		}
+		if f.row >= rows {
+			return cli.Usage("rows count from 0", "--row %d: the prediction has %s", f.row, cli.Count(rows, "row"))
+		}
+		s = s.only(f.row)
 	}
 	if f.json {
-		if f.row >= 0 {
-			s.Rows = s.Rows[f.row : f.row+1]
-		}
 		return cli.Value(cmd.OutOrStdout(), s)
 	}
-	return write(cmd.OutOrStdout(), s, f.row)
+	return write(cmd.OutOrStdout(), s)
 }
 
 func (f *flags) count(cmd *cobra.Command, log log, q audit.Query) error {

@@ -50,7 +50,7 @@ func (l *storeLog) find(ctx context.Context, id string) (source, error) {
 	}
 	for _, o := range outcomes {
 		observed := time.UnixMicro(o.GetObserveTimeUs()).UTC()
-		s.outcomes = append(s.outcomes, outcome{Row: int(o.GetRow()), Answer: answerText(o.GetLabel(), o.Value), Time: &observed})
+		s.outcomes = append(s.outcomes, outcome{Row: int(o.GetRow()), Field: o.GetField(), Answer: answerText(o.GetLabel(), o.Value), Time: &observed})
 	}
 	return s, nil
 }

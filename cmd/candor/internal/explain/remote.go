@@ -36,7 +36,7 @@ func (g *gatewayLog) find(ctx context.Context, id string) (source, error) {
 			s.made = t.AsTime()
 		}
 		if p.GetOutcome() != "" {
-			s.outcomes = append(s.outcomes, outcome{Row: int(p.GetRow()), Answer: p.GetOutcome()})
+			s.outcomes = append(s.outcomes, outcome{Row: int(p.GetRow()), Field: p.GetField(), Answer: p.GetOutcome()})
 		}
 	}
 	return s, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -43,9 +44,10 @@ type Place struct {
 	Sequence uint64 `json:"sequence"`
 }
 
-// Row is one row's way from question to answer.
+// Row is one row's way from question to answer; of a model with several fields, one field's.
 type Row struct {
 	Row          int        `json:"row"`
+	Field        string     `json:"field,omitempty"`
 	Route        string     `json:"route"`
 	AppliedRoute string     `json:"applied_route"`
 	Reasons      []Why      `json:"reasons"`
@@ -78,6 +80,7 @@ type Measure struct {
 // outcome is ground truth that arrived later.
 type outcome struct {
 	Row    int        `json:"-"`
+	Field  string     `json:"-"`
 	Answer string     `json:"answer"`
 	Time   *time.Time `json:"time,omitempty"`
 }
@@ -99,9 +102,22 @@ func tell(s source) Story {
 	return out
 }
 
+// only is the story of one row, which may have several fields.
+func (s Story) only(row int) Story {
+	var kept []Row
+	for _, r := range s.Rows {
+		if r.Row == row {
+			kept = append(kept, r)
+		}
+	}
+	s.Rows = kept
+	return s
+}
+
 func tellRow(s *source, i int, rr *candorv1.RowRecord) Row {
+	at, field := audit.Place(s.record, i)
 	row := Row{
-		Row: i, Route: cli.Enum(rr.GetRoute()), AppliedRoute: cli.Enum(rr.GetAppliedRoute()), Reasons: []Why{},
+		Row: int(at), Field: field, Route: cli.Enum(rr.GetRoute()), AppliedRoute: cli.Enum(rr.GetAppliedRoute()), Reasons: []Why{},
 		State: cli.Enum(rr.GetState()), Action: rr.GetAction(), Limit: rr.GetLimit(), Condition: rr.GetCondition(),
 		plain: rr.GetRoute() == candorv1.Route_ROUTE_ACCEPT && rr.GetAppliedRoute() == candorv1.Route_ROUTE_ACCEPT,
 	}
@@ -118,12 +134,12 @@ func tellRow(s *source, i int, rr *candorv1.RowRecord) Row {
 		row.Answer = answerText(rr.GetLabel(), rr.Value)
 	}
 	for _, item := range s.items {
-		if int(item.GetRow()) == i {
+		if item.GetRow() == at && item.GetField() == field {
 			row.addReview(item)
 		}
 	}
 	for _, o := range s.outcomes {
-		if o.Row == i {
+		if o.Row == row.Row && o.Field == field {
 			row.Outcomes = append(row.Outcomes, o)
 		}
 	}

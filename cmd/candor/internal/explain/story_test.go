@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -213,7 +214,7 @@ func TestWays(t *testing.T) {
 			if diff := cmp.Diff(tt.compared, strings.Join(compared, ", ")); diff != "" {
 				t.Errorf("compared: -want +got:\n%s", diff)
 			}
-			if err := write(&strings.Builder{}, s, 0); err != nil {
+			if err := write(&strings.Builder{}, s); err != nil {
 				t.Error(err)
 			}
 		})
@@ -267,7 +268,7 @@ func TestStoryOfAReview(t *testing.T) {
 		outcomes: []outcome{{Row: 0, Answer: "ok"}},
 	})
 	var got strings.Builder
-	if err := write(&got, s, -1); err != nil {
+	if err := write(&got, s); err != nil {
 		t.Fatal(err)
 	}
 	const want = `prediction 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11
@@ -342,16 +343,43 @@ func TestBatch(t *testing.T) {
 	}
 	s := tell(source{record: rec, made: madeAt})
 	var all, one strings.Builder
-	if err := write(&all, s, -1); err != nil {
+	if err := write(&all, s); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(all.String(), "\nrow "); n != maxRowsTold || !strings.Contains(all.String(), "\n3 rows more that did not simply pass: --row N tells one\n") {
 		t.Errorf("%d rows are told in full:\n%s", n, all.String())
 	}
-	if err := write(&one, s, 30); err != nil {
+	if err := write(&one, s.only(30)); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(one.String(), "route      REJECT") || strings.Contains(one.String(), "ROW") {
+		t.Errorf("one row is told as:\n%s", one.String())
+	}
+}
+
+func TestFieldsAreTold(t *testing.T) {
+	item := "reviewItems/0199af00-0000-7000-8000-000000000000"
+	row := func(row uint32, field string, route candorv1.Route) *candorv1.RowRecord {
+		return &candorv1.RowRecord{Row: row, Field: field, Route: route, AppliedRoute: route, Label: field + "'s"}
+	}
+	rec := &candorv1.PredictionRecord{PredictionId: id[:], Stages: stages()[:1], Rows: []*candorv1.RowRecord{
+		row(0, "vendor", accept), row(0, "total", accept), row(1, "vendor", accept), row(1, "total", candorv1.Route_ROUTE_DEFER),
+	}}
+	s := tell(source{
+		record: rec, made: madeAt, items: []*candorv1.ReviewItem{{Name: item, Row: 1, Field: "total"}},
+		outcomes: []outcome{{Row: 1, Field: "vendor", Answer: "acme"}},
+	})
+	if s.Rows[3].Review == nil || s.Rows[2].Review != nil || len(s.Rows[2].Outcomes) != 1 || len(s.Rows[3].Outcomes) != 0 || s.Rows[3].Row != 1 {
+		t.Errorf("told %+v", s.Rows)
+	}
+	var all, one strings.Builder
+	if err := errors.Join(write(&all, s), write(&one, s.only(0))); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(all.String(), "\nfields\n  ROW  FIELD") || !strings.Contains(all.String(), "\nrow 1, field total\n") || !strings.Contains(all.String(), item) {
+		t.Errorf("fields are told as:\n%s", all.String())
+	}
+	if strings.Contains(one.String(), item) || strings.Count(one.String(), "ACCEPT") != 2 {
 		t.Errorf("one row is told as:\n%s", one.String())
 	}
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,16 +13,13 @@ import (
 // maxRowsTold is how many rows of a batch are told in full unless one is asked for.
 const maxRowsTold = 8
 
-// write tells the story to a person. row is the one to tell; -1: all that are worth it.
-func write(w io.Writer, s Story, row int) error {
+// write tells the story to a person: that of one row, or an overview and all rows that are worth it.
+func write(w io.Writer, s Story) error {
 	p := &printer{}
 	p.head(s)
-	switch {
-	case row >= 0:
-		p.row(s, &s.Rows[row])
-	case len(s.Rows) == 1:
+	if len(s.Rows) == 1 {
 		p.row(s, &s.Rows[0])
-	default:
+	} else {
 		p.batch(s)
 	}
 	_, err := io.WriteString(w, p.String())
@@ -63,8 +61,13 @@ func (p *printer) head(s Story) {
 
 // batch is an overview of all rows, and the story of those that did not simply pass.
 func (p *printer) batch(s Story) {
-	p.line("\nrows")
+	what, fields := "row", len(s.Rows) > 0 && s.Rows[0].Field != ""
 	table := [][]string{{"  ROW", "ROUTE", "ANSWER", "BY", "STATE", "REASONS"}}
+	if fields {
+		what = "field"
+		table[0] = slices.Insert(table[0], 1, "FIELD")
+	}
+	p.line("\n%ss", what)
 	var told []*Row
 	for i := range s.Rows {
 		r := &s.Rows[i]
@@ -72,7 +75,11 @@ func (p *printer) batch(s Story) {
 		for j, why := range r.Reasons {
 			names[j] = why.Reason
 		}
-		table = append(table, []string{fmt.Sprintf("  %d", r.Row), routeText(r), r.Answer, r.AnsweredBy, r.State, strings.Join(names, ", ")})
+		cells := []string{fmt.Sprintf("  %d", r.Row), routeText(r), r.Answer, r.AnsweredBy, r.State, strings.Join(names, ", ")}
+		if fields {
+			cells = slices.Insert(cells, 1, r.Field)
+		}
+		table = append(table, cells)
 		if !r.plain {
 			told = append(told, r)
 		}
@@ -80,10 +87,14 @@ func (p *printer) batch(s Story) {
 	_ = cli.Table(&p.Builder, table) // a strings.Builder doesn't fail
 	for i, r := range told {
 		if i == maxRowsTold {
-			p.line("\n%s more that did not simply pass: --row N tells one", cli.Count(len(told)-i, "row"))
+			p.line("\n%s more that did not simply pass: --row N tells one", cli.Count(len(told)-i, what))
 			break
 		}
-		p.line("\nrow %d", r.Row)
+		if fields {
+			p.line("\nrow %d, field %s", r.Row, cli.Plain(r.Field))
+		} else {
+			p.line("\nrow %d", r.Row)
+		}
 		p.row(s, r)
 	}
 }
