@@ -251,7 +251,7 @@ func TestEvidenceUnusable(t *testing.T) {
 	}
 }
 
-// Whatever a model server sends, reading it ends without a panic and with one Evidence per row; a row without faults has
+// Whatever a model server sends, reading it ends without a panic and with one Evidence per row and field; a row without faults has
 // scores that are numbers.
 func FuzzEvidence(f *testing.F) {
 	card := compile(f, scoreCard(candorv1.ScoreKind_SCORE_KIND_PROBABILITY, "FP32", []int64{-1, -1}, "no", "yes"))
@@ -259,18 +259,22 @@ func FuzzEvidence(f *testing.F) {
 	f.Add(answer(f, true, out("p", wire.FP32, []int64{2, 2}, 0.5, 0.5, 1, 0)).Frame().Bytes(), 2)
 	f.Add(answer(f, false, out("p", wire.FP32, []int64{1, 1}, 1.7)).Frame().Bytes(), 1)
 	f.Add(answer(f, true, out("price", wire.FP32, []int64{1, 1}, 1), out("low", wire.FP32, []int64{1, 1}, 0), out("high", wire.FP32, []int64{1, 1}, 2)).Frame().Bytes(), 1)
+	fields := compile(f, documentCard())
+	f.Add(document(f, true).Frame().Bytes(), 2)
+	f.Add(document(f, false, out("cur", wire.FP32, []int64{2, 1}, math.NaN(), 0)).Frame().Bytes(), 2)
 	f.Add([]byte{}, 0)
 	f.Fuzz(func(t *testing.T, data []byte, rows int) {
-		if rows > MaxRows {
+		if rows > MaxRows/len(documentReadings) {
 			return
 		}
 		resp, err := wire.ScanResponse(wire.NewFrame(data))
 		if err != nil || resp.Validate() != nil {
 			return
 		}
-		for _, c := range []*Card{card, price} {
-			evidence, verdict := c.Evidence(nil, "s", resp, rows, Reading{Method: maxProb})
-			if len(evidence) != max(rows, 0) {
+		for _, c := range []*Card{card, price, fields} {
+			how := documentReadings[:len(c.Fields())]
+			evidence, verdict := c.Evidence(nil, "s", resp, rows, how...)
+			if len(evidence) != max(rows, 0)*len(how) {
 				t.Fatalf("%d rows, want %d", len(evidence), rows)
 			}
 			bad := 0

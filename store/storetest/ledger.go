@@ -148,6 +148,13 @@ func testRecordIsAtomic(t *testing.T, d Driver) {
 		{"an id in capitals", func(_ *candorv1.Record, it []review.Item) { it[2].ID = "0199AF00-0000-7000-8000-000000000000" }},
 		{"another prediction", func(_ *candorv1.Record, it []review.Item) { it[2].PredictionID = uuid.NewString() }},
 		{"a row that isn't there", func(_ *candorv1.Record, it []review.Item) { it[2].Row = 3 }},
+		{"a field that isn't there", func(_ *candorv1.Record, it []review.Item) { it[2].Field = "total" }},
+		{"a field of another row", func(r *candorv1.Record, it []review.Item) {
+			r.GetPrediction().Rows[0].Field, r.GetPrediction().Rows[1].Field = "vendor", "total"
+			r.GetPrediction().Rows[2].Field, r.GetPrediction().Rows[2].Row = "vendor", 1
+			it[0].Field, it[1].Row, it[1].Field = "vendor", 0, "total"
+			it[2].Row, it[2].Field = 1, "total"
+		}},
 		{"no queue", func(_ *candorv1.Record, it []review.Item) { it[2].Queue = "" }},
 		{"a loss below 0", func(_ *candorv1.Record, it []review.Item) { it[2].ExpectedLoss = -1 }},
 		{"a loss that isn't a number", func(_ *candorv1.Record, it []review.Item) { it[2].ExpectedLoss = math.NaN() }},

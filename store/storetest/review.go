@@ -13,6 +13,7 @@ import (
 
 var reviewTests = []test{
 	{"an item is kept as it was made", testItemIsKept},
+	{"fields of a row", testFields},
 	{"claims follow the order", testClaimOrder},
 	{"claims follow the queues", testClaimQueues},
 	{"what can't be claimed", testClaimRefusals},
