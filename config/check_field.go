@@ -80,6 +80,7 @@ func (c *checker) fieldsOfCard(at path, card *candorv1.ModelCard) {
 func (c *checker) fields(at path, model *candorv1.Model, card *candorv1.ModelCard) {
 	policy := model.GetPolicy()
 	c.oneFieldOnly(at, policy, card)
+	c.promiseOfFields(at, policy, card)
 	for _, name := range names(policy.GetFields()) {
 		here := at.field("fields").key(name)
 		if scoreNamed(card, name) == nil && !c.lost(here) {
@@ -138,9 +139,6 @@ func (c *checker) defaultOf(at path, policy, own *candorv1.Policy, card *candorv
 // oneFieldOnly complains about what is about one answer to a row.
 func (c *checker) oneFieldOnly(at path, policy *candorv1.Policy, card *candorv1.ModelCard) {
 	fields := fmt.Sprintf("and the primary's card has %d fields", len(card.GetScores()))
-	if policy.GetAccept().GetPromise() != nil {
-		c.complain(at.field("accept").field("promise"), "a promise is about one answer to a row, "+fields, "write thresholds, or a card with one score")
-	}
 	const remedy = "take it out: what isn't sure enough can go to review, field by field"
 	if policy.GetFallback() != nil {
 		c.complain(at.field("fallback"), "an ensemble gives one answer to a row, "+fields, remedy)

@@ -63,6 +63,8 @@ func TestCheckFields(t *testing.T) {
 		batch  = "warning: models.paper.policy.on_defer: "
 	)
 	accept := "accept: {threshold: {probability: 0.8}}"
+	promise := "accept: {promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}}}"
+	rare := "accept: {promise: {alpha: 0.0006, delta: 0.001, audit: {rate: 0.1}}}"
 	total := "total: {threshold: {interval_width: 2}, interval_scale: 50}"
 	for _, tc := range []struct {
 		name  string
@@ -94,12 +96,25 @@ func TestCheckFields(t *testing.T) {
 		{"no interval", []edit{{", lower_output: sum_lo, upper_output: sum_hi", ""}, {"{output: sum_lo, fill: neutral}", "{output: sum_lo, fill: neutral}"}}, []string{paper + "fields.total: its score names no interval"}},
 		{"nothing is accepted but the total", []edit{{"      " + accept + "\n", ""}}, nil},
 		// What is about one answer to a row.
-		{"a promise", []edit{{accept, "accept: {promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}}}"}}, []string{paper + "accept.promise: a promise is about one answer to a row"}},
 		{"a fallback", []edit{{accept, accept + "\n      fallback: {ensemble: second}"}}, []string{paper + "fallback: an ensemble gives one answer to a row, and the primary's card has 3 fields"}},
 		{"a judge", []edit{{accept, accept + "\n      confidence: meta\n      meta: {backend: net}"}, {total, "total: {confidence: interval_width, threshold: {interval_width: 2}, interval_scale: 50}"}},
 			[]string{paper + "meta: it says how likely one answer is right", paper + "fields.vendor.confidence: meta says", paper + "fields.cur.confidence: meta says"}},
 		{"a member", []edit{{"members: [{backend: tree}]", "members: [{backend: tree}, {backend: docs}]"}}, []string{"ensembles.second.members[1].backend: its card has 3 fields"}},
 		{"a remedial stage", []edit{{"remedial: {constant_label: spam}", "remedial: {backend: docs}"}}, []string{"ensembles.second.remedial.backend: its card has 3 fields"}},
+		// A promise.
+		{"a promise of the fields without a threshold", []edit{{accept, promise}}, nil},
+		{"a promise of every field", []edit{{accept, promise}, {total, "total: {interval_scale: 50, tolerance: 0.5}"}}, nil},
+		{"a promise without a tolerance", []edit{{accept, promise}, {total, "total: {interval_scale: 50}"}}, []string{paper + "fields.total.tolerance: is missing: a regression is wrong"}},
+		{"a tolerance of labels", []edit{{accept, promise}, {total, "vendor: {tolerance: 1}\n        " + total}}, []string{paper + "fields.vendor.tolerance: the primary classifies"}},
+		{"a tolerance of no promise", []edit{{total, "total: {threshold: {interval_width: 2}, interval_scale: 50, tolerance: 1}"}}, []string{"warning: " + paper + "fields.total.tolerance: has no effect"}},
+		{"one tolerance for all", []edit{{accept, "accept: {promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}, tolerance: 1}}"}}, []string{paper + "accept.promise.tolerance: one tolerance can't be"}},
+		{"a held-out start", []edit{{accept, "accept: {promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}, held_out: paper@1}}"}}, []string{paper + "accept.promise.held_out: a held-out certificate is of one score"}},
+		{"a promise of nothing", []edit{{accept, promise}, {total, "vendor: {threshold: {probability: 0.8}}\n        cur: {threshold: {probability: 0.8}}\n        " + total}},
+			[]string{paper + "accept.promise: every field has a threshold of its own"}},
+		{"nobody to judge", []edit{{accept, promise}, {"      review: {queue: desk}\n      on_defer: withhold\n", ""}}, []string{paper + "accept.promise: nobody judges", "warning: models.paper.policy: rows that are not sure enough"}},
+		// What one field's share of delta earns in time, two fields' shares don't.
+		{"two fields", []edit{{accept, rare}}, []string{"warning: " + paper + "accept.promise: even without one error"}},
+		{"one field", []edit{{accept, rare}, {total, "vendor: {threshold: {probability: 0.8}}\n        " + total}}, nil},
 		// Defaults.
 		{"no default", []edit{{"      on_defer: withhold", "      on_defer: default"}}, []string{
 			paper + `fields.vendor: there is no default answer for field "vendor"; add default_label`, paper + "fields.cur: there is no default answer",

@@ -14,14 +14,55 @@ func (c *checker) promise(at path, policy *candorv1.Policy, score *candorv1.Scor
 		return
 	}
 	here := at.field("accept").field("promise")
-	if policy.GetReview() == nil && !c.lost(at.field("review")) {
-		c.complain(here, "nobody judges whether answers are right: a certificate is earned by verdicts", "add review with a queue")
-	}
+	c.kept(here, at, policy, promise)
 	if score == nil {
 		c.complain(here, "the primary's card declares no score that a threshold could be learned for", "add scores to the card, or take the promise out")
 		return
 	}
-	c.loss(here, promise, score)
+	c.loss(here.field("tolerance"), promise.Tolerance, score)
+	c.worth(here, policy, promise, 1)
+}
+
+// promiseOfFields checks a promise for a model with several fields: each that it covers has a certificate of its own.
+func (c *checker) promiseOfFields(at path, policy *candorv1.Policy, card *candorv1.ModelCard) {
+	promise, here := policy.GetAccept().GetPromise(), at.field("accept").field("promise")
+	covered := 0
+	for _, score := range card.GetScores() {
+		own, tolerance := policy.GetFields()[fieldName(score)], at.field("fields").key(fieldName(score)).field("tolerance")
+		switch {
+		case promise != nil && own.GetThreshold() == nil:
+			covered++
+			var stated *float64
+			if own != nil {
+				stated = own.Tolerance
+			}
+			c.loss(tolerance, stated, score)
+		case own != nil && own.Tolerance != nil:
+			c.warn(tolerance, "has no effect: no promise covers the field", "take it out, or the field's threshold, where accept has a promise")
+		}
+	}
+	if promise == nil {
+		return
+	}
+	c.kept(here, at, policy, promise)
+	if covered == 0 {
+		c.complain(here, "every field has a threshold of its own: nothing is left that it is about", "take it out, or the thresholds of those that it is for")
+		return
+	}
+	if promise.Tolerance != nil {
+		c.complain(here.field("tolerance"), "one tolerance can't be in the unit of every field", "write it under fields, for each regression")
+	}
+	if promise.GetHeldOut() != "" {
+		c.complain(here.field("held_out"), fmt.Sprintf("a held-out certificate is of one score, and the primary's card has %d", len(card.GetScores())), "take it out")
+	}
+	c.worth(here, policy, promise, covered)
+}
+
+// kept checks that what a promise wants beside the score is there.
+func (c *checker) kept(here, at path, policy *candorv1.Policy, promise *candorv1.Promise) {
+	if policy.GetReview() == nil && !c.lost(at.field("review")) {
+		c.complain(here, "nobody judges whether answers are right: a certificate is earned by verdicts", "add review with a queue")
+	}
 	c.grid(here.field("grid"), promise.GetGrid())
 	heldOut := here.field("held_out")
 	if promise.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_HELD_OUT && promise.GetHeldOut() == "" && !c.lost(heldOut) {
@@ -31,17 +72,15 @@ func (c *checker) promise(at path, policy *candorv1.Policy, score *candorv1.Scor
 	if promise.GetOnStale() == candorv1.OnStale_ON_STALE_FALLBACK && policy.GetFallback() == nil && !c.lost(at.field("fallback")) {
 		c.complain(here.field("on_stale"), "the policy has no fallback", "write keep or defer, or add fallback")
 	}
-	c.worth(here, policy, promise)
 }
 
 // loss checks that there is one way of being wrong.
-func (c *checker) loss(here path, promise *candorv1.Promise, score *candorv1.Score) {
-	tolerance := here.field("tolerance")
+func (c *checker) loss(tolerance path, stated *float64, score *candorv1.Score) {
 	regression := score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION
 	switch {
-	case regression && promise.Tolerance == nil && !c.lost(tolerance):
+	case regression && stated == nil && !c.lost(tolerance):
 		c.complain(tolerance, "is missing: a regression is wrong when it is further than this from the verdict", "add the distance, in "+unit(score))
-	case !regression && promise.Tolerance != nil:
+	case !regression && stated != nil:
 		c.complain(tolerance, "the primary classifies: an answer is wrong when the verdict is another label", "take it out")
 	}
 }
@@ -63,8 +102,9 @@ func (c *checker) grid(at path, grid *candorv1.ThresholdGrid) {
 	}
 }
 
-// worth warns of promises that take very long to earn: the rows that a flawless model needs at its strictest threshold.
-func (c *checker) worth(here path, policy *candorv1.Policy, promise *candorv1.Promise) {
+// worth warns of promises that take very long to earn: the rows that a flawless model needs at its strictest threshold. fields are
+// those of a row that it covers.
+func (c *checker) worth(here path, policy *candorv1.Policy, promise *candorv1.Promise, fields int) {
 	if !(promise.GetAlpha() > 0 && promise.GetAlpha() < 1 && promise.GetDelta() > 0 && promise.GetDelta() < 1) {
 		return
 	}
@@ -77,10 +117,10 @@ func (c *checker) worth(here path, policy *candorv1.Policy, promise *candorv1.Pr
 			tiers++
 		}
 	}
-	share := certificate.Shares(promise.GetDelta(), tiers, len(promise.GetSegments())+1, promise.GetHeldOut() != "")
+	share := certificate.Shares(promise.GetDelta(), tiers, fields*(len(promise.GetSegments())+1), promise.GetHeldOut() != "")
 	const many = 20000
 	if n := certificate.LabelsWithoutError(promise.GetAlpha(), certificate.VersionDelta(share, 1)); n > many {
 		c.warn(here, fmt.Sprintf("even without one error it takes %.0f verdicts at the strictest threshold of each segment to certify anything", n),
-			"write a larger alpha or delta, or fewer segments")
+			"write a larger alpha or delta, or fewer segments or fields")
 	}
 }

@@ -21,7 +21,7 @@ type certificateMetrics struct {
 
 func newCertificateMetrics() *certificateMetrics {
 	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, []string{"model", "stage", "segment"}, nil)
+		return prometheus.NewDesc(name, help, []string{"model", "stage", "field", "segment"}, nil)
 	}
 	return &certificateMetrics{
 		looked:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "candor_certificates_looked_at_timestamp_seconds", Help: "When the certificates were last read."}),
@@ -49,7 +49,7 @@ func (m *certificateMetrics) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range *states {
 		k := s.GetKey()
 		send := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, k.GetModel(), k.GetStage()+"@"+k.GetStageVersion(), k.GetSegment())
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, k.GetModel(), k.GetStage()+"@"+k.GetStageVersion(), k.GetField(), k.GetSegment())
 		}
 		certified := 0.0
 		if tau, ok := certificate.Threshold(s); ok {
@@ -69,11 +69,11 @@ func (m *certificateMetrics) Collect(ch chan<- prometheus.Metric) {
 // watchCertificates notes what there is; states of one place that differ in their key only would collide, so that each place shows
 // its newest.
 func (m *certificateMetrics) watchCertificates(states []*candorv1.CertificateState, now time.Time) {
-	type place struct{ model, stage, version, segment string }
-	newest := map[place]*candorv1.CertificateState{}
+	type shownAt struct{ model, stage, version, field, segment string }
+	newest := map[shownAt]*candorv1.CertificateState{}
 	for _, s := range states {
 		k := s.GetKey()
-		p := place{k.GetModel(), k.GetStage(), k.GetStageVersion(), k.GetSegment()}
+		p := shownAt{k.GetModel(), k.GetStage(), k.GetStageVersion(), k.GetField(), k.GetSegment()}
 		if have := newest[p]; have == nil || s.GetOpenedUs() > have.GetOpenedUs() {
 			newest[p] = s
 		}

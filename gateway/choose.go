@@ -20,7 +20,7 @@ func (g *Gateway) choose(c *call) {
 	if p == nil {
 		return
 	}
-	p.budget.seen(c.requestRows)
+	p.budget.seen(len(c.rows))
 	coins := g.coins.Load()
 	if coins == nil {
 		// No secret, no coin: nothing is licensed either.
@@ -36,7 +36,7 @@ func (g *Gateway) choose(c *call) {
 		if r.view == nil || r.evidence.Confidence == nil || len(r.evidence.Faults) > 0 {
 			continue
 		}
-		digest, u := coins.toss(c.model.coinScope, sums[r.row])
+		digest, u := coins.toss(c.fieldOf(r).coinScope, sums[r.row])
 		r.input, r.q = digest, r.view.rate
 		if r.applied == candorv1.Route_ROUTE_DEFER && r.view.policy.Mode == candorv1.Mode_MODE_ENFORCE {
 			r.q = 1

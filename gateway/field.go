@@ -14,6 +14,13 @@ import (
 type field struct {
 	backend.Field
 	policy router.Policy
+	// promised: the policy's promise covers it. coinScope keeps its coins apart from those of other fields and model versions.
+	promised  bool
+	coinScope string
+	// tolerance of the promise, in the field's unit; nil: another label than the verdict's is wrong.
+	tolerance *float64
+	// scale is the digest of the numbers that make its confidence.
+	scale string
 	// defaultLabel or defaultValue stands for "we do not know"; both unset: nothing does.
 	defaultLabel string
 	defaultValue *float64
@@ -40,13 +47,27 @@ func newFields(p *candorv1.Policy, card *backend.Card, calibrated bool) ([]field
 			return nil, err
 		}
 		policy.Conditions = conditions
-		next := field{Field: f, policy: policy, defaultLabel: own.GetReview().GetDefaultLabel()}
+		next := field{
+			Field: f, policy: policy, defaultLabel: own.GetReview().GetDefaultLabel(), scale: scaleDigest(own),
+			promised: own.GetAccept().GetPromise() != nil, tolerance: toleranceOf(p, f.Name),
+		}
 		if review := own.GetReview(); review != nil {
 			next.defaultValue = review.DefaultValue
 		}
 		out = append(out, next)
 	}
 	return out, nil
+}
+
+// toleranceOf is the tolerance of a policy's promise for a field; nil: it has none.
+func toleranceOf(p *candorv1.Policy, name string) *float64 {
+	if name == "" && p.GetAccept().GetPromise() != nil {
+		return p.GetAccept().GetPromise().Tolerance
+	}
+	if own := p.GetFields()[name]; own != nil {
+		return own.Tolerance
+	}
+	return nil
 }
 
 // several says that a row has more than one field.

@@ -37,8 +37,6 @@ type model struct {
 	// promise of the policy; nil: it promises nothing.
 	promise  *promise
 	segments segments
-	// coinScope keeps the coins of model versions apart.
-	coinScope string
 	// calibratorDigest names the primary's calibrator; empty: none.
 	calibratorDigest string
 	// tiers are asked in order for the rows that the stages before them could not answer.

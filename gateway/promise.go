@@ -19,15 +19,23 @@ import (
 // promise is a model's error promise, ready to be kept: which certificates it has, and what they license now.
 type promise struct {
 	cfg *candorv1.Promise
-	// slots by segment, then by stage: nil where a stage has a threshold of its own. Index 0 of the stages is the primary, k the
-	// tier k-1; the last segment is the rest.
-	slots [][]*slot
+	// places have a view each: every segment, the last of which is the rest, with every field that the promise covers.
+	places []place
 	// reviewed: whatever is not accepted goes to a human, so that every row will be judged while nothing is licensed.
 	reviewed   bool
 	staleAfter time.Duration
 	budget     auditBudget
-	// views of now, one for each segment. Never nil.
+	// views of now, one for each place. Never nil.
 	views atomic.Pointer[[]view]
+}
+
+// place is a field's rows in a segment.
+type place struct {
+	segment string
+	// field is the index into the model's.
+	field int
+	// slots by stage: nil where a stage has a threshold of its own. Index 0 is the primary, k the tier k-1.
+	slots []*slot
 }
 
 // slot is a stage's place for a certificate.
@@ -40,10 +48,11 @@ type slot struct {
 	heldOut *candorv1.HeldOutCertificate
 }
 
-// view is what a segment's certificates license at one moment: a policy with their thresholds, and the chance of being judged.
+// view is what a place's certificates license at one moment: a policy with their thresholds, and the chance of being judged.
 // It is fixed before a row's confidence is seen. Read-only.
 type view struct {
 	segment string
+	field   int
 	policy  router.Policy
 	// licenses by stage, as slots; nil where the stage has a threshold of its own.
 	licenses []*license
@@ -90,18 +99,21 @@ func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion stri
 		if err != nil {
 			return nil, fmt.Errorf("accept.promise.held_out: %w", err)
 		}
+		if m.several() {
+			return nil, fmt.Errorf("accept.promise.held_out: a held-out certificate is of one score, and the primary's card has %d", len(m.fields))
+		}
 		if held, err = usableHeldOut(a, m, pc, certificate.Shares(pc.GetDelta(), covered, len(pc.GetSegments())+1, true)); err != nil {
 			return nil, fmt.Errorf("accept.promise.held_out: %s: %w", ref, err)
 		}
 	}
-	for _, segment := range segmentNames(pc) {
-		stages := []*slot{p.slotFor(m, segment, 0, covered, held)}
+	for _, at := range placesOf(m, pc) {
+		stages := []*slot{p.slotFor(m, at, 0, covered, held)}
 		for i, f := range cascade {
 			if f.GetThreshold() != nil {
 				stages = append(stages, nil)
 				continue
 			}
-			s := p.slotFor(m, segment, i+1, covered, nil)
+			s := p.slotFor(m, at, i+1, covered, nil)
 			for k := i; k >= 0 && s.upstream == ""; k-- {
 				if stages[k] != nil {
 					s.upstream = stages[k].digest
@@ -109,9 +121,22 @@ func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion stri
 			}
 			stages = append(stages, s)
 		}
-		p.slots = append(p.slots, stages)
+		at.slots = stages
+		p.places = append(p.places, at)
 	}
 	return p, nil
+}
+
+// placesOf are the places that a promise has certificates for, without slots.
+func placesOf(m *model, pc *candorv1.Promise) (places []place) {
+	for _, segment := range segmentNames(pc) {
+		for k := range m.fields {
+			if m.fields[k].promised {
+				places = append(places, place{segment: segment, field: k})
+			}
+		}
+	}
+	return places
 }
 
 // unconditional says that an ensemble may release what a person declared, whatever the confidence.
@@ -134,11 +159,12 @@ func segmentNames(p *candorv1.Promise) []string {
 	return append(names, rest)
 }
 
-func (p *promise) slotFor(m *model, segment string, stage, covered int, held *candorv1.HeldOutCertificate) *slot {
+func (p *promise) slotFor(m *model, at place, stage, covered int, held *candorv1.HeldOutCertificate) *slot {
+	f := &m.fields[at.field]
 	key := &candorv1.CertificateKey{
-		Model: m.name, Segment: segment, Tier: uint32(stage), Confidence: m.policy.Method, Tolerance: p.cfg.Tolerance,
-		ConfidenceScale: scaleDigest(m.cfg.GetPolicy()), Labels: m.card.Labels(), Grid: proto.CloneOf(p.cfg.GetGrid()),
-		Alpha: p.cfg.GetAlpha(), Delta: certificate.Shares(p.cfg.GetDelta(), covered, len(p.slotSegments()), held != nil),
+		Model: m.name, Segment: at.segment, Field: f.Name, Tier: uint32(stage), Confidence: f.policy.Method, Tolerance: f.tolerance,
+		ConfidenceScale: f.scale, Labels: f.Labels, Grid: proto.CloneOf(p.cfg.GetGrid()),
+		Alpha: p.cfg.GetAlpha(), Delta: certificate.Shares(p.cfg.GetDelta(), covered, len(placesOf(m, p.cfg)), held != nil),
 		MaxRows: p.cfg.GetMaxRows(), AlarmRunLength: p.cfg.GetAlarmRunLength(),
 	}
 	if stage == 0 {
@@ -155,8 +181,6 @@ func (p *promise) slotFor(m *model, segment string, stage, covered int, held *ca
 	}
 	return &slot{key: key, digest: certificate.Digest(key), heldOut: held}
 }
-
-func (p *promise) slotSegments() []string { return segmentNames(p.cfg) }
 
 // scaleDigest names the numbers that make a policy's confidence; empty: none do.
 func scaleDigest(p *candorv1.Policy) string {
@@ -193,8 +217,8 @@ func usableHeldOut(a *candorv1.Artefact, m *model, pc *candorv1.Promise, share f
 // openings are the certificates that the promise keeps, in the order of the slots.
 func (p *promise) openings() []certificate.Opening {
 	var out []certificate.Opening
-	for _, stages := range p.slots {
-		for _, s := range stages {
+	for _, at := range p.places {
+		for _, s := range at.slots {
 			if s != nil {
 				out = append(out, certificate.Opening{Key: s.key, Upstream: s.upstream})
 			}

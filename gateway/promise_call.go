@@ -8,37 +8,40 @@ import (
 )
 
 // viewRows finds for every row what the certificates of its segment license. All rows of a call, and all of its stages, are decided
-// under the same views.
+// under the same views. A field that the promise doesn't cover has none.
 func (g *Gateway) viewRows(c *call) {
 	p := c.model.promise
 	if p == nil {
 		return
 	}
-	views := *p.views.Load()
-	for i := range c.rows {
-		c.rows[i].view = &views[0]
+	segment := c.model.segments.of(g, c)
+	named := segment
+	if named == "" && len(c.model.segments) > 0 {
+		named = rest
 	}
-	if len(views) > 1 {
-		s := c.model.segments.of(g, c)
-		for i := range c.rows {
-			c.rows[i].segment = s
+	var one [1]*view
+	ofField := one[:]
+	if c.model.several() {
+		ofField = make([]*view, len(c.model.fields))
+	}
+	views := *p.views.Load()
+	for k := range views {
+		if v := &views[k]; v.segment == named {
+			ofField[v.field] = v
 		}
-		if s == "" {
-			s = rest
-		}
-		for k := range views {
-			if views[k].segment == s {
-				for i := range c.rows {
-					c.rows[i].view = &views[k]
-				}
-			}
-		}
+	}
+	for i := range c.rows {
+		r := &c.rows[i]
+		r.segment, r.view = segment, ofField[r.field]
 	}
 	if c.model.alone != nil {
 		return
 	}
 	// The model without its fallback.
 	for i := range c.rows {
+		if c.rows[i].view == nil {
+			continue
+		}
 		v := *c.rows[i].view
 		v.policy.Tiers = nil
 		c.rows[i].view = &v

@@ -12,13 +12,13 @@ import (
 // look makes the views of now of certificates in force, those of other versions of the model among them. Without states (nil:
 // they can't be read) nothing is licensed, and the reason says so.
 func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.Time) {
-	views := make([]view, 0, len(p.slots))
-	for s, stages := range p.slots {
-		v := view{segment: segmentNames(p.cfg)[s], policy: m.policy, rate: p.budget.rate()}
-		v.policy.Tiers = slices.Clone(m.policy.Tiers)
-		v.licenses = make([]*license, len(stages))
+	views := make([]view, 0, len(p.places))
+	for _, at := range p.places {
+		v := view{segment: at.segment, field: at.field, policy: m.fields[at.field].policy, rate: p.budget.rate()}
+		v.policy.Tiers = slices.Clone(v.policy.Tiers)
+		v.licenses = make([]*license, len(at.slots))
 		anything, stale := false, false
-		for k, sl := range stages {
+		for k, sl := range at.slots {
 			if sl == nil {
 				continue
 			}
@@ -99,7 +99,7 @@ func (p *promise) unlessStale(tau float64, ok bool, st *candorv1.CertificateStat
 func precedes(st *candorv1.CertificateState, key *candorv1.CertificateKey) bool {
 	k := st.GetKey()
 	_, ok := certificate.Threshold(st)
-	return ok && k.GetModel() == key.GetModel() && k.GetSegment() == key.GetSegment() && k.GetTier() == key.GetTier() &&
+	return ok && k.GetModel() == key.GetModel() && k.GetSegment() == key.GetSegment() && k.GetField() == key.GetField() && k.GetTier() == key.GetTier() &&
 		k.GetAlpha() <= key.GetAlpha() && k.GetDelta() <= key.GetDelta() && k.GetConfidence() == key.GetConfidence() &&
 		k.GetConfidenceScale() == key.GetConfidenceScale() && k.GetStageVersion() != key.GetStageVersion()
 }

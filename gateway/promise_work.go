@@ -37,9 +37,14 @@ func (g *Gateway) openPromises(ctx context.Context) error {
 		if m.segments, err = newSegments(m.promise.cfg.GetSegments()); err != nil {
 			return fmt.Errorf("models.%s.policy.accept.promise.%w", name, err)
 		}
-		m.coinScope = m.primary.Name() + "\x00" + m.backendCfg.GetVersion()
+		for k := range m.fields {
+			f := &m.fields[k]
+			if f.coinScope = m.primary.Name() + "\x00" + m.backendCfg.GetVersion(); f.Name != "" {
+				f.coinScope += "\x00" + f.Name
+			}
+		}
 		if m.alone != nil {
-			m.alone.promise, m.alone.coinScope, m.alone.segments = m.promise, m.coinScope, m.segments
+			m.alone.promise, m.alone.segments = m.promise, m.segments
 		}
 		m.promise.look(m, nil, g.ledger.Now())
 	}

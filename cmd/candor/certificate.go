@@ -113,7 +113,7 @@ func certificateCells(c *candorv1.Certificate) []string {
 		since = c.GetEndTime()
 	}
 	return []string{
-		strings.TrimPrefix(c.GetName(), certificatePrefix), k.GetModel(), k.GetStage() + "@" + k.GetStageVersion(), all(k.GetSegment()),
+		strings.TrimPrefix(c.GetName(), certificatePrefix), k.GetModel(), strings.TrimSpace(k.GetStage() + "@" + k.GetStageVersion() + " " + k.GetField()), all(k.GetSegment()),
 		cli.Enum(c.GetStatus()), threshold, fmt.Sprintf("<= %.4g", k.GetAlpha()), verdicts, wrong, earned,
 		logPercent(c.GetAlarm(), k.GetAlarmRunLength()), fmt.Sprint(c.GetUnitsOpen()), cli.Time(since.AsTime()),
 	}
@@ -170,7 +170,7 @@ func showCertificate(w io.Writer, c *candorv1.Certificate) error {
 	k := c.GetKey()
 	facts := [][]string{
 		{"certificate", strings.TrimPrefix(c.GetName(), certificatePrefix)},
-		{"of", fmt.Sprintf("%s, stage %s version %s, %s", k.GetModel(), k.GetStage(), k.GetStageVersion(), segmentText(k.GetSegment()))},
+		{"of", fmt.Sprintf("%s, stage %s version %s, %s", k.GetModel(), k.GetStage(), k.GetStageVersion(), segmentText(k.GetSegment())) + fieldText(k.GetField())},
 		{"status", strings.ToLower(cli.Enum(c.GetStatus()))},
 		{"opened", cli.Time(c.GetOpenTime().AsTime())},
 	}
@@ -203,6 +203,14 @@ func showCertificate(w io.Writer, c *candorv1.Certificate) error {
 		return err
 	}
 	return cli.Table(w, table)
+}
+
+// fieldText says which field of the answers is measured; empty: the model has one.
+func fieldText(field string) string {
+	if field == "" {
+		return ""
+	}
+	return ", field " + field
 }
 
 func segmentText(segment string) string {

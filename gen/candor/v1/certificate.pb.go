@@ -43,14 +43,16 @@ type CertificateKey struct {
 	// Empty: the rest, or all.
 	Segment string  `protobuf:"bytes,10,opt,name=segment,proto3" json:"segment,omitempty"`
 	Alpha   float64 `protobuf:"fixed64,11,opt,name=alpha,proto3" json:"alpha,omitempty"`
-	// This certificate's share, before versions: of the policy's delta divided by tiers, segments and the held-out start.
+	// This certificate's share, before versions: of the policy's delta divided by tiers, segments, fields and the held-out start.
 	Delta float64 `protobuf:"fixed64,12,opt,name=delta,proto3" json:"delta,omitempty"`
 	// 0: the primary.
 	Tier           uint32  `protobuf:"varint,13,opt,name=tier,proto3" json:"tier,omitempty"`
 	MaxRows        uint32  `protobuf:"varint,14,opt,name=max_rows,json=maxRows,proto3" json:"max_rows,omitempty"`
 	AlarmRunLength float64 `protobuf:"fixed64,15,opt,name=alarm_run_length,json=alarmRunLength,proto3" json:"alarm_run_length,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Where the model has several fields: the one whose answers are measured.
+	Field         string `protobuf:"bytes,16,opt,name=field,proto3" json:"field,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CertificateKey) Reset() {
@@ -186,6 +188,13 @@ func (x *CertificateKey) GetAlarmRunLength() float64 {
 		return x.AlarmRunLength
 	}
 	return 0
+}
+
+func (x *CertificateKey) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
 }
 
 // All that a live certificate knows, as it is stored; package calibration/certificate reads and writes it.
@@ -1131,7 +1140,7 @@ var File_candor_v1_certificate_proto protoreflect.FileDescriptor
 
 const file_candor_v1_certificate_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcandor/v1/certificate.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x03\n" +
+	"\x1bcandor/v1/certificate.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x04\n" +
 	"\x0eCertificateKey\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12#\n" +
@@ -1152,7 +1161,8 @@ const file_candor_v1_certificate_proto_rawDesc = "" +
 	"\x05delta\x18\f \x01(\x01R\x05delta\x12\x12\n" +
 	"\x04tier\x18\r \x01(\rR\x04tier\x12\x19\n" +
 	"\bmax_rows\x18\x0e \x01(\rR\amaxRows\x12(\n" +
-	"\x10alarm_run_length\x18\x0f \x01(\x01R\x0ealarmRunLengthB\f\n" +
+	"\x10alarm_run_length\x18\x0f \x01(\x01R\x0ealarmRunLength\x12\x14\n" +
+	"\x05field\x18\x10 \x01(\tR\x05fieldB\f\n" +
 	"\n" +
 	"_tolerance\"\xb8\b\n" +
 	"\x10CertificateState\x12+\n" +

@@ -2734,8 +2734,10 @@ type FieldPolicy struct {
 	EnergyCenter  *float64 `protobuf:"fixed64,4,opt,name=energy_center,json=energyCenter,proto3,oneof" json:"energy_center,omitempty"`
 	DistanceScale *float64 `protobuf:"fixed64,5,opt,name=distance_scale,json=distanceScale,proto3,oneof" json:"distance_scale,omitempty"`
 	// The label, or the value of a regression, that stands for "we do not know": review has none for several fields.
-	DefaultLabel  string   `protobuf:"bytes,6,opt,name=default_label,json=defaultLabel,proto3" json:"default_label,omitempty"`
-	DefaultValue  *float64 `protobuf:"fixed64,7,opt,name=default_value,json=defaultValue,proto3,oneof" json:"default_value,omitempty"`
+	DefaultLabel string   `protobuf:"bytes,6,opt,name=default_label,json=defaultLabel,proto3" json:"default_label,omitempty"`
+	DefaultValue *float64 `protobuf:"fixed64,7,opt,name=default_value,json=defaultValue,proto3,oneof" json:"default_value,omitempty"`
+	// A regression under a promise: an answer is wrong when it is further than this from the verdict, in the field's unit.
+	Tolerance     *float64 `protobuf:"fixed64,8,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2815,6 +2817,13 @@ func (x *FieldPolicy) GetDefaultLabel() string {
 func (x *FieldPolicy) GetDefaultValue() float64 {
 	if x != nil && x.DefaultValue != nil {
 		return *x.DefaultValue
+	}
+	return 0
+}
+
+func (x *FieldPolicy) GetTolerance() float64 {
+	if x != nil && x.Tolerance != nil {
+		return *x.Tolerance
 	}
 	return 0
 }
@@ -3007,7 +3016,8 @@ type Accept_Threshold struct {
 type Accept_Promise struct {
 	// A bound on the error rate of what is accepted: the threshold is learned from verdicts, and nothing is accepted before
 	// there is enough evidence. It covers the tiers after the primary that have no threshold of their own; each has its
-	// share of delta.
+	// share of delta. Of a model with several fields it covers those that have no threshold of their own: each has a certificate
+	// of its own and its share of delta.
 	Promise *Promise `protobuf:"bytes,2,opt,name=promise,proto3,oneof"`
 }
 
@@ -4617,7 +4627,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.FieldPolicyR\x05value:\x028\x01B\x11\n" +
 	"\x0f_interval_scaleB\x10\n" +
 	"\x0e_energy_centerB\x11\n" +
-	"\x0f_distance_scale\"\xd0\x03\n" +
+	"\x0f_distance_scale\"\x93\x04\n" +
 	"\vFieldPolicy\x12E\n" +
 	"\n" +
 	"confidence\x18\x01 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
@@ -4627,11 +4637,14 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\renergy_center\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\fenergyCenter\x88\x01\x01\x12<\n" +
 	"\x0edistance_scale\x18\x05 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\rdistanceScale\x88\x01\x01\x12#\n" +
 	"\rdefault_label\x18\x06 \x01(\tR\fdefaultLabel\x12(\n" +
-	"\rdefault_value\x18\a \x01(\x01H\x03R\fdefaultValue\x88\x01\x01B\x11\n" +
+	"\rdefault_value\x18\a \x01(\x01H\x03R\fdefaultValue\x88\x01\x01\x123\n" +
+	"\ttolerance\x18\b \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\ttolerance\x88\x01\x01B\x11\n" +
 	"\x0f_interval_scaleB\x10\n" +
 	"\x0e_energy_centerB\x11\n" +
 	"\x0f_distance_scaleB\x10\n" +
-	"\x0e_default_value\"\x99\x01\n" +
+	"\x0e_default_valueB\f\n" +
+	"\n" +
+	"_tolerance\"\x99\x01\n" +
 	"\tCondition\x126\n" +
 	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\x04name\x12\x1e\n" +
 	"\x04when\x18\x02 \x01(\tB\n" +
