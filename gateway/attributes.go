@@ -90,10 +90,14 @@ func rowAttributes(c *call, i int) []attribute.KeyValue {
 }
 
 func itemAttributes(i *review.Item) []attribute.KeyValue {
-	return []attribute.KeyValue{
+	kv := []attribute.KeyValue{
 		attribute.String(attrItem, i.ID), attribute.String(attrPrediction, i.PredictionID), attribute.Int(attrRow, int(i.Row)),
 		attribute.String(attrQueue, i.Queue), attribute.String(attrModel, i.Model), attribute.String(attrAuthor, i.Verdict.GetAuthor()),
 	}
+	if i.Field != "" {
+		kv = append(kv, attribute.String(attrField, i.Field))
+	}
+	return kv
 }
 
 func mark(span trace.Span, f *fallback.Failure) {

@@ -161,6 +161,20 @@ func TestConditionsAndLimitsOfFields(t *testing.T) {
 	wantError(t, b.err, codes.FailedPrecondition, "ACTION_LIMIT_TRIPPED")
 }
 
+// Clients can find out what shape the metadata tensors have.
+func TestMetadataOfFields(t *testing.T) {
+	w := documents(t)
+	resp, err := inference.NewGRPCInferenceServiceClient(w.conn).ModelMetadata(as(clientToken), &inference.ModelMetadataRequest{Name: "invoices"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range resp.GetOutputs() {
+		if strings.HasPrefix(o.GetName(), "candor_") && !slices.Equal(o.GetShape(), []int64{-1, 3}) {
+			t.Errorf("%s has the shape %v", o.GetName(), o.GetShape())
+		}
+	}
+}
+
 // Responses on a stream have fields as those of unary calls do.
 func TestFieldsOnAStream(t *testing.T) {
 	w := documents(t)

@@ -168,6 +168,9 @@ func newFills(answers []*candorv1.AnswerSpec, m *model) ([]fill, error) {
 			if a.GetField() != "" {
 				f.field = slices.IndexFunc(m.fields, func(f field) bool { return f.Name == a.GetField() })
 			}
+			if f.field < 0 && f.how != candorv1.AnswerFill_ANSWER_FILL_NEUTRAL {
+				return nil, fmt.Errorf("output %q is filled from the answer of field %q, and there is none such", o.GetName(), a.GetField())
+			}
 			if a.Neutral != nil {
 				f.neutral = a.GetNeutral()
 			}
