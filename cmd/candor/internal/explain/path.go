@@ -88,7 +88,7 @@ func mayHaveFailed(st *candorv1.StageRecord, rr *candorv1.RowRecord) bool {
 	case candorv1.StepKind_STEP_KIND_MEMBER, candorv1.StepKind_STEP_KIND_ENSEMBLE:
 		return true
 	case candorv1.StepKind_STEP_KIND_REMEDIAL:
-		return hasReason(rr, candorv1.Reason_REASON_QUORUM_MISSED)
+		return hasReason(rr, candorv1.Reason_REASON_QUORUM_MISSED) || hasReason(rr, candorv1.Reason_REASON_DISAGREEMENT)
 	}
 	return false
 }

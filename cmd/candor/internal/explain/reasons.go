@@ -14,6 +14,7 @@ var meanings = map[candorv1.Reason]string{
 	candorv1.Reason_REASON_DEADLINE:             "the model server used up its share of the deadline",
 	candorv1.Reason_REASON_OVERLOAD:             "the model server, or our bound on calls to it, was full",
 	candorv1.Reason_REASON_QUORUM_MISSED:        "fewer members of the ensemble answered than its quorum",
+	candorv1.Reason_REASON_DISAGREEMENT:         "members of the ensemble that must agree didn't",
 	candorv1.Reason_REASON_MEMBER_MISSING:       "a member of the ensemble was missing; the rest answered",
 	candorv1.Reason_REASON_FALLBACK_EXHAUSTED:   "no fallback stage had an answer",
 	candorv1.Reason_REASON_REMEDIAL:             "the stage after the ensemble answered",
