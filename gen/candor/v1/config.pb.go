@@ -2921,7 +2921,7 @@ type Promise struct {
 	StaleAfter *durationpb.Duration `protobuf:"bytes,9,opt,name=stale_after,json=staleAfter,proto3" json:"stale_after,omitempty"`
 	// Default defer.
 	OnNewVersion OnNewVersion `protobuf:"varint,10,opt,name=on_new_version,json=onNewVersion,proto3,enum=candor.v1.OnNewVersion" json:"on_new_version,omitempty"`
-	// Audited accepts between false alarms, on average, at least. Default 1000.
+	// Judged accepts between false alarms of drift, on average, at least. A false alarm costs a certificate. Default 10000.
 	AlarmRunLength *float64 `protobuf:"fixed64,11,opt,name=alarm_run_length,json=alarmRunLength,proto3,oneof" json:"alarm_run_length,omitempty"`
 	// A held-out file certified at the start, by `candor calibrate --certify`: name@version in the store. It takes half of delta.
 	HeldOut string `protobuf:"bytes,12,opt,name=held_out,json=heldOut,proto3" json:"held_out,omitempty"`
