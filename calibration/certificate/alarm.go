@@ -69,9 +69,9 @@ func Alarm(s *candorv1.CertificateState) float64 {
 // softplus is ln(1+e^v), without overflow.
 func softplus(v float64) float64 { return math.Max(v, 0) + math.Log1p(math.Exp(-math.Abs(v))) }
 
-// AuditsToDetect is about how many judged accepts it takes the alarm to find an error rate: the logarithm to be earned over the
-// best bet's mean gain (Wald), for a statistic that starts at 1. +Inf for a rate that no bet gains from, such as α and those
-// below. A judged accept is a unit of max_rows rows, each with the least propensity; smaller units take more of them.
+// AuditsToDetect is about how many judged accepts it takes the alarm to find an error rate: until the best bet's R, which starts
+// at 0 and grows by its mean gain g, R ← (R+1)·e^g, is the run length times the number of bets. Chance is mostly sooner. +Inf for a
+// rate that no bet gains from, such as α and those below. A judged accept is a unit of max_rows rows, each with the least propensity; smaller units take more of them.
 func AuditsToDetect(key *candorv1.CertificateKey, rate float64) float64 {
 	alpha := key.GetAlpha()
 	rate = math.Min(rate, 1)
@@ -84,5 +84,6 @@ func AuditsToDetect(key *candorv1.CertificateKey, rate float64) float64 {
 	if !(best > 0) {
 		return math.Inf(1)
 	}
-	return math.Log(key.GetAlarmRunLength()*float64(len(rates))) / best
+	// R after n is (e^(gn)-1)/(1-e^-g).
+	return math.Log1p(key.GetAlarmRunLength()*float64(len(rates))*-math.Expm1(-best)) / best
 }

@@ -94,10 +94,13 @@ func TestMissingNeverAlarms(t *testing.T) {
 
 func TestAuditsToDetect(t *testing.T) {
 	key := keyOf(.05, .05, 1, .5)
-	// ln(3·1000) over 0.1·ln(1+(0.05/0.95)·19) + 0.9·ln(1-0.05/0.95), the bet that is made for the doubled rate.
-	want := math.Log(3000) / (.1*math.Log(2) + .9*math.Log(1-.05/.95))
-	if got := AuditsToDetect(key, .1); math.Abs(got-want) > 1e-9 {
-		t.Errorf("%v, want %v", got, want)
+	// The bet that is made for the doubled rate gains 0.1·ln(1+(0.05/0.95)·19) + 0.9·ln(1-0.05/0.95) a time; R, step by step.
+	gain, r, steps := math.Exp(.1*math.Log(2)+.9*math.Log(1-.05/.95)), 0.0, 0.0
+	for ; r < 3000; steps++ {
+		r = (r + 1) * gain
+	}
+	if got := AuditsToDetect(key, .1); got > steps || got < steps-1 {
+		t.Errorf("%v, want the last of %v steps", got, steps)
 	}
 	for _, rate := range []float64{0, .01, .05} {
 		if got := AuditsToDetect(key, rate); !math.IsInf(got, 1) {
