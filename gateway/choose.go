@@ -73,10 +73,16 @@ func (g *Gateway) evidenceOf(c *call, r *row) (sequences []review.Sequence, clus
 		if k > 0 {
 			of = r.view.policy.Tiers[k-1]
 		}
-		sequences = append(sequences, review.Sequence{
+		s := review.Sequence{
 			Certificate: l.id, Probability: r.q, Least: r.view.least, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
-			Accepted: of.Covers(*ev), Foreign: l.foreign,
-		})
+			Accepted: of.Covers(*ev), Foreign: l.own != "",
+		}
+		sequences = append(sequences, s)
+		if l.own != "" {
+			// The new version's own evidence: nothing of it is licensed yet, so its alarm has nothing to watch.
+			s.Certificate, s.Accepted, s.Foreign = l.own, false, false
+			sequences = append(sequences, s)
+		}
 	}
 	if key := c.model.promise.cfg.GetClusterKey(); key != "" && len(sequences) > 0 {
 		if value, ok := paramText(c.req.Params, key); ok {

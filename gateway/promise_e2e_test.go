@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -271,4 +272,33 @@ func TestLostCertificatesLicenseNothing(t *testing.T) {
 	if a.param("candor_route") != "DEFER" || a.param("candor_reasons") != "CERTIFICATE_UNAVAILABLE" {
 		t.Errorf("%v", a.resp.GetParameters())
 	}
+}
+
+// A model that is trained every day keeps the certificate of the version before, whose alarm goes on, while it earns its own.
+func TestANewVersionKeepsThePreviousCertificate(t *testing.T) {
+	w := start(t, promised(", on_new_version: keep_previous")...)
+	w.earn(0)
+	before := w.certificates(false)[0]
+	w.stop()
+	newer := w.server(0, "4")
+	w.yaml = strings.NewReplacer(w.primary.Addr(), newer.Addr(), `model: m, version: "3"`, `model: m, version: "4"`).Replace(w.yaml)
+	w.run()
+
+	a := w.judge(5000, "bad")
+	if a.param("candor_route") != "ACCEPT" || a.param("candor_certificate") != strings.TrimPrefix(before.GetName(), "certificates/") {
+		t.Fatalf("the new version's first row: %v", a.resp.GetParameters())
+	}
+	of := map[string]*candorv1.Certificate{}
+	for _, c := range w.certificates(false) {
+		of[c.GetKey().GetStageVersion()] = c
+	}
+	if of["4"].GetUnits() != 1 || of["4"].Threshold != nil || of["3"].GetAudits() != before.GetAudits()+1 || of["3"].GetLevels()[0].GetLabels() != before.GetLevels()[0].GetLabels() {
+		t.Errorf("after one verdict on version 4: %v", of)
+	}
+	for n := range 60 {
+		if w.judge(6000+n, "good").param("candor_route") == "DEFER" {
+			return
+		}
+	}
+	t.Error("the previous version's alarm never took its certificate back")
 }

@@ -85,7 +85,7 @@ func fallbackStep(path []Step, rr *candorv1.RowRecord) *Step {
 		switch step.Kind {
 		case cli.Enum(candorv1.StepKind_STEP_KIND_ENSEMBLE):
 			found = step
-		case cli.Enum(candorv1.StepKind_STEP_KIND_REMEDIAL), cli.Enum(candorv1.StepKind_STEP_KIND_CONSTANT):
+		case cli.Enum(candorv1.StepKind_STEP_KIND_REMEDIAL), cli.Enum(candorv1.StepKind_STEP_KIND_CONSTANT), cli.Enum(candorv1.StepKind_STEP_KIND_RULE):
 			if remedied {
 				found = step
 			}
