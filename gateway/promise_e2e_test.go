@@ -86,6 +86,14 @@ func TestAPromiseIsEarnedAndRevoked(t *testing.T) {
 	if got := "certificates/" + a.texts(t, "candor_certificate")[0]; got != ct[0].GetName() || d.GetLicense().GetCertificate() != got || d.GetLicense().GetLabels() == 0 {
 		t.Errorf("certificate %q, decision %v, want %s", got, d, ct[0].GetName())
 	}
+	id, explain := d.GetDecisionId()[:36], candorv1.NewExplainServiceClient(w.conn)
+	told, err := explain.ExplainPrediction(as(clientToken), &candorv1.ExplainPredictionRequest{PredictionId: id})
+	if err != nil || len(told.GetReviewItems()) > 0 || told.GetRecord().GetRows()[0].GetAudited() || told.GetRecord().GetRows()[0].ReviewItem != nil ||
+		w.prediction(id).GetDecision().GetReviewItem() != "" {
+		t.Errorf("the caller learns of the audit: %v %v", told, err)
+	}
+	_, err = explain.ExplainPrediction(as(reviewerToken), &candorv1.ExplainPredictionRequest{PredictionId: id})
+	wantError(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
 	item := w.claim(reviewerToken, "")
 	if item.GetKind() != 0 || len(item.GetReasons()) > 0 || len(item.GetAnswers()) > 0 || item.GetSamplingProbability() != 0 {
 		t.Errorf("the reviewer sees what it is: %v", item)
@@ -96,7 +104,10 @@ func TestAPromiseIsEarnedAndRevoked(t *testing.T) {
 	if err != nil || resolved.GetItem().GetKind() != candorv1.ReviewKind_REVIEW_KIND_AUDIT {
 		t.Fatalf("after the verdict: %v %v", resolved, err)
 	}
-	if p := w.prediction(d.GetDecisionId()[:36]); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetAnsweredBy() != "primary" {
+	if told := w.explain(id); len(told.GetReviewItems()) != 1 || !told.GetRecord().GetRows()[0].GetAudited() {
+		t.Errorf("an operator doesn't learn of the audit: %v", told)
+	}
+	if p := w.prediction(id); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetAnsweredBy() != "primary" {
 		t.Errorf("an audit changed the caller's answer: %v", p)
 	}
 
