@@ -33,11 +33,6 @@ func (c *checker) backend(at path, backend *candorv1.Backend) {
 		c.complain(where, fmt.Sprintf("the breaker's window %v is too short for timeout %v: a server that hangs would not open it", window, timeout), remedy)
 	}
 	c.controls(at.field("allow"), backend)
-	if calibrator := at.field("calibrator"); backend.GetCalibrator() != "" && !c.lostWithin(at.field("card")) {
-		if score := scoreOf(backend.GetCard()); score == nil || score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
-			c.complain(calibrator, "there are no class probabilities that it could calibrate", "take it out, or declare a score with labels")
-		}
-	}
 	if client := backend.GetTls(); client != nil {
 		at := at.field("tls")
 		if cert, key := client.GetCertFile(), client.GetKeyFile(); (cert == "") != (key == "") && !c.lostWithin(at) {

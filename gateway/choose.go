@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -31,6 +32,7 @@ func (g *Gateway) choose(c *call) {
 		g.log.ErrorContext(&c.ctx, "no row of this call can be evidence: its inputs can't be read", slog.String("prediction_id", c.idText), slog.Any("error", err))
 		return
 	}
+	drawn := c.drawRows(coins, sums, int(p.cfg.GetMaxRows()))
 	for i := range c.rows {
 		r := &c.rows[i]
 		if r.view == nil || r.evidence.Confidence == nil || len(r.evidence.Faults) > 0 {
@@ -41,9 +43,40 @@ func (g *Gateway) choose(c *call) {
 		if r.applied == candorv1.Route_ROUTE_DEFER && r.view.policy.Mode == candorv1.Mode_MODE_ENFORCE {
 			r.q = 1
 		}
+		if r.share = drawn.share; !drawn.has(i) {
+			continue
+		}
 		waits := r.applied == candorv1.Route_ROUTE_DEFER
 		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(digest))
 	}
+}
+
+// draw is which rows of a call may be evidence: a call is one unit, which has no more rows than the promise says. Those of a larger
+// call are drawn by their coins, each with the same probability, share.
+type draw struct {
+	share float64
+	rows  map[int]bool // nil: all
+}
+
+func (d draw) has(row int) bool { return d.rows == nil || d.rows[row] }
+
+func (c *call) drawRows(coins *coins, sums []uint64, most int) draw {
+	n := len(c.rows)
+	if n <= most {
+		return draw{share: 1}
+	}
+	order := make([]int, n)
+	lots := make([]float64, n)
+	for i := range order {
+		order[i] = i
+		_, lots[i] = coins.toss(c.model.coinScope+"/draw", sums[i])
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(lots[a], lots[b]) })
+	d := draw{share: float64(most) / float64(n), rows: make(map[int]bool, most)}
+	for _, i := range order[:most] {
+		d.rows[i] = true
+	}
+	return d
 }
 
 // evidenceOf is what a chosen row says about every certificate that it reached, and the cluster that it shares its fate with.
@@ -73,10 +106,16 @@ func (g *Gateway) evidenceOf(c *call, r *row) (sequences []review.Sequence, clus
 		if k > 0 {
 			of = r.view.policy.Tiers[k-1]
 		}
-		sequences = append(sequences, review.Sequence{
-			Certificate: l.id, Probability: r.q, Least: r.view.least, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
-			Accepted: of.Covers(*ev), Foreign: l.foreign,
-		})
+		s := review.Sequence{
+			Certificate: l.id, Probability: r.q * r.share, Least: r.view.least * r.share, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
+			Accepted: of.Covers(*ev), Foreign: l.own != "",
+		}
+		sequences = append(sequences, s)
+		if l.own != "" {
+			// The new version's own evidence: nothing of it is licensed yet, so its alarm has nothing to watch.
+			s.Certificate, s.Accepted, s.Foreign = l.own, false, false
+			sequences = append(sequences, s)
+		}
 	}
 	if key := c.model.promise.cfg.GetClusterKey(); key != "" && len(sequences) > 0 {
 		if value, ok := paramText(c.req.Params, key); ok {

@@ -54,9 +54,9 @@ type view struct {
 // license is one certificate at one moment. Read-only.
 type license struct {
 	id string
-	// foreign: it was earned by another version of the model.
-	foreign bool
-	shown   *candorv1.License
+	// own is the id of the version's own certificate where id is another version's, which stands in for it; empty: id is the own.
+	own   string
+	shown *candorv1.License
 }
 
 // newPromise lays out the certificates of a model; nil: its policy promises nothing.

@@ -77,15 +77,17 @@ func (p *promise) licensed(sl *slot, states []*candorv1.CertificateState, now ti
 	}
 	if !ok && before != nil {
 		tau, ok = certificate.Threshold(before)
-		own, before = before, nil
-		return p.unlessStale(tau, ok, own, now, true)
+		of, l := p.unlessStale(tau, ok, before, now)
+		l.own = certificate.ID(own)
+		return of, l
 	}
-	return p.unlessStale(tau, ok, own, now, false)
+	return p.unlessStale(tau, ok, own, now)
 }
 
-func (p *promise) unlessStale(tau float64, ok bool, st *candorv1.CertificateState, now time.Time, foreign bool) (router.License, *license) {
+// unlessStale is what a certificate licenses, or why it does not.
+func (p *promise) unlessStale(tau float64, ok bool, st *candorv1.CertificateState, now time.Time) (router.License, *license) {
 	status := certificate.Status(st, now.UnixMicro(), p.staleAfter.Microseconds())
-	l := &license{id: certificate.ID(st), foreign: foreign, shown: shownLicense(st, status)}
+	l := &license{id: certificate.ID(st), shown: shownLicense(st, status)}
 	switch {
 	case !ok:
 		return router.License{Missing: candorv1.Reason_REASON_UNCERTIFIED}, l
