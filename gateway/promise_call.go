@@ -53,6 +53,14 @@ func (c *call) policy(r *row) *router.Policy {
 	return &c.model.policy
 }
 
+// mode is that of the call's rows: all are decided under views of one segment.
+func (c *call) mode() candorv1.Mode {
+	if len(c.rows) == 0 {
+		return c.model.policy.Mode
+	}
+	return c.policy(&c.rows[0]).Mode
+}
+
 // license is that of the stage which had the last word on the row; nil: its threshold was typed by hand.
 func (r *row) license() *license {
 	if r.view == nil || r.tier >= len(r.view.licenses) {
