@@ -134,7 +134,7 @@ func (c *call) params() []byte {
 		b = wire.AppendParam(b, wire.StringParam("candor_certificate", l.id))
 		b = wire.AppendParam(b, wire.Int64Param("candor_certificate_labels", int64(l.shown.GetLabels())))
 		b = wire.AppendParam(b, wire.Int64Param("candor_certificate_errors", int64(l.shown.GetErrors())))
-		b = wire.AppendParam(b, wire.Int64Param("candor_sampling_ppm", int64(*ppm(&r.q))))
+		b = wire.AppendParam(b, wire.Int64Param("candor_sampling_ppm", int64(*ppm(r.sampling()))))
 	}
 	for _, p := range [...]wire.Param{
 		wire.StringParam("candor_review_item", review.Name(r.deferredItem())),
@@ -209,7 +209,7 @@ func (c *call) metadataTensors() []wire.TensorData {
 				t.Texts = append(t.Texts, []byte(id))
 			case tensorSampling:
 				t.Datatype = wire.FP32
-				t.Floats = append(t.Floats, r.q)
+				t.Floats = append(t.Floats, *r.sampling())
 			}
 		}
 		out = append(out, t)

@@ -196,12 +196,27 @@ func TestAnInputIsEvidenceOnce(t *testing.T) {
 	wantError(t, err, codes.NotFound, "QUEUE_EMPTY")
 }
 
-func TestMoreRowsThanAUnitHas(t *testing.T) {
-	w := start(t, promised(", max_rows: 4")...)
-	rows := make([][4]float32, 5)
-	a := w.infer(as(clientToken), request(rows))
-	if md := wantError(t, a.err, codes.InvalidArgument, "TOO_MANY_ROWS"); md["max_rows"] != "4" || md["rows"] != "5" {
-		t.Errorf("metadata %v", md)
+// Of a call that is larger than a unit, as many rows as a unit has are drawn; what was recorded is the probability of that.
+func TestALargerCallIsDrawnFrom(t *testing.T) {
+	w := start(t, promised(", max_rows: 2")...)
+	var rows [][4]float32
+	for i := range 8 {
+		rows = append(rows, [4]float32{.95, .5, .5, float32(i)})
+	}
+	a := w.infer(as(clientToken), request(rows, "candor_route", "candor_sampling_probability"))
+	if a.err != nil {
+		t.Fatal(a.err)
+	}
+	for i, p := range a.floats(t, "candor_sampling_probability") {
+		if route := a.texts(t, "candor_route")[i]; route != "DEFER" || p != .25 {
+			t.Errorf("row %d: %s with %v, want DEFER with 2/8", i, route, p)
+		}
+	}
+	for range rows {
+		w.resolve(reviewerToken, "", "bad")
+	}
+	if ct := w.certificates(false)[0]; ct.GetUnits() != 1 || ct.GetLevels()[0].GetLabels() != 2 {
+		t.Errorf("eight verdicts on a call of eight: %v", ct)
 	}
 }
 

@@ -150,7 +150,7 @@ func (room *rowRoom) fill(r *row, method candorv1.ConfidenceMethod) *candorv1.Ro
 	out.Action, out.Limit, out.PayloadSha256, out.Condition = r.action, r.limit, r.payload, r.decision.Condition
 	if r.view != nil {
 		out.Segment, out.Audited = r.segment, r.chosen && r.applied != candorv1.Route_ROUTE_DEFER
-		out.SamplingPpm = *ppm(&r.q)
+		out.SamplingPpm = *ppm(r.sampling())
 		if l := r.license(); l != nil {
 			out.Certificate = l.id
 		}

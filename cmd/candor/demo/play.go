@@ -2,10 +2,8 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,15 +15,11 @@ import (
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
-// How the images are played. Slow enough to be watched, and for the nines among them (one in ten) to stay well below the
-// limit of candor.yaml; the surge is above it within a second.
+// How the images are played: one in a call, because a call is one unit of evidence. Slow enough to be watched, and for the nines
+// among them (one in ten) to stay well below the limit of candor.yaml; the surge is above it within seconds.
 const (
-	calmRows  = 50  // a second
-	surgeRows = 200 // a second
-	batchRows = 8
-	// One call of so many is a batch; the others have one row.
-	calmBatchEvery  = 9
-	surgeBatchEvery = 3
+	calmRows  = 80  // a second
+	surgeRows = 240 // a second
 	// callers in flight at most.
 	callers = 4
 	// callDeadline is what an impatient consumer would set. An answer that comes later is a broken promise.
@@ -46,12 +40,12 @@ type player struct {
 // play calls until stop is closed or ctx ends, and returns when every call has ended. What has been asked before stop is
 // waited for.
 func (p *player) play(ctx context.Context, stop <-chan struct{}) {
-	calls := make(chan []int)
+	calls := make(chan int)
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
-			for images := range calls {
-				p.call(ctx, images)
+			for image := range calls {
+				p.call(ctx, image)
 			}
 		})
 	}
@@ -60,7 +54,7 @@ func (p *player) play(ctx context.Context, stop <-chan struct{}) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	due := time.Now()
-	for n := 1; ; n++ {
+	for {
 		select {
 		case <-timer.C:
 		case <-stop:
@@ -68,9 +62,9 @@ func (p *player) play(ctx context.Context, stop <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		}
-		images, took := p.deal(n)
+		image, took := p.deal()
 		select {
-		case calls <- images:
+		case calls <- image:
 		case <-stop:
 			return
 		case <-ctx.Done():
@@ -85,31 +79,20 @@ func (p *player) play(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// deal answers the images of the n-th call, and what share of a second they stand for.
-func (p *player) deal(n int) ([]int, time.Duration) {
-	from, every, rate := p.calm, calmBatchEvery, calmRows
+// deal answers the next image, and what share of a second it stands for.
+func (p *player) deal() (int, time.Duration) {
 	if p.surging.Load() {
-		from, every, rate = p.hot, surgeBatchEvery, surgeRows
+		return p.hot.deal(), time.Second / surgeRows
 	}
-	rows := 1
-	if n%every == 0 {
-		rows = batchRows
-	}
-	return from.deal(rows), time.Second * time.Duration(rows) / time.Duration(rate)
+	return p.calm.deal(), time.Second / calmRows
 }
 
-func (p *player) call(ctx context.Context, images []int) {
+func (p *player) call(ctx context.Context, image int) {
 	bounded, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	var answers []answer
-	var err error
-	if len(images) == 1 {
-		answers, err = p.askOne(bounded, images[0])
-	} else {
-		answers, err = p.askBatch(bounded, images)
-	}
-	if err == nil {
-		err = p.settle(ctx, answers)
+	a, err := p.ask(bounded, image)
+	if err == nil && !a.released {
+		err = p.settle(ctx, &a)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -117,87 +100,50 @@ func (p *player) call(ctx context.Context, images []int) {
 	case err != nil:
 		p.tally.fail(err)
 	default:
-		p.tally.add(answers)
+		p.tally.add(a)
 	}
 }
 
-// askOne asks about one image as a client does that has never heard of Candor: it names no outputs, and a row that isn't
-// answered is an error, whose details it reads.
-func (p *player) askOne(ctx context.Context, image int) ([]answer, error) {
-	a := answer{image: image, rows: 1}
+// ask asks about one image as a client does that has never heard of Candor: it names no outputs, and a row that isn't answered is
+// an error, whose details it reads.
+func (p *player) ask(ctx context.Context, image int) (answer, error) {
+	a := answer{image: image}
 	resp, err := p.infer.ModelInfer(ctx, request(modelName, p.images, []int{image}))
 	if err != nil {
 		if a.predictionID = withheldID(err); a.predictionID == "" {
-			return nil, err
+			return answer{}, err
 		}
-		return []answer{a}, nil
+		return a, nil
 	}
 	labels, err := texts(resp, "label", 1)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	if a.route, err = routeOf(parameter(resp, "candor_route")); err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	a.predictionID = parameter(resp, "candor_prediction_id")
 	a.released, a.label, a.best = parameter(resp, "candor_answered_by") != "", labels[0], labels[0]
 	a.reasons = strings.Split(parameter(resp, "candor_reasons"), ",")
-	return []answer{a}, nil
+	return a, nil
 }
 
-// askBatch asks about several, and names candor_route among the outputs: so every row that has an answer gets it.
-func (p *player) askBatch(ctx context.Context, images []int) ([]answer, error) {
-	resp, err := p.infer.ModelInfer(ctx, request(modelName, p.images, images, "label", "candor_route", "candor_answered_by"))
-	if err != nil {
-		return nil, err
-	}
-	n := len(images)
-	labels, err1 := texts(resp, "label", n)
-	routes, err2 := texts(resp, "candor_route", n)
-	by, err3 := texts(resp, "candor_answered_by", n)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, err
-	}
-	answers := make([]answer, n)
-	for i := range answers {
-		a := answer{predictionID: parameter(resp, "candor_prediction_id"), rows: n, image: images[i]}
-		if a.route, err = routeOf(routes[i]); err != nil {
-			return nil, err
-		}
-		a.released, a.label, a.best = by[i] != "", labels[i], labels[i]
-		answers[i] = a
-	}
-	return answers, nil
-}
-
-// settle asks GetPrediction about the rows that were not answered: where they went, why, and what the machine would have
-// said.
-func (p *player) settle(ctx context.Context, answers []answer) error {
-	if !slices.ContainsFunc(answers, func(a answer) bool { return !a.released }) {
-		return nil
-	}
+// settle asks GetPrediction about a row that was not answered: where it went, why, and what the machine would have said.
+func (p *player) settle(ctx context.Context, a *answer) error {
 	ctx, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	id := answers[0].predictionID
-	resp, err := p.predictions.GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: id})
+	resp, err := p.predictions.GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: a.predictionID})
 	if err != nil {
-		return fmt.Errorf("GetPrediction %s: %w", id, err)
+		return fmt.Errorf("GetPrediction %s: %w", a.predictionID, err)
 	}
-	rows := resp.GetPredictions()
-	if len(rows) != len(answers) {
-		return fmt.Errorf("GetPrediction %s: %d rows, want %d", id, len(rows), len(answers))
+	if n := len(resp.GetPredictions()); n != 1 {
+		return fmt.Errorf("GetPrediction %s: %d rows, want 1", a.predictionID, n)
 	}
-	for i := range answers {
-		a := &answers[i]
-		if a.released {
-			continue
-		}
-		d := rows[i].GetDecision()
-		a.route, a.limit, a.label = d.GetRoute(), d.GetLimit(), ""
-		a.best = bestOf(rows[i].GetPath())
-		for _, r := range d.GetReasons() {
-			a.reasons = append(a.reasons, cli.Enum(r))
-		}
+	row := resp.GetPredictions()[0]
+	a.route, a.limit, a.label = row.GetDecision().GetRoute(), row.GetDecision().GetLimit(), ""
+	a.best = bestOf(row.GetPath())
+	for _, r := range row.GetDecision().GetReasons() {
+		a.reasons = append(a.reasons, cli.Enum(r))
 	}
 	return nil
 }
@@ -225,15 +171,11 @@ func newDeck(cards []int, seed uint64) *deck {
 	return &deck{cards: cards, next: len(cards), rng: rand.New(rand.NewPCG(seed, uint64(len(cards))))}
 }
 
-func (d *deck) deal(n int) []int {
-	hand := make([]int, 0, n)
-	for range n {
-		if d.next == len(d.cards) {
-			d.rng.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
-			d.next = 0
-		}
-		hand = append(hand, d.cards[d.next])
-		d.next++
+func (d *deck) deal() int {
+	if d.next == len(d.cards) {
+		d.rng.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+		d.next = 0
 	}
-	return hand
+	d.next++
+	return d.cards[d.next-1]
 }

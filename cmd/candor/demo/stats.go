@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/examples/digits"
@@ -13,9 +14,8 @@ import (
 
 // answer is what the consumer learnt about one row.
 type answer struct {
-	// predictionID of its call, which has rows rows.
+	// predictionID of its call, which has one row.
 	predictionID string
-	rows         int
 	// image is its index among the held-out images.
 	image int
 	route candorv1.Route
@@ -24,7 +24,7 @@ type answer struct {
 	label    string
 	// best is the machine's best answer, released or not; empty: no stage had one.
 	best string
-	// reasons as the metadata tells them; empty for rows of a batch that were released, because no tensor holds them.
+	// reasons as the metadata tells them.
 	reasons []string
 	// limit that withheld it.
 	limit string
@@ -63,7 +63,7 @@ type figures struct {
 	accepted, all, alone share
 	// withheld by an action limit.
 	withheld int
-	// reasons of rows that a fallback stage answered in calls of one row.
+	// reasons of rows that a fallback stage answered.
 	reasons map[string]int
 	// failed calls brought no answer that the protocol knows; lastFailure is the newest of them.
 	failed      int
@@ -90,42 +90,45 @@ type tally struct {
 
 	mu sync.Mutex
 	f  figures
-	// batched examples are replaced by ones of a single row, which are easier to read.
-	batched map[example]bool
+	// times when rows were answered, and those of them that were accepted.
+	times, acceptTimes []time.Time
 }
 
 func newTally(images digits.Set, alone []string) *tally {
-	return &tally{images: images, alone: alone, batched: map[example]bool{}, f: figures{
+	return &tally{images: images, alone: alone, f: figures{
 		routes: map[candorv1.Route]int{}, byRoute: map[candorv1.Route]share{}, reasons: map[string]int{}, examples: map[example]string{},
 	}}
 }
 
-// add counts the answers of one call.
-func (t *tally) add(answers []answer) {
+// add counts the answer of one call.
+func (t *tally) add(a answer) {
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, a := range answers {
-		truth := strconv.Itoa(t.images[a.image].Label)
-		t.f.rows++
-		t.f.routes[a.route]++
-		t.f.all.add(a.best == truth)
-		t.f.alone.add(t.alone[a.image] == truth)
-		if a.machine() {
-			t.f.accepted.add(a.label == truth)
-			s := t.f.byRoute[a.route]
-			s.add(a.label == truth)
-			t.f.byRoute[a.route] = s
-		}
-		if a.limit != "" {
-			t.f.withheld++
-		}
-		if a.route == candorv1.Route_ROUTE_FALLBACK {
-			for _, r := range a.reasons {
-				t.f.reasons[r]++
-			}
-		}
-		t.keep(a)
+	truth := strconv.Itoa(t.images[a.image].Label)
+	t.f.rows++
+	t.times = append(t.times, now)
+	if a.route == candorv1.Route_ROUTE_ACCEPT {
+		t.acceptTimes = append(t.acceptTimes, now)
 	}
+	t.f.routes[a.route]++
+	t.f.all.add(a.best == truth)
+	t.f.alone.add(t.alone[a.image] == truth)
+	if a.machine() {
+		t.f.accepted.add(a.label == truth)
+		s := t.f.byRoute[a.route]
+		s.add(a.label == truth)
+		t.f.byRoute[a.route] = s
+	}
+	if a.limit != "" {
+		t.f.withheld++
+	}
+	if a.route == candorv1.Route_ROUTE_FALLBACK {
+		for _, r := range a.reasons {
+			t.f.reasons[r]++
+		}
+	}
+	t.keep(a)
 }
 
 func (t *tally) keep(a answer) {
@@ -143,12 +146,34 @@ func (t *tally) keep(a answer) {
 		return
 	}
 	_, have := t.f.examples[kind]
-	better := t.batched[kind] && a.rows == 1
-	// The first fallbacks are for want of confidence; one for want of a primary tells more.
-	telling := kind == exampleFallback && a.rows == 1 && slices.Contains(a.reasons, reasonBackendFailure)
-	if !have || better || telling {
-		t.f.examples[kind], t.batched[kind] = a.predictionID, a.rows > 1
+	// The first fallbacks are for want of confidence, or of a certificate; one for want of a primary tells more.
+	telling := kind == exampleFallback && slices.Contains(a.reasons, reasonBackendFailure)
+	// An item that waits for a human tells more than one that was judged long ago.
+	if !have || telling || kind == exampleDeferred {
+		t.f.examples[kind] = a.predictionID
 	}
+}
+
+// answeredBy is how many rows had been answered at a moment.
+func (t *tally) answeredBy(at time.Time) int {
+	return t.countBy(at, func() []time.Time { return t.times })
+}
+
+// acceptedBy is how many of these were accepted.
+func (t *tally) acceptedBy(at time.Time) int {
+	return t.countBy(at, func() []time.Time { return t.acceptTimes })
+}
+
+func (t *tally) countBy(at time.Time, times func() []time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, answered := range times() {
+		if answered.Before(at) {
+			n++
+		}
+	}
+	return n
 }
 
 // Reasons that the demo looks for, as the metadata spells them.
