@@ -35,7 +35,7 @@ func (g *Gateway) choose(c *call) {
 	drawn := c.drawRows(coins, sums, int(p.cfg.GetMaxRows()))
 	for i := range c.rows {
 		r := &c.rows[i]
-		if r.view == nil || r.evidence.Confidence == nil || len(r.evidence.Faults) > 0 {
+		if !c.hasEvidence(r) {
 			continue
 		}
 		digest, u := coins.toss(c.model.coinScope, sums[i])
@@ -49,6 +49,36 @@ func (g *Gateway) choose(c *call) {
 		waits := r.applied == candorv1.Route_ROUTE_DEFER
 		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(digest))
 	}
+}
+
+// hasEvidence says that some stage with a certificate has said how sure it is of the row. The primary may have failed, and a tier's
+// answer be licensed all the same: then it must have its chance of being judged, too.
+func (c *call) hasEvidence(r *row) bool {
+	if r.view == nil {
+		return false
+	}
+	for k := range r.view.licenses {
+		if c.scored(r, k) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// scored is what a stage said of a row, for its certificate; nil: nothing that could be judged.
+func (c *call) scored(r *row, stage int) *router.Evidence {
+	l := r.view.licenses[stage]
+	if l == nil || l.aside {
+		return nil
+	}
+	ev := &r.evidence
+	if stage > 0 {
+		ev = c.tierEvidence(r, stage-1)
+	}
+	if ev == nil || ev.Confidence == nil || len(ev.Faults) > 0 {
+		return nil
+	}
+	return ev
 }
 
 // draw is which rows of a call may be evidence: a call is one unit, which has no more rows than the promise says. Those of a larger
@@ -90,16 +120,8 @@ func (g *Gateway) evidenceOf(c *call, r *row) (sequences []review.Sequence, clus
 		return nil, nil
 	}
 	for k, l := range r.view.licenses {
-		if l == nil {
-			continue
-		}
-		ev := &r.evidence
-		if k > 0 {
-			if ev = c.tierEvidence(r, k-1); ev == nil {
-				continue
-			}
-		}
-		if ev.Confidence == nil || len(ev.Faults) > 0 {
+		ev := c.scored(r, k)
+		if ev == nil {
 			continue
 		}
 		of := r.view.policy.Primary

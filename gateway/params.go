@@ -90,7 +90,6 @@ func metadataNames() string {
 func (m *model) constantParams() []byte {
 	var b []byte
 	for _, p := range []wire.Param{
-		wire.StringParam("candor_mode", short(m.policy.Mode.String())),
 		wire.StringParam("candor_model_created_at", m.created().UTC().Format(time.RFC3339)),
 		wire.StringParam("candor_policy", digestText(m.digest)),
 	} {
@@ -106,6 +105,7 @@ const paramsSize = 768
 // dialect.
 func (c *call) params() []byte {
 	b := append(make([]byte, 0, paramsSize), c.model.params...)
+	b = wire.AppendParam(b, wire.StringParam("candor_mode", short(c.mode().String())))
 	b = wire.AppendParam(b, wire.StringParam("candor_prediction_id", c.idText))
 	if len(c.rows) > 1 {
 		var counts [candorv1.Route_ROUTE_REJECT + 1]int64

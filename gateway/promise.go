@@ -55,7 +55,11 @@ type view struct {
 type license struct {
 	id string
 	// own is the id of the version's own certificate where id is another version's, which stands in for it; empty: id is the own.
-	own   string
+	own string
+	// first: the stage's own certificate is its first version, none of this stage version was taken back.
+	first bool
+	// aside: other rows reach the tier now than those that its certificate is about, so that none of them is evidence.
+	aside bool
 	shown *candorv1.License
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/router"
 )
 
@@ -48,6 +49,14 @@ func (c *call) policy(r *row) *router.Policy {
 		return &r.view.policy
 	}
 	return &c.model.policy
+}
+
+// mode is that of the call's rows: all are decided under views of one segment.
+func (c *call) mode() candorv1.Mode {
+	if len(c.rows) == 0 {
+		return c.model.policy.Mode
+	}
+	return c.policy(&c.rows[0]).Mode
 }
 
 // sampling is the probability with which the row is chosen to be judged as evidence; 0: nothing is promised.

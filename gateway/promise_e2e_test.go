@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -316,4 +317,20 @@ func TestANewVersionKeepsThePreviousCertificate(t *testing.T) {
 		}
 	}
 	t.Error("the previous version's alarm never took its certificate back")
+}
+
+// A row that the primary failed on is the tier's to answer, and so the tier's evidence.
+func TestAFailedPrimarysRowIsTheTiersEvidence(t *testing.T) {
+	w := start(t, append(promised(""),
+		"      review: {queue: desk", "      fallback: {ensemble: both}\n      review: {queue: desk")...)
+	a := w.infer(as(clientToken), request([][4]float32{{float32(math.NaN()), .97, .97, 1}}, "candor_route"))
+	if a.param("candor_route") != "DEFER" || a.param("candor_reasons") != "CONTRACT_FAILURE,UNCERTIFIED" || a.param("candor_sampling_ppm") != "1000000" {
+		t.Fatalf("%v %v", a.err, a.resp.GetParameters())
+	}
+	w.resolve(reviewerToken, "", "bad")
+	for _, c := range w.certificates(false) {
+		if want := uint64(c.GetKey().GetTier()); c.GetUnits() != want {
+			t.Errorf("tier %d has %d units, want %d", c.GetKey().GetTier(), c.GetUnits(), want)
+		}
+	}
 }

@@ -73,6 +73,8 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 			case ctx.Err() != nil:
 			case now.Sub(seen) > blindAfter:
 				g.log.ErrorContext(ctx, "the certificates can't be read: nothing is licensed", slog.Any("error", err))
+				g.looking.Lock()
+				defer g.looking.Unlock()
 				for _, m := range g.models {
 					if m.promise != nil {
 						m.promise.look(m, nil, now)
@@ -98,6 +100,9 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 func (g *Gateway) lookAtCertificates(ctx context.Context, open bool) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
+	// One at a time: what was read before a revocation must not become the view after it.
+	g.looking.Lock()
+	defer g.looking.Unlock()
 	if open {
 		var openings []certificate.Opening
 		for _, name := range g.modelNames {

@@ -82,7 +82,7 @@ type rowRoom struct {
 
 func (g *Gateway) recordOf(c *call) *candorv1.Record {
 	p := &c.room.prediction
-	p.PredictionId, p.Consumer, p.Model, p.Mode = c.id[:], c.who.Name, c.model.name, c.model.policy.Mode
+	p.PredictionId, p.Consumer, p.Model, p.Mode = c.id[:], c.who.Name, c.model.name, c.mode()
 	p.PolicyDigest, p.DurationUs, p.ConfidenceMethod = c.model.digest, micros(time.Since(c.start)), c.model.policy.Method
 	p.RequestId = cut(c.req.ID, maxRequestID)
 	if id := c.traceID(); id.IsValid() && c.trace.kept(c) {
