@@ -37,16 +37,18 @@ func Command() *cobra.Command {
 The demo makes a data directory, starts three model servers and a gateway on loopback sockets, and plays 800 held-out
 images of the UCI handwritten digits (CC BY 4.0) through it, as an ordinary client of the Open Inference Protocol:
 
-  1  the policy promises that at most 5 % of what is accepted is wrong, and starts without evidence: nothing of the primary's
-     is accepted, until verdicts on a random share of the rows have earned a certificate; then normal traffic, in batches too
+  1  the policy promises a bound on the errors of what is accepted, and starts without evidence: nothing of the primary's is
+     accepted until verdicts on a random share of the rows have earned a certificate; then normal traffic, in batches too
   2  the primary's model server is killed, and comes back
   3  a member of the fallback ensemble is killed, and comes back
   4  a surge of nines trips an action limit, which stays latched
 
 Digits that nobody is sure of are deferred to a review queue throughout. VERDICTS ARE SIMULATED: four programs claim and
 resolve review items by the calls and with the role of people, say what the data set says, and never err. They go home before
-scene 4; what is deferred then waits for you. Afterwards the gateway goes on serving until it
-is interrupted, and the demo lists commands to try. There is no login for the consumer: the gateway listens on loopback only.
+scene 4; what is deferred then waits for you.
+
+Afterwards the gateway goes on serving until it is interrupted, and the demo lists commands to try. There is no login for the
+consumer: the gateway listens on loopback only.
 
 Summary (--headless: as JSON on standard output; every figure is counted from what happened):
 
@@ -56,8 +58,9 @@ Summary (--headless: as JSON on standard output; every figure is counted from wh
   accuracy.all            the same of the machine's best answer to every row, withheld or not; no answer counts as wrong
   accuracy.primary_alone  the same of what the primary says to the same rows when it is asked directly, without a gateway
                           (asked before the scenes, so its outage isn't held against it)
-  promise.alpha, delta    accepted under a threshold at which more than alpha is wrong: never, but for a probability of delta
-  promise.certified_at_row  rows answered when the certificate was earned; 0: an earlier demo in this folder did
+  promise.alpha, delta    no row is accepted under a threshold at which more than alpha is wrong, with probability 1 - delta
+  promise.certified_at_row
+                          rows answered when the certificate was earned; 0: by an earlier demo in this folder
   promise.verdicts        verdicts that the certificate rests on at the end; an image enters it once
   promise.threshold       confidence from which on rows are accepted at the end; certificate: whose evidence that is
   promise.accepted        rows with route ACCEPT; accepted_errors: those answered wrongly, by the data set
