@@ -78,9 +78,10 @@ func (p *promise) licensed(sl *slot, states []*candorv1.CertificateState, now ti
 	}
 	tau, ok := certificate.Threshold(own)
 	first := own.GetVersion() == 1
-	if h := sl.heldOut; h != nil && h.Threshold != nil && first && !(ok && tau <= h.GetThreshold()) {
-		// Whichever licenses more. The alarm that ends the live certificate's first version ends this one too.
-		tau, ok = h.GetThreshold(), true
+	if sl.startsFrom(own) {
+		of, l := p.unlessStale(sl.heldOut.GetThreshold(), true, own, now)
+		l.first, l.shown = first, shownHeldOut(sl.heldOut, l.shown)
+		return of, l
 	}
 	if !ok && first && before != nil {
 		// Not after the version's own certificate was taken back.
@@ -92,6 +93,33 @@ func (p *promise) licensed(sl *slot, states []*candorv1.CertificateState, now ti
 	of, l := p.unlessStale(tau, ok, own, now)
 	l.first = first
 	return of, l
+}
+
+// startsFrom says that the held-out certificate licenses more than the live one, and still does: the alarm that ends the live one's
+// first version ends both.
+func (sl *slot) startsFrom(own *candorv1.CertificateState) bool {
+	h := sl.heldOut
+	if h == nil || h.Threshold == nil || own.GetVersion() != 1 || certificate.Ended(own) {
+		return false
+	}
+	tau, ok := certificate.Threshold(own)
+	return !ok || h.GetThreshold() < tau
+}
+
+// shownHeldOut is what callers are told while a held-out certificate is what licenses.
+func shownHeldOut(h *candorv1.HeldOutCertificate, live *candorv1.License) *candorv1.License {
+	l := &candorv1.License{
+		Certificate: live.GetCertificate(), Status: live.GetStatus(), Alpha: h.GetAlpha(), Delta: h.GetDelta(),
+	}
+	if live.GetStatus() != candorv1.CertificateStatus_CERTIFICATE_STATUS_STALE {
+		l.Status = candorv1.CertificateStatus_CERTIFICATE_STATUS_CERTIFIED
+	}
+	for _, level := range h.GetLevels() {
+		if level.GetThreshold() == h.GetThreshold() {
+			l.Labels, l.Errors = level.GetRows(), level.GetErrors()
+		}
+	}
+	return l
 }
 
 // unlessStale is what a certificate licenses, or why it does not.
