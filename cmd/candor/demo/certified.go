@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/candor-gateway/candor/calibration"
-	"github.com/candor-gateway/candor/calibration/certificate"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -125,7 +124,8 @@ func (p promiseSummary) earned() string {
 }
 
 // checkPromise adds what the end shows of the error promise. What is certain must hold: nothing is accepted before there is a
-// certificate, and no certificate comes of fewer verdicts than it takes without an error. What is likely must hold within chance.
+// certificate, and no certificate comes of fewer verdicts than it takes without an error. The measured error must hold within
+// chance. That there is a certificate at all depends on the order of the images and on the coins: TestEarnedInOnePass plays many.
 func (s *stage) checkPromise(c certified) {
 	p := &s.broken
 	if failures, err := s.reviewers.failed(); failures > 0 {
@@ -139,8 +139,8 @@ func (s *stage) checkPromise(c certified) {
 	if at := c.now.GetCertifyTime(); at != nil && c.now.GetVersion() == 1 {
 		early := s.player.tally.acceptedBy(at.AsTime())
 		p.check(early == 0, "%s accepted before anything was certified", cli.Count(early, "row"))
-		least := certificate.LabelsWithoutError(c.alpha, c.now.GetDelta())
-		p.check(float64(c.now.GetUnits()) >= least, "%d verdicts certified what takes %.0f", c.now.GetUnits(), least)
+		least := calibration.RowsWithoutError(c.alpha, c.now.GetDelta()) // whatever the bets
+		p.check(c.now.GetUnits() >= least, "%d verdicts certified what takes %d", c.now.GetUnits(), least)
 	}
 	p.check(c.accepted.of > 0, "no row was accepted")
 	p.check(!c.exceeds(), "error of accepted rows: %s", c.errors())

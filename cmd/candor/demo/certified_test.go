@@ -32,7 +32,7 @@ func TestPromiseChecks(t *testing.T) {
 		{"no certificate", func(_ *stage, c *certified) { c.now = nil }, "no certificate"},
 		{"too few verdicts", func(_ *stage, c *certified) { c.now.Units = 20 }, "20 verdicts certified what takes"},
 		{"accepted on trust", func(s *stage, c *certified) {
-			s.player.tally.add(answer{route: candorv1.Route_ROUTE_ACCEPT, released: true, label: "1"})
+			s.player.tally.add([]answer{{route: candorv1.Route_ROUTE_ACCEPT, released: true, label: "1"}})
 			c.now.CertifyTime = timestamppb.New(time.Now().Add(time.Hour))
 		}, "1 row accepted before"},
 		{"nothing accepted", func(_ *stage, c *certified) { c.accepted = share{} }, "no row was accepted"},
@@ -62,11 +62,11 @@ func TestCertifiedOf(t *testing.T) {
 	s, ct := earnedCertificate()
 	tl, began := s.player.tally, time.Now()
 	for range 3 {
-		tl.add(answer{route: candorv1.Route_ROUTE_FALLBACK, released: true, label: "1"})
+		tl.add([]answer{{route: candorv1.Route_ROUTE_FALLBACK, released: true, label: "1"}})
 	}
 	certifiedAt := time.Now()
-	tl.add(answer{route: candorv1.Route_ROUTE_ACCEPT, released: true, label: "1"})
-	tl.add(answer{route: candorv1.Route_ROUTE_ACCEPT, released: true, label: "7"})
+	tl.add([]answer{{route: candorv1.Route_ROUTE_ACCEPT, released: true, label: "1"}})
+	tl.add([]answer{{route: candorv1.Route_ROUTE_ACCEPT, released: true, label: "7"}})
 	p := &candorv1.Promise{Alpha: 0.05, Delta: 0.1}
 
 	if c := certifiedOf(p, state{certificate: ct}, tl, began); !c.before || c.row != 0 || !strings.Contains(c.phase(), "by an earlier demo") {

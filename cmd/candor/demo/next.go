@@ -33,6 +33,7 @@ func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures, c 
 		kind example
 		what string
 	}{
+		{exampleUncertified, "Why was this one not accepted, sure as the model was?"},
 		{exampleAccepted, "Why was this one accepted?"},
 		{exampleFallback, "Who answered this one, when the primary couldn't?"},
 		{exampleDeferred, "Why does this one wait for a human?"},

@@ -3,6 +3,7 @@ package demo
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,19 +17,13 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-func deal(d *deck, n int) (hand []int) {
-	for range n {
-		hand = append(hand, d.deal())
-	}
-	return hand
-}
-
 func TestDeckDealsEachOnceAndThenAgain(t *testing.T) {
 	cards := []int{1, 2, 3, 4, 5}
 	a, b := newDeck(slices.Clone(cards), 7), newDeck(slices.Clone(cards), 7)
 	for pass := range 3 {
-		hand, again := deal(a, 5), deal(b, 5)
-		if !slices.Equal(hand, again) {
+		// Hands that don't end with a pass.
+		hand := append(a.deal(3), a.deal(2)...)
+		if again := b.deal(5); !slices.Equal(hand, again) {
 			t.Errorf("pass %d: one seed dealt %v and %v", pass, hand, again)
 		}
 		slices.Sort(hand)
@@ -69,12 +64,12 @@ func TestTallyAccuracies(t *testing.T) {
 	images := digits.Set{{Label: 1}, {Label: 2}, {Label: 3}, {Label: 4}}
 	tl := newTally(images, []string{"1", "7", "3", "7"})
 	accept, fallback, deferred := candorv1.Route_ROUTE_ACCEPT, candorv1.Route_ROUTE_FALLBACK, candorv1.Route_ROUTE_DEFER
-	tl.add(answer{image: 0, route: accept, released: true, label: "1", best: "1"})
-	tl.add(answer{image: 1, route: fallback, released: true, label: "9", best: "9", reasons: []string{reasonBackendFailure}})
-	tl.add(answer{image: 2, route: deferred, best: "3"})
-	tl.add(answer{image: 3, route: deferred, limit: "limits/x"})
+	tl.add([]answer{{image: 0, route: accept, released: true, label: "1", best: "1"}})
+	tl.add([]answer{{image: 1, route: fallback, released: true, label: "9", best: "9", reasons: []string{reasonBackendFailure}}})
+	tl.add([]answer{{image: 2, route: deferred, best: "3"}})
+	tl.add([]answer{{image: 3, route: deferred, limit: "limits/x"}})
 	// A provisional answer was released, but not without a human.
-	tl.add(answer{image: 3, route: deferred, released: true, label: "4", best: "4"})
+	tl.add([]answer{{image: 3, route: deferred, released: true, label: "4", best: "4"}})
 	f := tl.figures()
 	if f.rows != 5 || f.accepted != (share{1, 2}) || f.all != (share{3, 5}) || f.alone != (share{2, 5}) {
 		t.Errorf("%d rows, accepted %v, all %v, alone %v", f.rows, f.accepted, f.all, f.alone)
@@ -87,18 +82,24 @@ func TestTallyAccuracies(t *testing.T) {
 func TestTallyKeepsTellingExamples(t *testing.T) {
 	tl := newTally(digits.Set{{Label: 1}}, []string{"1"})
 	for _, a := range []answer{
-		{predictionID: "judged by now", route: candorv1.Route_ROUTE_DEFER},
-		{predictionID: "waits", route: candorv1.Route_ROUTE_DEFER},
-		{predictionID: "outage", route: candorv1.Route_ROUTE_FALLBACK, released: true, reasons: []string{reasonBackendFailure}},
-		{predictionID: "unsure", route: candorv1.Route_ROUTE_FALLBACK, released: true},
-		{predictionID: "first", route: candorv1.Route_ROUTE_ACCEPT, released: true},
-		{predictionID: "second", route: candorv1.Route_ROUTE_ACCEPT, released: true},
+		{predictionID: "batch", rows: 8, route: candorv1.Route_ROUTE_DEFER},
+		{predictionID: "judged by now", rows: 1, route: candorv1.Route_ROUTE_DEFER},
+		{predictionID: "waits", rows: 1, route: candorv1.Route_ROUTE_DEFER},
+		{predictionID: "later batch", rows: 8, route: candorv1.Route_ROUTE_DEFER},
+		{predictionID: "uncertified", rows: 1, route: candorv1.Route_ROUTE_FALLBACK, released: true, reasons: []string{reasonUncertified}},
+		{predictionID: "outage", rows: 1, route: candorv1.Route_ROUTE_FALLBACK, released: true, reasons: []string{reasonBackendFailure}},
+		{predictionID: "unsure", rows: 1, route: candorv1.Route_ROUTE_FALLBACK, released: true},
+		{predictionID: "first", rows: 8, route: candorv1.Route_ROUTE_ACCEPT, released: true},
+		{predictionID: "second", rows: 1, route: candorv1.Route_ROUTE_ACCEPT, released: true},
+		{predictionID: "third", rows: 1, route: candorv1.Route_ROUTE_ACCEPT, released: true},
 	} {
-		tl.add(a)
+		tl.add([]answer{a})
 	}
-	got := tl.figures().examples
-	if got[exampleDeferred] != "waits" || got[exampleFallback] != "outage" || got[exampleAccepted] != "first" {
-		t.Errorf("examples %v", got)
+	want := map[example]string{
+		exampleDeferred: "waits", exampleUncertified: "uncertified", exampleFallback: "outage", exampleAccepted: "second",
+	}
+	if got := tl.figures().examples; !maps.Equal(got, want) {
+		t.Errorf("examples %v, want %v", got, want)
 	}
 }
 

@@ -2,8 +2,10 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,11 +17,16 @@ import (
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
-// How the images are played: one in a call, because a call is one unit of evidence. Slow enough to be watched, and for the nines
+// How the images are played: one in a call while the certificate is being earned, because of each call one row at most is evidence,
+// and then in batches too. Slow enough to be watched, and for the nines
 // among them (one in ten) to stay well below the limit of candor.yaml; the surge is above it within seconds.
 const (
 	calmRows  = 80  // a second
 	surgeRows = 240 // a second
+	batchRows = 8
+	// One call of so many is a batch, when there are any; the others have one row.
+	calmBatchEvery  = 9
+	surgeBatchEvery = 3
 	// callers in flight at most.
 	callers = 4
 	// callDeadline is what an impatient consumer would set. An answer that comes later is a broken promise.
@@ -34,18 +41,19 @@ type player struct {
 	tally       *tally
 	// calm deals every image, hot those of the surge.
 	calm, hot *deck
-	surging   atomic.Bool
+	// batching: some calls are batches. surging: the images are those of the surge.
+	batching, surging atomic.Bool
 }
 
 // play calls until stop is closed or ctx ends, and returns when every call has ended. What has been asked before stop is
 // waited for.
 func (p *player) play(ctx context.Context, stop <-chan struct{}) {
-	calls := make(chan int)
+	calls := make(chan []int)
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
-			for image := range calls {
-				p.call(ctx, image)
+			for images := range calls {
+				p.call(ctx, images)
 			}
 		})
 	}
@@ -54,7 +62,7 @@ func (p *player) play(ctx context.Context, stop <-chan struct{}) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	due := time.Now()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-timer.C:
 		case <-stop:
@@ -62,9 +70,9 @@ func (p *player) play(ctx context.Context, stop <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		}
-		image, took := p.deal()
+		images, took := p.deal(n)
 		select {
-		case calls <- image:
+		case calls <- images:
 		case <-stop:
 			return
 		case <-ctx.Done():
@@ -79,20 +87,31 @@ func (p *player) play(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// deal answers the next image, and what share of a second it stands for.
-func (p *player) deal() (int, time.Duration) {
+// deal answers the images of the n-th call, and what share of a second they stand for.
+func (p *player) deal(n int) ([]int, time.Duration) {
+	from, every, rate := p.calm, calmBatchEvery, calmRows
 	if p.surging.Load() {
-		return p.hot.deal(), time.Second / surgeRows
+		from, every, rate = p.hot, surgeBatchEvery, surgeRows
 	}
-	return p.calm.deal(), time.Second / calmRows
+	rows := 1
+	if p.batching.Load() && n%every == 0 {
+		rows = batchRows
+	}
+	return from.deal(rows), time.Second * time.Duration(rows) / time.Duration(rate)
 }
 
-func (p *player) call(ctx context.Context, image int) {
+func (p *player) call(ctx context.Context, images []int) {
 	bounded, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	a, err := p.ask(bounded, image)
-	if err == nil && !a.released {
-		err = p.settle(ctx, &a)
+	var answers []answer
+	var err error
+	if len(images) == 1 {
+		answers, err = p.askOne(bounded, images[0])
+	} else {
+		answers, err = p.askBatch(bounded, images)
+	}
+	if err == nil {
+		err = p.settle(ctx, answers)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -100,50 +119,87 @@ func (p *player) call(ctx context.Context, image int) {
 	case err != nil:
 		p.tally.fail(err)
 	default:
-		p.tally.add(a)
+		p.tally.add(answers)
 	}
 }
 
-// ask asks about one image as a client does that has never heard of Candor: it names no outputs, and a row that isn't answered is
-// an error, whose details it reads.
-func (p *player) ask(ctx context.Context, image int) (answer, error) {
-	a := answer{image: image}
+// askOne asks about one image as a client does that has never heard of Candor: it names no outputs, and a row that isn't
+// answered is an error, whose details it reads.
+func (p *player) askOne(ctx context.Context, image int) ([]answer, error) {
+	a := answer{image: image, rows: 1}
 	resp, err := p.infer.ModelInfer(ctx, request(modelName, p.images, []int{image}))
 	if err != nil {
 		if a.predictionID = withheldID(err); a.predictionID == "" {
-			return answer{}, err
+			return nil, err
 		}
-		return a, nil
+		return []answer{a}, nil
 	}
 	labels, err := texts(resp, "label", 1)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	if a.route, err = routeOf(parameter(resp, "candor_route")); err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	a.predictionID = parameter(resp, "candor_prediction_id")
 	a.released, a.label, a.best = parameter(resp, "candor_answered_by") != "", labels[0], labels[0]
 	a.reasons = strings.Split(parameter(resp, "candor_reasons"), ",")
-	return a, nil
+	return []answer{a}, nil
 }
 
-// settle asks GetPrediction about a row that was not answered: where it went, why, and what the machine would have said.
-func (p *player) settle(ctx context.Context, a *answer) error {
+// askBatch asks about several, and names candor_route among the outputs: so every row that has an answer gets it.
+func (p *player) askBatch(ctx context.Context, images []int) ([]answer, error) {
+	resp, err := p.infer.ModelInfer(ctx, request(modelName, p.images, images, "label", "candor_route", "candor_answered_by"))
+	if err != nil {
+		return nil, err
+	}
+	n := len(images)
+	labels, err1 := texts(resp, "label", n)
+	routes, err2 := texts(resp, "candor_route", n)
+	by, err3 := texts(resp, "candor_answered_by", n)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	answers := make([]answer, n)
+	for i := range answers {
+		a := answer{predictionID: parameter(resp, "candor_prediction_id"), rows: n, image: images[i]}
+		if a.route, err = routeOf(routes[i]); err != nil {
+			return nil, err
+		}
+		a.released, a.label, a.best = by[i] != "", labels[i], labels[i]
+		answers[i] = a
+	}
+	return answers, nil
+}
+
+// settle asks GetPrediction about the rows that were not answered: where they went, why, and what the machine would have
+// said.
+func (p *player) settle(ctx context.Context, answers []answer) error {
+	if !slices.ContainsFunc(answers, func(a answer) bool { return !a.released }) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	resp, err := p.predictions.GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: a.predictionID})
+	id := answers[0].predictionID
+	resp, err := p.predictions.GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: id})
 	if err != nil {
-		return fmt.Errorf("GetPrediction %s: %w", a.predictionID, err)
+		return fmt.Errorf("GetPrediction %s: %w", id, err)
 	}
-	if n := len(resp.GetPredictions()); n != 1 {
-		return fmt.Errorf("GetPrediction %s: %d rows, want 1", a.predictionID, n)
+	rows := resp.GetPredictions()
+	if len(rows) != len(answers) {
+		return fmt.Errorf("GetPrediction %s: %d rows, want %d", id, len(rows), len(answers))
 	}
-	row := resp.GetPredictions()[0]
-	a.route, a.limit, a.label = row.GetDecision().GetRoute(), row.GetDecision().GetLimit(), ""
-	a.best = bestOf(row.GetPath())
-	for _, r := range row.GetDecision().GetReasons() {
-		a.reasons = append(a.reasons, cli.Enum(r))
+	for i := range answers {
+		a := &answers[i]
+		if a.released {
+			continue
+		}
+		d := rows[i].GetDecision()
+		a.route, a.limit, a.label = d.GetRoute(), d.GetLimit(), ""
+		a.best = bestOf(rows[i].GetPath())
+		for _, r := range d.GetReasons() {
+			a.reasons = append(a.reasons, cli.Enum(r))
+		}
 	}
 	return nil
 }
@@ -171,11 +227,15 @@ func newDeck(cards []int, seed uint64) *deck {
 	return &deck{cards: cards, next: len(cards), rng: rand.New(rand.NewPCG(seed, uint64(len(cards))))}
 }
 
-func (d *deck) deal() int {
-	if d.next == len(d.cards) {
-		d.rng.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
-		d.next = 0
+func (d *deck) deal(n int) []int {
+	hand := make([]int, 0, n)
+	for range n {
+		if d.next == len(d.cards) {
+			d.rng.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+			d.next = 0
+		}
+		hand = append(hand, d.cards[d.next])
+		d.next++
 	}
-	d.next++
-	return d.cards[d.next-1]
+	return hand
 }

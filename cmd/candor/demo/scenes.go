@@ -121,6 +121,8 @@ func (s *stage) earn(ctx context.Context) error {
 				c.row, s.cast.primary, cli.Number(c.now.GetThreshold()), 100*c.alpha, 100*c.delta)
 		}
 	}
+	s.player.batching.Store(true)
+	s.view.say("From now on in batches of %d too. Each row has its own route; of a batch one row at most is evidence.", batchRows)
 	if err := s.until(ctx, endOfCalm); err != nil {
 		return err
 	}

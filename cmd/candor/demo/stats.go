@@ -14,8 +14,9 @@ import (
 
 // answer is what the consumer learnt about one row.
 type answer struct {
-	// predictionID of its call, which has one row.
+	// predictionID of its call, which has rows rows.
 	predictionID string
+	rows         int
 	// image is its index among the held-out images.
 	image int
 	route candorv1.Route
@@ -24,7 +25,7 @@ type answer struct {
 	label    string
 	// best is the machine's best answer, released or not; empty: no stage had one.
 	best string
-	// reasons as the metadata tells them.
+	// reasons as the metadata tells them; empty for rows of a batch that were released, because no tensor holds them.
 	reasons []string
 	// limit that withheld it.
 	limit string
@@ -63,7 +64,7 @@ type figures struct {
 	accepted, all, alone share
 	// withheld by an action limit.
 	withheld int
-	// reasons of rows that a fallback stage answered.
+	// reasons of rows that a fallback stage answered in calls of one row.
 	reasons map[string]int
 	// failed calls brought no answer that the protocol knows; lastFailure is the newest of them.
 	failed      int
@@ -76,7 +77,8 @@ type figures struct {
 type example int
 
 const (
-	exampleAccepted example = iota
+	exampleUncertified example = iota
+	exampleAccepted
 	exampleFallback
 	exampleDeferred
 	exampleWithheld
@@ -92,19 +94,28 @@ type tally struct {
 	f  figures
 	// times when rows were answered, and those of them that were accepted.
 	times, acceptTimes []time.Time
+	// batched examples are replaced by ones of a single row, which are easier to read.
+	batched map[example]bool
 }
 
 func newTally(images digits.Set, alone []string) *tally {
-	return &tally{images: images, alone: alone, f: figures{
+	return &tally{images: images, alone: alone, batched: map[example]bool{}, f: figures{
 		routes: map[candorv1.Route]int{}, byRoute: map[candorv1.Route]share{}, reasons: map[string]int{}, examples: map[example]string{},
 	}}
 }
 
-// add counts the answer of one call.
-func (t *tally) add(a answer) {
+// add counts the answers of one call.
+func (t *tally) add(answers []answer) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, a := range answers {
+		t.count(a, now)
+		t.keep(a)
+	}
+}
+
+func (t *tally) count(a answer, now time.Time) {
 	truth := strconv.Itoa(t.images[a.image].Label)
 	t.f.rows++
 	t.times = append(t.times, now)
@@ -128,7 +139,6 @@ func (t *tally) add(a answer) {
 			t.f.reasons[r]++
 		}
 	}
-	t.keep(a)
 }
 
 func (t *tally) keep(a answer) {
@@ -138,6 +148,8 @@ func (t *tally) keep(a answer) {
 		kind = exampleWithheld
 	case a.route == candorv1.Route_ROUTE_DEFER:
 		kind = exampleDeferred
+	case a.route == candorv1.Route_ROUTE_FALLBACK && slices.Contains(a.reasons, reasonUncertified):
+		kind = exampleUncertified
 	case a.route == candorv1.Route_ROUTE_FALLBACK:
 		kind = exampleFallback
 	case a.route == candorv1.Route_ROUTE_ACCEPT:
@@ -146,11 +158,11 @@ func (t *tally) keep(a answer) {
 		return
 	}
 	_, have := t.f.examples[kind]
-	// The first fallbacks are for want of confidence, or of a certificate; one for want of a primary tells more.
-	telling := kind == exampleFallback && slices.Contains(a.reasons, reasonBackendFailure)
-	// An item that waits for a human tells more than one that was judged long ago.
-	if !have || telling || kind == exampleDeferred {
-		t.f.examples[kind] = a.predictionID
+	better := t.batched[kind] && a.rows == 1
+	// The first fallbacks are for want of confidence; one for want of a primary tells more. The newest item still waits for a human.
+	telling := a.rows == 1 && (kind == exampleDeferred || kind == exampleFallback && slices.Contains(a.reasons, reasonBackendFailure))
+	if !have || better || telling {
+		t.f.examples[kind], t.batched[kind] = a.predictionID, a.rows > 1
 	}
 }
 
@@ -178,6 +190,7 @@ func (t *tally) countBy(at time.Time, times func() []time.Time) int {
 
 // Reasons that the demo looks for, as the metadata spells them.
 var (
+	reasonUncertified    = cli.Enum(candorv1.Reason_REASON_UNCERTIFIED)
 	reasonBackendFailure = cli.Enum(candorv1.Reason_REASON_BACKEND_FAILURE)
 	reasonBreakerOpen    = cli.Enum(candorv1.Reason_REASON_BREAKER_OPEN)
 	reasonQuorumMissed   = cli.Enum(candorv1.Reason_REASON_QUORUM_MISSED)

@@ -108,7 +108,7 @@ func (s summary) writeText(w io.Writer) error {
 Right: %.1f %% of the answers that left without a human, %.1f %% of the machine's best answers to every row,
        %.1f %% of what the primary alone says.
 Promised: at most %.3g %% of what is accepted is wrong, but for a probability of %.3g %%. Measured: %.1f %% (%d of %d accepted rows).
-Earned %s, by %d verdicts, all of them simulated: confidence %s or more is accepted.
+Certified %s; by now, on %d verdicts, all of them simulated, confidence %s or more is accepted.
 Breakers: %d opened, %d closed again. Limits: %d tripped. Review queue: %d digits wait for a human.
 `, s.Rows, s.Seconds, s.Routes.Accept, s.Routes.Fallback, s.Routes.Defer, s.Routes.Reject,
 		100*s.Accuracy.Accepted, 100*s.Accuracy.All, 100*s.Accuracy.PrimaryAlone,
