@@ -44,18 +44,47 @@ type decided struct {
 	detail string
 }
 
-// world is one of the ways in which a row may have been, as far as its record tells: what is unknown is all high or all low.
+// world is one of the ways in which a row may have been, as far as its record tells. What the record doesn't tell is a choice.
 type world struct {
 	model    *Model
 	recorded *recorded
-	// sure: confidences that are not told are at the threshold, else below it. held: conditions that are not told hold.
-	sure, held bool
+	// choices in the order in which they come up, and how many came up.
+	choices []bool
+	taken   int
+	// held are the choices about conditions that are the same at every stage.
+	held map[*rule]bool
 	// stage that is decided on.
 	stage int
 	// unknown is the first condition that was not told.
 	unknown string
 	// vague is why a confidence was not told.
 	vague Cause
+}
+
+// mostWorlds that are tried for a row; one that may have been in more ways is not decided.
+const mostWorlds = 512
+
+// choose answers the next choice, at first false.
+func (w *world) choose() bool {
+	if w.taken == len(w.choices) {
+		w.choices = append(w.choices, false)
+	}
+	w.taken++
+	return w.choices[w.taken-1]
+}
+
+// next makes the world after this one; ok is false when all have been seen.
+func (w *world) next() (ok bool) {
+	for len(w.choices) > 0 && w.choices[len(w.choices)-1] {
+		w.choices = w.choices[:len(w.choices)-1]
+	}
+	if len(w.choices) == 0 {
+		return false
+	}
+	w.choices[len(w.choices)-1] = true
+	w.taken, w.stage = 0, 0
+	clear(w.held)
+	return true
 }
 
 // decide decides a row again.
@@ -104,41 +133,22 @@ func (r *recorded) has(reason candorv1.Reason) bool {
 	return false
 }
 
-// inAllWorlds decides the row in every way in which it may have been. Where all agree, that is the decision. Holding conditions and
-// falling confidences only ever make a route more cautious, so that the extremes are enough.
+// inAllWorlds decides the row in every way in which it may have been. Where all agree, that is the decision.
 func (m *Model) inAllWorlds(r *recorded, policy router.Policy, segment string) decided {
-	var first decided
-	var cause Cause
-	var detail string
-	agree := true
-	for i := range 4 {
-		w := &world{model: m, recorded: r, sure: i&1 == 0, held: i&2 != 0}
-		d := w.decide(policy)
-		if i == 0 {
-			first = d
-		}
-		if d.outcome != first.outcome {
-			agree = false
-		}
-		if cause == "" {
-			cause = w.vague
-		}
-		if detail == "" {
-			detail = w.unknown
-		}
-		if i == 0 && w.vague == "" && w.unknown == "" {
-			break
-		}
-	}
+	w := &world{model: m, recorded: r}
+	first := w.decide(policy)
 	first.policy, first.segment = policy, segment
-	if agree {
-		return first
+	for n := 1; w.next(); n++ {
+		if n < mostWorlds && w.decide(policy).outcome == first.outcome {
+			continue
+		}
+		out := decided{outcome: Undecided, policy: policy, segment: segment, cause: w.vague, decision: first.decision}
+		if out.cause == "" {
+			out.cause, out.detail = CauseCondition, w.unknown
+		}
+		return out
 	}
-	out := decided{outcome: Undecided, policy: policy, segment: segment, cause: cause, decision: first.decision}
-	if cause == "" {
-		out.cause, out.detail = CauseCondition, detail
-	}
-	return out
+	return first
 }
 
 // decide runs the row through the policy, stage after stage, as a gateway does.
@@ -210,7 +220,7 @@ func (w *world) evidence(stage int, l router.License) router.Evidence {
 	if w.vague == "" {
 		w.vague = cause
 	}
-	ev.Confidence = at(t, w.sure)
+	ev.Confidence = at(t, w.choose())
 	return ev
 }
 

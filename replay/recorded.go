@@ -196,11 +196,23 @@ func (r *recorded) wasAsked(begin, ensemble, end int) bool {
 			return true
 		}
 	}
-	if len(r.says) > 1 {
-		// Of a second tier that could not answer a row of several nothing remains.
-		return false
+	before := &r.says[len(r.says)-1]
+	switch {
+	// The row's confidence is that of the stage that was decided on last.
+	case (before.ppm == nil) != (r.row.ConfidencePpm == nil) || before.ppm != nil && *before.ppm != r.row.GetConfidencePpm():
+		return len(r.row.GetAnswers()) > 0 || len(before.evidence.Faults) > 0
+	case len(r.says) > 1:
+		// A tier that couldn't answer is followed by the next, unless a condition ended it.
+		return len(before.evidence.Faults) > 0 && (r.row.GetCondition() == "" || r.raisedToFallback())
 	}
 	return r.row.PrimaryThresholdPpm != nil || slices.ContainsFunc(r.row.GetReasons(), func(why candorv1.Reason) bool { return slices.Contains(ofTiers, why) })
+}
+
+// raisedToFallback says that the last condition to have raised the route is known to have asked for the fallback.
+func (r *recorded) raisedToFallback() bool {
+	return r.was != nil && slices.ContainsFunc(r.was.conditions, func(c rule) bool {
+		return c.name == r.row.GetCondition() && c.route == candorv1.Route_ROUTE_FALLBACK
+	})
 }
 
 // tier is what the ensemble at a stage, or the remedial stage behind it up to end, said.

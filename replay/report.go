@@ -125,6 +125,9 @@ type Errors struct {
 	// Chosen rows were to be judged; Open of them have no verdict, because it is yet to come or never came.
 	Chosen uint64 `json:"chosen"`
 	Open   uint64 `json:"open"`
+	// Unsampled rows could not be chosen, because nothing was promised of them: whatever is true of them is possible. Low and High of
+	// Verdicts allow for that, its Rate is of the others.
+	Unsampled uint64 `json:"unsampled"`
 	// Verdicts is the estimate from rows that were chosen with a recorded probability. Outcomes is that of the rows whose ground truth
 	// was reported: as trustworthy as what decided which are reported.
 	Verdicts Rate `json:"verdicts"`

@@ -83,7 +83,11 @@ func (t *tally) load(days float64) Load {
 
 func (t *tally) errors(name Group) Errors {
 	g := t.groups[name]
-	e := Errors{Group: name, Rows: g.rows, Chosen: g.chosen, Open: g.open, Verdicts: g.verdicts.rate(), Outcomes: g.outcomes.rate()}
+	e := Errors{Group: name, Rows: g.rows, Chosen: g.chosen, Open: g.open, Unsampled: g.unsampled, Verdicts: g.verdicts.rate(), Outcomes: g.outcomes.rate()}
+	if v := &e.Verdicts; g.unsampled > 0 && v.Status == Estimated {
+		known := 1 - float64(g.unsampled)/float64(g.rows)
+		v.Low, v.High = known*v.Low, known*v.High+1-known
+	}
 	if t.regression && t.model.tolerance == nil {
 		e.Verdicts, e.Outcomes = Rate{Status: NotMeasured, High: 1}, Rate{Status: NotMeasured, High: 1}
 	}

@@ -45,8 +45,8 @@ type seen struct{ answered, deferred, rejected uint64 }
 
 // group of rows whose errors are estimated.
 type group struct {
-	rows, chosen, open uint64
-	verdicts, outcomes weighted
+	rows, chosen, open, unsampled uint64
+	verdicts, outcomes            weighted
 }
 
 func newTally(m *Model, r *Replay) *tally {
@@ -174,7 +174,7 @@ func (t *tally) judge(r *recorded, before, after Outcome) {
 	}
 	k := rowKey{row: uint32(r.index)}
 	copy(k.prediction[:], r.prediction.GetPredictionId())
-	q := chosenWith(r)
+	q, chosen := sampled(r)
 	verdict, judged := t.replay.verdicts[k]
 	outcome, known := t.replay.outcomes[k]
 	answer := r.says[0].evidence
@@ -182,7 +182,8 @@ func (t *tally) judge(r *recorded, before, after Outcome) {
 	for _, name := range in {
 		g := t.groups[name]
 		g.rows++
-		if q > 0 {
+		g.unsampled += one(q == 0)
+		if chosen {
 			g.chosen++
 			if judged {
 				if wrong, ok := t.wrong(answer.Label, answer.Value, verdict); ok {
@@ -200,16 +201,15 @@ func (t *tally) judge(r *recorded, before, after Outcome) {
 	}
 }
 
-// chosenWith is the probability with which a row was chosen to be judged, of the rows that were; 0: it wasn't. A deferred row goes to
-// a human for certain.
-func chosenWith(r *recorded) float64 {
-	switch {
-	case r.row.GetAppliedRoute() == candorv1.Route_ROUTE_DEFER && len(r.row.GetReviewItem()) > 0:
-		return 1
-	case r.row.GetAudited():
-		return float64(r.row.GetSamplingPpm()) / million
+// sampled answers the probability with which a row was chosen to be judged, 0 where that could not be, and whether it was. A deferred
+// row goes to a human for certain.
+func sampled(r *recorded) (q float64, chosen bool) {
+	q = float64(r.row.GetSamplingPpm()) / million
+	if r.row.GetAppliedRoute() != candorv1.Route_ROUTE_DEFER || len(r.row.GetReviewItem()) == 0 {
+		return q, r.row.GetAudited() && q > 0
 	}
-	return 0
+	// Without a promise a row is deferred because of what it is: such rows are no sample of the others, and each is all of its kind.
+	return 1, true
 }
 
 // wrong says whether an answer is wrong; ok is false where nothing tells.

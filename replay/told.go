@@ -22,7 +22,18 @@ func (w *world) holds(i int) (bool, error) {
 	if w.unknown == "" {
 		w.unknown = c.name
 	}
-	return w.held, nil
+	if c.program.ReadsEvidence() {
+		return w.choose(), nil
+	}
+	held, ok := w.held[c]
+	if !ok {
+		held = w.choose()
+		if w.held == nil {
+			w.held = map[*rule]bool{}
+		}
+		w.held[c] = held
+	}
+	return held, nil
 }
 
 // compute evaluates a condition that reads only what the record holds; ok is false when it doesn't, or when rounding might matter.
@@ -118,21 +129,35 @@ func (w *world) told(c *rule) (holds, ok bool) {
 	if r.was == nil || !slices.ContainsFunc(r.was.conditions, c.same) || r.row.GetLimit() != "" {
 		return false, false
 	}
-	last, ofCall := len(r.says)-1, !c.program.ReadsEvidence()
-	if r.row.GetCondition() != "" {
-		known := r.row.GetCondition() == c.name && (w.stage == last || ofCall)
-		return known, known
-	}
+	ofCall := !c.program.ReadsEvidence()
 	for stage := range r.says {
 		if (stage == w.stage || ofCall) && r.wouldRaise(c, stage, ofCall) {
 			return false, true
 		}
 	}
-	return false, false
+	held := r.row.GetCondition() == c.name && (ofCall || r.heldAt(c, w.stage))
+	return held, held
 }
 
-// wouldRaise says whether a condition that holds makes the route after a stage more cautious; see router.Condition. No condition
-// did.
+// heldAt says whether a condition that the record names as the last to have raised the route must have held for this stage's answer.
+func (r *recorded) heldAt(c *rule, stage int) bool {
+	last := len(r.says) - 1
+	switch {
+	case last == 0, stage == last && c.route != candorv1.Route_ROUTE_FALLBACK:
+		// What it raises to anything else than FALLBACK is asked about no further.
+		return true
+	case stage > 0 || c.route != candorv1.Route_ROUTE_FALLBACK || r.says[0].covered == nil || !*r.says[0].covered:
+		return false
+	}
+	// The primary was sure, and still a tier was asked. With another such condition it may have been that one.
+	others := 0
+	for _, other := range r.was.conditions {
+		others += int(one(other.route == candorv1.Route_ROUTE_FALLBACK))
+	}
+	return others == 1
+}
+
+// wouldRaise says whether a condition that held would have made what was decided after a stage more cautious; see router.Condition.
 func (r *recorded) wouldRaise(c *rule, stage int, ofCall bool) bool {
 	route, released := candorv1.Route_ROUTE_FALLBACK, false
 	if stage == len(r.says)-1 {

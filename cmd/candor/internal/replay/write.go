@@ -46,6 +46,9 @@ func (p *printer) table(rows [][]string) {
 	}
 }
 
+// leastDays: of less than an hour nobody should conclude what a day brings.
+const leastDays = 1.0 / 24
+
 func (p *printer) model(m *replay.ModelReport, limit int) {
 	p.line("")
 	p.line("MODEL %s: of %s %d would change (%s), %d can't be decided again", cli.Plain(m.Model), cli.Count(m.Rows, "row"), m.Changed, percent(part(m.Changed, m.Rows)), undecided(m))
@@ -61,10 +64,13 @@ func (p *printer) model(m *replay.ModelReport, limit int) {
 	if m.CoverageLeast != m.CoverageMost {
 		p.line("          with the rows that can't be decided again: %s to %s after", percent(m.CoverageLeast), percent(m.CoverageMost))
 	}
-	v := m.Review
-	p.line("reviews   %s a day before, %s after", quantity(v.DeferredBefore), between(v.DeferredAfter, v.DeferredMost))
+	v, unit, days := m.Review, "a day", 1.0
+	if m.Days < leastDays {
+		unit, days = "in this time", m.Days
+	}
+	p.line("reviews   %s %s before, %s after", quantity(v.DeferredBefore*days), unit, between(v.DeferredAfter*days, v.DeferredMost*days))
 	if v.AuditsBefore > 0 || v.AuditsAfter > 0 {
-		p.line("audits    %s a day before, about %s after", quantity(v.AuditsBefore), quantity(v.AuditsAfter))
+		p.line("audits    %s %s before, about %s after", quantity(v.AuditsBefore*days), unit, quantity(v.AuditsAfter*days))
 	}
 	for _, a := range m.Actions {
 		p.line("action    %s: %d rows before, %s after%s", cli.Plain(a.Action), a.Before, wholeBetween(a.After, a.Most), change(a))
@@ -133,7 +139,7 @@ func means(u replay.Reasoned) string {
 	case replay.CauseCalibrator:
 		return "their confidence passed another calibrator; only mode observe tells"
 	case replay.CauseMethod:
-		return "their confidence is of another method, and records hold no scores"
+		return "their confidence is of another method, or --was would have to tell of which; records hold no scores"
 	case replay.CauseScale:
 		return "records don't hold what the confidence was scaled by; name the old configuration by --was"
 	case replay.CauseRounding:
@@ -151,10 +157,10 @@ func means(u replay.Reasoned) string {
 func (p *printer) errors(all []replay.Errors) {
 	p.line("")
 	p.line("how often the primary's answer is wrong, by verdicts on rows chosen with a recorded probability")
-	table := [][]string{{"GROUP", "ROWS", "CHOSEN", "OPEN", "JUDGED", "WRONG", "ERROR RATE", "BY OUTCOMES"}}
+	table := [][]string{{"GROUP", "ROWS", "UNSAMPLED", "CHOSEN", "OPEN", "JUDGED", "WRONG", "ERROR RATE", "BY OUTCOMES"}}
 	for _, e := range all {
 		table = append(table, []string{
-			string(e.Group), fmt.Sprint(e.Rows), fmt.Sprint(e.Chosen), fmt.Sprint(e.Open), fmt.Sprint(e.Verdicts.Judged), fmt.Sprint(e.Verdicts.Wrong),
+			string(e.Group), fmt.Sprint(e.Rows), fmt.Sprint(e.Unsampled), fmt.Sprint(e.Chosen), fmt.Sprint(e.Open), fmt.Sprint(e.Verdicts.Judged), fmt.Sprint(e.Verdicts.Wrong),
 			rate(e.Verdicts), byOutcomes(e.Outcomes),
 		})
 	}
