@@ -88,6 +88,7 @@ const policyDefault = "policy/default"
 func read(timeUS int64, p *candorv1.PredictionRecord, i int, was *Was) *recorded {
 	r := &recorded{prediction: p, row: p.GetRows()[i], index: i, timeUS: timeUS, was: was}
 	if len(p.GetStages()) == 0 {
+		r.outcome = Undecided
 		return r
 	}
 	r.says = append(r.says, r.primary())
@@ -264,7 +265,7 @@ func (r *recorded) beforeLimits() candorv1.Route {
 		return candorv1.Route_ROUTE_ACCEPT
 	case len(r.says) == 1:
 		return route
-	case last.evidence.Unconditional, last.ppm != nil && last.threshold != nil && *last.ppm >= *last.threshold:
+	case last.evidence.Unconditional, last.ppm != nil && last.threshold != nil && *last.ppm > *last.threshold:
 		return candorv1.Route_ROUTE_FALLBACK
 	}
 	return route

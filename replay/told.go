@@ -126,7 +126,11 @@ func (w *world) shown(off float64) condition.Evidence {
 // known that the policy had the condition then.
 func (w *world) told(c *rule) (holds, ok bool) {
 	r := w.recorded
-	if r.was == nil || !slices.ContainsFunc(r.was.conditions, c.same) || r.row.GetLimit() != "" {
+	if r.was == nil || !slices.ContainsFunc(r.was.conditions, c.same) {
+		return false, false
+	}
+	if r.row.GetLimit() != "" && (r.row.GetCondition() != "" || r.route != candorv1.Route_ROUTE_ACCEPT && r.route != candorv1.Route_ROUTE_FALLBACK) {
+		// What was decided before the limit held it isn't certain.
 		return false, false
 	}
 	ofCall := !c.program.ReadsEvidence()

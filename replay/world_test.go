@@ -102,7 +102,7 @@ func configOf(p *candorv1.Policy) *candorv1.Config {
 	return cfg
 }
 
-func modelOf(t *testing.T, p *candorv1.Policy, digest string) (*Model, router.Policy) {
+func modelOf(t testing.TB, p *candorv1.Policy, digest string) (*Model, router.Policy) {
 	t.Helper()
 	compiled, err := router.Compile(p, router.Source{Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY, Labels: 2})
 	if err != nil {
