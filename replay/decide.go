@@ -11,13 +11,13 @@ import (
 type Cause string
 
 const (
-	// CauseVersion: another backend, or another version of it, answered.
+	// CauseVersion: another backend, or another version of it, answered, or said how likely the answer is right.
 	CauseVersion Cause = "OTHER_VERSION"
 	// CauseCalibrator: the confidence passed another calibrator, or none.
 	CauseCalibrator Cause = "OTHER_CALIBRATOR"
 	// CauseMethod: the confidence is of another method, and the record holds no scores to make this one of.
 	CauseMethod Cause = "OTHER_CONFIDENCE"
-	// CauseScale: the confidence was made by numbers (interval_scale, energy_center, distance_scale, meta) that the record doesn't hold.
+	// CauseScale: the confidence was made by numbers (interval_scale, energy_center, distance_scale) that the record doesn't hold.
 	CauseScale Cause = "UNKNOWN_SCALE"
 	// CauseRounding: the confidence is nearer to the threshold than the record tells.
 	CauseRounding Cause = "ROUNDING"
@@ -248,7 +248,7 @@ func (m *Model) comparable(r *recorded, stage int, method candorv1.ConfidenceMet
 	switch method {
 	case candorv1.ConfidenceMethod_CONFIDENCE_METHOD_META:
 		if len(s.members) != 1 || s.members[0].name != m.meta.name || s.members[0].version != m.meta.version {
-			return CauseScale
+			return CauseVersion
 		}
 		if s.members[0].calibrator != m.meta.calibrator && s.ppm != nil {
 			return CauseCalibrator
