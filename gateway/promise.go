@@ -146,7 +146,7 @@ func (p *promise) slotFor(m *model, segment string, stage, covered int, held *ca
 		MaxRows: p.cfg.GetMaxRows(), AlarmRunLength: p.cfg.GetAlarmRunLength(),
 	}
 	if stage == 0 {
-		key.Stage, key.StageVersion, key.Calibrator = m.primary.Name(), m.backendCfg.GetVersion(), m.calibratorDigest
+		key.Stage, key.StageVersion, key.Calibrator = m.cfg.GetPrimary(), m.backendCfg.GetVersion(), m.calibratorDigest
 	} else {
 		e := m.tiers[stage-1]
 		key.Stage, key.StageVersion, key.Confidence = e.Name, e.Version, m.policy.Tiers[stage-1].Method
@@ -179,13 +179,13 @@ func usableHeldOut(a *candorv1.Artefact, m *model, pc *candorv1.Promise, share f
 	switch {
 	case h == nil:
 		return nil, fmt.Errorf("it is no held-out certificate; make one with `candor calibrate --certify`")
-	case a.GetScope().GetModel() != m.primary.Model() || a.GetScope().GetVersion() != m.backendCfg.GetVersion():
+	case a.GetScope().GetModel() != m.backendCfg.GetModel() || a.GetScope().GetVersion() != m.backendCfg.GetVersion():
 		return nil, fmt.Errorf("it is of model %s version %s, the primary is %s version %s; certify this version",
-			a.GetScope().GetModel(), a.GetScope().GetVersion(), m.primary.Model(), m.backendCfg.GetVersion())
+			a.GetScope().GetModel(), a.GetScope().GetVersion(), m.backendCfg.GetModel(), m.backendCfg.GetVersion())
 	case h.GetConfidence() != m.policy.Method:
 		return nil, fmt.Errorf("it was made for confidence %s, the policy has %s", short(h.GetConfidence().String()), short(m.policy.Method.String()))
 	case h.GetCalibrator() != m.calibratorDigest:
-		return nil, fmt.Errorf("it was made with another calibrator than backends.%s.calibrator", m.primary.Name())
+		return nil, fmt.Errorf("it was made with another calibrator than backends.%s.calibrator", m.cfg.GetPrimary())
 	case h.GetAlpha() > pc.GetAlpha():
 		return nil, fmt.Errorf("it promises an error rate of %v, the policy %v", h.GetAlpha(), pc.GetAlpha())
 	case h.GetDelta() > share*(1+1e-9):
