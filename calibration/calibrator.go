@@ -211,10 +211,11 @@ func uniform(dst []float64) []float64 {
 	return dst
 }
 
-// ApplyTo answers the sample as the calibrator changes it. Where that keeps the top label, so does it.
+// ApplyTo answers the sample as the calibrator changes it. The answers stay the model's, as in the gateway: a curve may find another
+// label more probable, of two labels as of many. Temperature can't.
 func (c *Calibrator) ApplyTo(s Sample) Sample {
 	out := Sample{Labels: s.Labels, Truth: s.Truth, Probs: make([][]float64, len(s.Probs))}
-	if c.TopLabel() || s.Answers != nil {
+	if c.temperature == 0 || s.Answers != nil {
 		out.Answers = make([]int, len(s.Probs))
 	}
 	for i, row := range s.Probs {

@@ -233,6 +233,28 @@ func TestInputs(t *testing.T) {
 	}
 }
 
+func TestReads(t *testing.T) {
+	for expr, want := range map[string]struct {
+		fields string
+		params bool
+	}{
+		`has(params.a) && params.a == 1`:                                   {"", true},
+		`params["a"] == 1 && evidence.stage == "x"`:                        {"stage", true},
+		`has(evidence.label) && evidence.confidence < 0.5`:                 {"confidence label", false},
+		`evidence.probabilities.exists(k, evidence.probabilities[k] > .4)`: {"probabilities", false},
+		`params.exists(k, k == "a")`:                                       {"", true},
+		`consumer == "shop" && card.age > duration("1h") && row == 2`:      {"", false},
+	} {
+		p, err := Compile(expr, ForRow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.EvidenceFields(), " "); got != want.fields || p.ReadsParams() != want.params {
+			t.Errorf("%s: %q, params %v; want %+v", expr, got, p.ReadsParams(), want)
+		}
+	}
+}
+
 // What a request makes large meets the limit while the expression runs.
 func TestCostLimit(t *testing.T) {
 	p, err := Compile(`inputs.x.exists(v, v > 5.0) ? "big" : ""`, ForRule)

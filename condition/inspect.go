@@ -13,7 +13,9 @@ import (
 
 // reads is what an expression looks at.
 type reads struct {
-	evidence, row bool
+	evidence, row, params bool
+	// fields of evidence.
+	fields map[string]bool
 	// inputs by name; all: which ones can't be told.
 	inputs map[string]bool
 	all    bool
@@ -21,6 +23,12 @@ type reads struct {
 
 // ReadsEvidence says that the result depends on what the stage has answered.
 func (p *Program) ReadsEvidence() bool { return p.reads.evidence }
+
+// EvidenceFields are the names, sorted, of the fields of evidence that the expression reads.
+func (p *Program) EvidenceFields() []string { return slices.Sorted(maps.Keys(p.reads.fields)) }
+
+// ReadsParams says that the result depends on the request's parameters.
+func (p *Program) ReadsParams() bool { return p.reads.params }
 
 // PerCall says that the result is the same for every row of a call.
 func (p *Program) PerCall() bool {
@@ -35,7 +43,7 @@ func (p *Program) Inputs() (names []string, all bool) {
 // inspect finds out what a checked expression reads, and complains about what the checker lets pass and no evaluation could do.
 func inspect(checked *cel.Ast) (reads, *Error) {
 	rep := checked.NativeRep()
-	out := reads{inputs: map[string]bool{}}
+	out := reads{inputs: map[string]bool{}, fields: map[string]bool{}}
 	// parts are variables that stand where a field or an entry of theirs is read.
 	parts := map[int64]string{}
 	var fault *Error
@@ -72,8 +80,13 @@ func inspect(checked *cel.Ast) (reads, *Error) {
 			switch name {
 			case "row":
 				out.row = true
+			case "params":
+				out.params = true
 			case "evidence", "card":
 				out.evidence = out.evidence || name == "evidence"
+				if name == "evidence" && isPart {
+					out.fields[part] = true
+				}
 				if !isPart {
 					complain(e, fmt.Sprintf("%s is no value of its own", name), fmt.Sprintf("write one of its fields, such as %s.%s", name, fieldsOf("<" + name + ">")[0]))
 				}

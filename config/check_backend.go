@@ -33,13 +33,6 @@ func (c *checker) backend(at path, backend *candorv1.Backend) {
 		c.complain(where, fmt.Sprintf("the breaker's window %v is too short for timeout %v: a server that hangs would not open it", window, timeout), remedy)
 	}
 	c.controls(at.field("allow"), backend)
-	if calibrator := at.field("calibrator"); backend.GetCalibrator() != "" && !c.lostWithin(at.field("card")) {
-		if many := len(backend.GetCard().GetScores()); many > 1 {
-			c.complain(calibrator, fmt.Sprintf("a calibrator is made for one score, and the card has %d", many), "take it out")
-		} else if score := scoreOf(backend.GetCard()); score == nil || score.GetKind() == candorv1.ScoreKind_SCORE_KIND_REGRESSION {
-			c.complain(calibrator, "there are no class probabilities that it could calibrate", "take it out, or declare a score with labels")
-		}
-	}
 	if client := backend.GetTls(); client != nil {
 		at := at.field("tls")
 		if cert, key := client.GetCertFile(), client.GetKeyFile(); (cert == "") != (key == "") && !c.lostWithin(at) {
@@ -48,7 +41,9 @@ func (c *checker) backend(at path, backend *candorv1.Backend) {
 		c.keyPair(at, client.GetCertFile(), client.GetKeyFile())
 		c.authorities(at.field("ca_file"), client.GetCaFile())
 	}
-	if backend.GetCalibrator() != "" && !calibratable(backend.GetCard()) && !c.lostWithin(at.field("card")) {
+	if many := len(backend.GetCard().GetScores()); backend.GetCalibrator() != "" && many > 1 {
+		c.complain(at.field("calibrator"), fmt.Sprintf("a calibrator is made for one score, and the card has %d", many), "take it out")
+	} else if backend.GetCalibrator() != "" && !calibratable(backend.GetCard()) && !c.lostWithin(at.field("card")) {
 		c.complain(at.field("calibrator"), "the card has no score with labels: there are no probabilities to calibrate", "take it out, or declare the score")
 	}
 	if backend.GetCard() != nil {

@@ -51,7 +51,7 @@ ensembles:
 		{"nothing to fit", []edit{members(two), combiner("mean\n    fitted: w@3")}, []string{second + "fitted: combiner mean has nothing that is fitted"}},
 		{"stacking without a model", []edit{members(two), combiner("stacking")}, []string{second + "fitted: is missing"}},
 		{"stacking", []edit{members(two), combiner("stacking\n    fitted: s@1")}, nil},
-		{"fitted without a version", []edit{members(two), combiner("stacking\n    fitted: s")}, []string{second + `fitted: "s" doesn't match`}},
+		{"fitted without a version", []edit{members(two), combiner("stacking\n    fitted: s")}, []string{second + `fitted: "s" is not an artefact's name`}},
 
 		// votes and agreement
 		{"a vote of a minority", []edit{members(three), combiner("majority_vote")}, []string{"warning: " + second + "quorum: 1 of 3 votes are no majority"}},

@@ -51,7 +51,7 @@ ensembles:
 		{"probability of a boundary", []edit{kind("margin"), tier("margin: 0.9"), neutral}, []string{mail + "accept.threshold.probability: a threshold on probability can't be compared with confidence: boundary; write boundary"}},
 		{"boundary that binds nothing", []edit{kind("margin"), accept("boundary: 0"), tier("vote_share: 0"), neutral}, []string{"warning: " + mail + "accept.threshold.boundary: it can never bind", "warning: " + mail + "fallback.threshold.vote_share: it can never bind"}},
 		{"boundary that is calibrated", []edit{kind("margin"), {"model: net", "model: net\n    calibrator: net@1"}, confidence("confidence: boundary"), accept("boundary: 1"), tier("probability: 0.9"), neutral}, []string{"warning: " + mail + "confidence: the backend's calibrator has no effect"}},
-		{"margin kind in an ensemble", []edit{{"kind: log_odds", "kind: margin"}}, []string{"ensembles.second.members[0].backend: a margin has no class probabilities to combine"}},
+		{"margin kind in an ensemble", []edit{{"kind: log_odds", "kind: margin"}}, []string{"ensembles.second.members[0].backend: a margin is no probability without a calibrator"}},
 
 		// energy
 		{"energy", []edit{kind("logit"), confidence("confidence: energy\n      energy_center: 3"), accept("energy: 5"), tier("disagreement: 0.1")}, nil},
@@ -80,8 +80,8 @@ ensembles:
 		{"abstains by a bound", []edit{{"owner: team\n      rows: none", "owner: team\n      abstain_output: lo\n      rows: none"}}, []string{"backends.price.card.abstain_output: lo is read as the score"}},
 
 		// calibrators
-		{"calibrated regression", []edit{{"model: price", "model: price\n    calibrator: price@1"}}, []string{"backends.price.calibrator: there are no class probabilities"}},
-		{"calibrator without a version", []edit{{"model: net", "model: net\n    calibrator: net"}}, []string{`backends.net.calibrator: "net" doesn't match`}},
+		{"calibrated regression", []edit{{"model: price", "model: price\n    calibrator: price@1"}}, []string{"backends.price.calibrator: the card has no score with labels"}},
+		{"calibrator without a version", []edit{{"model: net", "model: net\n    calibrator: net"}}, []string{`backends.net.calibrator: "net" is not an artefact's name`}},
 
 		// meta
 		{"meta", []edit{byMeta[0], byMeta[1], right}, nil},

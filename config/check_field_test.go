@@ -109,6 +109,7 @@ func TestCheckFields(t *testing.T) {
 		{"a tolerance of no promise", []edit{{total, "total: {threshold: {interval_width: 2}, interval_scale: 50, tolerance: 1}"}}, []string{"warning: " + paper + "fields.total.tolerance: has no effect"}},
 		{"one tolerance for all", []edit{{accept, "accept: {promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}, tolerance: 1}}"}}, []string{paper + "accept.promise.tolerance: one tolerance can't be"}},
 		{"a held-out start", []edit{{accept, "accept: {promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}, held_out: paper@1}}"}}, []string{paper + "accept.promise.held_out: a held-out certificate is of one score"}},
+		{"observed until certified", []edit{{accept, "accept: {promise: {alpha: 0.05, delta: 0.1, audit: {rate: 0.1}, on_new_version: observe}}"}}, []string{paper + "accept.promise.on_new_version: observe is about whole calls"}},
 		{"a promise of nothing", []edit{{accept, promise}, {total, "vendor: {threshold: {probability: 0.8}}\n        cur: {threshold: {probability: 0.8}}\n        " + total}},
 			[]string{paper + "accept.promise: every field has a threshold of its own"}},
 		{"nobody to judge", []edit{{accept, promise}, {"      review: {queue: desk}\n      on_defer: withhold\n", ""}}, []string{paper + "accept.promise: nobody judges", "warning: models.paper.policy: rows that are not sure enough"}},

@@ -55,6 +55,9 @@ func (c *checker) promiseOfFields(at path, policy *candorv1.Policy, card *candor
 	if promise.GetHeldOut() != "" {
 		c.complain(here.field("held_out"), fmt.Sprintf("a held-out certificate is of one score, and the primary's card has %d", len(card.GetScores())), "take it out")
 	}
+	if promise.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_OBSERVE && !c.lost(here.field("on_new_version")) {
+		c.complain(here.field("on_new_version"), "observe is about whole calls, and each field is certified for itself", "write keep_previous or defer")
+	}
 	c.worth(here, policy, promise, covered)
 }
 

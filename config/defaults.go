@@ -121,7 +121,7 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 
 func promiseDefaults(promise *candorv1.Promise) {
 	fill(&promise.MaxRows, 1)
-	fill(&promise.AlarmRunLength, 1000)
+	fill(&promise.AlarmRunLength, 10000)
 	fillEnum(&promise.OnStale, candorv1.OnStale_ON_STALE_DEFER)
 	fillEnum(&promise.OnNewVersion, candorv1.OnNewVersion_ON_NEW_VERSION_DEFER)
 	if promise.Grid == nil {

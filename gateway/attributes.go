@@ -48,7 +48,7 @@ const (
 func callAttributes(c *call) []attribute.KeyValue {
 	return []attribute.KeyValue{
 		attribute.String(attrPrediction, c.idText), attribute.String(attrModel, c.model.name),
-		attribute.String(attrConsumer, c.who.Name), attribute.String(attrMode, short(c.model.policy.Mode.String())),
+		attribute.String(attrConsumer, c.who.Name), attribute.String(attrMode, short(c.mode().String())),
 		attribute.Int(attrRows, c.requestRows), attribute.String(attrPolicy, digestText(c.model.digest)),
 	}
 }

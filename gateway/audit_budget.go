@@ -27,9 +27,12 @@ const leastRate = 0.001
 // paceOver is how long rows are counted before the pace is taken anew.
 const paceOver = time.Hour
 
+// settle is how long rows are counted before anything is said about the pace.
+const settle = time.Second
+
 func (b *auditBudget) set(a *candorv1.AuditSampling) {
 	b.perDay = float64(a.GetPerDay())
-	b.now.Store(math.Float64bits(1))
+	b.now.Store(math.Float64bits(leastRate))
 	if b.perDay == 0 {
 		b.now.Store(math.Float64bits(a.GetRate()))
 	}
@@ -40,7 +43,7 @@ func (b *auditBudget) rate() float64 { return math.Float64frombits(b.now.Load())
 // seen counts rows.
 func (b *auditBudget) seen(rows int) { b.rows.Add(uint64(rows)) }
 
-// tick takes the pace; one goroutine calls it, about once a second.
+// tick takes the pace, about once a second. Calls must not overlap; rate and seen may be called beside it.
 func (b *auditBudget) tick(now time.Time) {
 	if b.perDay == 0 {
 		return
@@ -49,15 +52,18 @@ func (b *auditBudget) tick(now time.Time) {
 		b.begun = now
 	}
 	took := now.Sub(b.begun).Seconds()
+	if b.pace == 0 && took < settle.Seconds() {
+		// Nobody knows how busy the gateway is: with a rate of 1 a restart would have reviewers judge all that comes meanwhile.
+		return
+	}
 	rows := float64(b.rows.Load())
-	pace := b.pace
 	// The first minute counts as one whole minute: a few rows at the start say little.
-	if measured := rows / math.Max(took, 60); pace == 0 || took > 60 {
+	pace := rows / math.Max(took, 60)
+	if b.pace > 0 {
 		weight := math.Min(took/paceOver.Seconds(), 1)
-		if b.pace == 0 {
-			weight = 1
-		}
-		pace = (1-weight)*b.pace + weight*measured
+		pace = weight*pace + (1-weight)*b.pace
+		// What has come is the least that this hour brings, however quiet the hours before were.
+		pace = math.Max(pace, rows/paceOver.Seconds())
 	}
 	if took >= paceOver.Seconds() {
 		b.pace, b.begun = pace, now

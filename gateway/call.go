@@ -105,9 +105,10 @@ type row struct {
 	tier int
 	// q is the probability with which the row is chosen to be judged, chosen what the coin said, input what it was made of; 0: the row is no
 	// evidence.
-	q      float64
-	chosen bool
-	input  inputDigest
+	// share of the call's rows were drawn to be evidence at all.
+	q, share float64
+	chosen   bool
+	input    inputDigest
 	// stageEvidence has this row's Evidence of every stage that gave one, with the stage's index.
 	stageEvidence []stageEvidence
 }

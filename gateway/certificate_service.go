@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -109,6 +110,32 @@ func (g *Gateway) certificateProto(st *candorv1.CertificateState) *candorv1.Cert
 	if m := g.models[st.GetKey().GetModel()]; m != nil && m.promise != nil {
 		staleAfter = m.promise.staleAfter
 	}
+	c := g.liveProto(st, staleAfter)
+	for _, at := range g.placesOf(st.GetKey().GetModel()) {
+		for _, sl := range at.slots {
+			if sl == nil || sl.digest != certificate.Digest(st.GetKey()) || !sl.startsFrom(st) {
+				continue
+			}
+			l := shownHeldOut(sl.heldOut, &candorv1.License{})
+			c.Threshold = sl.heldOut.Threshold
+			c.Promise = append([]string{fmt.Sprintf("Until the stream's own evidence licenses more, a held-out file does (%s): with probability at least "+
+				"1 - %.4g %%, at most %.4g %% of the answers at or above %.4g are wrong, on the evidence of %d rows, %d of them wrong. The alarm "+
+				"ends it with the live certificate.", g.models[st.GetKey().GetModel()].promise.cfg.GetHeldOut(), 100*l.GetDelta(), 100*l.GetAlpha(),
+				sl.heldOut.GetThreshold(), l.GetLabels(), l.GetErrors())}, c.Promise...)
+		}
+	}
+	return c
+}
+
+func (g *Gateway) placesOf(model string) []place {
+	if m := g.models[model]; m != nil && m.promise != nil {
+		return m.promise.places
+	}
+	return nil
+}
+
+// liveProto is what the stream's own evidence says.
+func (g *Gateway) liveProto(st *candorv1.CertificateState, staleAfter time.Duration) *candorv1.Certificate {
 	open := st.GetNextNumber() - st.GetNextConsumed()
 	if st.GetStatus() == candorv1.CertificateStatus_CERTIFICATE_STATUS_BURN_IN || certificate.Ended(st) {
 		// Nothing waits: those verdicts won't count.

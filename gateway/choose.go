@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ func (g *Gateway) choose(c *call) {
 	if p == nil {
 		return
 	}
-	p.budget.seen(len(c.rows))
+	p.budget.seen(c.requestRows * p.covered)
 	coins := g.coins.Load()
 	if coins == nil {
 		// No secret, no coin: nothing is licensed either.
@@ -31,9 +32,10 @@ func (g *Gateway) choose(c *call) {
 		g.log.ErrorContext(&c.ctx, "no row of this call can be evidence: its inputs can't be read", slog.String("prediction_id", c.idText), slog.Any("error", err))
 		return
 	}
+	drawn := c.drawRows(coins, sums, int(p.cfg.GetMaxRows()))
 	for i := range c.rows {
 		r := &c.rows[i]
-		if r.view == nil || r.evidence.Confidence == nil || len(r.evidence.Faults) > 0 {
+		if !c.hasEvidence(r) {
 			continue
 		}
 		digest, u := coins.toss(c.fieldOf(r).coinScope, sums[r.row])
@@ -41,9 +43,70 @@ func (g *Gateway) choose(c *call) {
 		if r.applied == candorv1.Route_ROUTE_DEFER && r.view.policy.Mode == candorv1.Mode_MODE_ENFORCE {
 			r.q = 1
 		}
+		if r.share = drawn.share; !drawn.has(r.row) {
+			continue
+		}
 		waits := r.applied == candorv1.Route_ROUTE_DEFER
 		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(digest))
 	}
+}
+
+// hasEvidence says that some stage with a certificate has said how sure it is of the row. The primary may have failed, and a tier's
+// answer be licensed all the same: then it must have its chance of being judged, too.
+func (c *call) hasEvidence(r *row) bool {
+	if r.view == nil {
+		return false
+	}
+	for k := range r.view.licenses {
+		if c.scored(r, k) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// scored is what a stage said of a row, for its certificate; nil: nothing that could be judged.
+func (c *call) scored(r *row, stage int) *router.Evidence {
+	l := r.view.licenses[stage]
+	if l == nil || l.aside {
+		return nil
+	}
+	ev := &r.evidence
+	if stage > 0 {
+		ev = c.tierEvidence(r, stage-1)
+	}
+	if ev == nil || ev.Confidence == nil || len(ev.Faults) > 0 {
+		return nil
+	}
+	return ev
+}
+
+// draw is which rows of a request may be evidence, with all their fields: a call is one unit, which has no more rows than the promise says. Those of a larger
+// call are drawn by their coins, each with the same probability, share.
+type draw struct {
+	share float64
+	rows  map[int]bool // nil: all
+}
+
+func (d draw) has(row int) bool { return d.rows == nil || d.rows[row] }
+
+func (c *call) drawRows(coins *coins, sums []uint64, most int) draw {
+	n := c.requestRows
+	if n <= most {
+		return draw{share: 1}
+	}
+	order := make([]int, n)
+	lots := make([]float64, n)
+	for i := range order {
+		order[i] = i
+		_, lots[i] = coins.toss(c.model.coinScope+"/draw", sums[i])
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(lots[a], lots[b]) })
+	d := draw{share: float64(most) / float64(n), rows: make(map[int]bool, most)}
+	for _, i := range order[:most] {
+		d.rows[i] = true
+	}
+	return d
 }
 
 // evidenceOf is what a chosen row says about every certificate that it reached, and the cluster that it shares its fate with.
@@ -57,26 +120,24 @@ func (g *Gateway) evidenceOf(c *call, r *row) (sequences []review.Sequence, clus
 		return nil, nil
 	}
 	for k, l := range r.view.licenses {
-		if l == nil {
-			continue
-		}
-		ev := &r.evidence
-		if k > 0 {
-			if ev = c.tierEvidence(r, k-1); ev == nil {
-				continue
-			}
-		}
-		if ev.Confidence == nil || len(ev.Faults) > 0 {
+		ev := c.scored(r, k)
+		if ev == nil {
 			continue
 		}
 		of := r.view.policy.Primary
 		if k > 0 {
 			of = r.view.policy.Tiers[k-1]
 		}
-		sequences = append(sequences, review.Sequence{
-			Certificate: l.id, Probability: r.q, Least: r.view.least, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
-			Accepted: of.Covers(*ev), Foreign: l.foreign,
-		})
+		s := review.Sequence{
+			Certificate: l.id, Probability: r.q * r.share, Least: r.view.least * r.share, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
+			Accepted: of.Covers(*ev), Foreign: l.own != "",
+		}
+		sequences = append(sequences, s)
+		if l.own != "" {
+			// The new version's own evidence: nothing of it is licensed yet, so its alarm has nothing to watch.
+			s.Certificate, s.Accepted, s.Foreign = l.own, false, false
+			sequences = append(sequences, s)
+		}
 	}
 	if key := c.model.promise.cfg.GetClusterKey(); key != "" && len(sequences) > 0 {
 		if value, ok := paramText(c.req.Params, key); ok {

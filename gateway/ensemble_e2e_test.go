@@ -12,8 +12,11 @@ import (
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/store/sqlite"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const bothEnsemble = `both: {version: "1", members: [{backend: a}, {backend: b}], quorum: 2, combiner: mean, remedial: {backend: old}}`
@@ -257,13 +260,26 @@ func TestFittedWeights(t *testing.T) {
 	}
 }
 
-// A rule that nobody can compile keeps the gateway from starting, rather than rows from being answered.
-func TestRuleIsCompiledAtTheStart(t *testing.T) {
-	w := start(t)
-	w.stop()
-	w.yaml = strings.Replace(w.yaml, `both: {version: "1"`, `both: {version: "2"`, 1)
-	w.yaml = strings.Replace(w.yaml, "remedial: {backend: old}", "remedial: {rule: '1 +'}", 1)
-	if err := w.refusal(nil); err == nil || !strings.Contains(err.Error(), "ensembles.both.remedial.rule: ") {
-		t.Errorf("%v", err)
+// A rule answers from the row's own inputs where the members can't, and says that it was the rule.
+func TestARuleAnswersFromTheInputs(t *testing.T) {
+	w := start(t, "remedial: {backend: old}", `remedial: {rule: 'inputs.x[3] > 1.0 ? "bad" : ""'}`)
+	w.a.Script(failing)
+	w.b.Script(failing)
+	a := w.infer(as(clientToken), request([][4]float32{{.6, .5, .5, 2}, {.6, .5, .5, 0}}, "label", "candor_route", "candor_answered_by"))
+	if a.err != nil {
+		t.Fatal(a.err)
 	}
+	if got := a.texts(t, "candor_route"); got[0] != "FALLBACK" || got[1] != "DEFER" {
+		t.Errorf("routes %v, want the rule's answer for the first row and a human for the second", got)
+	}
+	if got := a.texts(t, "label"); got[0] != "bad" {
+		t.Errorf("labels %v", got)
+	}
+	if step := a.predictions[0].GetPath(); step[len(step)-1].GetKind() != candorv1.StepKind_STEP_KIND_RULE {
+		t.Errorf("path %v", step)
+	}
+}
+
+func failing(context.Context, *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	return nil, status.Error(codes.Unavailable, "down")
 }

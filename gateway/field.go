@@ -14,7 +14,7 @@ import (
 type field struct {
 	backend.Field
 	policy router.Policy
-	// promised: the policy's promise covers it. coinScope keeps its coins apart from those of other fields and model versions.
+	// promised: the policy's promise covers it. coinScope keeps its coins apart from those of the model's other fields.
 	promised  bool
 	coinScope string
 	// tolerance of the promise, in the field's unit; nil: another label than the verdict's is wrong.

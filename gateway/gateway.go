@@ -54,10 +54,12 @@ type Gateway struct {
 	// certificates is nil when no policy promises anything.
 	certificates Certificates
 	coins        atomic.Pointer[coins]
-	artefacts    Artefacts
-	principals   *principals
-	backends     map[string]*backend.Backend
-	models       map[string]*model
+	// looking is held from reading the certificates until their views are made.
+	looking    sync.Mutex
+	artefacts  Artefacts
+	principals *principals
+	backends   map[string]*backend.Backend
+	models     map[string]*model
 	// calibrators by backend; read-only.
 	calibrators map[string]router.Calibrator
 	// modelNames sorted, for messages.

@@ -118,9 +118,6 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	if err != nil {
 		return nil, err
 	}
-	if err := m.refuseRows(rows); err != nil {
-		return nil, err
-	}
 	dialect := who.Principal.speaks(who.Dialect)
 	if err := m.refuseReserved(req, dialect); err != nil {
 		return nil, err

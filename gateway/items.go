@@ -69,7 +69,7 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 		item.Answers = append(item.Answers, stageAnswer(se, c))
 	}
 	if r.chosen {
-		item.SamplingProbability = r.q
+		item.SamplingProbability = *r.sampling()
 		item.Sequences, item.Cluster = g.evidenceOf(c, r)
 		item.Input = r.input[:]
 	}

@@ -39,6 +39,8 @@ type model struct {
 	segments segments
 	// calibratorDigest names the primary's calibrator; empty: none.
 	calibratorDigest string
+	// coinScope keeps the coins of model versions apart.
+	coinScope string
 	// tiers are asked in order for the rows that the stages before them could not answer.
 	tiers []*fallback.Ensemble
 	// rules of the tiers' remedial stages, by their source.

@@ -94,7 +94,6 @@ func (m *model) constantParams() []byte {
 		b = wire.AppendParam(b, wire.StringParam("candor_fields", names))
 	}
 	for _, p := range []wire.Param{
-		wire.StringParam("candor_mode", short(m.policy.Mode.String())),
 		wire.StringParam("candor_model_created_at", m.created().UTC().Format(time.RFC3339)),
 		wire.StringParam("candor_policy", digestText(m.digest)),
 	} {
@@ -110,6 +109,7 @@ const paramsSize = 768
 // dialect.
 func (c *call) params() []byte {
 	b := append(make([]byte, 0, paramsSize), c.model.params...)
+	b = wire.AppendParam(b, wire.StringParam("candor_mode", short(c.mode().String())))
 	b = wire.AppendParam(b, wire.StringParam("candor_prediction_id", c.idText))
 	if len(c.rows) > 1 {
 		stem := "candor_rows_"
@@ -142,7 +142,7 @@ func (c *call) params() []byte {
 		b = wire.AppendParam(b, wire.StringParam("candor_certificate", l.id))
 		b = wire.AppendParam(b, wire.Int64Param("candor_certificate_labels", int64(l.shown.GetLabels())))
 		b = wire.AppendParam(b, wire.Int64Param("candor_certificate_errors", int64(l.shown.GetErrors())))
-		b = wire.AppendParam(b, wire.Int64Param("candor_sampling_ppm", int64(*ppm(&r.q))))
+		b = wire.AppendParam(b, wire.Int64Param("candor_sampling_ppm", int64(*ppm(r.sampling()))))
 	}
 	for _, p := range [...]wire.Param{
 		wire.StringParam("candor_review_item", review.Name(r.deferredItem())),
@@ -217,7 +217,7 @@ func (c *call) metadataTensors() []wire.TensorData {
 				t.Texts = append(t.Texts, []byte(id))
 			case tensorSampling:
 				t.Datatype = wire.FP32
-				t.Floats = append(t.Floats, r.q)
+				t.Floats = append(t.Floats, *r.sampling())
 			}
 		}
 		out = append(out, t)

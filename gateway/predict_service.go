@@ -90,6 +90,12 @@ func (g *Gateway) story(ctx context.Context, p *Principal, id string) ([]*candor
 	if err != nil {
 		return nil, audit.Stored{}, nil, err
 	}
+	if err := g.refuseReviewer(p, id, page.Items); err != nil {
+		return nil, audit.Stored{}, nil, err
+	}
+	if len(p.roles) == 0 {
+		stored.Record, page.Items = withoutAudits(stored.Record, page.Items)
+	}
 	outcomes, err := g.ledger.Outcomes(ctx, id)
 	if err != nil {
 		return nil, audit.Stored{}, nil, err

@@ -23,11 +23,6 @@ func (g *Gateway) predictions(c *call) []*candorv1.Prediction {
 	out := g.predictionsOf(c.record)
 	for i, p := range out {
 		r := &c.rows[i]
-		p.Decision.ReviewItem = review.Name(r.itemID)
-		if r.applied != candorv1.Route_ROUTE_DEFER {
-			// That a row is audited is nobody's to know: an answer that is known to be looked at is not like the others.
-			p.Decision.ReviewItem = ""
-		}
 		if l := r.license(); l != nil {
 			p.Decision.License = l.shown
 		}
@@ -120,7 +115,11 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, i int, id string) *c
 		Reasons: row.GetReasons(), Confidence: fromPPM(row.ConfidencePpm), ConfidenceMethod: pr.GetConfidenceMethod(),
 		RawConfidence: fromPPM(row.RawConfidencePpm), Calibrator: calibratorOf(pr, row),
 		Threshold: fromPPM(row.ThresholdPpm), PolicyDigest: digestText(pr.GetPolicyDigest()),
-		ReviewItem: review.Name(uuidText(row.GetReviewItem())), Action: row.GetAction(), Condition: row.GetCondition(),
+		Action: row.GetAction(), Condition: row.GetCondition(),
+	}
+	if !row.GetAudited() {
+		// That a row is audited is nobody's to know: an answer that is known to be looked at is not like the others.
+		d.ReviewItem = review.Name(uuidText(row.GetReviewItem()))
 	}
 	if m := row.GetConfidenceMethod(); m != 0 {
 		d.ConfidenceMethod = m

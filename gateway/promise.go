@@ -21,6 +21,8 @@ type promise struct {
 	cfg *candorv1.Promise
 	// places have a view each: every segment, the last of which is the rest, with every field that the promise covers.
 	places []place
+	// covered is how many fields of a row it covers.
+	covered int
 	// reviewed: whatever is not accepted goes to a human, so that every row will be judged while nothing is licensed.
 	reviewed   bool
 	staleAfter time.Duration
@@ -63,9 +65,13 @@ type view struct {
 // license is one certificate at one moment. Read-only.
 type license struct {
 	id string
-	// foreign: it was earned by another version of the model.
-	foreign bool
-	shown   *candorv1.License
+	// own is the id of the version's own certificate where id is another version's, which stands in for it; empty: id is the own.
+	own string
+	// first: the stage's own certificate is its first version, none of this stage version was taken back.
+	first bool
+	// aside: other rows reach the tier now than those that its certificate is about, so that none of them is evidence.
+	aside bool
+	shown *candorv1.License
 }
 
 // newPromise lays out the certificates of a model; nil: its policy promises nothing.
@@ -124,6 +130,7 @@ func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion stri
 		at.slots = stages
 		p.places = append(p.places, at)
 	}
+	p.covered = len(p.places) / len(segmentNames(pc))
 	return p, nil
 }
 
@@ -168,7 +175,7 @@ func (p *promise) slotFor(m *model, at place, stage, covered int, held *candorv1
 		MaxRows: p.cfg.GetMaxRows(), AlarmRunLength: p.cfg.GetAlarmRunLength(),
 	}
 	if stage == 0 {
-		key.Stage, key.StageVersion, key.Calibrator = m.primary.Name(), m.backendCfg.GetVersion(), m.calibratorDigest
+		key.Stage, key.StageVersion, key.Calibrator = m.cfg.GetPrimary(), m.backendCfg.GetVersion(), m.calibratorDigest
 	} else {
 		e := m.tiers[stage-1]
 		key.Stage, key.StageVersion, key.Confidence = e.Name, e.Version, m.policy.Tiers[stage-1].Method
@@ -199,13 +206,13 @@ func usableHeldOut(a *candorv1.Artefact, m *model, pc *candorv1.Promise, share f
 	switch {
 	case h == nil:
 		return nil, fmt.Errorf("it is no held-out certificate; make one with `candor calibrate --certify`")
-	case a.GetScope().GetModel() != m.primary.Model() || a.GetScope().GetVersion() != m.backendCfg.GetVersion():
+	case a.GetScope().GetModel() != m.backendCfg.GetModel() || a.GetScope().GetVersion() != m.backendCfg.GetVersion():
 		return nil, fmt.Errorf("it is of model %s version %s, the primary is %s version %s; certify this version",
-			a.GetScope().GetModel(), a.GetScope().GetVersion(), m.primary.Model(), m.backendCfg.GetVersion())
+			a.GetScope().GetModel(), a.GetScope().GetVersion(), m.backendCfg.GetModel(), m.backendCfg.GetVersion())
 	case h.GetConfidence() != m.policy.Method:
 		return nil, fmt.Errorf("it was made for confidence %s, the policy has %s", short(h.GetConfidence().String()), short(m.policy.Method.String()))
 	case h.GetCalibrator() != m.calibratorDigest:
-		return nil, fmt.Errorf("it was made with another calibrator than backends.%s.calibrator", m.primary.Name())
+		return nil, fmt.Errorf("it was made with another calibrator than backends.%s.calibrator", m.cfg.GetPrimary())
 	case h.GetAlpha() > pc.GetAlpha():
 		return nil, fmt.Errorf("it promises an error rate of %v, the policy %v", h.GetAlpha(), pc.GetAlpha())
 	case h.GetDelta() > share*(1+1e-9):

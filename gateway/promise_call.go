@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"google.golang.org/grpc/codes"
-
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/router"
 )
@@ -59,22 +57,24 @@ func (c *call) policy(r *row) *router.Policy {
 	return &c.model.policy
 }
 
+// mode is that of the call's rows: all are decided under views of one segment.
+func (c *call) mode() candorv1.Mode {
+	if len(c.rows) == 0 {
+		return c.model.policy.Mode
+	}
+	return c.policy(&c.rows[0]).Mode
+}
+
+// sampling is the probability with which the row is chosen to be judged as evidence; 0: nothing is promised.
+func (r *row) sampling() *float64 {
+	p := r.q * r.share
+	return &p
+}
+
 // license is that of the stage which had the last word on the row; nil: its threshold was typed by hand.
 func (r *row) license() *license {
 	if r.view == nil || r.tier >= len(r.view.licenses) {
 		return nil
 	}
 	return r.view.licenses[r.tier]
-}
-
-// refuseRows refuses a call with more rows than a unit of evidence may have.
-func (m *model) refuseRows(rows int) error {
-	if m.promise == nil || rows <= int(m.promise.cfg.GetMaxRows()) {
-		return nil
-	}
-	most := int(m.promise.cfg.GetMaxRows())
-	return errf(codes.InvalidArgument, candorv1.ErrorReason_ERROR_REASON_TOO_MANY_ROWS,
-		"the call has %d rows; model %q promises an error rate on calls of at most %d, because a call is one unit of evidence: send "+
-			"fewer, or ask for a larger models.%s.policy.accept.promise.max_rows", rows, m.name, most, m.name).
-		with("model", m.name).with("rows", count(rows)).with("max_rows", count(most))
 }

@@ -3,7 +3,9 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -85,6 +87,14 @@ func TestAPromiseIsEarnedAndRevoked(t *testing.T) {
 	if got := "certificates/" + a.texts(t, "candor_certificate")[0]; got != ct[0].GetName() || d.GetLicense().GetCertificate() != got || d.GetLicense().GetLabels() == 0 {
 		t.Errorf("certificate %q, decision %v, want %s", got, d, ct[0].GetName())
 	}
+	id, explain := d.GetDecisionId()[:36], candorv1.NewExplainServiceClient(w.conn)
+	told, err := explain.ExplainPrediction(as(clientToken), &candorv1.ExplainPredictionRequest{PredictionId: id})
+	if err != nil || len(told.GetReviewItems()) > 0 || told.GetRecord().GetRows()[0].GetAudited() || told.GetRecord().GetRows()[0].ReviewItem != nil ||
+		w.prediction(id).GetDecision().GetReviewItem() != "" {
+		t.Errorf("the caller learns of the audit: %v %v", told, err)
+	}
+	_, err = explain.ExplainPrediction(as(reviewerToken), &candorv1.ExplainPredictionRequest{PredictionId: id})
+	wantError(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
 	item := w.claim(reviewerToken, "")
 	if item.GetKind() != 0 || len(item.GetReasons()) > 0 || len(item.GetAnswers()) > 0 || item.GetSamplingProbability() != 0 {
 		t.Errorf("the reviewer sees what it is: %v", item)
@@ -95,7 +105,10 @@ func TestAPromiseIsEarnedAndRevoked(t *testing.T) {
 	if err != nil || resolved.GetItem().GetKind() != candorv1.ReviewKind_REVIEW_KIND_AUDIT {
 		t.Fatalf("after the verdict: %v %v", resolved, err)
 	}
-	if p := w.prediction(d.GetDecisionId()[:36]); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetAnsweredBy() != "primary" {
+	if told := w.explain(id); len(told.GetReviewItems()) != 1 || !told.GetRecord().GetRows()[0].GetAudited() {
+		t.Errorf("an operator doesn't learn of the audit: %v", told)
+	}
+	if p := w.prediction(id); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetAnsweredBy() != "primary" {
 		t.Errorf("an audit changed the caller's answer: %v", p)
 	}
 
@@ -183,12 +196,27 @@ func TestAnInputIsEvidenceOnce(t *testing.T) {
 	wantError(t, err, codes.NotFound, "QUEUE_EMPTY")
 }
 
-func TestMoreRowsThanAUnitHas(t *testing.T) {
-	w := start(t, promised(", max_rows: 4")...)
-	rows := make([][4]float32, 5)
-	a := w.infer(as(clientToken), request(rows))
-	if md := wantError(t, a.err, codes.InvalidArgument, "TOO_MANY_ROWS"); md["max_rows"] != "4" || md["rows"] != "5" {
-		t.Errorf("metadata %v", md)
+// Of a call that is larger than a unit, as many rows as a unit has are drawn; what was recorded is the probability of that.
+func TestALargerCallIsDrawnFrom(t *testing.T) {
+	w := start(t, promised(", max_rows: 2")...)
+	var rows [][4]float32
+	for i := range 8 {
+		rows = append(rows, [4]float32{.95, .5, .5, float32(i)})
+	}
+	a := w.infer(as(clientToken), request(rows, "candor_route", "candor_sampling_probability"))
+	if a.err != nil {
+		t.Fatal(a.err)
+	}
+	for i, p := range a.floats(t, "candor_sampling_probability") {
+		if route := a.texts(t, "candor_route")[i]; route != "DEFER" || p != .25 {
+			t.Errorf("row %d: %s with %v, want DEFER with 2/8", i, route, p)
+		}
+	}
+	for range rows {
+		w.resolve(reviewerToken, "", "bad")
+	}
+	if ct := w.certificates(false)[0]; ct.GetUnits() != 1 || ct.GetLevels()[0].GetLabels() != 2 {
+		t.Errorf("eight verdicts on a call of eight: %v", ct)
 	}
 }
 
@@ -259,5 +287,50 @@ func TestLostCertificatesLicenseNothing(t *testing.T) {
 	a := w.infer(as(clientToken), request([][4]float32{{.99, .5, .5, 1}}, "candor_route"))
 	if a.param("candor_route") != "DEFER" || a.param("candor_reasons") != "CERTIFICATE_UNAVAILABLE" {
 		t.Errorf("%v", a.resp.GetParameters())
+	}
+}
+
+// A model that is trained every day keeps the certificate of the version before, whose alarm goes on, while it earns its own.
+func TestANewVersionKeepsThePreviousCertificate(t *testing.T) {
+	w := start(t, promised(", on_new_version: keep_previous")...)
+	w.earn(0)
+	before := w.certificates(false)[0]
+	w.stop()
+	newer := w.server(0, "4")
+	w.yaml = strings.NewReplacer(w.primary.Addr(), newer.Addr(), `model: m, version: "3"`, `model: m, version: "4"`).Replace(w.yaml)
+	w.run()
+
+	a := w.judge(5000, "bad")
+	if a.param("candor_route") != "ACCEPT" || a.param("candor_certificate") != strings.TrimPrefix(before.GetName(), "certificates/") {
+		t.Fatalf("the new version's first row: %v", a.resp.GetParameters())
+	}
+	of := map[string]*candorv1.Certificate{}
+	for _, c := range w.certificates(false) {
+		of[c.GetKey().GetStageVersion()] = c
+	}
+	if of["4"].GetUnits() != 1 || of["4"].Threshold != nil || of["3"].GetAudits() != before.GetAudits()+1 || of["3"].GetLevels()[0].GetLabels() != before.GetLevels()[0].GetLabels() {
+		t.Errorf("after one verdict on version 4: %v", of)
+	}
+	for n := range 60 {
+		if w.judge(6000+n, "good").param("candor_route") == "DEFER" {
+			return
+		}
+	}
+	t.Error("the previous version's alarm never took its certificate back")
+}
+
+// A row that the primary failed on is the tier's to answer, and so the tier's evidence.
+func TestAFailedPrimarysRowIsTheTiersEvidence(t *testing.T) {
+	w := start(t, append(promised(""),
+		"      review: {queue: desk", "      fallback: {ensemble: both}\n      review: {queue: desk")...)
+	a := w.infer(as(clientToken), request([][4]float32{{float32(math.NaN()), .97, .97, 1}}, "candor_route"))
+	if a.param("candor_route") != "DEFER" || a.param("candor_reasons") != "CONTRACT_FAILURE,UNCERTIFIED" || a.param("candor_sampling_ppm") != "1000000" {
+		t.Fatalf("%v %v", a.err, a.resp.GetParameters())
+	}
+	w.resolve(reviewerToken, "", "bad")
+	for _, c := range w.certificates(false) {
+		if want := uint64(c.GetKey().GetTier()); c.GetUnits() != want {
+			t.Errorf("tier %d has %d units, want %d", c.GetKey().GetTier(), c.GetUnits(), want)
+		}
 	}
 }

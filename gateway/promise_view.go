@@ -17,7 +17,7 @@ func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.T
 		v := view{segment: at.segment, field: at.field, policy: m.fields[at.field].policy, rate: p.budget.rate()}
 		v.policy.Tiers = slices.Clone(v.policy.Tiers)
 		v.licenses = make([]*license, len(at.slots))
-		anything, stale := false, false
+		stale := false
 		for k, sl := range at.slots {
 			if sl == nil {
 				continue
@@ -26,8 +26,13 @@ func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.T
 			if states != nil {
 				of, v.licenses[k] = p.licensed(sl, states, now)
 			}
+			if stale && v.licenses[k] != nil {
+				// The stage before licenses less than it did, so that more rows reach this tier than those that its certificate is
+				// about. It licenses nothing for them, and they are no evidence of it.
+				of = router.License{Missing: candorv1.Reason_REASON_CERTIFICATE_STALE}
+				v.licenses[k].aside = true
+			}
 			stale = stale || of.Missing == candorv1.Reason_REASON_CERTIFICATE_STALE
-			anything = anything || of.Threshold != nil
 			if k == 0 {
 				of.Method = v.policy.Primary.Method
 				v.policy.Primary = of
@@ -38,12 +43,13 @@ func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.T
 		}
 		if stale && p.cfg.GetOnStale() == candorv1.OnStale_ON_STALE_DEFER {
 			// To a human, whatever fallback there is.
-			v.policy.Tiers, anything = nil, false
+			v.policy.Tiers = nil
 		}
-		if v.policy.Primary.Threshold == nil && p.cfg.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_OBSERVE &&
-			v.policy.Primary.Missing == candorv1.Reason_REASON_UNCERTIFIED {
+		if p.cfg.GetOnNewVersion() == candorv1.OnNewVersion_ON_NEW_VERSION_OBSERVE &&
+			v.policy.Primary.Missing == candorv1.Reason_REASON_UNCERTIFIED && v.licenses[0].first {
 			v.policy.Mode = candorv1.Mode_MODE_OBSERVE
 		}
+		anything := v.policy.Primary.Threshold != nil || slices.ContainsFunc(v.policy.Tiers, func(l router.License) bool { return l.Threshold != nil })
 		v.least = v.rate
 		if !anything && p.reviewed && v.policy.Mode == candorv1.Mode_MODE_ENFORCE {
 			v.least = 1
@@ -71,21 +77,59 @@ func (p *promise) licensed(sl *slot, states []*candorv1.CertificateState, now ti
 		return router.License{Missing: candorv1.Reason_REASON_CERTIFICATE_UNAVAILABLE}, nil
 	}
 	tau, ok := certificate.Threshold(own)
-	if h := sl.heldOut; h != nil && h.Threshold != nil && own.GetVersion() == 1 && !(ok && tau <= h.GetThreshold()) {
-		// Whichever licenses more. The alarm that ends the live certificate's first version ends this one too.
-		tau, ok = h.GetThreshold(), true
+	first := own.GetVersion() == 1
+	if sl.startsFrom(own) {
+		of, l := p.unlessStale(sl.heldOut.GetThreshold(), true, own, now)
+		l.first, l.shown = first, shownHeldOut(sl.heldOut, l.shown)
+		return of, l
 	}
-	if !ok && before != nil {
+	if !ok && first && before != nil {
+		// Not after the version's own certificate was taken back.
 		tau, ok = certificate.Threshold(before)
-		own, before = before, nil
-		return p.unlessStale(tau, ok, own, now, true)
+		of, l := p.unlessStale(tau, ok, before, now)
+		l.own = certificate.ID(own)
+		return of, l
 	}
-	return p.unlessStale(tau, ok, own, now, false)
+	of, l := p.unlessStale(tau, ok, own, now)
+	l.first = first
+	return of, l
 }
 
-func (p *promise) unlessStale(tau float64, ok bool, st *candorv1.CertificateState, now time.Time, foreign bool) (router.License, *license) {
-	status := certificate.Status(st, now.UnixMicro(), p.staleAfter.Microseconds())
-	l := &license{id: certificate.ID(st), foreign: foreign, shown: shownLicense(st, status)}
+// startsFrom says that the held-out certificate licenses more than the live one, and still does: the alarm that ends the live one's
+// first version ends both.
+func (sl *slot) startsFrom(own *candorv1.CertificateState) bool {
+	h := sl.heldOut
+	if h == nil || h.Threshold == nil || own.GetVersion() != 1 || certificate.Ended(own) {
+		return false
+	}
+	tau, ok := certificate.Threshold(own)
+	return !ok || h.GetThreshold() < tau
+}
+
+// shownHeldOut is what callers are told while a held-out certificate is what licenses.
+func shownHeldOut(h *candorv1.HeldOutCertificate, live *candorv1.License) *candorv1.License {
+	l := &candorv1.License{
+		Certificate: live.GetCertificate(), Status: live.GetStatus(), Alpha: h.GetAlpha(), Delta: h.GetDelta(),
+	}
+	if live.GetStatus() != candorv1.CertificateStatus_CERTIFICATE_STATUS_STALE {
+		l.Status = candorv1.CertificateStatus_CERTIFICATE_STATUS_CERTIFIED
+	}
+	for _, level := range h.GetLevels() {
+		if level.GetThreshold() == h.GetThreshold() {
+			l.Labels, l.Errors = level.GetRows(), level.GetErrors()
+		}
+	}
+	return l
+}
+
+// unlessStale is what a certificate licenses, or why it does not.
+func (p *promise) unlessStale(tau float64, ok bool, st *candorv1.CertificateState, now time.Time) (router.License, *license) {
+	status := st.GetStatus()
+	if ok && certificate.Overdue(st, now.UnixMicro(), p.staleAfter.Microseconds()) {
+		// Also where it is a held-out file that licenses: its audits are this certificate's.
+		status = candorv1.CertificateStatus_CERTIFICATE_STATUS_STALE
+	}
+	l := &license{id: certificate.ID(st), shown: shownLicense(st, status)}
 	switch {
 	case !ok:
 		return router.License{Missing: candorv1.Reason_REASON_UNCERTIFIED}, l
@@ -101,7 +145,13 @@ func precedes(st *candorv1.CertificateState, key *candorv1.CertificateKey) bool 
 	_, ok := certificate.Threshold(st)
 	return ok && k.GetModel() == key.GetModel() && k.GetSegment() == key.GetSegment() && k.GetField() == key.GetField() && k.GetTier() == key.GetTier() &&
 		k.GetAlpha() <= key.GetAlpha() && k.GetDelta() <= key.GetDelta() && k.GetConfidence() == key.GetConfidence() &&
-		k.GetConfidenceScale() == key.GetConfidenceScale() && k.GetStageVersion() != key.GetStageVersion()
+		k.GetConfidenceScale() == key.GetConfidenceScale() && k.GetStageVersion() != key.GetStageVersion() &&
+		sameLoss(k, key)
+}
+
+// sameLoss says that an error under one key is one under the other.
+func sameLoss(a, b *candorv1.CertificateKey) bool {
+	return (a.Tolerance == nil) == (b.Tolerance == nil) && a.GetTolerance() == b.GetTolerance() && slices.Equal(a.GetLabels(), b.GetLabels())
 }
 
 // shownLicense is what callers are told of a certificate: the numbers at the threshold that it licenses, or at the first one that

@@ -37,14 +37,15 @@ func (g *Gateway) openPromises(ctx context.Context) error {
 		if m.segments, err = newSegments(m.promise.cfg.GetSegments()); err != nil {
 			return fmt.Errorf("models.%s.policy.accept.promise.%w", name, err)
 		}
+		m.coinScope = m.primary.Name() + "\x00" + m.backendCfg.GetVersion()
 		for k := range m.fields {
 			f := &m.fields[k]
-			if f.coinScope = m.primary.Name() + "\x00" + m.backendCfg.GetVersion(); f.Name != "" {
+			if f.coinScope = m.coinScope; f.Name != "" {
 				f.coinScope += "\x00" + f.Name
 			}
 		}
 		if m.alone != nil {
-			m.alone.promise, m.alone.segments = m.promise, m.segments
+			m.alone.promise, m.alone.coinScope, m.alone.segments = m.promise, m.coinScope, m.segments
 		}
 		m.promise.look(m, nil, g.ledger.Now())
 	}
@@ -78,6 +79,8 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 			case ctx.Err() != nil:
 			case now.Sub(seen) > blindAfter:
 				g.log.ErrorContext(ctx, "the certificates can't be read: nothing is licensed", slog.Any("error", err))
+				g.looking.Lock()
+				defer g.looking.Unlock()
 				for _, m := range g.models {
 					if m.promise != nil {
 						m.promise.look(m, nil, now)
@@ -103,6 +106,9 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 func (g *Gateway) lookAtCertificates(ctx context.Context, open bool) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
+	// One at a time: what was read before a revocation must not become the view after it.
+	g.looking.Lock()
+	defer g.looking.Unlock()
 	if open {
 		var openings []certificate.Opening
 		for _, name := range g.modelNames {

@@ -82,7 +82,7 @@ type rowRoom struct {
 
 func (g *Gateway) recordOf(c *call) *candorv1.Record {
 	p := &c.room.prediction
-	p.PredictionId, p.Consumer, p.Model, p.Mode = c.id[:], c.who.Name, c.model.name, c.model.policy.Mode
+	p.PredictionId, p.Consumer, p.Model, p.Mode = c.id[:], c.who.Name, c.model.name, c.mode()
 	p.PolicyDigest, p.DurationUs, p.ConfidenceMethod = c.model.digest, micros(time.Since(c.start)), c.model.policy.Method
 	p.RequestId = cut(c.req.ID, maxRequestID)
 	if id := c.traceID(); id.IsValid() && c.trace.kept(c) {
@@ -153,7 +153,7 @@ func (room *rowRoom) fill(r *row, method candorv1.ConfidenceMethod) *candorv1.Ro
 	out.Action, out.Limit, out.PayloadSha256, out.Condition = r.action, r.limit, r.payload, r.decision.Condition
 	if r.view != nil {
 		out.Segment, out.Audited = r.segment, r.chosen && r.applied != candorv1.Route_ROUTE_DEFER
-		out.SamplingPpm = *ppm(&r.q)
+		out.SamplingPpm = *ppm(r.sampling())
 		if l := r.license(); l != nil {
 			out.Certificate = l.id
 		}

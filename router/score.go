@@ -86,10 +86,13 @@ func Score(s Scores) Evidence {
 func calibrated(s Scores, probs []float64) (ev Evidence, ok bool) {
 	ev, ok = FromProbabilities(s.Stage, probs, s.Labels, s.Method), true
 	if s.Calibrator != nil {
-		raw := ev.Confidence
+		raw, top := ev.Confidence, ev.Top
 		var better []float64
 		if better, ok = Calibrate(s.Calibrator, probs); ok {
 			ev = FromProbabilities(s.Stage, better, s.Labels, s.Method)
+			if ev.Top != top {
+				ev.answers(top)
+			}
 		} else {
 			ev.Confidence = nil
 		}
@@ -97,6 +100,19 @@ func calibrated(s Scores, probs []float64) (ev Evidence, ok bool) {
 	}
 	ev.Kind, ev.Scores = s.Kind, s.Values
 	return ev, ok
+}
+
+// answers keeps the label at top as the answer, although another has the largest calibrated probability: what leaves is what the
+// model said, and its confidence is how probable that is. A lead over others, or a clear picture, speaks for another answer then.
+func (e *Evidence) answers(top int) {
+	e.Top, e.Label = top, e.Labels[top]
+	switch {
+	case e.Confidence == nil:
+	case e.Method == methodMaxProb:
+		e.Confidence = ptr(e.Probs[top])
+	default:
+		e.Confidence = ptr(0)
+	}
 }
 
 // FromProbabilities makes Evidence of class probabilities that sum to 1, in the order of labels. It keeps both slices. A method

@@ -22,9 +22,10 @@ func stake(alpha, rate float64) float64 { return math.Min((rate-alpha)/(1-alpha)
 
 // watch feeds the judged accepts of a unit to the alarm and says whether it fires.
 //
-// Each S ← max(S,1)·(1 + b·Σ (1/q)(loss-α)/max_rows) with b = stake·least/α, which is below least/α. While the risk of accepted
-// rows is at most α the factor's expectation is at most 1, so the mean of the S is an e-detector: the average number of units to
-// a false alarm is at least the run length at which it fires.
+// Each R ← (R+1)·(1 + b·Σ (1/q)(loss-α)/max_rows) with b = stake·least/α, which is below least/α (Shiryaev-Roberts). While the risk
+// of accepted rows is at most α the factor's expectation is at most 1, so R less the number of units never grows on average, nor
+// does the mean of the R: the average number of units to a false alarm is at least the run length at which it fires. Restarting by
+// max(S,1) instead has the same bound and is further from it: it fires later.
 func watch(s *candorv1.CertificateState, u Unit) bool {
 	alpha := s.GetKey().GetAlpha()
 	xi, watched := 0.0, false
@@ -50,17 +51,27 @@ func watch(s *candorv1.CertificateState, u Unit) bool {
 	}
 	for k, rate := range alarmRates(alpha) {
 		b := stake(alpha, rate) / alpha * u.Least / float64(s.GetKey().GetMaxRows())
-		s.LogAlarm[k] = math.Max(s.LogAlarm[k], 0) + math.Log1p(b*xi)
+		// ln(1+R), which is finite from the start.
+		s.LogAlarm[k] = softplus(s.LogAlarm[k] + math.Log1p(b*xi))
 	}
-	return logMeanExp(s.GetLogAlarm()) >= math.Log(s.GetKey().GetAlarmRunLength())
+	return Alarm(s) >= s.GetKey().GetAlarmRunLength()
 }
 
 // Alarm is the alarm's statistic; it fires at the key's run length. At most the largest finite number.
-func Alarm(s *candorv1.CertificateState) float64 { return finiteExp(logMeanExp(s.GetLogAlarm())) }
+func Alarm(s *candorv1.CertificateState) float64 {
+	sum := 0.0
+	for _, u := range s.GetLogAlarm() {
+		sum += math.Expm1(u) / float64(len(s.GetLogAlarm()))
+	}
+	return math.Min(sum, math.MaxFloat64)
+}
 
-// AuditsToDetect is about how many judged accepts it takes the alarm to find an error rate: the logarithm to be earned over the
-// best bet's mean gain (Wald), for a statistic that starts at 1. +Inf for a rate that no bet gains from, such as α and those
-// below. A judged accept is a unit of max_rows rows, each with the least propensity; smaller units take more of them.
+// softplus is ln(1+e^v), without overflow.
+func softplus(v float64) float64 { return math.Max(v, 0) + math.Log1p(math.Exp(-math.Abs(v))) }
+
+// AuditsToDetect is about how many judged accepts it takes the alarm to find an error rate: until the best bet's R, which starts
+// at 0 and grows by its mean gain g, R ← (R+1)·e^g, is the run length times the number of bets. Chance is mostly sooner. +Inf for a
+// rate that no bet gains from, such as α and those below. A judged accept is a unit of max_rows rows, each with the least propensity; smaller units take more of them.
 func AuditsToDetect(key *candorv1.CertificateKey, rate float64) float64 {
 	alpha := key.GetAlpha()
 	rate = math.Min(rate, 1)
@@ -73,5 +84,6 @@ func AuditsToDetect(key *candorv1.CertificateKey, rate float64) float64 {
 	if !(best > 0) {
 		return math.Inf(1)
 	}
-	return math.Log(key.GetAlarmRunLength()*float64(len(rates))) / best
+	// R after n is (e^(gn)-1)/(1-e^-g).
+	return math.Log1p(key.GetAlarmRunLength()*float64(len(rates))*-math.Expm1(-best)) / best
 }

@@ -7,38 +7,32 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// TestAlarmValues: S by hand for α = 0.1: rates 0.2, 0.4 and, as ten times is no rate, 0.55; stakes 1/9, 1/3, 1/2.
+// TestAlarmValues: R by hand for α = 0.1: rates 0.2, 0.4 and, as ten times is no rate, 0.55; stakes 1/9, 1/3, 1/2.
 func TestAlarmValues(t *testing.T) {
 	s := open(t, keyOf(.1, .05, 1, .5))
 	wrong := Row{Confidence: .9, Propensity: .5, Accepted: true, Loss: 1}
 	right := wrong
 	right.Loss = 0
+	is := func(when string, want float64) {
+		t.Helper()
+		if got := Alarm(s); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
 	// An error at q = least gains stake·(1-α)/α = stake·9; a right answer costs the stake.
 	take(t, s, .5, day, wrong)
-	want := (2.0 + 4.0 + 5.5) / 3
-	if got := Alarm(s); math.Abs(got-want) > 1e-12 {
-		t.Errorf("after an error: %v, want %v", got, want)
-	}
+	is("after an error", (2.0+4.0+5.5)/3)
 	take(t, s, .5, day, right)
-	want = (2.0*8/9 + 4.0*2/3 + 5.5/2) / 3
-	if got := Alarm(s); math.Abs(got-want) > 1e-12 {
-		t.Errorf("after a right one: %v, want %v", got, want)
-	}
-	// It starts again from 1, so that good times earn no credit against bad ones.
-	for range 50 {
+	is("after a right one", (3.0*8/9+5.0*2/3+6.5/2)/3)
+	// It comes to rest where R = (R+1)·(1-stake), so that good times earn no credit against bad ones.
+	for range 400 {
 		take(t, s, .5, day, right)
 	}
-	want = (8.0/9 + 2.0/3 + .5) / 3
-	if got := Alarm(s); math.Abs(got-want) > 1e-12 {
-		t.Errorf("after many right ones: %v, want %v", got, want)
-	}
+	is("after many right ones", (8.0+2+1)/3)
 	// Looked at for certain while the least is 0.5: an error says half as much.
 	take(t, s, .5, day, Row{Confidence: .9, Propensity: 1, Accepted: true, Loss: 1})
-	want = (1.5 + 2.5 + 3.25) / 3
-	if got := Alarm(s); math.Abs(got-want) > 1e-12 {
-		t.Errorf("after a held error: %v, want %v", got, want)
-	}
-	if s.GetAudits() != 53 || s.GetAuditErrors() != 2 {
+	is("after a held error", (9*1.5+3*2.5+2*3.25)/3)
+	if s.GetAudits() != 403 || s.GetAuditErrors() != 2 {
 		t.Errorf("audits %d, errors %d", s.GetAudits(), s.GetAuditErrors())
 	}
 }
@@ -52,7 +46,7 @@ func TestAlarmRevokes(t *testing.T) {
 			t.Fatalf("change %+v, status %v", c, s.GetStatus())
 		}
 	}
-	// ½·(0.95/0.05)+1 = 10.5 a time for the boldest bet: a third of it is past 1000 after four.
+	// ½·(0.95/0.05)+1 = 10.5 a time for the boldest bet: a third of 10.5 + 10.5² + ... is past 1000 after four.
 	if want := 4; n != want {
 		t.Errorf("revoked after %d errors, want %d", n, want)
 	}
@@ -79,7 +73,7 @@ func TestMissingNeverAlarms(t *testing.T) {
 	gone := Row{Confidence: .9, Propensity: 1, Accepted: true, Missing: true}
 	for i := range 200 {
 		take(t, s, 1, day, gone)
-		if Ended(s) || Alarm(s) != 1 || s.GetAudits() != 0 {
+		if Ended(s) || Alarm(s) != 0 || s.GetAudits() != 0 {
 			t.Fatalf("alarm %v, audits %d", Alarm(s), s.GetAudits())
 		}
 		if got, want := Stale(s, day, 2*day), i+1 >= leastRecent; got != want {
@@ -100,10 +94,13 @@ func TestMissingNeverAlarms(t *testing.T) {
 
 func TestAuditsToDetect(t *testing.T) {
 	key := keyOf(.05, .05, 1, .5)
-	// ln(3·1000) over 0.1·ln(1+(0.05/0.95)·19) + 0.9·ln(1-0.05/0.95), the bet that is made for the doubled rate.
-	want := math.Log(3000) / (.1*math.Log(2) + .9*math.Log(1-.05/.95))
-	if got := AuditsToDetect(key, .1); math.Abs(got-want) > 1e-9 {
-		t.Errorf("%v, want %v", got, want)
+	// The bet that is made for the doubled rate gains 0.1·ln(1+(0.05/0.95)·19) + 0.9·ln(1-0.05/0.95) a time; R, step by step.
+	gain, r, steps := math.Exp(.1*math.Log(2)+.9*math.Log(1-.05/.95)), 0.0, 0.0
+	for ; r < 3000; steps++ {
+		r = (r + 1) * gain
+	}
+	if got := AuditsToDetect(key, .1); got > steps || got < steps-1 {
+		t.Errorf("%v, want the last of %v steps", got, steps)
 	}
 	for _, rate := range []float64{0, .01, .05} {
 		if got := AuditsToDetect(key, rate); !math.IsInf(got, 1) {

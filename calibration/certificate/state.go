@@ -81,9 +81,12 @@ func Next(s *candorv1.CertificateState, upstream *float64, nowUS int64) (*candor
 // Stale says that a certified state's evidence is too old: its oldest open unit was drawn more than staleAfterUS ago, or most
 // of its last audits ended without a verdict. Missing verdicts never feed the alarm; this is what they do instead.
 func Stale(s *candorv1.CertificateState, nowUS, staleAfterUS int64) bool {
-	if _, ok := Threshold(s); !ok {
-		return false
-	}
+	_, ok := Threshold(s)
+	return ok && Overdue(s, nowUS, staleAfterUS)
+}
+
+// Overdue is Stale of a state whether it is certified or not: what a held-out file licenses is watched by one that may not be yet.
+func Overdue(s *candorv1.CertificateState, nowUS, staleAfterUS int64) bool {
 	if s.GetOldestOpenUs() > 0 && nowUS-s.GetOldestOpenUs() > staleAfterUS {
 		return true
 	}

@@ -36,7 +36,7 @@ const (
 	defaultBurnIn         = 200
 	defaultSteps          = 12
 	defaultStartCoverage  = 0.4
-	defaultAlarmRunLength = 1000
+	defaultAlarmRunLength = 10000
 )
 
 // key of one of the policy's certificates.

@@ -33,6 +33,8 @@ import (
 //	status N ARGS    runs a program and wants that exit status
 //	follow N ARGS    runs a program that doesn't end, until it has written so many lines, and interrupts it
 //	heldout N FILE   writes the first N held-out digits as lines of inputs
+//	moved STORE LOW HIGH ROUTE  wants that the changes in the JSON of the last command are the rows with a confidence of
+//	                 the primary in [LOW,HIGH), all from ROUTE or all to it
 //	tamper STORE     flips a bit in the seventh record of the decision log
 func TestScripts(t *testing.T) {
 	models := startModels(t)
@@ -50,7 +52,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": cmdServe, "stop": cmdStop, "play": cmdPlay, "field": cmdField, "expand": cmdExpand, "status": cmdStatus,
-			"tamper": cmdTamper, "follow": cmdFollow, "heldout": cmdHeldOut,
+			"tamper": cmdTamper, "follow": cmdFollow, "heldout": cmdHeldOut, "moved": cmdMoved,
 		},
 	})
 }

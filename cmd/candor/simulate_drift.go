@@ -50,7 +50,7 @@ Exit status 1: false alarms come more often than is promised.`,
 	fl.IntVar(&s.Streams, "streams", 300, "streams of each case")
 	fl.Float64Var(&s.Alpha, "alpha", simulatedAlpha, "promised error rate of what is accepted")
 	fl.Float64Var(&s.Delta, "delta", simulatedDelta, "probability with which the promise may fail")
-	fl.Float64Var(&s.RunLength, "run-length", 1000, "judged accepts between false alarms, at least, on average")
+	fl.Float64Var(&s.RunLength, "run-length", 10000, "judged accepts between false alarms, at least, on average")
 	fl.Uint64Var(&s.Seed, "seed", 1, "seed of the first stream")
 	fl.BoolVar(&asJSON, "json", false, "write JSON")
 	return c

@@ -50,6 +50,7 @@ var rooms = []room{
 	{path: "fallback", level: 2, why: "asks several backends through an interface of its own"},
 	{path: "review", level: 2, why: "the review queue over a store interface"},
 	{path: "config", level: 2, why: "the configuration and its faults"},
+	{path: "replay", level: 2, why: "decides records again: over records as values, knows no store"},
 
 	{path: "store/sqlite", level: 3, why: "driver"},
 	{path: "store/postgres", level: 3, why: "driver"},

@@ -12,7 +12,10 @@ from tritonclient.utils import InferenceServerException
 from checks import check, equal, finish, plan, true
 
 P = plan()
-METADATA = {"candor_route": "BYTES", "candor_confidence": "FP32", "candor_answered_by": "BYTES", "candor_decision_id": "BYTES"}
+METADATA = {
+    "candor_route": "BYTES", "candor_confidence": "FP32", "candor_answered_by": "BYTES", "candor_decision_id": "BYTES",
+    "candor_threshold": "FP32", "candor_certificate": "BYTES", "candor_sampling_probability": "FP32",
+}
 
 
 def tensor(rows):

@@ -77,7 +77,8 @@ const (
 )
 
 // metadataTensors are what Candor offers beside a model's outputs.
-var metadataTensors = []string{"candor_route", "candor_confidence", "candor_answered_by", "candor_decision_id"}
+var metadataTensors = []string{"candor_route", "candor_confidence", "candor_answered_by", "candor_decision_id",
+	"candor_threshold", "candor_certificate", "candor_sampling_probability"}
 
 // rows are contents of x, four FP32 a row.
 func rows(values ...float32) string {

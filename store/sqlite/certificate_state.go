@@ -156,12 +156,13 @@ func (t *tx) replace(k kept, status candorv1.CertificateStatus, by, reason strin
 	return next, t.begin(next)
 }
 
-// revoke replaces a certificate that is, or has been, revoked, and begins anew those behind it if it licensed something before.
+// revoke replaces a certificate that is, or has been, revoked, and begins anew those behind it if something was licensed before: by
+// it, or, as only a first version is, by a held-out file that starts it, of which the store knows nothing.
 func (t *tx) revoke(k kept, by, reason string, before *float64, nowUS int64) error {
 	if _, err := t.replace(k, candorv1.CertificateStatus_CERTIFICATE_STATUS_REVOKED, by, reason, k.UpstreamThreshold, nowUS); err != nil {
 		return err
 	}
-	if before == nil {
+	if before == nil && k.GetVersion() > 1 {
 		return nil
 	}
 	return t.restartBehind(k.digest, nil, nowUS)

@@ -21,6 +21,7 @@ var certificateTests = []test{
 	{"a person revokes one, once", testRevoke},
 	{"what stands behind one begins anew with it", testUpstream},
 	{"a tier before that is opened later", testUpstreamMoves},
+	{"a first version is revoked, which a held-out file may have started", testUpstreamHeldOut},
 	{"the coin's secret never changes", testCoinSecret},
 }
 

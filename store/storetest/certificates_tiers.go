@@ -99,6 +99,17 @@ func testUpstream(t *testing.T, d Driver) {
 	}
 }
 
+// A first version may stand behind a held-out file, of which no store knows: what it licensed ends with it, and other rows come.
+func testUpstreamHeldOut(t *testing.T, d Driver) {
+	first, second := Key("m", "first"), Key("m", "second")
+	openOne(t, d, first, "")
+	openOne(t, d, second, certificate.Digest(first))
+	if _, err := d.RevokeCertificate(t.Context(), certificate.Digest(first)+".1", "ann", "why", "r"); err != nil {
+		t.Fatal(err)
+	}
+	wantVersion(t, d, second, 2, nil)
+}
+
 func testUpstreamMoves(t *testing.T, d Driver) {
 	first, second, third := Key("m", "first"), Key("m", "second"), Key("m", "third")
 	openOne(t, d, second, certificate.Digest(first)) // of which nothing is known yet

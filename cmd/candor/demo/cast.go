@@ -25,6 +25,9 @@ type cast struct {
 	limit, action string
 	maxCount      int64
 	surge         []string
+	// promise is what the primary has to earn, by the verdicts of the reviewers of queue.
+	promise *candorv1.Promise
+	queue   string
 }
 
 // castOf finds the parts, and says which field to fill when one can't be cast.
@@ -36,7 +39,10 @@ func castOf(cfg *candorv1.Config) (cast, error) {
 	if cfg.GetListen().GetTls() != nil {
 		return cast{}, errors.New("listen.tls: the demo's own client speaks plain text, on loopback; take it out")
 	}
-	c := cast{primary: m.GetPrimary(), ensemble: m.GetPolicy().GetFallback().GetEnsemble()}
+	c := cast{
+		primary: m.GetPrimary(), ensemble: m.GetPolicy().GetFallback().GetEnsemble(),
+		promise: m.GetPolicy().GetAccept().GetPromise(), queue: m.GetPolicy().GetReview().GetQueue(),
+	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.GetConsumers())) {
 		if cfg.GetConsumers()[name].GetIdentity().GetAnonymous() {
 			c.consumer = name
@@ -44,6 +50,9 @@ func castOf(cfg *candorv1.Config) (cast, error) {
 	}
 	if c.consumer == "" {
 		return cast{}, errors.New("consumers: the demo calls without credentials; declare one with identity: {anonymous: true}")
+	}
+	if c.promise == nil {
+		return cast{}, fmt.Errorf("models.%s.policy.accept.promise: the demo shows how a promise is earned; write one, with alpha and delta", modelName)
 	}
 	if c.ensemble == "" {
 		return cast{}, fmt.Errorf("models.%s.policy.fallback: the demo kills the primary and shows the fallback; name an ensemble", modelName)

@@ -2,6 +2,7 @@
 //
 //   - servers.go starts three real model servers of examples/digits; run.go the gateway before them, as candor serve would.
 //   - play.go is the consumer: an ordinary client of the Open Inference Protocol.
+//   - reviewers.go is who judges, in the place of people; certified.go what comes of their verdicts.
 //   - scenes.go is what happens to them; watch.go what the gateway says about it; stats.go what the consumer counted.
 //   - view.go shows it, summary.go sums it up, next.go says what to try.
 package demo
@@ -36,13 +37,18 @@ func Command() *cobra.Command {
 The demo makes a data directory, starts three model servers and a gateway on loopback sockets, and plays 800 held-out
 images of the UCI handwritten digits (CC BY 4.0) through it, as an ordinary client of the Open Inference Protocol:
 
-  1  normal traffic, single rows and batches
+  1  the policy promises a bound on the errors of what is accepted, and starts without evidence: nothing of the primary's is
+     accepted until verdicts on a random share of the rows have earned a certificate; then normal traffic, in batches too
   2  the primary's model server is killed, and comes back
   3  a member of the fallback ensemble is killed, and comes back
   4  a surge of nines trips an action limit, which stays latched
 
-Digits that nobody is sure of are deferred to a review queue throughout. Afterwards the gateway goes on serving until it
-is interrupted, and the demo lists commands to try. There is no login for the consumer: the gateway listens on loopback only.
+Digits that nobody is sure of are deferred to a review queue throughout. VERDICTS ARE SIMULATED: four programs claim and
+resolve review items by the calls and with the role of people, say what the data set says, and never err. They go home before
+scene 4; what is deferred then waits for you.
+
+Afterwards the gateway goes on serving until it is interrupted, and the demo lists commands to try. There is no login for the
+consumer: the gateway listens on loopback only.
 
 Summary (--headless: as JSON on standard output; every figure is counted from what happened):
 
@@ -52,14 +58,22 @@ Summary (--headless: as JSON on standard output; every figure is counted from wh
   accuracy.all            the same of the machine's best answer to every row, withheld or not; no answer counts as wrong
   accuracy.primary_alone  the same of what the primary says to the same rows when it is asked directly, without a gateway
                           (asked before the scenes, so its outage isn't held against it)
-  review.deferred         rows routed to a human; in_queue: items that wait in the review queues at the end
+  promise.alpha, delta    no row is accepted under a threshold at which more than alpha is wrong, with probability 1 - delta
+  promise.certified_at_row
+                          rows answered when the certificate was earned; 0: by an earlier demo in this folder
+  promise.verdicts        verdicts that the certificate rests on at the end; an image enters it once
+  promise.threshold       confidence from which on rows are accepted at the end; certificate: whose evidence that is
+  promise.accepted        rows with route ACCEPT; accepted_errors: those answered wrongly, by the data set
+  promise.measured_error  accepted_errors / accepted, to be compared with alpha
+  review.deferred         rows routed to a human; verdicts: simulated ones; in_queue: items that wait at the end
   breaker                 how often breakers of backends opened and closed again, by ListBackends
   limit.tripped           action limits that tripped during the demo; latched: the one of scene 4 still is at the end
   seconds                 length of the scenes
 
 The demo fails, with exit status 1, when something that it promises does not happen: an answer within the deadline to every
-call, a breaker that opens and closes, a limit that trips and holds, deferred digits in the queue, and released answers that
-are right at least as often as the primary alone.`,
+call, a certificate, nothing accepted before it, a breaker that opens and closes, a limit that trips and holds, deferred digits
+in the queue, and released answers that are right at least as often as the primary alone. An error of accepted rows above alpha
+fails it only beyond what chance explains (a probability of 0.001): the promise is about the risk, not about some hundred rows.`,
 		Example: `  candor demo
   candor demo --for 30s --headless
   candor demo --data-dir ./demo      keep the data, and go on with it next time`,
@@ -78,7 +92,7 @@ are right at least as often as the primary alone.`,
 		},
 	}
 	f := c.Flags()
-	f.DurationVar(&o.length, "for", defaultLength, "length of the scenes, at least 10s")
+	f.DurationVar(&o.length, "for", defaultLength, "length of the scenes, at least 10s; they last longer when the certificate takes longer")
 	f.BoolVar(&o.headless, "headless", false, "no table; a JSON summary on standard output, and exit after the scenes")
 	f.StringVar(&o.dataDir, "data-dir", "", "folder for configuration, store and tokens; one that an earlier demo left is continued (default: a temporary one)")
 	f.StringVar(&o.grpc, "grpc", "", "loopback host:port of the gateway (default: the configuration's; headless: any free one)")

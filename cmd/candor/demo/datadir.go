@@ -32,14 +32,23 @@ const (
 	startName = "starting.yaml"
 )
 
-// The demo's operators. Their tokens are made at random and stand in ann.token and olga.token.
+// The demo's operators. Their tokens are made at random and stand in ann.token and olga.token, and in those of the simulated
+// reviewers.
 const (
 	reviewer = "ann"
 	operator = "olga"
 )
 
-// roles as the configuration spells them.
-var roles = map[string][]string{reviewer: {"reviewer"}, operator: {"operator", "auditor"}}
+// rolesOf an operator, as the configuration spells them.
+func rolesOf(name string) []string {
+	if name == operator {
+		return []string{"operator", "auditor"}
+	}
+	return []string{"reviewer"}
+}
+
+// operators are all of them: two people, and those who are played.
+func operators() []string { return append([]string{reviewer, operator}, simulated...) }
 
 // dataDir is the folder of one demo: the configuration in effect, the store, tokens, the gateway's log.
 type dataDir struct {
@@ -119,18 +128,23 @@ func (d *dataDir) close() error {
 // of the operators that the example declares, whose tokens everybody can read there.
 func (d *dataDir) addTokens() error {
 	declared := map[string]any{}
-	for _, name := range []string{reviewer, operator} {
+	for _, name := range operators() {
 		token, err := readOrMakeToken(d.tokenFile(name))
 		if err != nil {
 			return err
 		}
 		d.tokens[name] = token
-		declared[name] = map[string]any{"identity": map[string]string{"token_sha256": gateway.HashToken(token)}, "roles": roles[name]}
+		declared[name] = map[string]any{"identity": map[string]string{"token_sha256": gateway.HashToken(token)}, "roles": rolesOf(name)}
 	}
 	if !d.continued {
 		return d.file.set(declared, "operators")
 	}
-	return errors.Join(d.file.set(declared[reviewer], "operators", reviewer), d.file.set(declared[operator], "operators", operator))
+	for name, o := range declared {
+		if err := d.file.set(o, "operators", name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readOrMakeToken(path string) (string, error) {
@@ -167,8 +181,8 @@ func (d *dataDir) configure(name string, servers modelServers, grpc, http string
 
 func headComment(path string, servers modelServers) string {
 	var b strings.Builder
-	b.WriteString("# Written by candor demo, which goes on with your changes to it, except for addresses, the store and the operators ann\n" +
-		"# and olga. To run it yourself, when the demo has stopped:\n#\n")
+	b.WriteString("# Written by candor demo, which goes on with your changes to it, except for addresses, the store and the operators ann,\n" +
+		"# olga and simulated-*. To run it yourself, when the demo has stopped:\n#\n")
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		fmt.Fprintf(&b, "#   go run ./examples/digits/serve --model %s --listen %s\n", servers[name].model.Name, servers[name].addr)
 	}

@@ -57,7 +57,7 @@ func (w *trigger) String() string {
 // The whole demo; and then the next one in the same folder, with a person in front of it.
 func TestDemo(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 22 seconds")
+		t.Skip("takes half a minute")
 	}
 	dir := filepath.Join(t.TempDir(), "demo")
 	first := headless(t, dir)
@@ -84,8 +84,15 @@ func headless(t *testing.T, dir string) summary {
 	if s.Rows == 0 || r.Accept == 0 || r.Fallback == 0 || r.Accept+r.Fallback+r.Defer+r.Reject != s.Rows {
 		t.Errorf("routes %+v don't add up to %d rows", r, s.Rows)
 	}
-	if s.Review.Deferred != r.Defer || s.Review.InQueue != int64(r.Defer) {
-		t.Errorf("review %+v, want %d deferred, all of them in the queue", s.Review, r.Defer)
+	if s.Review.Deferred != r.Defer || s.Review.InQueue == 0 || s.Review.Verdicts == 0 {
+		t.Errorf("review %+v, want %d deferred, some of them judged and some in the queue", s.Review, r.Defer)
+	}
+	p := s.Promise
+	if p.CertifiedAtRow < 80 || p.CertifiedAtRow >= s.Rows || p.Verdicts < 80 || p.Accepted != r.Accept || p.Certificate == "" {
+		t.Errorf("promise %+v, want a certificate, earned by many verdicts, and %d accepted rows", p, r.Accept)
+	}
+	if want := round(float64(p.AcceptedErrors)/float64(p.Accepted), 4); p.MeasuredError != want || p.Alpha != 0.05 || p.Delta != 0.1 {
+		t.Errorf("promise %+v, want a measured error of %v", p, want)
 	}
 	if s.Accuracy.Accepted < s.Accuracy.PrimaryAlone || s.Accuracy.Accepted > 1 || s.Accuracy.All == 0 || s.Accuracy.PrimaryAlone == 0 {
 		t.Errorf("accuracy %+v", s.Accuracy)
@@ -127,10 +134,13 @@ func again(t *testing.T, dir string, first summary) {
 	if !strings.Contains(stderr.String(), "still tripped") {
 		t.Errorf("the latch did not outlive the first demo:\n%s", &stderr)
 	}
+	if !strings.Contains(stderr.String(), "Certified by an earlier demo") || !strings.Contains(stdout.String(), "Certified by an earlier demo; ") {
+		t.Errorf("the certificate did not outlive the first demo:\n%s\n%s", &stderr, stdout)
+	}
 	if first.Review.InQueue == 0 || !strings.Contains(stdout.String(), "Limits: 0 tripped.") {
 		t.Errorf("a latched limit tripped again:\n%s", stdout)
 	}
-	for _, want := range []string{"explain ", "review next", "limits list", "limits reset nines", "audit verify --data-dir", "grpcurl -plaintext"} {
+	for _, want := range []string{"explain ", "review next", "certificate show " + first.Promise.Certificate, "limits list", "limits reset nines", "audit verify --data-dir", "grpcurl -plaintext"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("the list of commands lacks %q:\n%s", want, stdout)
 		}

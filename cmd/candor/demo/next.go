@@ -16,7 +16,7 @@ import (
 const requestName = "request.json"
 
 // writeNext lists commands to try against the gateway, with the ids of what has just happened.
-func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures) error {
+func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures, c certified) error {
 	candor := self()
 	as := func(who string) string {
 		return fmt.Sprintf("--server %s --token-file %s", a.GRPC, quote(d.tokenFile(who)))
@@ -33,6 +33,7 @@ func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures) er
 		kind example
 		what string
 	}{
+		{exampleUncertified, "Why was this one not accepted, sure as the model was?"},
 		{exampleAccepted, "Why was this one accepted?"},
 		{exampleFallback, "Who answered this one, when the primary couldn't?"},
 		{exampleDeferred, "Why does this one wait for a human?"},
@@ -47,6 +48,8 @@ func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures) er
 		fmt.Sprintf("%s explain --since %s --until %s --action %s --by reason,version %s", candor, moment(s.surged), moment(s.ended),
 			s.cast.action, as(operator)))
 	step("Be the human: look at a digit, and say what it is.", fmt.Sprintf("%s review next %s", candor, as(reviewer)))
+	step("What may be accepted, on what evidence, and what does it cost?",
+		fmt.Sprintf("%s certificate show %s %s", candor, c.id(), as(operator)))
 	step("The tripped limit: look, and reset it, with your reason on record.",
 		fmt.Sprintf("%s limits list %s", candor, as(operator)),
 		fmt.Sprintf("%s limits reset %s --reason 'the surge was a demo' %s", candor, s.cast.limit, as(operator)))

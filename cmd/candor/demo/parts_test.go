@@ -3,6 +3,7 @@ package demo
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -63,12 +64,12 @@ func TestTallyAccuracies(t *testing.T) {
 	images := digits.Set{{Label: 1}, {Label: 2}, {Label: 3}, {Label: 4}}
 	tl := newTally(images, []string{"1", "7", "3", "7"})
 	accept, fallback, deferred := candorv1.Route_ROUTE_ACCEPT, candorv1.Route_ROUTE_FALLBACK, candorv1.Route_ROUTE_DEFER
-	tl.add([]answer{{image: 0, rows: 1, route: accept, released: true, label: "1", best: "1"}})
-	tl.add([]answer{{image: 1, rows: 1, route: fallback, released: true, label: "9", best: "9", reasons: []string{reasonBackendFailure}}})
-	tl.add([]answer{{image: 2, rows: 1, route: deferred, best: "3"}})
-	tl.add([]answer{{image: 3, rows: 1, route: deferred, limit: "limits/x"}})
+	tl.add([]answer{{image: 0, route: accept, released: true, label: "1", best: "1"}})
+	tl.add([]answer{{image: 1, route: fallback, released: true, label: "9", best: "9", reasons: []string{reasonBackendFailure}}})
+	tl.add([]answer{{image: 2, route: deferred, best: "3"}})
+	tl.add([]answer{{image: 3, route: deferred, limit: "limits/x"}})
 	// A provisional answer was released, but not without a human.
-	tl.add([]answer{{image: 3, rows: 1, route: deferred, released: true, label: "4", best: "4"}})
+	tl.add([]answer{{image: 3, route: deferred, released: true, label: "4", best: "4"}})
 	f := tl.figures()
 	if f.rows != 5 || f.accepted != (share{1, 2}) || f.all != (share{3, 5}) || f.alone != (share{2, 5}) {
 		t.Errorf("%d rows, accepted %v, all %v, alone %v", f.rows, f.accepted, f.all, f.alone)
@@ -78,26 +79,34 @@ func TestTallyAccuracies(t *testing.T) {
 	}
 }
 
-func TestTallyPrefersExamplesOfOneRow(t *testing.T) {
+func TestTallyKeepsTellingExamples(t *testing.T) {
 	tl := newTally(digits.Set{{Label: 1}}, []string{"1"})
 	for _, a := range []answer{
 		{predictionID: "batch", rows: 8, route: candorv1.Route_ROUTE_DEFER},
-		{predictionID: "single", rows: 1, route: candorv1.Route_ROUTE_DEFER},
-		{predictionID: "later", rows: 1, route: candorv1.Route_ROUTE_DEFER},
-		{predictionID: "unsure", rows: 1, route: candorv1.Route_ROUTE_FALLBACK, released: true},
+		{predictionID: "judged by now", rows: 1, route: candorv1.Route_ROUTE_DEFER},
+		{predictionID: "waits", rows: 1, route: candorv1.Route_ROUTE_DEFER},
+		{predictionID: "later batch", rows: 8, route: candorv1.Route_ROUTE_DEFER},
+		{predictionID: "uncertified", rows: 1, route: candorv1.Route_ROUTE_FALLBACK, released: true, reasons: []string{reasonUncertified}},
 		{predictionID: "outage", rows: 1, route: candorv1.Route_ROUTE_FALLBACK, released: true, reasons: []string{reasonBackendFailure}},
+		{predictionID: "unsure", rows: 1, route: candorv1.Route_ROUTE_FALLBACK, released: true},
+		{predictionID: "first", rows: 8, route: candorv1.Route_ROUTE_ACCEPT, released: true},
+		{predictionID: "second", rows: 1, route: candorv1.Route_ROUTE_ACCEPT, released: true},
+		{predictionID: "third", rows: 1, route: candorv1.Route_ROUTE_ACCEPT, released: true},
 	} {
 		tl.add([]answer{a})
 	}
-	if got := tl.figures().examples; got[exampleDeferred] != "single" || got[exampleFallback] != "outage" {
-		t.Errorf("examples %v", got)
+	want := map[example]string{
+		exampleDeferred: "waits", exampleUncertified: "uncertified", exampleFallback: "outage", exampleAccepted: "second",
+	}
+	if got := tl.figures().examples; !maps.Equal(got, want) {
+		t.Errorf("examples %v, want %v", got, want)
 	}
 }
 
 func TestPromises(t *testing.T) {
 	good := figures{accepted: share{99, 100}, alone: share{94, 100}}
 	kept := summary{
-		Review: reviewSummary{Deferred: 3, InQueue: 3}, Breaker: breakerSummary{Opened: 1, Closed: 1},
+		Review: reviewSummary{Deferred: 3, Verdicts: 2, InQueue: 1}, Breaker: breakerSummary{Opened: 1, Closed: 1},
 		Limit: limitSummary{Tripped: 1, Latched: true},
 	}
 	for _, tc := range []struct {
@@ -109,14 +118,15 @@ func TestPromises(t *testing.T) {
 		{"failed call", func(f *figures, _ *summary) { f.failed, f.lastFailure = 2, "boom" }, "2 calls brought no answer"},
 		{"worse than the primary", func(f *figures, _ *summary) { f.accepted = share{93, 100} }, "less often"},
 		{"nothing deferred", func(_ *figures, s *summary) { s.Review.Deferred = 0 }, "no digit was deferred"},
-		{"lost item", func(_ *figures, s *summary) { s.Review.InQueue = 2 }, "only 2 are in the queue"},
+		{"lost item", func(_ *figures, s *summary) { s.Review.Verdicts = 1 }, "only 2 were judged or are in the queue"},
+		{"nothing left", func(_ *figures, s *summary) { s.Review.Verdicts, s.Review.InQueue = 3, 0 }, "no digit is left"},
 		{"no breaker opened", func(_ *figures, s *summary) { s.Breaker = breakerSummary{} }, "breakers opened 0"},
 		{"no breaker closed", func(_ *figures, s *summary) { s.Breaker.Closed = 0 }, "closed 0 times"},
 		{"no trip", func(_ *figures, s *summary) { s.Limit.Tripped = 0 }, "no action limit tripped"},
 		{"no latch", func(_ *figures, s *summary) { s.Limit.Latched = false }, "did not stay latched"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			st, f, sum := &stage{alone: true}, good, kept
+			st, f, sum := &stage{}, good, kept
 			tc.breach(&f, &sum)
 			st.checkSummary(f, sum)
 			err := st.verdict()
@@ -175,7 +185,7 @@ func TestNewDirectoryDropsPublishedTokens(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if !slices.Equal(names, []string{"ann", "olga"}) {
+	if !slices.Equal(names, append([]string{"ann", "olga"}, simulated...)) {
 		t.Errorf("operators %v", names)
 	}
 }
@@ -183,7 +193,7 @@ func TestNewDirectoryDropsPublishedTokens(t *testing.T) {
 // What its owner changed in the folder's configuration is kept.
 func TestContinuedDirectoryKeepsChanges(t *testing.T) {
 	path := t.TempDir()
-	text := strings.Replace(string(digits.Configuration()), "probability: 0.97", "probability: 0.5", 1)
+	text := strings.Replace(string(digits.Configuration()), "alpha: 0.05", "alpha: 0.03", 1)
 	if err := os.WriteFile(filepath.Join(path, configName), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -201,8 +211,8 @@ func TestContinuedDirectoryKeepsChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := cfg.GetModels()[modelName].GetPolicy().GetAccept().GetThreshold().GetProbability(); got != 0.5 {
-		t.Errorf("threshold %v, want the changed one", got)
+	if got := cfg.GetModels()[modelName].GetPolicy().GetAccept().GetPromise().GetAlpha(); got != 0.03 {
+		t.Errorf("alpha %v, want the changed one", got)
 	}
 	if cfg.GetOperators()["ana"] == nil || cfg.GetOperators()["olga"] == nil {
 		t.Errorf("operators %v, want the old and the demo's", cfg.GetOperators())
@@ -217,6 +227,7 @@ func TestCastNamesWhatIsMissing(t *testing.T) {
 	}{
 		{"nothing", func(*candorv1.Config) {}, ""},
 		{"model", func(c *candorv1.Config) { delete(c.Models, modelName) }, "models:"},
+		{"promise", func(c *candorv1.Config) { c.Models[modelName].Policy.Accept = nil }, "models.digits.policy.accept.promise"},
 		{"fallback", func(c *candorv1.Config) { c.Models[modelName].Policy.Fallback = nil }, "models.digits.policy.fallback"},
 		{"review", func(c *candorv1.Config) { c.Models[modelName].Policy.Review = nil }, "models.digits.policy.review"},
 		{"consumer", func(c *candorv1.Config) { delete(c.Consumers, "demo") }, "consumers:"},
@@ -292,7 +303,7 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	var out strings.Builder
 	v := newView(&out, true)
 	f := figures{rows: 4, routes: map[candorv1.Route]int{candorv1.Route_ROUTE_ACCEPT: 4}, accepted: share{3, 4}, failed: 1, lastFailure: strings.Repeat("x", 500)}
-	v.source, v.began = func() (figures, state) { return f, state{} }, time.Now()
+	v.source, v.began = func() (figures, state, certified) { return f, state{}, certified{} }, time.Now()
 	v.show()
 	first := strings.Count(out.String(), "\n")
 	for line := range strings.Lines(out.String()) {

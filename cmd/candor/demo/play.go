@@ -17,13 +17,14 @@ import (
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
-// How the images are played. Slow enough to be watched, and for the nines among them (one in ten) to stay well below the
-// limit of candor.yaml; the surge is above it within a second.
+// How the images are played: one in a call while the certificate is being earned, because of each call one row at most is evidence,
+// and then in batches too. Slow enough to be watched, and for the nines
+// among them (one in ten) to stay well below the limit of candor.yaml; the surge is above it within seconds.
 const (
-	calmRows  = 50  // a second
-	surgeRows = 200 // a second
+	calmRows  = 80  // a second
+	surgeRows = 240 // a second
 	batchRows = 8
-	// One call of so many is a batch; the others have one row.
+	// One call of so many is a batch, when there are any; the others have one row.
 	calmBatchEvery  = 9
 	surgeBatchEvery = 3
 	// callers in flight at most.
@@ -40,7 +41,8 @@ type player struct {
 	tally       *tally
 	// calm deals every image, hot those of the surge.
 	calm, hot *deck
-	surging   atomic.Bool
+	// batching: some calls are batches. surging: the images are those of the surge.
+	batching, surging atomic.Bool
 }
 
 // play calls until stop is closed or ctx ends, and returns when every call has ended. What has been asked before stop is
@@ -92,7 +94,7 @@ func (p *player) deal(n int) ([]int, time.Duration) {
 		from, every, rate = p.hot, surgeBatchEvery, surgeRows
 	}
 	rows := 1
-	if n%every == 0 {
+	if p.batching.Load() && n%every == 0 {
 		rows = batchRows
 	}
 	return from.deal(rows), time.Second * time.Duration(rows) / time.Duration(rate)

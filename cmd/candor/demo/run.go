@@ -104,7 +104,7 @@ func demo(ctx context.Context, o options, c *cleanups) error {
 	if err != nil {
 		return err
 	}
-	sum, f, err := perform(ctx, s)
+	sum, f, cert, err := perform(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func demo(ctx context.Context, o options, c *cleanups) error {
 	if err := errors.Join(sum.writeText(o.stdout), s.verdict()); err != nil {
 		return err
 	}
-	if err := errors.Join(writeRequest(dir, s.player.tally), writeNext(o.stdout, dir, gw.addrs, s, f)); err != nil {
+	if err := errors.Join(writeRequest(dir, s.player.tally), writeNext(o.stdout, dir, gw.addrs, s, f, cert)); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -161,6 +161,8 @@ func prepare(ctx context.Context, dir *dataDir, servers modelServers, o options,
 func welcome(v *view, c cast, a gateway.Addrs, dir *dataDir) {
 	v.say("NO LOGIN: whoever reaches a socket of this machine is the consumer %q here. It listens on loopback only; a real gateway's"+
 		" consumers have certificates or tokens.", c.consumer)
+	v.say("SIMULATED VERDICTS: the reviewers %s to %s are programs that look the right label up in the data set. They never err; people do.",
+		simulated[0], simulated[len(simulated)-1])
 	v.say("The gateway serves gRPC on %s with %s.", a.GRPC, dir.in(configName))
 }
 
@@ -192,7 +194,8 @@ func setStage(
 		return nil, fmt.Errorf("models.%s.policy.actions: no image has one of the labels %q of the action %s", modelName, c.surge, c.action)
 	}
 	s := &stage{
-		cast: c, servers: servers, view: v, length: o.length, alone: o.headless, watch: newWatch(conn, dir.tokens[operator]),
+		cast: c, servers: servers, view: v, length: o.length, watch: newWatch(conn, dir.tokens[operator]),
+		reviewers: newReviewers(conn, c.queue, images, dir.tokens), goHome: make(chan struct{}),
 		player: &player{
 			infer: inference.NewGRPCInferenceServiceClient(conn), predictions: candorv1.NewPredictionServiceClient(conn),
 			images: images, tally: newTally(images, alone), calm: newDeck(every, o.seed), hot: newDeck(hot, o.seed),
@@ -204,22 +207,25 @@ func setStage(
 }
 
 // perform plays the scenes while the player plays and everybody watches, and sums up when the last call has ended.
-func perform(ctx context.Context, s *stage) (summary, figures, error) {
+func perform(ctx context.Context, s *stage) (summary, figures, certified, error) {
 	s.began = time.Now()
 	stop := make(chan struct{})
 	watching, stopWatching := context.WithCancel(ctx)
-	var playing, showing sync.WaitGroup
+	var playing, reviewing, showing sync.WaitGroup
 	playing.Go(func() { s.player.play(ctx, stop) })
+	reviewing.Go(func() { s.reviewers.work(ctx, s.goHome) })
 	showing.Go(func() { s.watch.run(watching) })
 	showing.Go(func() {
-		s.view.run(watching, s.began, s.length, func() (figures, state) {
+		s.view.run(watching, s.began, s.length, func() (figures, state, certified) {
 			st, _ := s.watch.state()
-			return s.player.tally.figures(), st
+			return s.player.tally.figures(), st, certifiedOf(s.cast.promise, st, s.player.tally, s.began)
 		})
 	})
 	err := s.play(ctx)
 	close(stop)
+	s.sendHome()
 	playing.Wait()
+	reviewing.Wait()
 	s.ended = time.Now()
 	var last state
 	if err == nil {
@@ -228,10 +234,12 @@ func perform(ctx context.Context, s *stage) (summary, figures, error) {
 	stopWatching()
 	showing.Wait()
 	if err != nil {
-		return summary{}, figures{}, err
+		return summary{}, figures{}, certified{}, err
 	}
 	f := s.player.tally.figures()
-	sum := summarize(f, last, s.cast.limit, s.began, s.ended.Sub(s.began))
+	c := certifiedOf(s.cast.promise, last, s.player.tally, s.began)
+	sum := summarize(f, last, c, s.reviewers.verdicts.Load(), s.cast.limit, s.began, s.ended.Sub(s.began))
 	s.checkSummary(f, sum)
-	return sum, f, nil
+	s.checkPromise(c)
+	return sum, f, c, nil
 }

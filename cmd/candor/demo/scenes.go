@@ -3,8 +3,10 @@ package demo
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -22,10 +24,15 @@ type stage struct {
 	surged, ended time.Time
 	// latchedBefore: an earlier demo in this directory left the limit tripped.
 	latchedBefore bool
-	// alone: nobody is there who could resolve review items while the scenes last.
-	alone  bool
-	broken promises
+	// reviewers are at work until goHome is closed.
+	reviewers *reviewers
+	goHome    chan struct{}
+	home      sync.Once
+	broken    promises
 }
+
+// sendHome ends the reviewers' day: what is deferred afterwards waits for a person.
+func (s *stage) sendHome() { s.home.Do(func() { close(s.goHome) }) }
 
 // promises collects what the demo announced and did not see.
 type promises []string
@@ -40,19 +47,22 @@ func (p *promises) check(kept bool, format string, args ...any) {
 // breaker may fail once more.
 const patience = 20 * time.Second
 
+// earnPatience is for the certificate, which needs some hundred images and so more time on a slow machine.
+const earnPatience = 40 * time.Second
+
 // Ends of the scenes, as shares of the whole length.
 const (
-	endOfCalm       = 0.20
-	endOfOutage     = 0.42
-	endOfRecovery   = 0.55
-	endOfMemberLoss = 0.70
-	endOfMemberBack = 0.80
+	endOfCalm       = 0.36
+	endOfOutage     = 0.54
+	endOfRecovery   = 0.63
+	endOfMemberLoss = 0.74
+	endOfMemberBack = 0.82
 )
 
 // play is the whole demo, in order. Its error is an interruption, or a server that couldn't come back; what merely did not
 // happen is collected in broken.
 func (s *stage) play(ctx context.Context) error {
-	for _, scene := range []func(context.Context) error{s.calm, s.primaryDies, s.memberDies, s.surge} {
+	for _, scene := range []func(context.Context) error{s.earn, s.primaryDies, s.memberDies, s.surge} {
 		if err := scene(ctx); err != nil {
 			return err
 		}
@@ -68,8 +78,13 @@ func (s *stage) until(ctx context.Context, share float64) error {
 
 const lookEvery = 25 * time.Millisecond
 
-// see waits until seen says yes, for as long as patience lasts. What doesn't show is a broken promise, and the play goes on.
+// see waits until seen says yes, for as long as patience lasts.
 func (s *stage) see(ctx context.Context, promise string, seen func(state, figures) bool) error {
+	return s.seeWithin(ctx, patience, promise, seen)
+}
+
+// seeWithin waits for so long. What doesn't show is a broken promise, and the play goes on.
+func (s *stage) seeWithin(ctx context.Context, patience time.Duration, promise string, seen func(state, figures) bool) error {
 	for deadline := time.Now().Add(patience); ; {
 		st, err := s.watch.state()
 		if seen(st, s.player.tally.figures()) {
@@ -88,17 +103,36 @@ func (s *stage) see(ctx context.Context, promise string, seen func(state, figure
 	}
 }
 
-// calm is scene 1: single rows and batches; sure ones accepted, unsure ones to the ensemble, what is unsure there to a
-// human.
-func (s *stage) calm(ctx context.Context) error {
-	s.view.announce(1, "Normal traffic: single digits and batches of %d. What %s isn't sure of, the ensemble %s answers, or a human will.",
-		batchRows, s.cast.primary, s.cast.ensemble)
+// earn is scene 1: nothing is certified, so that nothing of the primary's is accepted, until verdicts have earned it.
+func (s *stage) earn(ctx context.Context) error {
+	st, _ := s.watch.state()
+	if c := s.certified(st); c.licensed() {
+		s.view.announce(1, "Certified by an earlier demo in this folder: %s is accepted at confidence %s or more.", s.cast.primary, cli.Number(c.now.GetThreshold()))
+	} else {
+		s.view.announce(1, "Nothing is certified, so nothing of %s is accepted: the ensemble %s answers, or a human will. Meanwhile reviewers judge a random share.",
+			s.cast.primary, s.cast.ensemble)
+		err := s.seeWithin(ctx, earnPatience, "the simulated verdicts earned no certificate", func(st state, _ figures) bool { return s.certified(st).licensed() })
+		if err != nil {
+			return err
+		}
+		st, _ = s.watch.state()
+		if c := s.certified(st); c.licensed() {
+			s.view.announce(1, "Certified at row %d: what %s says at confidence %s or more is accepted, of which at most %.3g %% is wrong (but for a probability of %.3g %%).",
+				c.row, s.cast.primary, cli.Number(c.now.GetThreshold()), 100*c.alpha, 100*c.delta)
+		}
+	}
+	s.player.batching.Store(true)
+	s.view.say("From now on in batches of %d too. Each row has its own route; of a batch one row at most is evidence.", batchRows)
 	if err := s.until(ctx, endOfCalm); err != nil {
 		return err
 	}
 	return s.see(ctx, "no row was accepted, or none was answered by the fallback, in normal traffic", func(_ state, f figures) bool {
 		return f.routes[candorv1.Route_ROUTE_ACCEPT] > 0 && f.routes[candorv1.Route_ROUTE_FALLBACK] > 0
 	})
+}
+
+func (s *stage) certified(st state) certified {
+	return certifiedOf(s.cast.promise, st, s.player.tally, s.began)
 }
 
 // primaryDies is scene 2: killed in the middle of it, back later.
@@ -164,6 +198,8 @@ func (s *stage) memberDies(ctx context.Context) error {
 // withheld.
 func (s *stage) surge(ctx context.Context) error {
 	s.surged = time.Now()
+	s.sendHome()
+	s.view.say("The simulated reviewers go home: what is deferred from now on waits for a person.")
 	if s.latchedBefore {
 		s.view.announce(4, "The limit %s is still tripped, by an earlier demo in this folder: every %s is withheld until a person resets it.",
 			s.cast.limit, s.cast.action)

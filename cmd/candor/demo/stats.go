@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/examples/digits"
@@ -76,7 +77,8 @@ type figures struct {
 type example int
 
 const (
-	exampleAccepted example = iota
+	exampleUncertified example = iota
+	exampleAccepted
 	exampleFallback
 	exampleDeferred
 	exampleWithheld
@@ -90,6 +92,8 @@ type tally struct {
 
 	mu sync.Mutex
 	f  figures
+	// times when rows were answered, and those of them that were accepted.
+	times, acceptTimes []time.Time
 	// batched examples are replaced by ones of a single row, which are easier to read.
 	batched map[example]bool
 }
@@ -102,29 +106,38 @@ func newTally(images digits.Set, alone []string) *tally {
 
 // add counts the answers of one call.
 func (t *tally) add(answers []answer) {
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, a := range answers {
-		truth := strconv.Itoa(t.images[a.image].Label)
-		t.f.rows++
-		t.f.routes[a.route]++
-		t.f.all.add(a.best == truth)
-		t.f.alone.add(t.alone[a.image] == truth)
-		if a.machine() {
-			t.f.accepted.add(a.label == truth)
-			s := t.f.byRoute[a.route]
-			s.add(a.label == truth)
-			t.f.byRoute[a.route] = s
-		}
-		if a.limit != "" {
-			t.f.withheld++
-		}
-		if a.route == candorv1.Route_ROUTE_FALLBACK {
-			for _, r := range a.reasons {
-				t.f.reasons[r]++
-			}
-		}
+		t.count(a, now)
 		t.keep(a)
+	}
+}
+
+func (t *tally) count(a answer, now time.Time) {
+	truth := strconv.Itoa(t.images[a.image].Label)
+	t.f.rows++
+	t.times = append(t.times, now)
+	if a.route == candorv1.Route_ROUTE_ACCEPT {
+		t.acceptTimes = append(t.acceptTimes, now)
+	}
+	t.f.routes[a.route]++
+	t.f.all.add(a.best == truth)
+	t.f.alone.add(t.alone[a.image] == truth)
+	if a.machine() {
+		t.f.accepted.add(a.label == truth)
+		s := t.f.byRoute[a.route]
+		s.add(a.label == truth)
+		t.f.byRoute[a.route] = s
+	}
+	if a.limit != "" {
+		t.f.withheld++
+	}
+	if a.route == candorv1.Route_ROUTE_FALLBACK {
+		for _, r := range a.reasons {
+			t.f.reasons[r]++
+		}
 	}
 }
 
@@ -135,6 +148,8 @@ func (t *tally) keep(a answer) {
 		kind = exampleWithheld
 	case a.route == candorv1.Route_ROUTE_DEFER:
 		kind = exampleDeferred
+	case a.route == candorv1.Route_ROUTE_FALLBACK && slices.Contains(a.reasons, reasonUncertified):
+		kind = exampleUncertified
 	case a.route == candorv1.Route_ROUTE_FALLBACK:
 		kind = exampleFallback
 	case a.route == candorv1.Route_ROUTE_ACCEPT:
@@ -144,15 +159,38 @@ func (t *tally) keep(a answer) {
 	}
 	_, have := t.f.examples[kind]
 	better := t.batched[kind] && a.rows == 1
-	// The first fallbacks are for want of confidence; one for want of a primary tells more.
-	telling := kind == exampleFallback && a.rows == 1 && slices.Contains(a.reasons, reasonBackendFailure)
+	// The first fallbacks are for want of confidence; one for want of a primary tells more. The newest item still waits for a human.
+	telling := a.rows == 1 && (kind == exampleDeferred || kind == exampleFallback && slices.Contains(a.reasons, reasonBackendFailure))
 	if !have || better || telling {
 		t.f.examples[kind], t.batched[kind] = a.predictionID, a.rows > 1
 	}
 }
 
+// answeredBy is how many rows had been answered at a moment.
+func (t *tally) answeredBy(at time.Time) int {
+	return t.countBy(at, func() []time.Time { return t.times })
+}
+
+// acceptedBy is how many of these were accepted.
+func (t *tally) acceptedBy(at time.Time) int {
+	return t.countBy(at, func() []time.Time { return t.acceptTimes })
+}
+
+func (t *tally) countBy(at time.Time, times func() []time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, answered := range times() {
+		if answered.Before(at) {
+			n++
+		}
+	}
+	return n
+}
+
 // Reasons that the demo looks for, as the metadata spells them.
 var (
+	reasonUncertified    = cli.Enum(candorv1.Reason_REASON_UNCERTIFIED)
 	reasonBackendFailure = cli.Enum(candorv1.Reason_REASON_BACKEND_FAILURE)
 	reasonBreakerOpen    = cli.Enum(candorv1.Reason_REASON_BREAKER_OPEN)
 	reasonQuorumMissed   = cli.Enum(candorv1.Reason_REASON_QUORUM_MISSED)

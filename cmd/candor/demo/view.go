@@ -27,7 +27,7 @@ type view struct {
 	drawn int
 	scene string
 	// source of the figures; nil before the first scene.
-	source func() (figures, state)
+	source func() (figures, state, certified)
 	began  time.Time
 	length time.Duration
 	speed  speedometer
@@ -61,7 +61,7 @@ func (v *view) announce(scene int, format string, args ...any) {
 }
 
 // run shows figures until ctx ends, and leaves the last ones standing.
-func (v *view) run(ctx context.Context, began time.Time, length time.Duration, source func() (figures, state)) {
+func (v *view) run(ctx context.Context, began time.Time, length time.Duration, source func() (figures, state, certified)) {
 	v.mu.Lock()
 	v.source, v.began, v.length = source, began, length
 	v.speed.at(began, 0)
@@ -83,8 +83,7 @@ func (v *view) show() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.table {
-		f, st := v.source()
-		v.printf("%s\n", v.line(f, st))
+		v.printf("%s\n", v.line(v.source()))
 		return
 	}
 	v.clear()
@@ -103,9 +102,8 @@ func (v *view) draw() {
 	if !v.table || v.source == nil {
 		return
 	}
-	f, st := v.source()
 	width := v.width()
-	for _, line := range v.lines(f, st) {
+	for _, line := range v.lines(v.source()) {
 		// A line that wraps would count as two.
 		if r := []rune(line); len(r) >= width {
 			line = string(r[:width-1])
@@ -134,7 +132,7 @@ var shown = []candorv1.Route{
 }
 
 // lines are the table.
-func (v *view) lines(f figures, st state) []string {
+func (v *view) lines(f figures, st state, c certified) []string {
 	now := time.Now()
 	lines := []string{
 		"",
@@ -151,6 +149,8 @@ func (v *view) lines(f figures, st state) []string {
 			percent(share{f.routes[r], f.rows}), right))
 	}
 	lines = append(lines, "",
+		"  certified   "+c.phase(),
+		"  error       "+c.errors(),
 		fmt.Sprintf("  right       accepted %s   all %s   primary alone %s", percent(f.accepted), percent(f.all), percent(f.alone)),
 		"  breakers    "+backendsText(st),
 		"  limits      "+limitsText(st),
@@ -163,14 +163,14 @@ func (v *view) lines(f figures, st state) []string {
 }
 
 // line is the same for those who read a log.
-func (v *view) line(f figures, st state) string {
+func (v *view) line(f figures, st state, c certified) string {
 	now := time.Now()
 	counts := make([]string, len(shown))
 	for i, r := range shown {
 		counts[i] = fmt.Sprintf("%s %d", strings.ToLower(cli.Enum(r)), f.routes[r])
 	}
-	return fmt.Sprintf("%5.1f s  %s: %d rows, %s; right: accepted %s, all %s, primary alone %s; breakers: %s; limits: %s; queue: %d; %.0f rows/s",
-		now.Sub(v.began).Seconds(), v.scene, f.rows, strings.Join(counts, ", "),
+	return fmt.Sprintf("%5.1f s  %s: certified: %s; error of accepted rows: %s; %d rows, %s; right: accepted %s, all %s, primary alone %s; breakers: %s; limits: %s; queue: %d; %.0f rows/s",
+		now.Sub(v.began).Seconds(), v.scene, c.phase(), c.errors(), f.rows, strings.Join(counts, ", "),
 		percent(f.accepted), percent(f.all), percent(f.alone), backendsText(st), limitsText(st), st.waiting, v.speed.at(now, f.rows))
 }
 

@@ -19,6 +19,8 @@ type state struct {
 	limits   []*candorv1.Limit
 	// waiting items in the review queues, claimed ones included.
 	waiting int64
+	// certificate in force of the model's primary; nil: it isn't there yet.
+	certificate *candorv1.Certificate
 }
 
 func (s state) backend(name string) *candorv1.BackendStatus {
@@ -55,10 +57,11 @@ func (s state) allClosed() bool {
 
 // watch asks the gateway for its state, as the operator. Safe for concurrent use.
 type watch struct {
-	explain candorv1.ExplainServiceClient
-	limits  candorv1.LimitServiceClient
-	reviews candorv1.ReviewServiceClient
-	token   string
+	explain      candorv1.ExplainServiceClient
+	limits       candorv1.LimitServiceClient
+	reviews      candorv1.ReviewServiceClient
+	certificates candorv1.CertificateServiceClient
+	token        string
 
 	mu   sync.Mutex
 	last state
@@ -68,7 +71,7 @@ type watch struct {
 func newWatch(conn grpc.ClientConnInterface, token string) *watch {
 	return &watch{
 		explain: candorv1.NewExplainServiceClient(conn), limits: candorv1.NewLimitServiceClient(conn),
-		reviews: candorv1.NewReviewServiceClient(conn), token: token,
+		reviews: candorv1.NewReviewServiceClient(conn), certificates: candorv1.NewCertificateServiceClient(conn), token: token,
 	}
 }
 
@@ -114,9 +117,20 @@ func (w *watch) ask(ctx context.Context) (state, error) {
 	if err != nil {
 		return state{}, fmt.Errorf("list review items: %w", err)
 	}
-	return state{
+	certificates, err := w.certificates.ListCertificates(ctx, &candorv1.ListCertificatesRequest{Model: modelName})
+	if err != nil {
+		return state{}, fmt.Errorf("list certificates: %w", err)
+	}
+	s := state{
 		backends: backends.GetBackends(), limits: limits.GetLimits(), waiting: items.GetPendingCount() + items.GetClaimedCount(),
-	}, nil
+	}
+	for _, ct := range certificates.GetCertificates() {
+		// That of the newest key, when the policy was changed.
+		if ct.GetKey().GetTier() == 0 && (s.certificate == nil || ct.GetOpenTime().AsTime().After(s.certificate.GetOpenTime().AsTime())) {
+			s.certificate = ct
+		}
+	}
+	return s, nil
 }
 
 // state is what the last look that succeeded saw; the error is the last look's.

@@ -3,16 +3,19 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/candor-gateway/candor/examples/digits"
 )
 
-// The demo's thresholds follow one rule: the lowest, in steps of 0.01, from which on upwards the answers let through are
-// right at least so often. The primary's target is high, because what it lets through nobody looks at again; the
-// fallback's is lower, because what it stops costs a reviewer. The rule is applied to images that the models haven't
-// learned from and that aren't held out: see [unlearned]. The two targets are wishes, in round numbers; they were set with
-// both columns of the report in view, and the thresholds follow from the first column alone.
+// What the demo's policy knows beforehand. The primary's threshold is learned while the demo runs: its policy promises an error
+// rate, and the levels that it tries are [gridLevels]. The fallback's threshold is typed and follows a rule, which the report also
+// applies to the primary, for comparison: the lowest, in steps of 0.01, from which on upwards the answers let through are right at
+// least so often. The primary's target is high, because what it lets through nobody looks at again; the fallback's is lower,
+// because what it stops costs a reviewer. Levels and rule see images that the models haven't learned from and that aren't held out:
+// see [unlearned]. The two targets are wishes, in round numbers; they were set with both columns of the report in view, and the
+// thresholds follow from the first column alone.
 const (
 	primaryTarget  = 0.99
 	fallbackTarget = 0.98
@@ -47,17 +50,23 @@ type answer struct {
 func curve(answers []answer) []point {
 	points := make([]point, 100)
 	for i := range points {
-		points[i].threshold = float64(i) / 100
-		for _, a := range answers {
-			if a.confidence >= points[i].threshold {
-				points[i].accepted++
-				if a.right {
-					points[i].right++
-				}
+		points[i] = at(answers, float64(i)/100)
+	}
+	return points
+}
+
+// at is what one threshold does.
+func at(answers []answer, threshold float64) point {
+	p := point{threshold: threshold}
+	for _, a := range answers {
+		if a.confidence >= threshold {
+			p.accepted++
+			if a.right {
+				p.right++
 			}
 		}
 	}
-	return points
+	return p
 }
 
 // choose is the lowest threshold at which, and at every higher one that accepts minAccepted rows, the accuracy is at
@@ -119,7 +128,7 @@ func unlearned(parts digits.Parts, primary *digits.Model) digits.Set {
 	return append(slices.Clone(parts.Train[primary.Training.Rows:]), parts.Calibration...)
 }
 
-// thresholds are the two that the demo uses. The members learned from the whole training part, so the fallback's is
+// thresholds are what the rule gives for both stages; the demo uses the second. The members learned from the whole training part, so the fallback's is
 // chosen on the calibration part alone.
 func thresholds(parts digits.Parts, primary *digits.Model, members []*digits.Model) (first, second float64, err error) {
 	s, err := play(unlearned(parts, primary), primary, nil, 0)
@@ -133,7 +142,34 @@ func thresholds(parts digits.Parts, primary *digits.Model, members []*digits.Mod
 	return first, choose(curve(s.fallback), fallbackTarget).threshold, nil
 }
 
-// report prints how the thresholds of examples/digits/candor.yaml were found, and what they do to the held-out part.
+// Shares of the rows that the levels of the promise's grid keep, in percent: the strictest, the last, and what lies between.
+const (
+	firstShare = 60
+	lastShare  = 100
+	shareStep  = 5
+)
+
+// gridLevels are confidences of the primary, each of which keeps so large a share of the answers, the strictest first, cut to
+// four decimals. Whether an answer is right plays no part: that is for the certificate to find out.
+func gridLevels(answers []answer) []float64 {
+	confidences := make([]float64, len(answers))
+	for i, a := range answers {
+		confidences[i] = a.confidence
+	}
+	slices.Sort(confidences)
+	slices.Reverse(confidences)
+	const decimals = 1e4
+	var levels []float64
+	for share := firstShare; share <= lastShare && len(confidences) > 0; share += shareStep {
+		level := math.Floor(confidences[(len(confidences)*share+99)/100-1]*decimals) / decimals
+		if len(levels) == 0 || level < levels[len(levels)-1] {
+			levels = append(levels, level)
+		}
+	}
+	return levels
+}
+
+// report prints how the numbers of examples/digits/candor.yaml were found, and what they do to the held-out part.
 func report(w io.Writer, parts digits.Parts) error {
 	models := make([]*digits.Model, len(digits.Names()))
 	for i, name := range digits.Names() {
@@ -161,7 +197,9 @@ func report(w io.Writer, parts digits.Parts) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nPrimary %s: the lowest threshold whose accepted rows are right at least %.1f %% of the time\n\n", primary.Name, 100*primaryTarget)
+	fmt.Fprintf(w, "\nPrimary %s: the levels of the promise's grid, which keep %d %% to %d %% of rows that it hadn't learned from\n\n", primary.Name, firstShare, lastShare)
+	levelTable(w, unseen.primary, heldOut.primary)
+	fmt.Fprintf(w, "\nPrimary %s, if a person were to write a threshold: the lowest whose accepted rows are right at least %.1f %% of the time\n\n", primary.Name, 100*primaryTarget)
 	table(w, unseen.primary, heldOut.primary, first)
 	fmt.Fprintf(w, "\nMean of mlp and kernel, on the rows that the primary leaves: at least %.1f %%\n\n", 100*fallbackTarget)
 	table(w, calibration.fallback, heldOut.fallback, second)
@@ -174,6 +212,17 @@ func report(w io.Writer, parts digits.Parts) error {
 }
 
 func index(threshold float64) int { return int(100*threshold + 0.5) }
+
+// levelTable prints what each level lets through.
+func levelTable(w io.Writer, calibration, heldOut []answer) {
+	fmt.Fprintln(w, "             calibration           held out (not used to choose)")
+	fmt.Fprintln(w, "level        accepted   accuracy   accepted   accuracy")
+	for _, level := range gridLevels(calibration) {
+		c, h := at(calibration, level), at(heldOut, level)
+		fmt.Fprintf(w, "   %.4f    %6.1f %%   %6.2f %%   %6.1f %%   %6.2f %%\n", level,
+			100*c.share(len(calibration)), 100*c.accuracy(), 100*h.share(len(heldOut)), 100*h.accuracy())
+	}
+}
 
 // table prints every fifth threshold and the chosen one. The held-out columns are there to be honest, not to choose by.
 func table(w io.Writer, calibration, heldOut []answer, chosen float64) {

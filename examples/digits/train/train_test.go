@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,7 +67,11 @@ func TestConfigurationUsesTheChosenThresholds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`threshold: \{probability: ([0-9.]+)\}`).FindAllSubmatch(text, -1)
+	typed := regexp.MustCompile(`threshold: \{probability: ([0-9.]+)\}`).FindAllSubmatch(text, -1)
+	grid := regexp.MustCompile(`levels: \[([0-9., ]+)\]`).FindSubmatch(text)
+	if len(typed) != 1 || grid == nil {
+		t.Fatalf("candor.yaml has %d typed thresholds, want the fallback's, and the levels %q", len(typed), grid)
+	}
 	var models []*digits.Model
 	for _, name := range digits.Names() {
 		m, err := digits.LoadModel(name)
@@ -75,18 +80,27 @@ func TestConfigurationUsesTheChosenThresholds(t *testing.T) {
 		}
 		models = append(models, m)
 	}
-	first, second, err := thresholds(parts(t), models[0], models[1:])
+	_, second, err := thresholds(parts(t), models[0], models[1:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []float64{first, second}
-	if len(found) != len(want) {
-		t.Fatalf("%d thresholds in candor.yaml, want %d", len(found), len(want))
+	if got, err := strconv.ParseFloat(string(typed[0][1]), 64); err != nil || got != second {
+		t.Errorf("the fallback's threshold in candor.yaml is %s, the rule gives %v", typed[0][1], second)
 	}
-	for i, match := range found {
-		if got, err := strconv.ParseFloat(string(match[1]), 64); err != nil || got != want[i] {
-			t.Errorf("threshold %d in candor.yaml is %s, the rule gives %v", i, match[1], want[i])
+	unseen, err := play(unlearned(parts(t), models[0]), models[0], nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var levels []float64
+	for _, level := range strings.Split(string(grid[1]), ", ") {
+		v, err := strconv.ParseFloat(level, 64)
+		if err != nil {
+			t.Fatal(err)
 		}
+		levels = append(levels, v)
+	}
+	if want := gridLevels(unseen.primary); !slices.Equal(levels, want) {
+		t.Errorf("the levels in candor.yaml are %v, want %v", levels, want)
 	}
 }
 

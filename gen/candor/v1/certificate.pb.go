@@ -223,7 +223,7 @@ type CertificateState struct {
 	NextConsumed  uint64 `protobuf:"varint,13,opt,name=next_consumed,json=nextConsumed,proto3" json:"next_consumed,omitempty"`
 	FirstNumber   uint64 `protobuf:"varint,14,opt,name=first_number,json=firstNumber,proto3" json:"first_number,omitempty"`
 	UnitsConsumed uint64 `protobuf:"varint,15,opt,name=units_consumed,json=unitsConsumed,proto3" json:"units_consumed,omitempty"`
-	// ln S of the drift alarm, one for each bet.
+	// ln(1+R) of the drift alarm, one for each bet.
 	LogAlarm []float64 `protobuf:"fixed64,16,rep,packed,name=log_alarm,json=logAlarm,proto3" json:"log_alarm,omitempty"`
 	// Audited accepts, and errors among them, since the certificate licensed something.
 	Audits      uint64 `protobuf:"varint,17,opt,name=audits,proto3" json:"audits,omitempty"`

@@ -3033,7 +3033,7 @@ type Promise struct {
 	Delta float64                `protobuf:"fixed64,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	// The random share of rows that are judged whatever becomes of them.
 	Audit *AuditSampling `protobuf:"bytes,3,opt,name=audit,proto3" json:"audit,omitempty"`
-	// Most rows of a call; a call is one unit of evidence. Default 1; calls with more are refused.
+	// Most rows of a call that are evidence; a call is one unit of it. Of a larger call as many are drawn. Default 1.
 	MaxRows *uint32 `protobuf:"varint,4,opt,name=max_rows,json=maxRows,proto3,oneof" json:"max_rows,omitempty"`
 	// A request parameter: calls with the same value share a fate, and enter a certificate once.
 	ClusterKey string         `protobuf:"bytes,5,opt,name=cluster_key,json=clusterKey,proto3" json:"cluster_key,omitempty"`
@@ -3047,7 +3047,7 @@ type Promise struct {
 	StaleAfter *durationpb.Duration `protobuf:"bytes,9,opt,name=stale_after,json=staleAfter,proto3" json:"stale_after,omitempty"`
 	// Default defer.
 	OnNewVersion OnNewVersion `protobuf:"varint,10,opt,name=on_new_version,json=onNewVersion,proto3,enum=candor.v1.OnNewVersion" json:"on_new_version,omitempty"`
-	// Audited accepts between false alarms, on average, at least. Default 1000.
+	// Judged accepts between false alarms of drift, on average, at least. A false alarm costs a certificate. Default 10000.
 	AlarmRunLength *float64 `protobuf:"fixed64,11,opt,name=alarm_run_length,json=alarmRunLength,proto3,oneof" json:"alarm_run_length,omitempty"`
 	// A held-out file certified at the start, by `candor calibrate --certify`: name@version in the store. It takes half of delta.
 	HeldOut string `protobuf:"bytes,12,opt,name=held_out,json=heldOut,proto3" json:"held_out,omitempty"`

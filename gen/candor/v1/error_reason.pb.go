@@ -99,9 +99,6 @@ const (
 	ErrorReason_ERROR_REASON_CERTIFICATE_ENDED ErrorReason = 33
 	// NOT_FOUND. Metadata: artefact.
 	ErrorReason_ERROR_REASON_ARTEFACT_NOT_FOUND ErrorReason = 34
-	// INVALID_ARGUMENT. A call is one unit of evidence, and the policy's promise says how many rows it may have. Metadata: model,
-	// rows, max_rows.
-	ErrorReason_ERROR_REASON_TOO_MANY_ROWS ErrorReason = 35
 )
 
 // Enum value maps for ErrorReason.
@@ -142,7 +139,6 @@ var (
 		32: "ERROR_REASON_CERTIFICATE_NOT_FOUND",
 		33: "ERROR_REASON_CERTIFICATE_ENDED",
 		34: "ERROR_REASON_ARTEFACT_NOT_FOUND",
-		35: "ERROR_REASON_TOO_MANY_ROWS",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -180,7 +176,6 @@ var (
 		"ERROR_REASON_CERTIFICATE_NOT_FOUND":    32,
 		"ERROR_REASON_CERTIFICATE_ENDED":        33,
 		"ERROR_REASON_ARTEFACT_NOT_FOUND":       34,
-		"ERROR_REASON_TOO_MANY_ROWS":            35,
 	}
 )
 
@@ -215,7 +210,7 @@ var File_candor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xe7\t\n" +
+	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xc7\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fERROR_REASON_DEFERRED_TO_REVIEW\x10\x01\x12\x19\n" +
@@ -252,8 +247,7 @@ const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_METHOD_REFUSED\x10\x1f\x12&\n" +
 	"\"ERROR_REASON_CERTIFICATE_NOT_FOUND\x10 \x12\"\n" +
 	"\x1eERROR_REASON_CERTIFICATE_ENDED\x10!\x12#\n" +
-	"\x1fERROR_REASON_ARTEFACT_NOT_FOUND\x10\"\x12\x1e\n" +
-	"\x1aERROR_REASON_TOO_MANY_ROWS\x10#B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x1fERROR_REASON_ARTEFACT_NOT_FOUND\x10\"B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_error_reason_proto_rawDescOnce sync.Once

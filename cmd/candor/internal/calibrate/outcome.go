@@ -186,8 +186,13 @@ func confidences(s calibration.Sample, method candorv1.ConfidenceMethod) (values
 	for i := range s.Probs {
 		v := s.Confidence(i)
 		if method != candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB {
-			if c := router.FromProbabilities("", s.Probs[i], s.Labels, method).Confidence; c != nil {
-				v = min(1, max(0, *c))
+			ev := router.FromProbabilities("", s.Probs[i], s.Labels, method)
+			if ev.Confidence != nil {
+				v = min(1, max(0, *ev.Confidence))
+			}
+			if ev.Top != answerOf(s, i) {
+				// It speaks for another answer than the one that is given.
+				v = 0
 			}
 		}
 		values, wrong = append(values, v), append(wrong, s.Wrong(i))

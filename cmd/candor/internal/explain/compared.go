@@ -13,9 +13,16 @@ type Compared struct {
 	Threshold *float64 `json:"threshold,omitempty"`
 	Passed    bool     `json:"passed"`
 	Route     string   `json:"route"`
+	// RawConfidence is what Confidence was before Calibrator, name@version; both absent: there is none, or the record doesn't know.
+	RawConfidence *float64 `json:"raw_confidence,omitempty"`
+	Calibrator    string   `json:"calibrator,omitempty"`
+	// Judge is the model whose word Confidence is; empty: the stage's own.
+	Judge string `json:"judge,omitempty"`
+	// between: a tier that the record keeps no threshold of.
+	between bool
 }
 
-// comparedOf tells the comparisons of a row in order: the primary's, then the fallback's. It decides nothing: what passed is
+// comparedOf tells the comparisons of a row in order: the primary's, then the tiers'. It decides nothing: what passed is
 // read from the reasons and the route that the router recorded.
 func comparedOf(rec *candorv1.PredictionRecord, rr *candorv1.RowRecord, path []Step) []Compared {
 	if len(path) == 0 {
@@ -23,7 +30,14 @@ func comparedOf(rec *candorv1.PredictionRecord, rr *candorv1.RowRecord, path []S
 	}
 	second := fallbackStep(path, rr)
 	primary := Compared{Stage: path[0].Stage, Confidence: path[0].Confidence, Threshold: fromPPM(rr.ThresholdPpm)}
+	calibrator := path[0].Calibrator
+	for _, step := range path {
+		if step.Kind == cli.Enum(candorv1.StepKind_STEP_KIND_META) && step.Confidence != nil {
+			primary.Judge, calibrator = step.Stage, step.Calibrator
+		}
+	}
 	if second == nil {
+		primary.calibrated(rr, calibrator)
 		primary.Passed = hasReason(rr, candorv1.Reason_REASON_CONFIDENT)
 		primary.Route = cli.Enum(rr.GetRoute())
 		if primary.Passed {
@@ -44,7 +58,21 @@ func comparedOf(rec *candorv1.PredictionRecord, rr *candorv1.RowRecord, path []S
 	if fallback.Passed {
 		fallback.Route = cli.Enum(candorv1.Route_ROUTE_FALLBACK)
 	}
-	return []Compared{primary, fallback}
+	fallback.calibrated(rr, second.Calibrator)
+	out := []Compared{primary}
+	for _, step := range path[1:] {
+		if step.index < second.index && step.Kind == cli.Enum(candorv1.StepKind_STEP_KIND_ENSEMBLE) && !(step.Failure != "" && second.Kind != step.Kind) {
+			out = append(out, Compared{Stage: step.Stage, Confidence: step.Confidence, Route: cli.Enum(candorv1.Route_ROUTE_FALLBACK), between: true})
+		}
+	}
+	return append(out, fallback)
+}
+
+// calibrated notes what the record keeps of the comparison that was last.
+func (c *Compared) calibrated(rr *candorv1.RowRecord, calibrator string) {
+	if rr.RawConfidencePpm != nil {
+		c.RawConfidence, c.Calibrator = fromPPM(rr.RawConfidencePpm), calibrator
+	}
 }
 
 // fallbackStep is the stage whose answer the second pass decided on: the remedial stage's or the constant where the row got that
@@ -57,7 +85,7 @@ func fallbackStep(path []Step, rr *candorv1.RowRecord) *Step {
 		switch step.Kind {
 		case cli.Enum(candorv1.StepKind_STEP_KIND_ENSEMBLE):
 			found = step
-		case cli.Enum(candorv1.StepKind_STEP_KIND_REMEDIAL), cli.Enum(candorv1.StepKind_STEP_KIND_CONSTANT):
+		case cli.Enum(candorv1.StepKind_STEP_KIND_REMEDIAL), cli.Enum(candorv1.StepKind_STEP_KIND_CONSTANT), cli.Enum(candorv1.StepKind_STEP_KIND_RULE):
 			if remedied {
 				found = step
 			}
@@ -72,13 +100,24 @@ func withheld(rr *candorv1.RowRecord) bool {
 
 func (c Compared) String() string {
 	arrow := " -> " + c.Route
+	if c.Judge != "" {
+		arrow += "; the confidence is what " + cli.Plain(c.Judge) + " says of the answer"
+	}
+	if c.RawConfidence != nil {
+		arrow += "; " + cli.Number(*c.RawConfidence) + " before calibration"
+		if c.Calibrator != "" {
+			arrow += " by " + cli.Plain(c.Calibrator)
+		}
+	}
 	switch {
 	case c.Confidence == nil && c.Passed:
 		return "declared without a confidence" + arrow
 	case c.Confidence == nil:
 		return "no answer to compare" + arrow
+	case c.between:
+		return cli.Number(*c.Confidence) + ", not enough here" + arrow
 	case c.Threshold == nil:
-		return cli.Number(*c.Confidence) + ", and the policy names no threshold" + arrow
+		return cli.Number(*c.Confidence) + ", and nothing names a threshold" + arrow
 	case c.Passed:
 		return cli.Number(*c.Confidence) + " >= " + cli.Number(*c.Threshold) + arrow
 	}

@@ -3,11 +3,14 @@ package explain
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/candor-gateway/candor/audit"
+	"github.com/candor-gateway/candor/calibration/certificate"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
@@ -44,6 +47,7 @@ func (l *storeLog) find(ctx context.Context, id string) (source, error) {
 	for i := range page.Items {
 		s.items = append(s.items, page.Items[i].Proto())
 	}
+	s.certificates = l.certificates(ctx, s.record)
 	outcomes, err := l.store.Outcomes(ctx, id)
 	if err != nil {
 		return source{}, err
@@ -53,6 +57,18 @@ func (l *storeLog) find(ctx context.Context, id string) (source, error) {
 		s.outcomes = append(s.outcomes, outcome{Row: int(o.GetRow()), Field: o.GetField(), Answer: answerText(o.GetLabel(), o.Value), Time: &observed})
 	}
 	return s, nil
+}
+
+// certificates are those of the record's rows. Whether one is stale by now is its policy's to say, which the store doesn't know.
+func (l *storeLog) certificates(ctx context.Context, r *candorv1.PredictionRecord) map[string]*candorv1.Certificate {
+	out := map[string]*candorv1.Certificate{}
+	for id := range certificatesOf(r) {
+		// The story is worth telling without it.
+		if st, err := l.store.Certificate(ctx, id); err == nil {
+			out[id] = certificate.Resource(st, l.store.Now().UnixMicro(), math.MaxInt64, 0)
+		}
+	}
+	return out
 }
 
 func (l *storeLog) summarize(ctx context.Context, q audit.Query) (audit.Summary, error) {

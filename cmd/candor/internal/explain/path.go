@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
@@ -19,6 +20,8 @@ type Step struct {
 	Attempts   uint32   `json:"attempts,omitempty"`
 	Answer     string   `json:"answer,omitempty"`
 	Confidence *float64 `json:"confidence,omitempty"`
+	// Calibrator, name@version, that the stage's scores passed; empty: none.
+	Calibrator string `json:"calibrator,omitempty"`
 	// Failure, SaidBy and Detail say why there is no answer; SaidBy is BACKEND or INFERRED.
 	Failure string `json:"failure,omitempty"`
 	SaidBy  string `json:"said_by,omitempty"`
@@ -35,6 +38,7 @@ func pathOf(s *source, rr *candorv1.RowRecord) []Step {
 		step := Step{
 			Stage: st.GetStage(), Kind: cli.Enum(st.GetKind()), Parent: st.GetParent(), Version: st.GetVersion(),
 			Millis: float64(st.GetDurationUs()) / 1e3, Attempts: st.GetAttempts(), index: i,
+			Calibrator: st.GetCalibrator(),
 		}
 		if st.GetModelCreatedS() > 0 {
 			step.AgeSeconds = int64(s.made.Sub(time.Unix(st.GetModelCreatedS(), 0)).Seconds())
@@ -81,14 +85,16 @@ func mayHaveFailed(st *candorv1.StageRecord, rr *candorv1.RowRecord) bool {
 	if st.GetKind() == candorv1.StepKind_STEP_KIND_META {
 		return st.GetFailure() != 0 && hasReason(rr, candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL)
 	}
-	if rr.GetAppliedRoute() == candorv1.Route_ROUTE_ACCEPT || hasReason(rr, candorv1.Reason_REASON_CONFIDENT) {
+	nobodyAnswered := hasReason(rr, candorv1.Reason_REASON_QUORUM_MISSED, candorv1.Reason_REASON_DISAGREEMENT)
+	somebodyAnswered := slices.ContainsFunc(rr.GetAnswers(), func(a *candorv1.RowAnswer) bool { return a.GetStage() > 0 })
+	if !nobodyAnswered && !somebodyAnswered {
 		return false
 	}
 	switch st.GetKind() {
 	case candorv1.StepKind_STEP_KIND_MEMBER, candorv1.StepKind_STEP_KIND_ENSEMBLE:
 		return true
 	case candorv1.StepKind_STEP_KIND_REMEDIAL:
-		return hasReason(rr, candorv1.Reason_REASON_QUORUM_MISSED)
+		return nobodyAnswered
 	}
 	return false
 }

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,11 +14,11 @@ func (f *flags) query() (audit.Query, error) {
 	q := audit.Query{Model: f.model, Consumer: f.consumer, Action: f.action}
 	at := time.Now()
 	var err error
-	if q.Since, err = moment("--since", f.since, at); err != nil {
+	if q.Since, err = cli.Moment("--since", f.since, at); err != nil {
 		return q, err
 	}
 	if f.until != "" {
-		if q.Until, err = moment("--until", f.until, at); err != nil {
+		if q.Until, err = cli.Moment("--until", f.until, at); err != nil {
 			return q, err
 		}
 		at = q.Until
@@ -51,22 +50,4 @@ func (f *flags) query() (audit.Query, error) {
 		return q, cli.Usage("name at most four", "--by: %d groupings", len(q.By))
 	}
 	return q, nil
-}
-
-// moment reads a time, or a span before now.
-func moment(flag, text string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
-	}
-	// Days have no place in Go's durations, because some have 23 hours; here 24 is what anybody means.
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return now.Add(-time.Duration(n) * 24 * time.Hour), nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return time.Time{}, cli.Usage("write 90m, 2h, 7d or 2026-11-20T00:00:00Z", "%s: %q is neither a span nor a time", flag, text)
-	}
-	return now.Add(-d), nil
 }

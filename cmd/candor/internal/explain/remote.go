@@ -31,6 +31,7 @@ func (g *gatewayLog) find(ctx context.Context, id string) (source, error) {
 		record: resp.GetRecord(), items: resp.GetReviewItems(), writer: resp.GetWriter(), sequence: resp.GetSequence(),
 		made: timeOfID(resp.GetRecord().GetPredictionId()),
 	}
+	s.certificates = g.certificates(ctx, s.record)
 	for _, p := range resp.GetPredictions() {
 		if t := p.GetCreateTime(); t != nil {
 			s.made = t.AsTime()
@@ -40,6 +41,19 @@ func (g *gatewayLog) find(ctx context.Context, id string) (source, error) {
 		}
 	}
 	return s, nil
+}
+
+// certificates are those of the record's rows that the caller may see: a consumer without a role sees none.
+func (g *gatewayLog) certificates(ctx context.Context, r *candorv1.PredictionRecord) map[string]*candorv1.Certificate {
+	client, out := candorv1.NewCertificateServiceClient(g.conn), map[string]*candorv1.Certificate{}
+	for id := range certificatesOf(r) {
+		// The story is worth telling without it.
+		resp, err := client.GetCertificate(ctx, &candorv1.GetCertificateRequest{Name: "certificates/" + id})
+		if err == nil {
+			out[id] = resp.GetCertificate()
+		}
+	}
+	return out
 }
 
 // timeOfID is the time in a UUIDv7, to the millisecond.

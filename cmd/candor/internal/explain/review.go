@@ -7,9 +7,11 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// Review is what became of a deferred row.
+// Review is what became of a row that somebody was to judge.
 type Review struct {
-	Item         string     `json:"item"`
+	Item string `json:"item"`
+	// Kind is DEFERRED or AUDIT; empty: who asks may not know.
+	Kind         string     `json:"kind,omitempty"`
 	Queue        string     `json:"queue"`
 	State        string     `json:"state"`
 	ReleaseState string     `json:"release_state"`
@@ -42,6 +44,9 @@ func (row *Row) addReview(item *candorv1.ReviewItem) {
 		Created: item.GetCreateTime().AsTime(), Deadline: item.GetExpireTime().AsTime(), OnExpire: cli.Enum(item.GetOnExpire()),
 		Claims: item.GetEpoch(), ExpectedLoss: item.GetExpectedLoss(), HeldBy: item.GetHeldBy(),
 	}
+	if item.GetKind() != 0 {
+		r.Kind = cli.Enum(item.GetKind())
+	}
 	if item.GetState() == candorv1.ReviewState_REVIEW_STATE_CLAIMED {
 		r.Holder = item.GetHolder()
 		if t := item.GetLeaseExpireTime(); t != nil {
@@ -61,12 +66,19 @@ func (row *Row) addReview(item *candorv1.ReviewItem) {
 			Reason: v.GetReason(), Note: v.GetNote(),
 		}
 	}
+	if r.audit() {
+		// The answer had left long before.
+		return
+	}
 	if r.Verdict == nil || !released {
 		row.State, row.Answer, row.AnsweredBy = cli.Enum(candorv1.AnswerState_ANSWER_STATE_WITHHELD), "", ""
 		return
 	}
 	row.State, row.Answer, row.AnsweredBy = cli.Enum(candorv1.AnswerState_ANSWER_STATE_FINAL), r.Verdict.Answer, r.Verdict.Author
 }
+
+// audit says that nobody waited for the verdict: the coin chose the row.
+func (r *Review) audit() bool { return r.Kind == cli.Enum(candorv1.ReviewKind_REVIEW_KIND_AUDIT) }
 
 func verdictText(v *candorv1.Verdict) string {
 	if a, ok := v.GetAnswer().(*candorv1.Verdict_Value); ok {

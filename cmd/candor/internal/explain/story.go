@@ -20,6 +20,8 @@ type source struct {
 	outcomes []outcome
 	writer   string
 	sequence uint64
+	// certificates by id: those of the rows, as they stand now. One that the caller may not see is missing.
+	certificates map[string]*candorv1.Certificate
 }
 
 // Story is a prediction as it is told, and the shape of candor explain --json: fields are only ever added.
@@ -60,6 +62,7 @@ type Row struct {
 	Action       string     `json:"action,omitempty"`
 	Limit        string     `json:"limit,omitempty"`
 	Condition    string     `json:"condition,omitempty"`
+	Promise      *Promise   `json:"promise,omitempty"`
 	Review       *Review    `json:"review,omitempty"`
 	Outcomes     []outcome  `json:"outcomes,omitempty"`
 	plain        bool
@@ -126,6 +129,7 @@ func tellRow(s *source, i int, rr *candorv1.RowRecord) Row {
 	}
 	row.Path = pathOf(s, rr)
 	row.Compared = comparedOf(s.record, rr, row.Path)
+	row.Promise = promiseOf(s, rr)
 	if rr.GetUncertaintyKind() != 0 {
 		row.Uncertainty = &Measure{cli.Enum(rr.GetUncertaintyKind()), float64(rr.GetUncertaintyPpm()) / million}
 	}

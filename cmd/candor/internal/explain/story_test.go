@@ -190,7 +190,7 @@ func TestWays(t *testing.T) {
 			stages: func(s []*candorv1.StageRecord) []*candorv1.StageRecord { return s[:1] },
 			row: &candorv1.RowRecord{Route: reject, AppliedRoute: reject, Reasons: []candorv1.Reason{candorv1.Reason_REASON_NO_CONFIDENCE_SIGNAL},
 				ConfidencePpm: proto.Uint32(300000), Answers: []*candorv1.RowAnswer{said(0, "a", 300000)}},
-			path: "small=a 0.30", compared: "small 0.30, and the policy names no threshold -> REJECT",
+			path: "small=a 0.30", compared: "small 0.30, and nothing names a threshold -> REJECT",
 		},
 		{
 			name:   "a record without stages",

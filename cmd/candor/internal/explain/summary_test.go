@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/candor-gateway/candor/audit"
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -74,13 +75,13 @@ func TestMoment(t *testing.T) {
 		"90m": madeAt.Add(-90 * time.Minute), "2h": madeAt.Add(-2 * time.Hour), "7d": madeAt.Add(-7 * 24 * time.Hour),
 		"2026-11-20T00:00:00+01:00": time.Date(2026, 11, 19, 23, 0, 0, 0, time.UTC),
 	} {
-		if got, err := moment("--since", text, madeAt); err != nil || !got.Equal(want) {
-			t.Errorf("moment(%q) = %v, %v, want %v", text, got, err, want)
+		if got, err := cli.Moment("--since", text, madeAt); err != nil || !got.Equal(want) {
+			t.Errorf("cli.Moment(%q) = %v, %v, want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "2", "-2h", "1.5d", "d", "99999999d", "yesterday", "2026-11-20"} {
-		if got, err := moment("--since", text, madeAt); err == nil {
-			t.Errorf("moment(%q) = %v", text, got)
+		if got, err := cli.Moment("--since", text, madeAt); err == nil {
+			t.Errorf("cli.Moment(%q) = %v", text, got)
 		}
 	}
 }

@@ -136,6 +136,9 @@ func (p *printer) row(s Story, r *Row) {
 	if r.Limit != "" {
 		p.field("limit", cli.Plain(r.Limit)+" had tripped and withheld the answer")
 	}
+	if r.Promise != nil {
+		p.promise(r)
+	}
 	if r.Review != nil {
 		p.review(r.Review)
 	}
@@ -157,7 +160,7 @@ func result(r *Row) string {
 	case "PENDING":
 		return "none yet: a review is open"
 	}
-	if r.Review != nil && r.Review.Verdict != nil {
+	if r.Review != nil && r.Review.Verdict != nil && !r.Review.audit() {
 		by := "an action limit"
 		if r.Review.HeldBy != "" {
 			by = cli.Plain(r.Review.HeldBy)
@@ -171,7 +174,10 @@ func (p *printer) review(r *Review) {
 	p.line("\nreview")
 	p.field("item", r.Item)
 	state := strings.ToLower(r.State)
-	if r.Verdict != nil {
+	switch {
+	case r.audit():
+		p.field("kind", "an audit: the coin chose the row, nobody waits for the verdict")
+	case r.Verdict != nil:
 		// Until there is an answer every item is held; that says nothing.
 		state += ", " + strings.ToLower(r.ReleaseState)
 	}
@@ -211,7 +217,7 @@ func (p *printer) path(r *Row) {
 			children[s.Parent] = append(children[s.Parent], s)
 		}
 	}
-	if r.Review != nil && r.Review.Verdict != nil {
+	if r.Review != nil && r.Review.Verdict != nil && !r.Review.audit() {
 		v := r.Review.Verdict
 		took := v.Time.Sub(r.Review.Created)
 		top = append(top, Step{Stage: v.Author, Kind: "HUMAN", Millis: float64(took) / float64(time.Millisecond), Answer: v.Answer, Confidence: v.Confidence})
@@ -265,11 +271,16 @@ func stepCells(branch string, s Step) []string {
 		if s.Detail != "" {
 			said = append(said, s.Detail)
 		}
+	case s.Kind == "META":
+		said = append(said, "says that the answer is right with probability "+cli.Number(*s.Confidence))
 	default:
 		said = append(said, fmt.Sprintf("%q", s.Answer))
 		if s.Confidence != nil {
 			said = append(said, "confidence "+cli.Number(*s.Confidence))
 		}
+	}
+	if s.Calibrator != "" {
+		said = append(said, "calibrated by "+s.Calibrator)
 	}
 	if s.Attempts > 1 {
 		said = append(said, fmt.Sprintf("%d attempts", s.Attempts))

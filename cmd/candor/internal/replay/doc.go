@@ -1,0 +1,2 @@
+// Package replay is the command that decides recorded predictions again under another configuration.
+package replay
