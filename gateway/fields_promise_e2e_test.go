@@ -4,7 +4,10 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/candor-gateway/candor/config"
+	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/oiptest"
 )
@@ -126,5 +129,23 @@ func TestFieldsOfSegments(t *testing.T) {
 	}
 	if rec := w.explain(a.param("candor_prediction_id")).GetRecord(); rec.GetRows()[0].GetSegment() != "paid" || rec.GetRows()[1].GetSamplingPpm() != 0 {
 		t.Errorf("record %v", rec)
+	}
+}
+
+// What decides each field in each segment can be had without a gateway.
+func TestLicensedFields(t *testing.T) {
+	w := promisedDocuments(t, ", segments: [{name: paid, when: \"consumer == 'payments'\"}]")
+	cfg, faults := config.Parse("test.yaml", []byte(w.yaml))
+	if errs := faults.Errors(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	policies, err := gateway.Licensed(cfg, "invoices", nil, nil, time.Now())
+	if err != nil || len(policies) != 4 {
+		t.Fatalf("%d policies, %v; want one for each promised field in each segment", len(policies), err)
+	}
+	for _, p := range policies {
+		if p.Policy.Primary.Threshold != nil || p.Policy.Primary.Missing != candorv1.Reason_REASON_UNCERTIFIED {
+			t.Errorf("segment %q: %+v", p.Segment, p.Policy.Primary)
+		}
 	}
 }
