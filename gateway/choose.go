@@ -81,8 +81,8 @@ func (c *call) scored(r *row, stage int) *router.Evidence {
 	return ev
 }
 
-// draw is which rows of a request may be evidence, with all their fields: a call is one unit, which has no more rows than the promise says. Those of a larger
-// call are drawn by their coins, each with the same probability, share.
+// draw is which rows of a request may be evidence, with all their fields: a call is one unit, which has no more rows than the promise
+// says. Those of a larger call are drawn by their coins, each with the same probability, share.
 type draw struct {
 	share float64
 	rows  map[int]bool // nil: all

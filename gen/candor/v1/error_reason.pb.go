@@ -210,7 +210,7 @@ var File_candor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xc7\t\n" +
+	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xe9\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fERROR_REASON_DEFERRED_TO_REVIEW\x10\x01\x12\x19\n" +
@@ -247,7 +247,7 @@ const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_METHOD_REFUSED\x10\x1f\x12&\n" +
 	"\"ERROR_REASON_CERTIFICATE_NOT_FOUND\x10 \x12\"\n" +
 	"\x1eERROR_REASON_CERTIFICATE_ENDED\x10!\x12#\n" +
-	"\x1fERROR_REASON_ARTEFACT_NOT_FOUND\x10\"B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x1fERROR_REASON_ARTEFACT_NOT_FOUND\x10\"\"\x04\b#\x10#*\x1aERROR_REASON_TOO_MANY_ROWSB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_error_reason_proto_rawDescOnce sync.Once
