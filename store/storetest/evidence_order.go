@@ -35,7 +35,7 @@ type beside struct {
 func testEvidenceOrder(t *testing.T, d Driver) {
 	seeds, steps := 4, 700
 	if long() {
-		seeds, steps = 40, 1500
+		seeds, steps = 12, 1000
 	}
 	var certified, fired, revoked, old int
 	for seed := range seeds {
