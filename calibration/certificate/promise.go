@@ -99,7 +99,7 @@ func cost(s *candorv1.CertificateState, nowUS int64) string {
 	what := fmt.Sprintf("Cost: %d rows drawn for review of about %s that passed (%s)", s.GetDrawn(), short(math.Round(s.GetPassed())),
 		percent(float64(s.GetDrawn())/s.GetPassed()))
 	if days := since(s.GetOpenedUs(), s, nowUS); days > 0 {
-		what += fmt.Sprintf(", %s a day", short(float64(s.GetDrawn())/days))
+		what += ", " + pace(float64(s.GetDrawn()), days)
 	}
 	return what + "."
 }
@@ -119,7 +119,7 @@ func detection(s *candorv1.CertificateState, nowUS int64) string {
 	switch {
 	case math.IsInf(need, 1):
 	case s.GetAudits() > 0 && s.GetCertifiedUs() > 0 && days > 0:
-		what += fmt.Sprintf(": %s at the %s a day so far", inDays(need*days/float64(s.GetAudits())), short(float64(s.GetAudits())/days))
+		what += fmt.Sprintf(": %s at the %s so far", inDays(need*days/float64(s.GetAudits())), pace(float64(s.GetAudits()), days))
 	default:
 		what += "; how many days that is isn't known yet"
 	}
@@ -154,11 +154,31 @@ func since(fromUS int64, s *candorv1.CertificateState, nowUS int64) float64 {
 	return float64(nowUS-fromUS) / usPerDay
 }
 
+const (
+	hoursInDay   = 24
+	minutesInDay = 24 * 60
+	secondsInDay = 24 * 60 * 60
+)
+
+// inDays is a span in the unit that people would say it in.
 func inDays(days float64) string {
-	if days < 2 {
-		return short(days*24) + " hours"
+	switch {
+	case days >= 2:
+		return short(days) + " days"
+	case days*hoursInDay >= 2:
+		return short(days*hoursInDay) + " hours"
+	case days*minutesInDay >= 2:
+		return short(days*minutesInDay) + " minutes"
 	}
-	return short(days) + " days"
+	return short(days*secondsInDay) + " seconds"
+}
+
+// pace is how many there were in a day; of less than two hours, in a minute: a day of them is a guess.
+func pace(count, days float64) string {
+	if days*hoursInDay < 2 {
+		return short(count/(days*minutesInDay)) + " a minute"
+	}
+	return short(count/days) + " a day"
 }
 
 func percent(p float64) string { return short(100*p) + " %" }

@@ -144,3 +144,15 @@ func TestResource(t *testing.T) {
 		t.Errorf("wealth %v", got)
 	}
 }
+
+// Spans and paces are said in the unit that people would use.
+func TestSpans(t *testing.T) {
+	for want, got := range map[string]string{
+		"3 days": inDays(3), "36 hours": inDays(1.5), "90 minutes": inDays(1.5 / 24), "30 seconds": inDays(.5 / (24 * 60)),
+		"24 a day": pace(48, 2), "10 a minute": pace(100, 10./(24*60)),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
