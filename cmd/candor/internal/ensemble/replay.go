@@ -25,6 +25,11 @@ const maxReplayLine = 64 << 20
 func replay(ctx context.Context, cfg *candorv1.Config, members []string, in io.Reader) (_ []byte, err error) {
 	backends := make([]*backend.Backend, len(members))
 	for i, name := range members {
+		if ref := cfg.GetBackends()[name].GetCalibrator(); ref != "" {
+			// The gateway combines calibrated probabilities; a fit to others would be one to another ensemble.
+			return nil, fmt.Errorf("backends.%s.calibrator: %s calibrates what the ensemble combines, and --replay gets what the model "+
+				"says; write the calibrated probabilities into a file for --data", name, ref)
+		}
 		b, err := backend.Dial(name, cfg.GetBackends()[name], backend.Options{})
 		if err != nil {
 			return nil, fmt.Errorf("backends.%s: %w", name, err)

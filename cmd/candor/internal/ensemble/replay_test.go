@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/candor-gateway/candor/internal/oiptest"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 const replayYAML = `
@@ -68,5 +70,14 @@ func TestReplay(t *testing.T) {
 		if _, err := fit(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+// What is fitted must be what is served: a member's calibrator isn't applied here, so its answers are refused.
+func TestReplayRefusesACalibratedMember(t *testing.T) {
+	cfg := &candorv1.Config{Backends: map[string]*candorv1.Backend{"a": {Address: "127.0.0.1:1", Calibrator: "a-t@2"}}}
+	_, err := replay(t.Context(), cfg, []string{"a"}, strings.NewReader(""))
+	if err == nil || !strings.Contains(err.Error(), "backends.a.calibrator: a-t@2") || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("error %v, want one that names the calibrator and --data", err)
 	}
 }
