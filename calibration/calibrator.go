@@ -134,10 +134,6 @@ func (c *Calibrator) Name() string { return c.name }
 // Digest is that of the artefact; see [Digest]. A threshold on the calibrated scale is bound to it.
 func (c *Calibrator) Digest() string { return c.digest }
 
-// TopLabel says that the calibrator maps the top label's probability, which may then be no longer the largest: the row's
-// answer is the label that was on top before, and its confidence that label's calibrated probability.
-func (c *Calibrator) TopLabel() bool { return c.temperature == 0 && len(c.scope.GetLabels()) > 2 }
-
 // Suits says why the calibrator can't be used for a model: another model, version, kind of score, labels, or members. nil: it can.
 func (c *Calibrator) Suits(want *candorv1.ArtefactScope) error { return Suits(c.name, c.scope, want) }
 

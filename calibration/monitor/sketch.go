@@ -61,14 +61,6 @@ func (s *sketch) add(x float64) {
 	s.n++
 }
 
-// merge adds what other has counted.
-func (s *sketch) merge(other *sketch) {
-	s.n += other.n
-	for i, c := range other.counts {
-		s.counts[i] += c
-	}
-}
-
 // quantile answers the value below which a share q in [0,1] lies; NaN when nothing was counted.
 func (s *sketch) quantile(q float64) float64 {
 	if s.n == 0 {
