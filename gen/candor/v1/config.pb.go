@@ -86,6 +86,10 @@ const (
 	Role_ROLE_OPERATOR Role = 2
 	// May read everything.
 	Role_ROLE_AUDITOR Role = 3
+	// Reviewer who decides where reviewers disagree, supersedes verdicts and makes golden items.
+	Role_ROLE_SENIOR Role = 4
+	// Has every role, and administers people and webhooks.
+	Role_ROLE_ADMIN Role = 5
 )
 
 // Enum value maps for Role.
@@ -95,12 +99,16 @@ var (
 		1: "ROLE_REVIEWER",
 		2: "ROLE_OPERATOR",
 		3: "ROLE_AUDITOR",
+		4: "ROLE_SENIOR",
+		5: "ROLE_ADMIN",
 	}
 	Role_value = map[string]int32{
 		"ROLE_UNSPECIFIED": 0,
 		"ROLE_REVIEWER":    1,
 		"ROLE_OPERATOR":    2,
 		"ROLE_AUDITOR":     3,
+		"ROLE_SENIOR":      4,
+		"ROLE_ADMIN":       5,
 	}
 )
 
@@ -506,6 +514,65 @@ func (OnNewVersion) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
+type OnReplaced int32
+
+const (
+	OnReplaced_ON_REPLACED_UNSPECIFIED OnReplaced = 0
+	// They wait as before, and say that their model was replaced. The default.
+	OnReplaced_ON_REPLACED_KEEP OnReplaced = 1
+	// They end now, by on_expire.
+	OnReplaced_ON_REPLACED_WITHDRAW OnReplaced = 2
+	// The new version is asked, and its answer and expected loss stand in the item.
+	OnReplaced_ON_REPLACED_RELABEL OnReplaced = 3
+	// As relabel; and where the new version is sure enough, its answer is released.
+	OnReplaced_ON_REPLACED_RESCORE OnReplaced = 4
+)
+
+// Enum value maps for OnReplaced.
+var (
+	OnReplaced_name = map[int32]string{
+		0: "ON_REPLACED_UNSPECIFIED",
+		1: "ON_REPLACED_KEEP",
+		2: "ON_REPLACED_WITHDRAW",
+		3: "ON_REPLACED_RELABEL",
+		4: "ON_REPLACED_RESCORE",
+	}
+	OnReplaced_value = map[string]int32{
+		"ON_REPLACED_UNSPECIFIED": 0,
+		"ON_REPLACED_KEEP":        1,
+		"ON_REPLACED_WITHDRAW":    2,
+		"ON_REPLACED_RELABEL":     3,
+		"ON_REPLACED_RESCORE":     4,
+	}
+)
+
+func (x OnReplaced) Enum() *OnReplaced {
+	p := new(OnReplaced)
+	*p = x
+	return p
+}
+
+func (x OnReplaced) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnReplaced) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
+}
+
+func (OnReplaced) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[8]
+}
+
+func (x OnReplaced) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnReplaced.Descriptor instead.
+func (OnReplaced) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
+}
+
 type OnDefer int32
 
 const (
@@ -545,11 +612,11 @@ func (x OnDefer) String() string {
 }
 
 func (OnDefer) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
 }
 
 func (OnDefer) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[8]
+	return &file_candor_v1_config_proto_enumTypes[9]
 }
 
 func (x OnDefer) Number() protoreflect.EnumNumber {
@@ -558,7 +625,7 @@ func (x OnDefer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDefer.Descriptor instead.
 func (OnDefer) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 type AnswerFill int32
@@ -608,11 +675,11 @@ func (x AnswerFill) String() string {
 }
 
 func (AnswerFill) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
 }
 
 func (AnswerFill) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[9]
+	return &file_candor_v1_config_proto_enumTypes[10]
 }
 
 func (x AnswerFill) Number() protoreflect.EnumNumber {
@@ -621,7 +688,7 @@ func (x AnswerFill) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AnswerFill.Descriptor instead.
 func (AnswerFill) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 type OnTrip int32
@@ -658,11 +725,11 @@ func (x OnTrip) String() string {
 }
 
 func (OnTrip) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
 }
 
 func (OnTrip) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[10]
+	return &file_candor_v1_config_proto_enumTypes[11]
 }
 
 func (x OnTrip) Number() protoreflect.EnumNumber {
@@ -671,7 +738,7 @@ func (x OnTrip) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnTrip.Descriptor instead.
 func (OnTrip) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 type OnFull int32
@@ -714,11 +781,11 @@ func (x OnFull) String() string {
 }
 
 func (OnFull) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[12].Descriptor()
 }
 
 func (OnFull) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[11]
+	return &file_candor_v1_config_proto_enumTypes[12]
 }
 
 func (x OnFull) Number() protoreflect.EnumNumber {
@@ -727,7 +794,7 @@ func (x OnFull) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnFull.Descriptor instead.
 func (OnFull) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
@@ -745,12 +812,16 @@ type Config struct {
 	Backends  map[string]*Backend  `protobuf:"bytes,5,rep,name=backends,proto3" json:"backends,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Ensembles map[string]*Ensemble `protobuf:"bytes,6,rep,name=ensembles,proto3" json:"ensembles,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// By the name that clients use.
-	Models        map[string]*Model       `protobuf:"bytes,7,rep,name=models,proto3" json:"models,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Queues        map[string]*Queue       `protobuf:"bytes,8,rep,name=queues,proto3" json:"queues,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Limits        map[string]*LimitConfig `protobuf:"bytes,9,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Audit         *Audit                  `protobuf:"bytes,10,opt,name=audit,proto3" json:"audit,omitempty"`
-	Retention     *Retention              `protobuf:"bytes,11,opt,name=retention,proto3" json:"retention,omitempty"`
-	Telemetry     *Telemetry              `protobuf:"bytes,12,opt,name=telemetry,proto3" json:"telemetry,omitempty"`
+	Models    map[string]*Model       `protobuf:"bytes,7,rep,name=models,proto3" json:"models,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Queues    map[string]*Queue       `protobuf:"bytes,8,rep,name=queues,proto3" json:"queues,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Limits    map[string]*LimitConfig `protobuf:"bytes,9,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Audit     *Audit                  `protobuf:"bytes,10,opt,name=audit,proto3" json:"audit,omitempty"`
+	Retention *Retention              `protobuf:"bytes,11,opt,name=retention,proto3" json:"retention,omitempty"`
+	Telemetry *Telemetry              `protobuf:"bytes,12,opt,name=telemetry,proto3" json:"telemetry,omitempty"`
+	// Receivers of final answers, by name.
+	Webhooks map[string]*Webhook `protobuf:"bytes,13,rep,name=webhooks,proto3" json:"webhooks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How people log in. Absent: only operators of this file, by their tokens and certificates.
+	People        *People `protobuf:"bytes,14,opt,name=people,proto3" json:"people,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -869,6 +940,20 @@ func (x *Config) GetTelemetry() *Telemetry {
 	return nil
 }
 
+func (x *Config) GetWebhooks() map[string]*Webhook {
+	if x != nil {
+		return x.Webhooks
+	}
+	return nil
+}
+
+func (x *Config) GetPeople() *People {
+	if x != nil {
+		return x.People
+	}
+	return nil
+}
+
 type Listen struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// host:port of the gRPC front. Port 0 takes a free one.
@@ -891,8 +976,13 @@ type Listen struct {
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,9,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
 	// Close a connection that has had no call for this long. Default 15m.
 	MaxConnectionIdle *durationpb.Duration `protobuf:"bytes,10,opt,name=max_connection_idle,json=maxConnectionIdle,proto3" json:"max_connection_idle,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// host:port of the pages for people, with tls where it is given; empty: none.
+	Web string `protobuf:"bytes,11,opt,name=web,proto3" json:"web,omitempty"`
+	// What people's browsers call the pages, as in https://review.example.com: cookies, passkeys and OIDC hang on it. Default:
+	// http or https and the address of web.
+	PublicUrl     string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Listen) Reset() {
@@ -993,6 +1083,20 @@ func (x *Listen) GetMaxConnectionIdle() *durationpb.Duration {
 		return x.MaxConnectionIdle
 	}
 	return nil
+}
+
+func (x *Listen) GetWeb() string {
+	if x != nil {
+		return x.Web
+	}
+	return ""
+}
+
+func (x *Listen) GetPublicUrl() string {
+	if x != nil {
+		return x.PublicUrl
+	}
+	return ""
 }
 
 type ServerTLS struct {
@@ -3771,7 +3875,13 @@ type ReviewPolicy struct {
 	// Wanted with EXPIRE_ACTION_DEFAULT and ON_DEFER_DEFAULT: the label that stands for "we do not know".
 	DefaultLabel string `protobuf:"bytes,4,opt,name=default_label,json=defaultLabel,proto3" json:"default_label,omitempty"`
 	// The same for a regression.
-	DefaultValue  *float64 `protobuf:"fixed64,5,opt,name=default_value,json=defaultValue,proto3,oneof" json:"default_value,omitempty"`
+	DefaultValue *float64 `protobuf:"fixed64,5,opt,name=default_value,json=defaultValue,proto3,oneof" json:"default_value,omitempty"`
+	// From the decision to the deadline of an item that only audits. Default: deadline.
+	AuditDeadline *durationpb.Duration `protobuf:"bytes,6,opt,name=audit_deadline,json=auditDeadline,proto3" json:"audit_deadline,omitempty"`
+	// What a wrong answer costs. Absent: an answer's expected loss is 1 - its confidence.
+	Costs *Costs `protobuf:"bytes,7,opt,name=costs,proto3" json:"costs,omitempty"`
+	// What becomes of items that wait when another version of the model is served. Default keep.
+	OnReplaced    OnReplaced `protobuf:"varint,8,opt,name=on_replaced,json=onReplaced,proto3,enum=candor.v1.OnReplaced" json:"on_replaced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3841,6 +3951,143 @@ func (x *ReviewPolicy) GetDefaultValue() float64 {
 	return 0
 }
 
+func (x *ReviewPolicy) GetAuditDeadline() *durationpb.Duration {
+	if x != nil {
+		return x.AuditDeadline
+	}
+	return nil
+}
+
+func (x *ReviewPolicy) GetCosts() *Costs {
+	if x != nil {
+		return x.Costs
+	}
+	return nil
+}
+
+func (x *ReviewPolicy) GetOnReplaced() OnReplaced {
+	if x != nil {
+		return x.OnReplaced
+	}
+	return OnReplaced_ON_REPLACED_UNSPECIFIED
+}
+
+// The expected loss of an answer is Σ_y p(y)·cost[answer][y]·amount.
+type Costs struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What isn't here costs nothing.
+	Entries []*Cost `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// An input with one number per row, or column of it as input.feature, or an int64 or double request parameter: the row's amount.
+	// Absent or not there: 1.
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Costs) Reset() {
+	*x = Costs{}
+	mi := &file_candor_v1_config_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Costs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Costs) ProtoMessage() {}
+
+func (x *Costs) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Costs.ProtoReflect.Descriptor instead.
+func (*Costs) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Costs) GetEntries() []*Cost {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *Costs) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+type Cost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Answer        string                 `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	Truth         string                 `protobuf:"bytes,2,opt,name=truth,proto3" json:"truth,omitempty"`
+	Cost          float64                `protobuf:"fixed64,3,opt,name=cost,proto3" json:"cost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cost) Reset() {
+	*x = Cost{}
+	mi := &file_candor_v1_config_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cost) ProtoMessage() {}
+
+func (x *Cost) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cost.ProtoReflect.Descriptor instead.
+func (*Cost) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Cost) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+func (x *Cost) GetTruth() string {
+	if x != nil {
+		return x.Truth
+	}
+	return ""
+}
+
+func (x *Cost) GetCost() float64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
 type AnswerSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output tensor of the primary.
@@ -3860,7 +4107,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3872,7 +4119,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3885,7 +4132,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -3934,7 +4181,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3946,7 +4193,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3959,7 +4206,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -3991,7 +4238,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4003,7 +4250,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4016,7 +4263,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -4055,14 +4302,35 @@ type Queue struct {
 	// Default deadline of its items. Default 24h.
 	Deadline *durationpb.Duration `protobuf:"bytes,3,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Reviewers; empty: everyone with the role.
-	Reviewers     []string `protobuf:"bytes,4,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
+	Reviewers []string `protobuf:"bytes,4,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
+	// Queues that its items may be escalated to. Default: every other.
+	EscalateTo []string `protobuf:"bytes,5,rep,name=escalate_to,json=escalateTo,proto3" json:"escalate_to,omitempty"`
+	// How long a verdict can be changed or taken back before it is final. Default 10s; 0s: it is final at once.
+	UndoWindow *durationpb.Duration `protobuf:"bytes,6,opt,name=undo_window,json=undoWindow,proto3" json:"undo_window,omitempty"`
+	// How long an item that was skipped for all stays away from the skipper. Default 15m.
+	SkipPause *durationpb.Duration `protobuf:"bytes,7,opt,name=skip_pause,json=skipPause,proto3" json:"skip_pause,omitempty"`
+	// Reviewers answer before they see what the models said, and don't know why they are asked. Default true.
+	Blind     *bool      `protobuf:"varint,8,opt,name=blind,proto3,oneof" json:"blind,omitempty"`
+	Agreement *Agreement `protobuf:"bytes,9,opt,name=agreement,proto3" json:"agreement,omitempty"`
+	Golden    *Golden    `protobuf:"bytes,10,opt,name=golden,proto3" json:"golden,omitempty"`
+	// Absent: everything is admitted.
+	Capacity *Capacity `protobuf:"bytes,11,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	// Absent: every row has an item of its own.
+	Coalesce *Coalesce `protobuf:"bytes,12,opt,name=coalesce,proto3" json:"coalesce,omitempty"`
+	// Absent: always.
+	Hours *Hours `protobuf:"bytes,13,opt,name=hours,proto3" json:"hours,omitempty"`
+	// Share of claims that go to audits first, while there are any. Default 0.5.
+	AuditShare *float64 `protobuf:"fixed64,14,opt,name=audit_share,json=auditShare,proto3,oneof" json:"audit_share,omitempty"`
+	// A verdict needs a reason; where reasons are given, one of them.
+	RequireReason bool     `protobuf:"varint,15,opt,name=require_reason,json=requireReason,proto3" json:"require_reason,omitempty"`
+	Reasons       []string `protobuf:"bytes,16,rep,name=reasons,proto3" json:"reasons,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4074,7 +4342,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4087,7 +4355,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Queue) GetDescription() string {
@@ -4118,6 +4386,811 @@ func (x *Queue) GetReviewers() []string {
 	return nil
 }
 
+func (x *Queue) GetEscalateTo() []string {
+	if x != nil {
+		return x.EscalateTo
+	}
+	return nil
+}
+
+func (x *Queue) GetUndoWindow() *durationpb.Duration {
+	if x != nil {
+		return x.UndoWindow
+	}
+	return nil
+}
+
+func (x *Queue) GetSkipPause() *durationpb.Duration {
+	if x != nil {
+		return x.SkipPause
+	}
+	return nil
+}
+
+func (x *Queue) GetBlind() bool {
+	if x != nil && x.Blind != nil {
+		return *x.Blind
+	}
+	return false
+}
+
+func (x *Queue) GetAgreement() *Agreement {
+	if x != nil {
+		return x.Agreement
+	}
+	return nil
+}
+
+func (x *Queue) GetGolden() *Golden {
+	if x != nil {
+		return x.Golden
+	}
+	return nil
+}
+
+func (x *Queue) GetCapacity() *Capacity {
+	if x != nil {
+		return x.Capacity
+	}
+	return nil
+}
+
+func (x *Queue) GetCoalesce() *Coalesce {
+	if x != nil {
+		return x.Coalesce
+	}
+	return nil
+}
+
+func (x *Queue) GetHours() *Hours {
+	if x != nil {
+		return x.Hours
+	}
+	return nil
+}
+
+func (x *Queue) GetAuditShare() float64 {
+	if x != nil && x.AuditShare != nil {
+		return *x.AuditShare
+	}
+	return 0
+}
+
+func (x *Queue) GetRequireReason() bool {
+	if x != nil {
+		return x.RequireReason
+	}
+	return false
+}
+
+func (x *Queue) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+// Several reviewers for one item. They don't see one another's verdicts. Where they disagree a senior decides.
+type Agreement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Most reviewers of an item. Default 2.
+	Reviewers *uint32 `protobuf:"varint,1,opt,name=reviewers,proto3,oneof" json:"reviewers,omitempty"`
+	// How many must say the same. Default: more than half of reviewers.
+	Agree *uint32 `protobuf:"varint,2,opt,name=agree,proto3,oneof" json:"agree,omitempty"`
+	// Share of items that several review; the others have one reviewer. Default 1.
+	Share *float64 `protobuf:"fixed64,3,opt,name=share,proto3,oneof" json:"share,omitempty"`
+	// Regression: values within this of one another are the same, in the model's unit. Default 0.
+	Tolerance     *float64 `protobuf:"fixed64,4,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Agreement) Reset() {
+	*x = Agreement{}
+	mi := &file_candor_v1_config_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Agreement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Agreement) ProtoMessage() {}
+
+func (x *Agreement) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
+func (*Agreement) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Agreement) GetReviewers() uint32 {
+	if x != nil && x.Reviewers != nil {
+		return *x.Reviewers
+	}
+	return 0
+}
+
+func (x *Agreement) GetAgree() uint32 {
+	if x != nil && x.Agree != nil {
+		return *x.Agree
+	}
+	return 0
+}
+
+func (x *Agreement) GetShare() float64 {
+	if x != nil && x.Share != nil {
+		return *x.Share
+	}
+	return 0
+}
+
+func (x *Agreement) GetTolerance() float64 {
+	if x != nil && x.Tolerance != nil {
+		return *x.Tolerance
+	}
+	return 0
+}
+
+// Items whose answer is known, among the others. Their answers are balanced: each reviewer gets each about as often.
+type Golden struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Share of claims.
+	Share         float64 `protobuf:"fixed64,1,opt,name=share,proto3" json:"share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Golden) Reset() {
+	*x = Golden{}
+	mi := &file_candor_v1_config_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Golden) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Golden) ProtoMessage() {}
+
+func (x *Golden) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Golden.ProtoReflect.Descriptor instead.
+func (*Golden) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Golden) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+// What the queue's people can do. A row that can't be judged before its deadline takes the fallback at once.
+type Capacity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// People at work while the queue is open.
+	Reviewers uint32 `protobuf:"varint,1,opt,name=reviewers,proto3" json:"reviewers,omitempty"`
+	// How long one item takes one of them. Default: measured; 1m until 20 verdicts are.
+	ServiceTime *durationpb.Duration `protobuf:"bytes,2,opt,name=service_time,json=serviceTime,proto3" json:"service_time,omitempty"`
+	// Items a day, audits among them: audits are taken first, and the rest goes to rows by their expected loss. Default: no bound
+	// but the time before the deadline.
+	PerDay        *uint32 `protobuf:"varint,3,opt,name=per_day,json=perDay,proto3,oneof" json:"per_day,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Capacity) Reset() {
+	*x = Capacity{}
+	mi := &file_candor_v1_config_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Capacity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Capacity) ProtoMessage() {}
+
+func (x *Capacity) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
+func (*Capacity) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Capacity) GetReviewers() uint32 {
+	if x != nil {
+		return x.Reviewers
+	}
+	return 0
+}
+
+func (x *Capacity) GetServiceTime() *durationpb.Duration {
+	if x != nil {
+		return x.ServiceTime
+	}
+	return nil
+}
+
+func (x *Capacity) GetPerDay() uint32 {
+	if x != nil && x.PerDay != nil {
+		return *x.PerDay
+	}
+	return 0
+}
+
+// Identical rows (the same input, model version and policy) share one item, and its answer.
+type Coalesce struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only with an item that is no older. Default 1h.
+	Within *durationpb.Duration `protobuf:"bytes,1,opt,name=within,proto3" json:"within,omitempty"`
+	// Most rows of one item. Default 100.
+	MaxRows       *uint32 `protobuf:"varint,2,opt,name=max_rows,json=maxRows,proto3,oneof" json:"max_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Coalesce) Reset() {
+	*x = Coalesce{}
+	mi := &file_candor_v1_config_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Coalesce) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Coalesce) ProtoMessage() {}
+
+func (x *Coalesce) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Coalesce.ProtoReflect.Descriptor instead.
+func (*Coalesce) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *Coalesce) GetWithin() *durationpb.Duration {
+	if x != nil {
+		return x.Within
+	}
+	return nil
+}
+
+func (x *Coalesce) GetMaxRows() uint32 {
+	if x != nil && x.MaxRows != nil {
+		return *x.MaxRows
+	}
+	return 0
+}
+
+// When a queue's people are at work. Waiting times count open hours only; claims are possible always.
+type Hours struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An IANA time zone. Default UTC.
+	TimeZone      string   `protobuf:"bytes,1,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	Shifts        []*Shift `protobuf:"bytes,2,rep,name=shifts,proto3" json:"shifts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hours) Reset() {
+	*x = Hours{}
+	mi := &file_candor_v1_config_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hours) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hours) ProtoMessage() {}
+
+func (x *Hours) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hours.ProtoReflect.Descriptor instead.
+func (*Hours) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Hours) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *Hours) GetShifts() []*Shift {
+	if x != nil {
+		return x.Shifts
+	}
+	return nil
+}
+
+type Shift struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// mon, tue, wed, thu, fri, sat, sun. Absent: every day.
+	Days []string `protobuf:"bytes,1,rep,name=days,proto3" json:"days,omitempty"`
+	// As in 09:00; until 24:00 at most, after from.
+	From          string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	Until         string `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shift) Reset() {
+	*x = Shift{}
+	mi := &file_candor_v1_config_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shift) ProtoMessage() {}
+
+func (x *Shift) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shift.ProtoReflect.Descriptor instead.
+func (*Shift) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Shift) GetDays() []string {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *Shift) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Shift) GetUntil() string {
+	if x != nil {
+		return x.Until
+	}
+	return ""
+}
+
+// A receiver of final answers, per the Standard Webhooks specification. Its secret is made by `candor webhooks rotate`, and kept
+// in the store.
+type Webhook struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// http or https; http only where allow_private permits the address.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// Only predictions of these models and consumers. Default: all.
+	Models    []string `protobuf:"bytes,2,rep,name=models,proto3" json:"models,omitempty"`
+	Consumers []string `protobuf:"bytes,3,rep,name=consumers,proto3" json:"consumers,omitempty"`
+	// Addresses that point inside (loopback, private, link-local) are allowed.
+	AllowPrivate bool `protobuf:"varint,4,opt,name=allow_private,json=allowPrivate,proto3" json:"allow_private,omitempty"`
+	// Of one delivery. Default 10s.
+	Timeout       *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Webhook) Reset() {
+	*x = Webhook{}
+	mi := &file_candor_v1_config_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Webhook) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Webhook) ProtoMessage() {}
+
+func (x *Webhook) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
+func (*Webhook) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *Webhook) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Webhook) GetModels() []string {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+func (x *Webhook) GetConsumers() []string {
+	if x != nil {
+		return x.Consumers
+	}
+	return nil
+}
+
+func (x *Webhook) GetAllowPrivate() bool {
+	if x != nil {
+		return x.AllowPrivate
+	}
+	return false
+}
+
+func (x *Webhook) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+type People struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Log in by an OpenID provider.
+	Oidc *OIDC `protobuf:"bytes,1,opt,name=oidc,proto3" json:"oidc,omitempty"`
+	// Log in as a user that `candor users` made, by password or passkey.
+	Local         bool      `protobuf:"varint,2,opt,name=local,proto3" json:"local,omitempty"`
+	Sessions      *Sessions `protobuf:"bytes,3,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *People) Reset() {
+	*x = People{}
+	mi := &file_candor_v1_config_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *People) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*People) ProtoMessage() {}
+
+func (x *People) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use People.ProtoReflect.Descriptor instead.
+func (*People) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *People) GetOidc() *OIDC {
+	if x != nil {
+		return x.Oidc
+	}
+	return nil
+}
+
+func (x *People) GetLocal() bool {
+	if x != nil {
+		return x.Local
+	}
+	return false
+}
+
+func (x *People) GetSessions() *Sessions {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+type OIDC struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// https; http only on loopback.
+	Issuer   string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The file that has the client's secret; empty: it has none (PKCE alone).
+	ClientSecretFile string `protobuf:"bytes,3,opt,name=client_secret_file,json=clientSecretFile,proto3" json:"client_secret_file,omitempty"`
+	// Claim that names the person, in records too. Default email, which must be verified then.
+	NameClaim string `protobuf:"bytes,4,opt,name=name_claim,json=nameClaim,proto3" json:"name_claim,omitempty"`
+	// Claim with the values that grants are made of: a string or a list of strings. Default groups.
+	GroupsClaim string       `protobuf:"bytes,5,opt,name=groups_claim,json=groupsClaim,proto3" json:"groups_claim,omitempty"`
+	Grants      []*OIDCGrant `protobuf:"bytes,6,rep,name=grants,proto3" json:"grants,omitempty"`
+	// Beside openid. Default email, profile, groups.
+	Scopes []string `protobuf:"bytes,7,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Tokens of the provider for this audience are taken on gRPC, too; empty: none are.
+	Audience      string `protobuf:"bytes,8,opt,name=audience,proto3" json:"audience,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OIDC) Reset() {
+	*x = OIDC{}
+	mi := &file_candor_v1_config_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OIDC) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OIDC) ProtoMessage() {}
+
+func (x *OIDC) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OIDC.ProtoReflect.Descriptor instead.
+func (*OIDC) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *OIDC) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *OIDC) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *OIDC) GetClientSecretFile() string {
+	if x != nil {
+		return x.ClientSecretFile
+	}
+	return ""
+}
+
+func (x *OIDC) GetNameClaim() string {
+	if x != nil {
+		return x.NameClaim
+	}
+	return ""
+}
+
+func (x *OIDC) GetGroupsClaim() string {
+	if x != nil {
+		return x.GroupsClaim
+	}
+	return ""
+}
+
+func (x *OIDC) GetGrants() []*OIDCGrant {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+func (x *OIDC) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *OIDC) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+type OIDCGrant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A value of groups_claim; "*": everybody who can log in.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Roles []Role `protobuf:"varint,2,rep,packed,name=roles,proto3,enum=candor.v1.Role" json:"roles,omitempty"`
+	// Queues that they may work on. Default: all.
+	Queues        []string `protobuf:"bytes,3,rep,name=queues,proto3" json:"queues,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OIDCGrant) Reset() {
+	*x = OIDCGrant{}
+	mi := &file_candor_v1_config_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OIDCGrant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OIDCGrant) ProtoMessage() {}
+
+func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OIDCGrant.ProtoReflect.Descriptor instead.
+func (*OIDCGrant) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *OIDCGrant) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *OIDCGrant) GetRoles() []Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *OIDCGrant) GetQueues() []string {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+type Sessions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without a request for this long a session ends. Default 1h.
+	Idle *durationpb.Duration `protobuf:"bytes,1,opt,name=idle,proto3" json:"idle,omitempty"`
+	// A session ends after this, whatever is done in it. Default 12h.
+	Absolute      *durationpb.Duration `protobuf:"bytes,2,opt,name=absolute,proto3" json:"absolute,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sessions) Reset() {
+	*x = Sessions{}
+	mi := &file_candor_v1_config_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sessions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sessions) ProtoMessage() {}
+
+func (x *Sessions) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
+func (*Sessions) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *Sessions) GetIdle() *durationpb.Duration {
+	if x != nil {
+		return x.Idle
+	}
+	return nil
+}
+
+func (x *Sessions) GetAbsolute() *durationpb.Duration {
+	if x != nil {
+		return x.Absolute
+	}
+	return nil
+}
+
 // A bound on released actions. It trips when an answer would pass it, and stays tripped until an operator resets it.
 type LimitConfig struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -4140,7 +5213,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4152,7 +5225,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4165,7 +5238,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -4240,7 +5313,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +5325,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +5338,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -4306,7 +5379,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4318,7 +5391,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4331,7 +5404,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -4348,14 +5421,16 @@ type Telemetry struct {
 	// Spans as JSON lines into this file ("-": standard output), for people without a collector.
 	TraceFile string `protobuf:"bytes,2,opt,name=trace_file,json=traceFile,proto3" json:"trace_file,omitempty"`
 	// Share of plain accepts that are traced. Deferred, fallback, withheld and failed calls always are. Default 0.01.
-	SampleRatio   *float64 `protobuf:"fixed64,3,opt,name=sample_ratio,json=sampleRatio,proto3,oneof" json:"sample_ratio,omitempty"`
+	SampleRatio *float64 `protobuf:"fixed64,3,opt,name=sample_ratio,json=sampleRatio,proto3,oneof" json:"sample_ratio,omitempty"`
+	// Where a trace can be looked at: {trace_id} and {span_id} are replaced. Empty: pages link to none.
+	TraceUrl      string `protobuf:"bytes,4,opt,name=trace_url,json=traceUrl,proto3" json:"trace_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4367,7 +5442,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4380,7 +5455,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -4404,11 +5479,18 @@ func (x *Telemetry) GetSampleRatio() float64 {
 	return 0
 }
 
+func (x *Telemetry) GetTraceUrl() string {
+	if x != nil {
+		return x.TraceUrl
+	}
+	return ""
+}
+
 var File_candor_v1_config_proto protoreflect.FileDescriptor
 
 const file_candor_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/config.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x16candor/v1/review.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\v\n" +
+	"\x16candor/v1/config.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x16candor/v1/review.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\r\n" +
 	"\x06Config\x121\n" +
 	"\x06listen\x18\x01 \x01(\v2\x11.candor.v1.ListenB\x06\xbaH\x03\xc8\x01\x01R\x06listen\x12.\n" +
 	"\x05store\x18\x02 \x01(\v2\x10.candor.v1.StoreB\x06\xbaH\x03\xc8\x01\x01R\x05store\x12g\n" +
@@ -4422,7 +5504,9 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05audit\x18\n" +
 	" \x01(\v2\x10.candor.v1.AuditR\x05audit\x122\n" +
 	"\tretention\x18\v \x01(\v2\x14.candor.v1.RetentionR\tretention\x122\n" +
-	"\ttelemetry\x18\f \x01(\v2\x14.candor.v1.TelemetryR\ttelemetry\x1aQ\n" +
+	"\ttelemetry\x18\f \x01(\v2\x14.candor.v1.TelemetryR\ttelemetry\x12d\n" +
+	"\bwebhooks\x18\r \x03(\v2\x1f.candor.v1.Config.WebhooksEntryB'\xbaH$\x9a\x01!\"\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\bwebhooks\x12)\n" +
+	"\x06people\x18\x0e \x01(\v2\x11.candor.v1.PeopleR\x06people\x1aQ\n" +
 	"\x0eConsumersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
 	"\x05value\x18\x02 \x01(\v2\x13.candor.v1.ConsumerR\x05value:\x028\x01\x1aQ\n" +
@@ -4443,7 +5527,10 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x10.candor.v1.QueueR\x05value:\x028\x01\x1aQ\n" +
 	"\vLimitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
-	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\"\xc6\x04\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
+	"\rWebhooksEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\x84\x05\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -4457,7 +5544,10 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x10default_deadline\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x0fdefaultDeadline\x12H\n" +
 	"\rdrain_timeout\x18\t \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\fdrainTimeout\x12S\n" +
 	"\x13max_connection_idle\x18\n" +
-	" \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x11maxConnectionIdleB\x14\n" +
+	" \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x11maxConnectionIdle\x12\x10\n" +
+	"\x03web\x18\v \x01(\tR\x03web\x12*\n" +
+	"\n" +
+	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrlB\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
 	"\x17_max_concurrent_streams\"{\n" +
 	"\tServerTLS\x12$\n" +
@@ -4723,14 +5813,25 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x02at\x12\x05\xbaH\x02\b\x01\"i\n" +
 	"\x0eFallbackPolicy\x12#\n" +
 	"\bensemble\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bensemble\x122\n" +
-	"\tthreshold\x18\x02 \x01(\v2\x14.candor.v1.ThresholdR\tthreshold\"\x8f\x02\n" +
+	"\tthreshold\x18\x02 \x01(\v2\x14.candor.v1.ThresholdR\tthreshold\"\xc5\x03\n" +
 	"\fReviewPolicy\x12\x1d\n" +
 	"\x05queue\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05queue\x12?\n" +
 	"\bdeadline\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\bdeadline\x12>\n" +
 	"\ton_expire\x18\x03 \x01(\x0e2\x17.candor.v1.ExpireActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\bonExpire\x12#\n" +
 	"\rdefault_label\x18\x04 \x01(\tR\fdefaultLabel\x12(\n" +
-	"\rdefault_value\x18\x05 \x01(\x01H\x00R\fdefaultValue\x88\x01\x01B\x10\n" +
-	"\x0e_default_value\"\xde\x01\n" +
+	"\rdefault_value\x18\x05 \x01(\x01H\x00R\fdefaultValue\x88\x01\x01\x12J\n" +
+	"\x0eaudit_deadline\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\rauditDeadline\x12&\n" +
+	"\x05costs\x18\a \x01(\v2\x10.candor.v1.CostsR\x05costs\x12@\n" +
+	"\von_replaced\x18\b \x01(\x0e2\x15.candor.v1.OnReplacedB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
+	"onReplacedB\x10\n" +
+	"\x0e_default_value\"T\n" +
+	"\x05Costs\x123\n" +
+	"\aentries\x18\x01 \x03(\v2\x0f.candor.v1.CostB\b\xbaH\x05\x92\x01\x02\b\x01R\aentries\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"l\n" +
+	"\x04Cost\x12\x1f\n" +
+	"\x06answer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06answer\x12\x1d\n" +
+	"\x05truth\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05truth\x12$\n" +
+	"\x04cost\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\x04cost\"\xde\x01\n" +
 	"\n" +
 	"AnswerSpec\x12\x1f\n" +
 	"\x06output\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06output\x125\n" +
@@ -4752,12 +5853,90 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05above\x18\x03 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05above\x88\x01\x01\x12\"\n" +
 	"\x05below\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x05below\x88\x01\x01B\b\n" +
 	"\x06_aboveB\b\n" +
-	"\x06_below\"\xc3\x01\n" +
+	"\x06_below\"\xb1\x06\n" +
 	"\x05Queue\x12 \n" +
 	"\vdescription\x18\x01 \x01(\tR\vdescription\x129\n" +
 	"\x05lease\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x05lease\x12?\n" +
 	"\bdeadline\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\bdeadline\x12\x1c\n" +
-	"\treviewers\x18\x04 \x03(\tR\treviewers\"\xc9\x02\n" +
+	"\treviewers\x18\x04 \x03(\tR\treviewers\x12)\n" +
+	"\vescalate_to\x18\x05 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\n" +
+	"escalateTo\x12J\n" +
+	"\vundo_window\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\n" +
+	"undoWindow\x12B\n" +
+	"\n" +
+	"skip_pause\x18\a \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\tskipPause\x12\x19\n" +
+	"\x05blind\x18\b \x01(\bH\x00R\x05blind\x88\x01\x01\x122\n" +
+	"\tagreement\x18\t \x01(\v2\x14.candor.v1.AgreementR\tagreement\x12)\n" +
+	"\x06golden\x18\n" +
+	" \x01(\v2\x11.candor.v1.GoldenR\x06golden\x12/\n" +
+	"\bcapacity\x18\v \x01(\v2\x13.candor.v1.CapacityR\bcapacity\x12/\n" +
+	"\bcoalesce\x18\f \x01(\v2\x13.candor.v1.CoalesceR\bcoalesce\x12&\n" +
+	"\x05hours\x18\r \x01(\v2\x10.candor.v1.HoursR\x05hours\x12=\n" +
+	"\vaudit_share\x18\x0e \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\n" +
+	"auditShare\x88\x01\x01\x12%\n" +
+	"\x0erequire_reason\x18\x0f \x01(\bR\rrequireReason\x12-\n" +
+	"\areasons\x18\x10 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10@\x18\x01\"\ar\x05\x10\x01\x18\x80\x02R\areasonsB\b\n" +
+	"\x06_blindB\x0e\n" +
+	"\f_audit_share\"\xf6\x01\n" +
+	"\tAgreement\x12,\n" +
+	"\treviewers\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\t(\x02H\x00R\treviewers\x88\x01\x01\x12\"\n" +
+	"\x05agree\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\x05agree\x88\x01\x01\x122\n" +
+	"\x05share\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x05share\x88\x01\x01\x123\n" +
+	"\ttolerance\x18\x04 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\ttolerance\x88\x01\x01B\f\n" +
+	"\n" +
+	"_reviewersB\b\n" +
+	"\x06_agreeB\b\n" +
+	"\x06_shareB\f\n" +
+	"\n" +
+	"_tolerance\"7\n" +
+	"\x06Golden\x12-\n" +
+	"\x05share\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xe0?!\x00\x00\x00\x00\x00\x00\x00\x00R\x05share\"\xac\x01\n" +
+	"\bCapacity\x12%\n" +
+	"\treviewers\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01R\treviewers\x12F\n" +
+	"\fservice_time\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\vserviceTime\x12%\n" +
+	"\aper_day\x18\x03 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\x06perDay\x88\x01\x01B\n" +
+	"\n" +
+	"\b_per_day\"\x80\x01\n" +
+	"\bCoalesce\x12;\n" +
+	"\x06within\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x06within\x12*\n" +
+	"\bmax_rows\x18\x02 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\x90N(\x02H\x00R\amaxRows\x88\x01\x01B\v\n" +
+	"\t_max_rows\"Z\n" +
+	"\x05Hours\x12\x1b\n" +
+	"\ttime_zone\x18\x01 \x01(\tR\btimeZone\x124\n" +
+	"\x06shifts\x18\x02 \x03(\v2\x10.candor.v1.ShiftB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10@R\x06shifts\"\xce\x01\n" +
+	"\x05Shift\x12C\n" +
+	"\x04days\x18\x01 \x03(\tB/\xbaH,\x92\x01)\x18\x01\"%r#R\x03monR\x03tueR\x03wedR\x03thuR\x03friR\x03satR\x03sunR\x04days\x12:\n" +
+	"\x04from\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$R\x04from\x12D\n" +
+	"\x05until\x18\x03 \x01(\tB.\xbaH+r)2'^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$R\x05until\"\xd7\x01\n" +
+	"\aWebhook\x12\x1a\n" +
+	"\x03url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x03url\x12 \n" +
+	"\x06models\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06models\x12&\n" +
+	"\tconsumers\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\tconsumers\x12#\n" +
+	"\rallow_private\x18\x04 \x01(\bR\fallowPrivate\x12A\n" +
+	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<*\x00R\atimeout\"t\n" +
+	"\x06People\x12#\n" +
+	"\x04oidc\x18\x01 \x01(\v2\x0f.candor.v1.OIDCR\x04oidc\x12\x14\n" +
+	"\x05local\x18\x02 \x01(\bR\x05local\x12/\n" +
+	"\bsessions\x18\x03 \x01(\v2\x13.candor.v1.SessionsR\bsessions\"\xb4\x02\n" +
+	"\x04OIDC\x12 \n" +
+	"\x06issuer\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x06issuer\x12$\n" +
+	"\tclient_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
+	"\x12client_secret_file\x18\x03 \x01(\tR\x10clientSecretFile\x12\x1d\n" +
+	"\n" +
+	"name_claim\x18\x04 \x01(\tR\tnameClaim\x12!\n" +
+	"\fgroups_claim\x18\x05 \x01(\tR\vgroupsClaim\x126\n" +
+	"\x06grants\x18\x06 \x03(\v2\x14.candor.v1.OIDCGrantB\b\xbaH\x05\x92\x01\x02\b\x01R\x06grants\x12 \n" +
+	"\x06scopes\x18\a \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06scopes\x12\x1a\n" +
+	"\baudience\x18\b \x01(\tR\baudience\"\x88\x01\n" +
+	"\tOIDCGrant\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12:\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\x12 \n" +
+	"\x06queues\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06queues\"\x84\x01\n" +
+	"\bSessions\x127\n" +
+	"\x04idle\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04idle\x12?\n" +
+	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\xc9\x02\n" +
 	"\vLimitConfig\x12\x1f\n" +
 	"\x06action\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06action\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
@@ -4775,22 +5954,26 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\aon_full\x18\x04 \x01(\x0e2\x11.candor.v1.OnFullB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onFullB\x10\n" +
 	"\x0e_queue_records\"L\n" +
 	"\tRetention\x12?\n" +
-	"\bpayloads\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\bpayloads\"\xa1\x01\n" +
+	"\bpayloads\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\bpayloads\"\xbe\x01\n" +
 	"\tTelemetry\x12#\n" +
 	"\rotlp_endpoint\x18\x01 \x01(\tR\fotlpEndpoint\x12\x1d\n" +
 	"\n" +
 	"trace_file\x18\x02 \x01(\tR\ttraceFile\x12?\n" +
-	"\fsample_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vsampleRatio\x88\x01\x01B\x0f\n" +
+	"\fsample_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vsampleRatio\x88\x01\x01\x12\x1b\n" +
+	"\ttrace_url\x18\x04 \x01(\tR\btraceUrlB\x0f\n" +
 	"\r_sample_ratio*J\n" +
 	"\bContents\x12\x18\n" +
 	"\x14CONTENTS_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fCONTENTS_RAW\x10\x01\x12\x12\n" +
-	"\x0eCONTENTS_TYPED\x10\x02*T\n" +
+	"\x0eCONTENTS_TYPED\x10\x02*u\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rROLE_REVIEWER\x10\x01\x12\x11\n" +
 	"\rROLE_OPERATOR\x10\x02\x12\x10\n" +
-	"\fROLE_AUDITOR\x10\x03*\xda\x01\n" +
+	"\fROLE_AUDITOR\x10\x03\x12\x0f\n" +
+	"\vROLE_SENIOR\x10\x04\x12\x0e\n" +
+	"\n" +
+	"ROLE_ADMIN\x10\x05*\xda\x01\n" +
 	"\aDialect\x12\x17\n" +
 	"\x13DIALECT_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vDIALECT_OIP\x10\x01\x12\x12\n" +
@@ -4831,7 +6014,14 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x1cON_NEW_VERSION_KEEP_PREVIOUS\x10\x01\x12\x1b\n" +
 	"\x17ON_NEW_VERSION_HELD_OUT\x10\x02\x12\x1a\n" +
 	"\x16ON_NEW_VERSION_OBSERVE\x10\x03\x12\x18\n" +
-	"\x14ON_NEW_VERSION_DEFER\x10\x04*j\n" +
+	"\x14ON_NEW_VERSION_DEFER\x10\x04*\x8b\x01\n" +
+	"\n" +
+	"OnReplaced\x12\x1b\n" +
+	"\x17ON_REPLACED_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10ON_REPLACED_KEEP\x10\x01\x12\x18\n" +
+	"\x14ON_REPLACED_WITHDRAW\x10\x02\x12\x17\n" +
+	"\x13ON_REPLACED_RELABEL\x10\x03\x12\x17\n" +
+	"\x13ON_REPLACED_RESCORE\x10\x04*j\n" +
 	"\aOnDefer\x12\x18\n" +
 	"\x14ON_DEFER_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ON_DEFER_WITHHOLD\x10\x01\x12\x18\n" +
@@ -4867,8 +6057,8 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 	return file_candor_v1_config_proto_rawDescData
 }
 
-var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Contents)(0),                 // 0: candor.v1.Contents
 	(Role)(0),                     // 1: candor.v1.Role
@@ -4878,165 +6068,204 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(Combiner)(0),                 // 5: candor.v1.Combiner
 	(OnStale)(0),                  // 6: candor.v1.OnStale
 	(OnNewVersion)(0),             // 7: candor.v1.OnNewVersion
-	(OnDefer)(0),                  // 8: candor.v1.OnDefer
-	(AnswerFill)(0),               // 9: candor.v1.AnswerFill
-	(OnTrip)(0),                   // 10: candor.v1.OnTrip
-	(OnFull)(0),                   // 11: candor.v1.OnFull
-	(*Config)(nil),                // 12: candor.v1.Config
-	(*Listen)(nil),                // 13: candor.v1.Listen
-	(*ServerTLS)(nil),             // 14: candor.v1.ServerTLS
-	(*Store)(nil),                 // 15: candor.v1.Store
-	(*SQLiteStore)(nil),           // 16: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 17: candor.v1.Identity
-	(*Consumer)(nil),              // 18: candor.v1.Consumer
-	(*Operator)(nil),              // 19: candor.v1.Operator
-	(*Backend)(nil),               // 20: candor.v1.Backend
-	(*ClientTLS)(nil),             // 21: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 22: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 23: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 24: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 25: candor.v1.OutputSpec
-	(*Score)(nil),                 // 26: candor.v1.Score
-	(*RegressionScore)(nil),       // 27: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 28: candor.v1.Ensemble
-	(*Member)(nil),                // 29: candor.v1.Member
-	(*Remedial)(nil),              // 30: candor.v1.Remedial
-	(*Model)(nil),                 // 31: candor.v1.Model
-	(*Policy)(nil),                // 32: candor.v1.Policy
-	(*FieldPolicy)(nil),           // 33: candor.v1.FieldPolicy
-	(*Condition)(nil),             // 34: candor.v1.Condition
-	(*MetaScore)(nil),             // 35: candor.v1.MetaScore
-	(*Accept)(nil),                // 36: candor.v1.Accept
-	(*Promise)(nil),               // 37: candor.v1.Promise
-	(*AuditSampling)(nil),         // 38: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 39: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 40: candor.v1.Segment
-	(*Monitors)(nil),              // 41: candor.v1.Monitors
-	(*Threshold)(nil),             // 42: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 43: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 44: candor.v1.ReviewPolicy
-	(*AnswerSpec)(nil),            // 45: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 46: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 47: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 48: candor.v1.Queue
-	(*LimitConfig)(nil),           // 49: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 50: candor.v1.Audit
-	(*Retention)(nil),             // 51: candor.v1.Retention
-	(*Telemetry)(nil),             // 52: candor.v1.Telemetry
-	nil,                           // 53: candor.v1.Config.ConsumersEntry
-	nil,                           // 54: candor.v1.Config.OperatorsEntry
-	nil,                           // 55: candor.v1.Config.BackendsEntry
-	nil,                           // 56: candor.v1.Config.EnsemblesEntry
-	nil,                           // 57: candor.v1.Config.ModelsEntry
-	nil,                           // 58: candor.v1.Config.QueuesEntry
-	nil,                           // 59: candor.v1.Config.LimitsEntry
-	nil,                           // 60: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 61: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 62: google.protobuf.Timestamp
-	(PayloadView)(0),              // 63: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 64: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 65: candor.v1.ScoreKind
-	(Mode)(0),                     // 66: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 67: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 68: candor.v1.Route
-	(ExpireAction)(0),             // 69: candor.v1.ExpireAction
+	(OnReplaced)(0),               // 8: candor.v1.OnReplaced
+	(OnDefer)(0),                  // 9: candor.v1.OnDefer
+	(AnswerFill)(0),               // 10: candor.v1.AnswerFill
+	(OnTrip)(0),                   // 11: candor.v1.OnTrip
+	(OnFull)(0),                   // 12: candor.v1.OnFull
+	(*Config)(nil),                // 13: candor.v1.Config
+	(*Listen)(nil),                // 14: candor.v1.Listen
+	(*ServerTLS)(nil),             // 15: candor.v1.ServerTLS
+	(*Store)(nil),                 // 16: candor.v1.Store
+	(*SQLiteStore)(nil),           // 17: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 18: candor.v1.Identity
+	(*Consumer)(nil),              // 19: candor.v1.Consumer
+	(*Operator)(nil),              // 20: candor.v1.Operator
+	(*Backend)(nil),               // 21: candor.v1.Backend
+	(*ClientTLS)(nil),             // 22: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 23: candor.v1.BreakerConfig
+	(*ModelCard)(nil),             // 24: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 25: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 26: candor.v1.OutputSpec
+	(*Score)(nil),                 // 27: candor.v1.Score
+	(*RegressionScore)(nil),       // 28: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 29: candor.v1.Ensemble
+	(*Member)(nil),                // 30: candor.v1.Member
+	(*Remedial)(nil),              // 31: candor.v1.Remedial
+	(*Model)(nil),                 // 32: candor.v1.Model
+	(*Policy)(nil),                // 33: candor.v1.Policy
+	(*FieldPolicy)(nil),           // 34: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 35: candor.v1.Condition
+	(*MetaScore)(nil),             // 36: candor.v1.MetaScore
+	(*Accept)(nil),                // 37: candor.v1.Accept
+	(*Promise)(nil),               // 38: candor.v1.Promise
+	(*AuditSampling)(nil),         // 39: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 40: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 41: candor.v1.Segment
+	(*Monitors)(nil),              // 42: candor.v1.Monitors
+	(*Threshold)(nil),             // 43: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 44: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 45: candor.v1.ReviewPolicy
+	(*Costs)(nil),                 // 46: candor.v1.Costs
+	(*Cost)(nil),                  // 47: candor.v1.Cost
+	(*AnswerSpec)(nil),            // 48: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 49: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 50: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 51: candor.v1.Queue
+	(*Agreement)(nil),             // 52: candor.v1.Agreement
+	(*Golden)(nil),                // 53: candor.v1.Golden
+	(*Capacity)(nil),              // 54: candor.v1.Capacity
+	(*Coalesce)(nil),              // 55: candor.v1.Coalesce
+	(*Hours)(nil),                 // 56: candor.v1.Hours
+	(*Shift)(nil),                 // 57: candor.v1.Shift
+	(*Webhook)(nil),               // 58: candor.v1.Webhook
+	(*People)(nil),                // 59: candor.v1.People
+	(*OIDC)(nil),                  // 60: candor.v1.OIDC
+	(*OIDCGrant)(nil),             // 61: candor.v1.OIDCGrant
+	(*Sessions)(nil),              // 62: candor.v1.Sessions
+	(*LimitConfig)(nil),           // 63: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 64: candor.v1.Audit
+	(*Retention)(nil),             // 65: candor.v1.Retention
+	(*Telemetry)(nil),             // 66: candor.v1.Telemetry
+	nil,                           // 67: candor.v1.Config.ConsumersEntry
+	nil,                           // 68: candor.v1.Config.OperatorsEntry
+	nil,                           // 69: candor.v1.Config.BackendsEntry
+	nil,                           // 70: candor.v1.Config.EnsemblesEntry
+	nil,                           // 71: candor.v1.Config.ModelsEntry
+	nil,                           // 72: candor.v1.Config.QueuesEntry
+	nil,                           // 73: candor.v1.Config.LimitsEntry
+	nil,                           // 74: candor.v1.Config.WebhooksEntry
+	nil,                           // 75: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 76: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
+	(PayloadView)(0),              // 78: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 79: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 80: candor.v1.ScoreKind
+	(Mode)(0),                     // 81: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 82: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 83: candor.v1.Route
+	(ExpireAction)(0),             // 84: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
-	13, // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
-	15, // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	53, // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	54, // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	55, // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	56, // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	57, // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	58, // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	59, // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	50, // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	51, // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	52, // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	14, // 12: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	61, // 13: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	61, // 14: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	61, // 15: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	16, // 16: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	17, // 17: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	2,  // 18: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	0,  // 19: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	17, // 20: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	1,  // 21: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	23, // 22: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	21, // 23: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	2,  // 24: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	61, // 25: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	61, // 26: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	22, // 27: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	3,  // 28: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	61, // 29: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	61, // 30: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	62, // 31: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	4,  // 32: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	24, // 33: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	25, // 34: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	26, // 35: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	63, // 36: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	64, // 37: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	65, // 38: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	27, // 39: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	29, // 40: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	5,  // 41: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	30, // 42: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	30, // 43: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	61, // 44: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	32, // 45: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	66, // 46: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	67, // 47: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	36, // 48: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	43, // 49: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	44, // 50: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	8,  // 51: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	45, // 52: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	46, // 53: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	34, // 54: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	43, // 55: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	35, // 56: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	41, // 57: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	60, // 58: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	67, // 59: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	42, // 60: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	68, // 61: candor.v1.Condition.route:type_name -> candor.v1.Route
-	42, // 62: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	37, // 63: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	38, // 64: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	39, // 65: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,  // 66: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	61, // 67: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,  // 68: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	40, // 69: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	42, // 70: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	61, // 71: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	69, // 72: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	9,  // 73: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	47, // 74: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	61, // 75: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	61, // 76: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	61, // 77: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	10, // 78: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	61, // 79: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	11, // 80: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	61, // 81: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	18, // 82: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	19, // 83: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	20, // 84: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	28, // 85: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	31, // 86: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	48, // 87: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	49, // 88: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	33, // 89: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	90, // [90:90] is the sub-list for method output_type
-	90, // [90:90] is the sub-list for method input_type
-	90, // [90:90] is the sub-list for extension type_name
-	90, // [90:90] is the sub-list for extension extendee
-	0,  // [0:90] is the sub-list for field type_name
+	14,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
+	16,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
+	67,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	68,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	69,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	70,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	71,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	72,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	73,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	64,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	65,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	66,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	74,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	59,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
+	15,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
+	76,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	76,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	76,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	17,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	18,  // 19: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	2,   // 20: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	0,   // 21: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	18,  // 22: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	1,   // 23: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	24,  // 24: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	22,  // 25: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	2,   // 26: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	76,  // 27: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	76,  // 28: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	23,  // 29: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	3,   // 30: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	76,  // 31: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	76,  // 32: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	77,  // 33: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	4,   // 34: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	25,  // 35: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	26,  // 36: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	27,  // 37: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	78,  // 38: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	79,  // 39: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	80,  // 40: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	28,  // 41: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	30,  // 42: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	5,   // 43: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	31,  // 44: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	31,  // 45: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	76,  // 46: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	33,  // 47: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	81,  // 48: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	82,  // 49: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	37,  // 50: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	44,  // 51: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	45,  // 52: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	9,   // 53: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	48,  // 54: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	49,  // 55: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	35,  // 56: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	44,  // 57: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	36,  // 58: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	42,  // 59: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	75,  // 60: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	82,  // 61: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	43,  // 62: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	83,  // 63: candor.v1.Condition.route:type_name -> candor.v1.Route
+	43,  // 64: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	38,  // 65: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	39,  // 66: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	40,  // 67: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	6,   // 68: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	76,  // 69: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	7,   // 70: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	41,  // 71: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	43,  // 72: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	76,  // 73: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	84,  // 74: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	76,  // 75: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	46,  // 76: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	8,   // 77: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	47,  // 78: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	10,  // 79: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	50,  // 80: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	76,  // 81: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	76,  // 82: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	76,  // 83: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	76,  // 84: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	52,  // 85: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	53,  // 86: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	54,  // 87: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	55,  // 88: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	56,  // 89: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	76,  // 90: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	76,  // 91: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	57,  // 92: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	76,  // 93: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	60,  // 94: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	62,  // 95: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	61,  // 96: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	1,   // 97: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	76,  // 98: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	76,  // 99: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	76,  // 100: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	11,  // 101: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	76,  // 102: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	12,  // 103: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	76,  // 104: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	19,  // 105: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	20,  // 106: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	21,  // 107: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	29,  // 108: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	32,  // 109: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	51,  // 110: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	63,  // 111: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	58,  // 112: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	34,  // 113: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	114, // [114:114] is the sub-list for method output_type
+	114, // [114:114] is the sub-list for method input_type
+	114, // [114:114] is the sub-list for extension type_name
+	114, // [114:114] is the sub-list for extension extendee
+	0,   // [0:114] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -5094,17 +6323,21 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Boundary)(nil),
 	}
 	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[38].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[41].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[51].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[53].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
-			NumEnums:      12,
-			NumMessages:   49,
+			NumEnums:      13,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

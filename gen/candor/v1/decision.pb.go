@@ -188,6 +188,12 @@ const (
 	Reason_REASON_AUDIT Reason = 24
 	// Reviewers could not judge it before its deadline.
 	Reason_REASON_REVIEW_CAPACITY Reason = 25
+	// Somebody disputes the answer.
+	Reason_REASON_APPEAL Reason = 26
+	// The model that it was deferred under was replaced before anybody judged it.
+	Reason_REASON_MODEL_REPLACED Reason = 27
+	// A senior replaced the final answer.
+	Reason_REASON_SUPERSEDED Reason = 28
 )
 
 // Enum value maps for Reason.
@@ -219,6 +225,9 @@ var (
 		23: "REASON_DISAGREEMENT",
 		24: "REASON_AUDIT",
 		25: "REASON_REVIEW_CAPACITY",
+		26: "REASON_APPEAL",
+		27: "REASON_MODEL_REPLACED",
+		28: "REASON_SUPERSEDED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":             0,
@@ -247,6 +256,9 @@ var (
 		"REASON_DISAGREEMENT":            23,
 		"REASON_AUDIT":                   24,
 		"REASON_REVIEW_CAPACITY":         25,
+		"REASON_APPEAL":                  26,
+		"REASON_MODEL_REPLACED":          27,
+		"REASON_SUPERSEDED":              28,
 	}
 )
 
@@ -840,7 +852,7 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fMODE_OBSERVE\x10\x01\x12\x10\n" +
-	"\fMODE_ENFORCE\x10\x02*\xa1\x05\n" +
+	"\fMODE_ENFORCE\x10\x02*\xe6\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10REASON_CONFIDENT\x10\x01\x12\x19\n" +
@@ -868,7 +880,10 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x10REASON_CONDITION\x10\x16\x12\x17\n" +
 	"\x13REASON_DISAGREEMENT\x10\x17\x12\x10\n" +
 	"\fREASON_AUDIT\x10\x18\x12\x1a\n" +
-	"\x16REASON_REVIEW_CAPACITY\x10\x19*\xd6\x01\n" +
+	"\x16REASON_REVIEW_CAPACITY\x10\x19\x12\x11\n" +
+	"\rREASON_APPEAL\x10\x1a\x12\x19\n" +
+	"\x15REASON_MODEL_REPLACED\x10\x1b\x12\x15\n" +
+	"\x11REASON_SUPERSEDED\x10\x1c*\xd6\x01\n" +
 	"\tScoreKind\x12\x1a\n" +
 	"\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SCORE_KIND_PROBABILITY\x10\x01\x12\x17\n" +

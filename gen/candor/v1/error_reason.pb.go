@@ -99,6 +99,25 @@ const (
 	ErrorReason_ERROR_REASON_CERTIFICATE_ENDED ErrorReason = 33
 	// NOT_FOUND. Metadata: artefact.
 	ErrorReason_ERROR_REASON_ARTEFACT_NOT_FOUND ErrorReason = 34
+	// ABORTED. The item has changed since its etag was read; read it again. Metadata: review_item, etag.
+	ErrorReason_ERROR_REASON_ETAG_MISMATCH ErrorReason = 36
+	// FAILED_PRECONDITION. The verdict can't be changed or taken back any more; a senior can supersede it. Metadata: review_item.
+	ErrorReason_ERROR_REASON_UNDO_WINDOW_CLOSED ErrorReason = 37
+	// FAILED_PRECONDITION. Its answer can still change: undo or revise it. Metadata: review_item.
+	ErrorReason_ERROR_REASON_REVIEW_ITEM_NOT_FINAL ErrorReason = 38
+	// FAILED_PRECONDITION. There is no answer yet, the policy has no queue, or it is under appeal already. Metadata: prediction_id,
+	// and review_item where there is one.
+	ErrorReason_ERROR_REASON_APPEAL_REFUSED ErrorReason = 39
+	// NOT_FOUND. Metadata: golden_item.
+	ErrorReason_ERROR_REASON_GOLDEN_ITEM_NOT_FOUND ErrorReason = 40
+	// NOT_FOUND. Metadata: webhook or delivery.
+	ErrorReason_ERROR_REASON_WEBHOOK_NOT_FOUND ErrorReason = 41
+	// NOT_FOUND. Metadata: user.
+	ErrorReason_ERROR_REASON_USER_NOT_FOUND ErrorReason = 42
+	// ALREADY_EXISTS. Metadata: user.
+	ErrorReason_ERROR_REASON_USER_EXISTS ErrorReason = 43
+	// FAILED_PRECONDITION. It would leave nobody who may administer. Metadata: user.
+	ErrorReason_ERROR_REASON_LAST_ADMIN ErrorReason = 44
 )
 
 // Enum value maps for ErrorReason.
@@ -139,6 +158,15 @@ var (
 		32: "ERROR_REASON_CERTIFICATE_NOT_FOUND",
 		33: "ERROR_REASON_CERTIFICATE_ENDED",
 		34: "ERROR_REASON_ARTEFACT_NOT_FOUND",
+		36: "ERROR_REASON_ETAG_MISMATCH",
+		37: "ERROR_REASON_UNDO_WINDOW_CLOSED",
+		38: "ERROR_REASON_REVIEW_ITEM_NOT_FINAL",
+		39: "ERROR_REASON_APPEAL_REFUSED",
+		40: "ERROR_REASON_GOLDEN_ITEM_NOT_FOUND",
+		41: "ERROR_REASON_WEBHOOK_NOT_FOUND",
+		42: "ERROR_REASON_USER_NOT_FOUND",
+		43: "ERROR_REASON_USER_EXISTS",
+		44: "ERROR_REASON_LAST_ADMIN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -176,6 +204,15 @@ var (
 		"ERROR_REASON_CERTIFICATE_NOT_FOUND":    32,
 		"ERROR_REASON_CERTIFICATE_ENDED":        33,
 		"ERROR_REASON_ARTEFACT_NOT_FOUND":       34,
+		"ERROR_REASON_ETAG_MISMATCH":            36,
+		"ERROR_REASON_UNDO_WINDOW_CLOSED":       37,
+		"ERROR_REASON_REVIEW_ITEM_NOT_FINAL":    38,
+		"ERROR_REASON_APPEAL_REFUSED":           39,
+		"ERROR_REASON_GOLDEN_ITEM_NOT_FOUND":    40,
+		"ERROR_REASON_WEBHOOK_NOT_FOUND":        41,
+		"ERROR_REASON_USER_NOT_FOUND":           42,
+		"ERROR_REASON_USER_EXISTS":              43,
+		"ERROR_REASON_LAST_ADMIN":               44,
 	}
 )
 
@@ -210,7 +247,7 @@ var File_candor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xe9\t\n" +
+	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\x9f\f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fERROR_REASON_DEFERRED_TO_REVIEW\x10\x01\x12\x19\n" +
@@ -247,7 +284,16 @@ const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_METHOD_REFUSED\x10\x1f\x12&\n" +
 	"\"ERROR_REASON_CERTIFICATE_NOT_FOUND\x10 \x12\"\n" +
 	"\x1eERROR_REASON_CERTIFICATE_ENDED\x10!\x12#\n" +
-	"\x1fERROR_REASON_ARTEFACT_NOT_FOUND\x10\"\"\x04\b#\x10#*\x1aERROR_REASON_TOO_MANY_ROWSB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x1fERROR_REASON_ARTEFACT_NOT_FOUND\x10\"\x12\x1e\n" +
+	"\x1aERROR_REASON_ETAG_MISMATCH\x10$\x12#\n" +
+	"\x1fERROR_REASON_UNDO_WINDOW_CLOSED\x10%\x12&\n" +
+	"\"ERROR_REASON_REVIEW_ITEM_NOT_FINAL\x10&\x12\x1f\n" +
+	"\x1bERROR_REASON_APPEAL_REFUSED\x10'\x12&\n" +
+	"\"ERROR_REASON_GOLDEN_ITEM_NOT_FOUND\x10(\x12\"\n" +
+	"\x1eERROR_REASON_WEBHOOK_NOT_FOUND\x10)\x12\x1f\n" +
+	"\x1bERROR_REASON_USER_NOT_FOUND\x10*\x12\x1c\n" +
+	"\x18ERROR_REASON_USER_EXISTS\x10+\x12\x1b\n" +
+	"\x17ERROR_REASON_LAST_ADMIN\x10,\"\x04\b#\x10#*\x1aERROR_REASON_TOO_MANY_ROWSB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_error_reason_proto_rawDescOnce sync.Once

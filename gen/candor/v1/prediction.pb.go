@@ -371,8 +371,10 @@ func (x *PredictResponse) GetPredictions() []*Prediction {
 }
 
 type GetPredictionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PredictionId  string                 `protobuf:"bytes,1,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	PredictionId string                 `protobuf:"bytes,1,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
+	// Long poll: answer when no row waits any more, or after this. Absent: at once.
+	Wait          *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,6 +414,13 @@ func (x *GetPredictionRequest) GetPredictionId() string {
 		return x.PredictionId
 	}
 	return ""
+}
+
+func (x *GetPredictionRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
 }
 
 type GetPredictionResponse struct {
@@ -765,7 +774,11 @@ type Prediction struct {
 	// Ground truth, when it has arrived.
 	Outcome string `protobuf:"bytes,23,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	// Field of the row, where the model has several; empty: it has one.
-	Field         string `protobuf:"bytes,24,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,24,opt,name=field,proto3" json:"field,omitempty"`
+	// reviewItems/{id} of the row's review; empty: it has none.
+	ReviewItem string `protobuf:"bytes,25,opt,name=review_item,json=reviewItem,proto3" json:"review_item,omitempty"`
+	// The answer replaces one that was final before.
+	Superseding   bool `protobuf:"varint,26,opt,name=superseding,proto3" json:"superseding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -991,6 +1004,20 @@ func (x *Prediction) GetField() string {
 		return x.Field
 	}
 	return ""
+}
+
+func (x *Prediction) GetReviewItem() string {
+	if x != nil {
+		return x.ReviewItem
+	}
+	return ""
+}
+
+func (x *Prediction) GetSuperseding() bool {
+	if x != nil {
+		return x.Superseding
+	}
+	return false
 }
 
 type isPrediction_Value interface {
@@ -1767,9 +1794,11 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\arequest\x18\x01 \x01(\v2\x1c.inference.ModelInferRequestR\arequest\"\x85\x01\n" +
 	"\x0fPredictResponse\x129\n" +
 	"\bresponse\x18\x01 \x01(\v2\x1d.inference.ModelInferResponseR\bresponse\x127\n" +
-	"\vpredictions\x18\x02 \x03(\v2\x15.candor.v1.PredictionR\vpredictions\"E\n" +
+	"\vpredictions\x18\x02 \x03(\v2\x15.candor.v1.PredictionR\vpredictions\"\x83\x01\n" +
 	"\x14GetPredictionRequest\x12-\n" +
-	"\rprediction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fpredictionId\"P\n" +
+	"\rprediction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fpredictionId\x12<\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\xd8\x042\x00R\x04wait\"P\n" +
 	"\x15GetPredictionResponse\x127\n" +
 	"\vpredictions\x18\x01 \x03(\v2\x15.candor.v1.PredictionR\vpredictions\"\\\n" +
 	"\x17WatchPredictionsRequest\x12+\n" +
@@ -1791,7 +1820,7 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\x12\x14\n" +
 	"\x05field\x18\a \x01(\tR\x05fieldB\x0e\n" +
 	"\x05truth\x12\x05\xbaH\x02\b\x01\"\x17\n" +
-	"\x15RecordOutcomeResponse\"\xaf\b\n" +
+	"\x15RecordOutcomeResponse\"\xf2\b\n" +
 	"\n" +
 	"Prediction\x12#\n" +
 	"\rprediction_id\x18\x01 \x01(\tR\fpredictionId\x12\x10\n" +
@@ -1827,7 +1856,10 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"final_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tfinalTime\x12\x16\n" +
 	"\x06author\x18\x16 \x01(\tR\x06author\x12\x18\n" +
 	"\aoutcome\x18\x17 \x01(\tR\aoutcome\x12\x14\n" +
-	"\x05field\x18\x18 \x01(\tR\x05fieldB\a\n" +
+	"\x05field\x18\x18 \x01(\tR\x05field\x12\x1f\n" +
+	"\vreview_item\x18\x19 \x01(\tR\n" +
+	"reviewItem\x12 \n" +
+	"\vsuperseding\x18\x1a \x01(\bR\vsupersedingB\a\n" +
 	"\x05value\"h\n" +
 	"\x12ClassProbabilities\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12$\n" +
@@ -1968,53 +2000,54 @@ var file_candor_v1_prediction_proto_goTypes = []any{
 	(*ModelProvenance)(nil),              // 22: candor.v1.ModelProvenance
 	(*inference.ModelInferRequest)(nil),  // 23: inference.ModelInferRequest
 	(*inference.ModelInferResponse)(nil), // 24: inference.ModelInferResponse
-	(*timestamppb.Timestamp)(nil),        // 25: google.protobuf.Timestamp
-	(*Decision)(nil),                     // 26: candor.v1.Decision
-	(Reason)(0),                          // 27: candor.v1.Reason
-	(*durationpb.Duration)(nil),          // 28: google.protobuf.Duration
+	(*durationpb.Duration)(nil),          // 25: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),        // 26: google.protobuf.Timestamp
+	(*Decision)(nil),                     // 27: candor.v1.Decision
+	(Reason)(0),                          // 28: candor.v1.Reason
 }
 var file_candor_v1_prediction_proto_depIdxs = []int32{
 	23, // 0: candor.v1.PredictRequest.request:type_name -> inference.ModelInferRequest
 	24, // 1: candor.v1.PredictResponse.response:type_name -> inference.ModelInferResponse
 	12, // 2: candor.v1.PredictResponse.predictions:type_name -> candor.v1.Prediction
-	12, // 3: candor.v1.GetPredictionResponse.predictions:type_name -> candor.v1.Prediction
-	12, // 4: candor.v1.WatchPredictionsResponse.prediction:type_name -> candor.v1.Prediction
-	25, // 5: candor.v1.RecordOutcomeRequest.observe_time:type_name -> google.protobuf.Timestamp
-	13, // 6: candor.v1.Prediction.class_probabilities:type_name -> candor.v1.ClassProbabilities
-	14, // 7: candor.v1.Prediction.logits:type_name -> candor.v1.Logits
-	15, // 8: candor.v1.Prediction.regression:type_name -> candor.v1.RegressionValue
-	16, // 9: candor.v1.Prediction.interval:type_name -> candor.v1.Interval
-	17, // 10: candor.v1.Prediction.distance:type_name -> candor.v1.Distance
-	18, // 11: candor.v1.Prediction.embedding_match:type_name -> candor.v1.EmbeddingMatch
-	19, // 12: candor.v1.Prediction.abstention:type_name -> candor.v1.Abstention
-	26, // 13: candor.v1.Prediction.decision:type_name -> candor.v1.Decision
-	20, // 14: candor.v1.Prediction.uncertainty:type_name -> candor.v1.Uncertainty
-	21, // 15: candor.v1.Prediction.path:type_name -> candor.v1.Step
-	0,  // 16: candor.v1.Prediction.state:type_name -> candor.v1.AnswerState
-	22, // 17: candor.v1.Prediction.provenance:type_name -> candor.v1.ModelProvenance
-	25, // 18: candor.v1.Prediction.create_time:type_name -> google.protobuf.Timestamp
-	25, // 19: candor.v1.Prediction.final_time:type_name -> google.protobuf.Timestamp
-	27, // 20: candor.v1.Abstention.reason:type_name -> candor.v1.Reason
-	1,  // 21: candor.v1.Uncertainty.kind:type_name -> candor.v1.UncertaintyKind
-	2,  // 22: candor.v1.Step.kind:type_name -> candor.v1.StepKind
-	28, // 23: candor.v1.Step.duration:type_name -> google.protobuf.Duration
-	27, // 24: candor.v1.Step.reason:type_name -> candor.v1.Reason
-	3,  // 25: candor.v1.Step.failure_source:type_name -> candor.v1.FailureSource
-	25, // 26: candor.v1.ModelProvenance.create_time:type_name -> google.protobuf.Timestamp
-	28, // 27: candor.v1.ModelProvenance.age:type_name -> google.protobuf.Duration
-	4,  // 28: candor.v1.PredictionService.Predict:input_type -> candor.v1.PredictRequest
-	6,  // 29: candor.v1.PredictionService.GetPrediction:input_type -> candor.v1.GetPredictionRequest
-	8,  // 30: candor.v1.PredictionService.WatchPredictions:input_type -> candor.v1.WatchPredictionsRequest
-	10, // 31: candor.v1.PredictionService.RecordOutcome:input_type -> candor.v1.RecordOutcomeRequest
-	5,  // 32: candor.v1.PredictionService.Predict:output_type -> candor.v1.PredictResponse
-	7,  // 33: candor.v1.PredictionService.GetPrediction:output_type -> candor.v1.GetPredictionResponse
-	9,  // 34: candor.v1.PredictionService.WatchPredictions:output_type -> candor.v1.WatchPredictionsResponse
-	11, // 35: candor.v1.PredictionService.RecordOutcome:output_type -> candor.v1.RecordOutcomeResponse
-	32, // [32:36] is the sub-list for method output_type
-	28, // [28:32] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	25, // 3: candor.v1.GetPredictionRequest.wait:type_name -> google.protobuf.Duration
+	12, // 4: candor.v1.GetPredictionResponse.predictions:type_name -> candor.v1.Prediction
+	12, // 5: candor.v1.WatchPredictionsResponse.prediction:type_name -> candor.v1.Prediction
+	26, // 6: candor.v1.RecordOutcomeRequest.observe_time:type_name -> google.protobuf.Timestamp
+	13, // 7: candor.v1.Prediction.class_probabilities:type_name -> candor.v1.ClassProbabilities
+	14, // 8: candor.v1.Prediction.logits:type_name -> candor.v1.Logits
+	15, // 9: candor.v1.Prediction.regression:type_name -> candor.v1.RegressionValue
+	16, // 10: candor.v1.Prediction.interval:type_name -> candor.v1.Interval
+	17, // 11: candor.v1.Prediction.distance:type_name -> candor.v1.Distance
+	18, // 12: candor.v1.Prediction.embedding_match:type_name -> candor.v1.EmbeddingMatch
+	19, // 13: candor.v1.Prediction.abstention:type_name -> candor.v1.Abstention
+	27, // 14: candor.v1.Prediction.decision:type_name -> candor.v1.Decision
+	20, // 15: candor.v1.Prediction.uncertainty:type_name -> candor.v1.Uncertainty
+	21, // 16: candor.v1.Prediction.path:type_name -> candor.v1.Step
+	0,  // 17: candor.v1.Prediction.state:type_name -> candor.v1.AnswerState
+	22, // 18: candor.v1.Prediction.provenance:type_name -> candor.v1.ModelProvenance
+	26, // 19: candor.v1.Prediction.create_time:type_name -> google.protobuf.Timestamp
+	26, // 20: candor.v1.Prediction.final_time:type_name -> google.protobuf.Timestamp
+	28, // 21: candor.v1.Abstention.reason:type_name -> candor.v1.Reason
+	1,  // 22: candor.v1.Uncertainty.kind:type_name -> candor.v1.UncertaintyKind
+	2,  // 23: candor.v1.Step.kind:type_name -> candor.v1.StepKind
+	25, // 24: candor.v1.Step.duration:type_name -> google.protobuf.Duration
+	28, // 25: candor.v1.Step.reason:type_name -> candor.v1.Reason
+	3,  // 26: candor.v1.Step.failure_source:type_name -> candor.v1.FailureSource
+	26, // 27: candor.v1.ModelProvenance.create_time:type_name -> google.protobuf.Timestamp
+	25, // 28: candor.v1.ModelProvenance.age:type_name -> google.protobuf.Duration
+	4,  // 29: candor.v1.PredictionService.Predict:input_type -> candor.v1.PredictRequest
+	6,  // 30: candor.v1.PredictionService.GetPrediction:input_type -> candor.v1.GetPredictionRequest
+	8,  // 31: candor.v1.PredictionService.WatchPredictions:input_type -> candor.v1.WatchPredictionsRequest
+	10, // 32: candor.v1.PredictionService.RecordOutcome:input_type -> candor.v1.RecordOutcomeRequest
+	5,  // 33: candor.v1.PredictionService.Predict:output_type -> candor.v1.PredictResponse
+	7,  // 34: candor.v1.PredictionService.GetPrediction:output_type -> candor.v1.GetPredictionResponse
+	9,  // 35: candor.v1.PredictionService.WatchPredictions:output_type -> candor.v1.WatchPredictionsResponse
+	11, // 36: candor.v1.PredictionService.RecordOutcome:output_type -> candor.v1.RecordOutcomeResponse
+	33, // [33:37] is the sub-list for method output_type
+	29, // [29:33] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_prediction_proto_init() }

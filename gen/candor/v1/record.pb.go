@@ -148,6 +148,7 @@ type Record struct {
 	//	*Record_Outcome
 	//	*Record_Gap
 	//	*Record_Certificate
+	//	*Record_Admin
 	Entry         isRecord_Entry `protobuf_oneof:"entry"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -251,6 +252,15 @@ func (x *Record) GetCertificate() *CertificateRecord {
 	return nil
 }
 
+func (x *Record) GetAdmin() *AdminRecord {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_Admin); ok {
+			return x.Admin
+		}
+	}
+	return nil
+}
+
 type isRecord_Entry interface {
 	isRecord_Entry()
 }
@@ -279,6 +289,10 @@ type Record_Certificate struct {
 	Certificate *CertificateRecord `protobuf:"bytes,7,opt,name=certificate,proto3,oneof"`
 }
 
+type Record_Admin struct {
+	Admin *AdminRecord `protobuf:"bytes,8,opt,name=admin,proto3,oneof"`
+}
+
 func (*Record_Prediction) isRecord_Entry() {}
 
 func (*Record_Verdict) isRecord_Entry() {}
@@ -290,6 +304,8 @@ func (*Record_Outcome) isRecord_Entry() {}
 func (*Record_Gap) isRecord_Entry() {}
 
 func (*Record_Certificate) isRecord_Entry() {}
+
+func (*Record_Admin) isRecord_Entry() {}
 
 // What became of a certificate.
 type CertificateRecord struct {
@@ -388,6 +404,87 @@ func (x *CertificateRecord) GetStateSha256() []byte {
 	return nil
 }
 
+// What somebody did to people, sessions, queues or webhooks. Never a secret.
+type AdminRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "user.create", "user.disable", "session.begin", "session.refused", "webhook.rotate", "payload.delete", "golden.create".
+	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	// A person, or "gateway".
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// What it was done to: users/NAME, webhooks/NAME, reviewItems/ID.
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	Reason  string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Where the request came from, an IP address; empty: from inside.
+	Remote        string `protobuf:"bytes,5,opt,name=remote,proto3" json:"remote,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdminRecord) Reset() {
+	*x = AdminRecord{}
+	mi := &file_candor_v1_record_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdminRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdminRecord) ProtoMessage() {}
+
+func (x *AdminRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_record_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdminRecord.ProtoReflect.Descriptor instead.
+func (*AdminRecord) Descriptor() ([]byte, []int) {
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AdminRecord) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *AdminRecord) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *AdminRecord) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *AdminRecord) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AdminRecord) GetRemote() string {
+	if x != nil {
+		return x.Remote
+	}
+	return ""
+}
+
 // Records of plain accepts that were left out because the queue of the group commit was full and audit.on_full is drop. The
 // log says so in their place.
 type GapRecord struct {
@@ -402,7 +499,7 @@ type GapRecord struct {
 
 func (x *GapRecord) Reset() {
 	*x = GapRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[2]
+	mi := &file_candor_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -414,7 +511,7 @@ func (x *GapRecord) String() string {
 func (*GapRecord) ProtoMessage() {}
 
 func (x *GapRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[2]
+	mi := &file_candor_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -427,7 +524,7 @@ func (x *GapRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapRecord.ProtoReflect.Descriptor instead.
 func (*GapRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GapRecord) GetRecords() uint64 {
@@ -477,7 +574,7 @@ type PredictionRecord struct {
 
 func (x *PredictionRecord) Reset() {
 	*x = PredictionRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[3]
+	mi := &file_candor_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -489,7 +586,7 @@ func (x *PredictionRecord) String() string {
 func (*PredictionRecord) ProtoMessage() {}
 
 func (x *PredictionRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[3]
+	mi := &file_candor_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -502,7 +599,7 @@ func (x *PredictionRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PredictionRecord.ProtoReflect.Descriptor instead.
 func (*PredictionRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PredictionRecord) GetPredictionId() []byte {
@@ -608,7 +705,7 @@ type StageRecord struct {
 
 func (x *StageRecord) Reset() {
 	*x = StageRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[4]
+	mi := &file_candor_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +717,7 @@ func (x *StageRecord) String() string {
 func (*StageRecord) ProtoMessage() {}
 
 func (x *StageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[4]
+	mi := &file_candor_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +730,7 @@ func (x *StageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageRecord.ProtoReflect.Descriptor instead.
 func (*StageRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StageRecord) GetStage() string {
@@ -772,7 +869,7 @@ type RowRecord struct {
 
 func (x *RowRecord) Reset() {
 	*x = RowRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[5]
+	mi := &file_candor_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -784,7 +881,7 @@ func (x *RowRecord) String() string {
 func (*RowRecord) ProtoMessage() {}
 
 func (x *RowRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[5]
+	mi := &file_candor_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -797,7 +894,7 @@ func (x *RowRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowRecord.ProtoReflect.Descriptor instead.
 func (*RowRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RowRecord) GetRoute() Route {
@@ -995,7 +1092,7 @@ type RowAnswer struct {
 
 func (x *RowAnswer) Reset() {
 	*x = RowAnswer{}
-	mi := &file_candor_v1_record_proto_msgTypes[6]
+	mi := &file_candor_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1104,7 @@ func (x *RowAnswer) String() string {
 func (*RowAnswer) ProtoMessage() {}
 
 func (x *RowAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[6]
+	mi := &file_candor_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1020,7 +1117,7 @@ func (x *RowAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowAnswer.ProtoReflect.Descriptor instead.
 func (*RowAnswer) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RowAnswer) GetStage() uint32 {
@@ -1070,14 +1167,26 @@ type VerdictRecord struct {
 	StatedReason string     `protobuf:"bytes,13,opt,name=stated_reason,json=statedReason,proto3" json:"stated_reason,omitempty"`
 	Kind         ReviewKind `protobuf:"varint,14,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
 	// Empty: the model has one field.
-	Field         string `protobuf:"bytes,15,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,15,opt,name=field,proto3" json:"field,omitempty"`
+	// What the author answered before the model's answer was shown, where it was changed.
+	FirstLabel string   `protobuf:"bytes,16,opt,name=first_label,json=firstLabel,proto3" json:"first_label,omitempty"`
+	FirstValue *float64 `protobuf:"fixed64,17,opt,name=first_value,json=firstValue,proto3,oneof" json:"first_value,omitempty"`
+	// Replaces an answer that was final.
+	Supersedes bool `protobuf:"varint,18,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
+	// Verdicts that were given, and how many agree with this one.
+	Verdicts uint32 `protobuf:"varint,19,opt,name=verdicts,proto3" json:"verdicts,omitempty"`
+	Agreeing uint32 `protobuf:"varint,20,opt,name=agreeing,proto3" json:"agreeing,omitempty"`
+	// Decided by a senior over reviewers who disagreed.
+	Adjudication bool `protobuf:"varint,21,opt,name=adjudication,proto3" json:"adjudication,omitempty"`
+	// Hex digest of the item's golden question; empty: it is none.
+	Golden        string `protobuf:"bytes,22,opt,name=golden,proto3" json:"golden,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerdictRecord) Reset() {
 	*x = VerdictRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1198,7 @@ func (x *VerdictRecord) String() string {
 func (*VerdictRecord) ProtoMessage() {}
 
 func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1211,7 @@ func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerdictRecord.ProtoReflect.Descriptor instead.
 func (*VerdictRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *VerdictRecord) GetReviewItem() []byte {
@@ -1210,6 +1319,55 @@ func (x *VerdictRecord) GetField() string {
 	return ""
 }
 
+func (x *VerdictRecord) GetFirstLabel() string {
+	if x != nil {
+		return x.FirstLabel
+	}
+	return ""
+}
+
+func (x *VerdictRecord) GetFirstValue() float64 {
+	if x != nil && x.FirstValue != nil {
+		return *x.FirstValue
+	}
+	return 0
+}
+
+func (x *VerdictRecord) GetSupersedes() bool {
+	if x != nil {
+		return x.Supersedes
+	}
+	return false
+}
+
+func (x *VerdictRecord) GetVerdicts() uint32 {
+	if x != nil {
+		return x.Verdicts
+	}
+	return 0
+}
+
+func (x *VerdictRecord) GetAgreeing() uint32 {
+	if x != nil {
+		return x.Agreeing
+	}
+	return 0
+}
+
+func (x *VerdictRecord) GetAdjudication() bool {
+	if x != nil {
+		return x.Adjudication
+	}
+	return false
+}
+
+func (x *VerdictRecord) GetGolden() string {
+	if x != nil {
+		return x.Golden
+	}
+	return ""
+}
+
 type LimitRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Limit         string                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
@@ -1225,7 +1383,7 @@ type LimitRecord struct {
 
 func (x *LimitRecord) Reset() {
 	*x = LimitRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[8]
+	mi := &file_candor_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1395,7 @@ func (x *LimitRecord) String() string {
 func (*LimitRecord) ProtoMessage() {}
 
 func (x *LimitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[8]
+	mi := &file_candor_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1408,7 @@ func (x *LimitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitRecord.ProtoReflect.Descriptor instead.
 func (*LimitRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LimitRecord) GetLimit() string {
@@ -1318,7 +1476,7 @@ type OutcomeRecord struct {
 
 func (x *OutcomeRecord) Reset() {
 	*x = OutcomeRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[9]
+	mi := &file_candor_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1488,7 @@ func (x *OutcomeRecord) String() string {
 func (*OutcomeRecord) ProtoMessage() {}
 
 func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[9]
+	mi := &file_candor_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1501,7 @@ func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRecord.ProtoReflect.Descriptor instead.
 func (*OutcomeRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OutcomeRecord) GetPredictionId() []byte {
@@ -1399,7 +1557,7 @@ var File_candor_v1_record_proto protoreflect.FileDescriptor
 
 const file_candor_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/record.proto\x12\tcandor.v1\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/review.proto\"\xf1\x02\n" +
+	"\x16candor/v1/record.proto\x12\tcandor.v1\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/review.proto\"\xa1\x03\n" +
 	"\x06Record\x12\x17\n" +
 	"\atime_us\x18\x01 \x01(\x03R\x06timeUs\x12=\n" +
 	"\n" +
@@ -1409,7 +1567,8 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x05limit\x18\x04 \x01(\v2\x16.candor.v1.LimitRecordH\x00R\x05limit\x124\n" +
 	"\aoutcome\x18\x05 \x01(\v2\x18.candor.v1.OutcomeRecordH\x00R\aoutcome\x12(\n" +
 	"\x03gap\x18\x06 \x01(\v2\x14.candor.v1.GapRecordH\x00R\x03gap\x12@\n" +
-	"\vcertificate\x18\a \x01(\v2\x1c.candor.v1.CertificateRecordH\x00R\vcertificateB\a\n" +
+	"\vcertificate\x18\a \x01(\v2\x1c.candor.v1.CertificateRecordH\x00R\vcertificate\x12.\n" +
+	"\x05admin\x18\b \x01(\v2\x16.candor.v1.AdminRecordH\x00R\x05adminB\a\n" +
 	"\x05entry\"\xfa\x01\n" +
 	"\x11CertificateRecord\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\tR\vcertificate\x121\n" +
@@ -1420,7 +1579,13 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x05units\x18\x06 \x01(\x04R\x05units\x12!\n" +
 	"\fstate_sha256\x18\a \x01(\fR\vstateSha256B\f\n" +
 	"\n" +
-	"_threshold\"k\n" +
+	"_threshold\"{\n" +
+	"\vAdminRecord\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06remote\x18\x05 \x01(\tR\x06remote\"k\n" +
 	"\tGapRecord\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12\"\n" +
 	"\rfirst_time_us\x18\x02 \x01(\x03R\vfirstTimeUs\x12 \n" +
@@ -1499,7 +1664,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x05value\x18\x03 \x01(\x01H\x00R\x05value\x88\x01\x01\x12*\n" +
 	"\x0econfidence_ppm\x18\x04 \x01(\rH\x01R\rconfidencePpm\x88\x01\x01B\b\n" +
 	"\x06_valueB\x11\n" +
-	"\x0f_confidence_ppm\"\x83\x04\n" +
+	"\x0f_confidence_ppm\"\xee\x05\n" +
 	"\rVerdictRecord\x12\x1f\n" +
 	"\vreview_item\x18\x01 \x01(\fR\n" +
 	"reviewItem\x12#\n" +
@@ -1517,8 +1682,20 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\ton_expire\x18\f \x01(\x0e2\x17.candor.v1.ExpireActionR\bonExpire\x12#\n" +
 	"\rstated_reason\x18\r \x01(\tR\fstatedReason\x12)\n" +
 	"\x04kind\x18\x0e \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kind\x12\x14\n" +
-	"\x05field\x18\x0f \x01(\tR\x05fieldB\b\n" +
-	"\x06_value\"\xd0\x01\n" +
+	"\x05field\x18\x0f \x01(\tR\x05field\x12\x1f\n" +
+	"\vfirst_label\x18\x10 \x01(\tR\n" +
+	"firstLabel\x12$\n" +
+	"\vfirst_value\x18\x11 \x01(\x01H\x01R\n" +
+	"firstValue\x88\x01\x01\x12\x1e\n" +
+	"\n" +
+	"supersedes\x18\x12 \x01(\bR\n" +
+	"supersedes\x12\x1a\n" +
+	"\bverdicts\x18\x13 \x01(\rR\bverdicts\x12\x1a\n" +
+	"\bagreeing\x18\x14 \x01(\rR\bagreeing\x12\"\n" +
+	"\fadjudication\x18\x15 \x01(\bR\fadjudication\x12\x16\n" +
+	"\x06golden\x18\x16 \x01(\tR\x06goldenB\b\n" +
+	"\x06_valueB\x0e\n" +
+	"\f_first_value\"\xd0\x01\n" +
 	"\vLimitRecord\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\tR\x05limit\x12+\n" +
 	"\x05event\x18\x02 \x01(\x0e2\x15.candor.v1.LimitEventR\x05event\x12\x0e\n" +
@@ -1564,64 +1741,66 @@ func file_candor_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_candor_v1_record_proto_goTypes = []any{
 	(CertificateEvent)(0),     // 0: candor.v1.CertificateEvent
 	(LimitEvent)(0),           // 1: candor.v1.LimitEvent
 	(*Record)(nil),            // 2: candor.v1.Record
 	(*CertificateRecord)(nil), // 3: candor.v1.CertificateRecord
-	(*GapRecord)(nil),         // 4: candor.v1.GapRecord
-	(*PredictionRecord)(nil),  // 5: candor.v1.PredictionRecord
-	(*StageRecord)(nil),       // 6: candor.v1.StageRecord
-	(*RowRecord)(nil),         // 7: candor.v1.RowRecord
-	(*RowAnswer)(nil),         // 8: candor.v1.RowAnswer
-	(*VerdictRecord)(nil),     // 9: candor.v1.VerdictRecord
-	(*LimitRecord)(nil),       // 10: candor.v1.LimitRecord
-	(*OutcomeRecord)(nil),     // 11: candor.v1.OutcomeRecord
-	(Mode)(0),                 // 12: candor.v1.Mode
-	(ConfidenceMethod)(0),     // 13: candor.v1.ConfidenceMethod
-	(StepKind)(0),             // 14: candor.v1.StepKind
-	(Reason)(0),               // 15: candor.v1.Reason
-	(FailureSource)(0),        // 16: candor.v1.FailureSource
-	(Route)(0),                // 17: candor.v1.Route
-	(AnswerState)(0),          // 18: candor.v1.AnswerState
-	(UncertaintyKind)(0),      // 19: candor.v1.UncertaintyKind
-	(ReleaseState)(0),         // 20: candor.v1.ReleaseState
-	(ExpireAction)(0),         // 21: candor.v1.ExpireAction
-	(ReviewKind)(0),           // 22: candor.v1.ReviewKind
+	(*AdminRecord)(nil),       // 4: candor.v1.AdminRecord
+	(*GapRecord)(nil),         // 5: candor.v1.GapRecord
+	(*PredictionRecord)(nil),  // 6: candor.v1.PredictionRecord
+	(*StageRecord)(nil),       // 7: candor.v1.StageRecord
+	(*RowRecord)(nil),         // 8: candor.v1.RowRecord
+	(*RowAnswer)(nil),         // 9: candor.v1.RowAnswer
+	(*VerdictRecord)(nil),     // 10: candor.v1.VerdictRecord
+	(*LimitRecord)(nil),       // 11: candor.v1.LimitRecord
+	(*OutcomeRecord)(nil),     // 12: candor.v1.OutcomeRecord
+	(Mode)(0),                 // 13: candor.v1.Mode
+	(ConfidenceMethod)(0),     // 14: candor.v1.ConfidenceMethod
+	(StepKind)(0),             // 15: candor.v1.StepKind
+	(Reason)(0),               // 16: candor.v1.Reason
+	(FailureSource)(0),        // 17: candor.v1.FailureSource
+	(Route)(0),                // 18: candor.v1.Route
+	(AnswerState)(0),          // 19: candor.v1.AnswerState
+	(UncertaintyKind)(0),      // 20: candor.v1.UncertaintyKind
+	(ReleaseState)(0),         // 21: candor.v1.ReleaseState
+	(ExpireAction)(0),         // 22: candor.v1.ExpireAction
+	(ReviewKind)(0),           // 23: candor.v1.ReviewKind
 }
 var file_candor_v1_record_proto_depIdxs = []int32{
-	5,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
-	9,  // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
-	10, // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
-	11, // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
-	4,  // 4: candor.v1.Record.gap:type_name -> candor.v1.GapRecord
+	6,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
+	10, // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
+	11, // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
+	12, // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
+	5,  // 4: candor.v1.Record.gap:type_name -> candor.v1.GapRecord
 	3,  // 5: candor.v1.Record.certificate:type_name -> candor.v1.CertificateRecord
-	0,  // 6: candor.v1.CertificateRecord.event:type_name -> candor.v1.CertificateEvent
-	12, // 7: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
-	6,  // 8: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
-	7,  // 9: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
-	13, // 10: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	14, // 11: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
-	15, // 12: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
-	16, // 13: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
-	17, // 14: candor.v1.RowRecord.route:type_name -> candor.v1.Route
-	17, // 15: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
-	15, // 16: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
-	8,  // 17: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
-	18, // 18: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
-	19, // 19: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
-	13, // 20: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	20, // 21: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
-	15, // 22: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
-	21, // 23: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
-	22, // 24: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
-	1,  // 25: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	4,  // 6: candor.v1.Record.admin:type_name -> candor.v1.AdminRecord
+	0,  // 7: candor.v1.CertificateRecord.event:type_name -> candor.v1.CertificateEvent
+	13, // 8: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
+	7,  // 9: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
+	8,  // 10: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
+	14, // 11: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	15, // 12: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
+	16, // 13: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
+	17, // 14: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
+	18, // 15: candor.v1.RowRecord.route:type_name -> candor.v1.Route
+	18, // 16: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
+	16, // 17: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
+	9,  // 18: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
+	19, // 19: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
+	20, // 20: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
+	14, // 21: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	21, // 22: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
+	16, // 23: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
+	22, // 24: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
+	23, // 25: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
+	1,  // 26: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_record_proto_init() }
@@ -1639,19 +1818,20 @@ func file_candor_v1_record_proto_init() {
 		(*Record_Outcome)(nil),
 		(*Record_Gap)(nil),
 		(*Record_Certificate)(nil),
+		(*Record_Admin)(nil),
 	}
 	file_candor_v1_record_proto_msgTypes[1].OneofWrappers = []any{}
-	file_candor_v1_record_proto_msgTypes[5].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[7].OneofWrappers = []any{}
-	file_candor_v1_record_proto_msgTypes[9].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[8].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_record_proto_rawDesc), len(file_candor_v1_record_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

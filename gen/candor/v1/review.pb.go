@@ -33,6 +33,8 @@ const (
 	ReviewState_REVIEW_STATE_CLAIMED     ReviewState = 2
 	ReviewState_REVIEW_STATE_RESOLVED    ReviewState = 3
 	ReviewState_REVIEW_STATE_EXPIRED     ReviewState = 4
+	// Nobody has to answer any more: its model was replaced, or it was a golden item that was given back.
+	ReviewState_REVIEW_STATE_WITHDRAWN ReviewState = 5
 )
 
 // Enum value maps for ReviewState.
@@ -43,6 +45,7 @@ var (
 		2: "REVIEW_STATE_CLAIMED",
 		3: "REVIEW_STATE_RESOLVED",
 		4: "REVIEW_STATE_EXPIRED",
+		5: "REVIEW_STATE_WITHDRAWN",
 	}
 	ReviewState_value = map[string]int32{
 		"REVIEW_STATE_UNSPECIFIED": 0,
@@ -50,6 +53,7 @@ var (
 		"REVIEW_STATE_CLAIMED":     2,
 		"REVIEW_STATE_RESOLVED":    3,
 		"REVIEW_STATE_EXPIRED":     4,
+		"REVIEW_STATE_WITHDRAWN":   5,
 	}
 )
 
@@ -90,6 +94,10 @@ const (
 	// The row has its answer already: it is judged to know how good such answers are. A verdict changes nothing for the
 	// caller.
 	ReviewKind_REVIEW_KIND_AUDIT ReviewKind = 2
+	// The answer is known: it measures the reviewer.
+	ReviewKind_REVIEW_KIND_GOLDEN ReviewKind = 3
+	// An answer that somebody disputes.
+	ReviewKind_REVIEW_KIND_APPEAL ReviewKind = 4
 )
 
 // Enum value maps for ReviewKind.
@@ -98,11 +106,15 @@ var (
 		0: "REVIEW_KIND_UNSPECIFIED",
 		1: "REVIEW_KIND_DEFERRED",
 		2: "REVIEW_KIND_AUDIT",
+		3: "REVIEW_KIND_GOLDEN",
+		4: "REVIEW_KIND_APPEAL",
 	}
 	ReviewKind_value = map[string]int32{
 		"REVIEW_KIND_UNSPECIFIED": 0,
 		"REVIEW_KIND_DEFERRED":    1,
 		"REVIEW_KIND_AUDIT":       2,
+		"REVIEW_KIND_GOLDEN":      3,
+		"REVIEW_KIND_APPEAL":      4,
 	}
 )
 
@@ -249,6 +261,10 @@ const (
 	// A grey image: shape [height, width], or a flat vector with the width in the card.
 	PayloadView_PAYLOAD_VIEW_GRAY_IMAGE PayloadView = 2
 	PayloadView_PAYLOAD_VIEW_TEXT       PayloadView = 3
+	// An encoded picture (datatype BYTES): PNG, JPEG or GIF, decoded and encoded anew before it is shown.
+	PayloadView_PAYLOAD_VIEW_IMAGE PayloadView = 4
+	// A JSON document (datatype BYTES), as a tree.
+	PayloadView_PAYLOAD_VIEW_JSON PayloadView = 5
 )
 
 // Enum value maps for PayloadView.
@@ -258,12 +274,16 @@ var (
 		1: "PAYLOAD_VIEW_TABLE",
 		2: "PAYLOAD_VIEW_GRAY_IMAGE",
 		3: "PAYLOAD_VIEW_TEXT",
+		4: "PAYLOAD_VIEW_IMAGE",
+		5: "PAYLOAD_VIEW_JSON",
 	}
 	PayloadView_value = map[string]int32{
 		"PAYLOAD_VIEW_UNSPECIFIED": 0,
 		"PAYLOAD_VIEW_TABLE":       1,
 		"PAYLOAD_VIEW_GRAY_IMAGE":  2,
 		"PAYLOAD_VIEW_TEXT":        3,
+		"PAYLOAD_VIEW_IMAGE":       4,
+		"PAYLOAD_VIEW_JSON":        5,
 	}
 )
 
@@ -292,6 +312,163 @@ func (x PayloadView) Number() protoreflect.EnumNumber {
 // Deprecated: Use PayloadView.Descriptor instead.
 func (PayloadView) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_review_proto_rawDescGZIP(), []int{4}
+}
+
+type SkipRouting int32
+
+const (
+	// As SKIP_ROUTING_OTHERS.
+	SkipRouting_SKIP_ROUTING_UNSPECIFIED SkipRouting = 0
+	// Never to the skipper again.
+	SkipRouting_SKIP_ROUTING_OTHERS SkipRouting = 1
+	// To everybody again; to the skipper not before the queue's skip_pause has passed.
+	SkipRouting_SKIP_ROUTING_ALL SkipRouting = 2
+)
+
+// Enum value maps for SkipRouting.
+var (
+	SkipRouting_name = map[int32]string{
+		0: "SKIP_ROUTING_UNSPECIFIED",
+		1: "SKIP_ROUTING_OTHERS",
+		2: "SKIP_ROUTING_ALL",
+	}
+	SkipRouting_value = map[string]int32{
+		"SKIP_ROUTING_UNSPECIFIED": 0,
+		"SKIP_ROUTING_OTHERS":      1,
+		"SKIP_ROUTING_ALL":         2,
+	}
+)
+
+func (x SkipRouting) Enum() *SkipRouting {
+	p := new(SkipRouting)
+	*p = x
+	return p
+}
+
+func (x SkipRouting) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SkipRouting) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_review_proto_enumTypes[5].Descriptor()
+}
+
+func (SkipRouting) Type() protoreflect.EnumType {
+	return &file_candor_v1_review_proto_enumTypes[5]
+}
+
+func (x SkipRouting) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SkipRouting.Descriptor instead.
+func (SkipRouting) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{5}
+}
+
+// What happened to an item.
+type ReviewEventKind int32
+
+const (
+	ReviewEventKind_REVIEW_EVENT_KIND_UNSPECIFIED ReviewEventKind = 0
+	ReviewEventKind_REVIEW_EVENT_KIND_CREATED     ReviewEventKind = 1
+	ReviewEventKind_REVIEW_EVENT_KIND_CLAIMED     ReviewEventKind = 2
+	ReviewEventKind_REVIEW_EVENT_KIND_RELEASED    ReviewEventKind = 3
+	// A lease ended without a verdict, seen by the claim that followed.
+	ReviewEventKind_REVIEW_EVENT_KIND_LEASE_LOST ReviewEventKind = 4
+	ReviewEventKind_REVIEW_EVENT_KIND_SKIPPED    ReviewEventKind = 5
+	ReviewEventKind_REVIEW_EVENT_KIND_ESCALATED  ReviewEventKind = 6
+	ReviewEventKind_REVIEW_EVENT_KIND_ANSWERED   ReviewEventKind = 7
+	ReviewEventKind_REVIEW_EVENT_KIND_REVISED    ReviewEventKind = 8
+	ReviewEventKind_REVIEW_EVENT_KIND_UNDONE     ReviewEventKind = 9
+	// Reviewers disagreed.
+	ReviewEventKind_REVIEW_EVENT_KIND_DISAGREED ReviewEventKind = 10
+	// The answer became final.
+	ReviewEventKind_REVIEW_EVENT_KIND_FINAL ReviewEventKind = 11
+	// The deadline passed: the service level was missed.
+	ReviewEventKind_REVIEW_EVENT_KIND_EXPIRED    ReviewEventKind = 12
+	ReviewEventKind_REVIEW_EVENT_KIND_SUPERSEDED ReviewEventKind = 13
+	// A limit let the answer out.
+	ReviewEventKind_REVIEW_EVENT_KIND_LET_OUT   ReviewEventKind = 14
+	ReviewEventKind_REVIEW_EVENT_KIND_WITHDRAWN ReviewEventKind = 15
+	// The new version of the model was asked.
+	ReviewEventKind_REVIEW_EVENT_KIND_RESCORED        ReviewEventKind = 16
+	ReviewEventKind_REVIEW_EVENT_KIND_PAYLOAD_DELETED ReviewEventKind = 17
+	// An identical row joined it, or the item it had joined ended and it took its place.
+	ReviewEventKind_REVIEW_EVENT_KIND_JOINED ReviewEventKind = 18
+)
+
+// Enum value maps for ReviewEventKind.
+var (
+	ReviewEventKind_name = map[int32]string{
+		0:  "REVIEW_EVENT_KIND_UNSPECIFIED",
+		1:  "REVIEW_EVENT_KIND_CREATED",
+		2:  "REVIEW_EVENT_KIND_CLAIMED",
+		3:  "REVIEW_EVENT_KIND_RELEASED",
+		4:  "REVIEW_EVENT_KIND_LEASE_LOST",
+		5:  "REVIEW_EVENT_KIND_SKIPPED",
+		6:  "REVIEW_EVENT_KIND_ESCALATED",
+		7:  "REVIEW_EVENT_KIND_ANSWERED",
+		8:  "REVIEW_EVENT_KIND_REVISED",
+		9:  "REVIEW_EVENT_KIND_UNDONE",
+		10: "REVIEW_EVENT_KIND_DISAGREED",
+		11: "REVIEW_EVENT_KIND_FINAL",
+		12: "REVIEW_EVENT_KIND_EXPIRED",
+		13: "REVIEW_EVENT_KIND_SUPERSEDED",
+		14: "REVIEW_EVENT_KIND_LET_OUT",
+		15: "REVIEW_EVENT_KIND_WITHDRAWN",
+		16: "REVIEW_EVENT_KIND_RESCORED",
+		17: "REVIEW_EVENT_KIND_PAYLOAD_DELETED",
+		18: "REVIEW_EVENT_KIND_JOINED",
+	}
+	ReviewEventKind_value = map[string]int32{
+		"REVIEW_EVENT_KIND_UNSPECIFIED":     0,
+		"REVIEW_EVENT_KIND_CREATED":         1,
+		"REVIEW_EVENT_KIND_CLAIMED":         2,
+		"REVIEW_EVENT_KIND_RELEASED":        3,
+		"REVIEW_EVENT_KIND_LEASE_LOST":      4,
+		"REVIEW_EVENT_KIND_SKIPPED":         5,
+		"REVIEW_EVENT_KIND_ESCALATED":       6,
+		"REVIEW_EVENT_KIND_ANSWERED":        7,
+		"REVIEW_EVENT_KIND_REVISED":         8,
+		"REVIEW_EVENT_KIND_UNDONE":          9,
+		"REVIEW_EVENT_KIND_DISAGREED":       10,
+		"REVIEW_EVENT_KIND_FINAL":           11,
+		"REVIEW_EVENT_KIND_EXPIRED":         12,
+		"REVIEW_EVENT_KIND_SUPERSEDED":      13,
+		"REVIEW_EVENT_KIND_LET_OUT":         14,
+		"REVIEW_EVENT_KIND_WITHDRAWN":       15,
+		"REVIEW_EVENT_KIND_RESCORED":        16,
+		"REVIEW_EVENT_KIND_PAYLOAD_DELETED": 17,
+		"REVIEW_EVENT_KIND_JOINED":          18,
+	}
+)
+
+func (x ReviewEventKind) Enum() *ReviewEventKind {
+	p := new(ReviewEventKind)
+	*p = x
+	return p
+}
+
+func (x ReviewEventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReviewEventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_review_proto_enumTypes[6].Descriptor()
+}
+
+func (ReviewEventKind) Type() protoreflect.EnumType {
+	return &file_candor_v1_review_proto_enumTypes[6]
+}
+
+func (x ReviewEventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReviewEventKind.Descriptor instead.
+func (ReviewEventKind) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{6}
 }
 
 type ReviewItem struct {
@@ -339,7 +516,34 @@ type ReviewItem struct {
 	// then, if the policy promises something.
 	Kind ReviewKind `protobuf:"varint,31,opt,name=kind,proto3,enum=candor.v1.ReviewKind" json:"kind,omitempty"`
 	// Field of the row that is to be judged, where the model has several; labels, unit and answers are its own. The payload is the row's.
-	Field         string `protobuf:"bytes,32,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,32,opt,name=field,proto3" json:"field,omitempty"`
+	// How many verdicts are wanted at most, and how many must agree. Shown when the item is final, or to those who don't review it.
+	Reviewers uint32 `protobuf:"varint,33,opt,name=reviewers,proto3" json:"reviewers,omitempty"`
+	Agree     uint32 `protobuf:"varint,34,opt,name=agree,proto3" json:"agree,omitempty"`
+	// Reviewers disagreed: a senior decides.
+	Adjudication bool `protobuf:"varint,35,opt,name=adjudication,proto3" json:"adjudication,omitempty"`
+	// Every reviewer's verdict, oldest first. Until the item is final, reviewers see only their own.
+	Verdicts []*Verdict `protobuf:"bytes,36,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
+	// Until then the answer can be undone; absent: no verdict, or it is final.
+	UndoUntil *timestamppb.Timestamp `protobuf:"bytes,37,opt,name=undo_until,json=undoUntil,proto3" json:"undo_until,omitempty"`
+	// Identical rows that get the same answer, besides this one.
+	Joined uint32 `protobuf:"varint,38,opt,name=joined,proto3" json:"joined,omitempty"`
+	// The item whose answer this one gets; empty: its own.
+	JoinedTo string `protobuf:"bytes,39,opt,name=joined_to,json=joinedTo,proto3" json:"joined_to,omitempty"`
+	// Why it was escalated last, by whom, and from which queue.
+	EscalationNote string `protobuf:"bytes,40,opt,name=escalation_note,json=escalationNote,proto3" json:"escalation_note,omitempty"`
+	EscalatedBy    string `protobuf:"bytes,41,opt,name=escalated_by,json=escalatedBy,proto3" json:"escalated_by,omitempty"`
+	EscalatedFrom  string `protobuf:"bytes,42,opt,name=escalated_from,json=escalatedFrom,proto3" json:"escalated_from,omitempty"`
+	// The trace of the prediction, by telemetry.trace_url; empty: none is configured, or the caller may not know.
+	TraceUrl string `protobuf:"bytes,43,opt,name=trace_url,json=traceUrl,proto3" json:"trace_url,omitempty"`
+	// Traceparent of the review's own trace; empty: not finished, or not traced.
+	ReviewTraceparent string `protobuf:"bytes,44,opt,name=review_traceparent,json=reviewTraceparent,proto3" json:"review_traceparent,omitempty"`
+	// What an appeal says.
+	AppealReason string `protobuf:"bytes,45,opt,name=appeal_reason,json=appealReason,proto3" json:"appeal_reason,omitempty"`
+	// The item's answer before it was superseded or appealed, newest first.
+	Superseded []*Verdict `protobuf:"bytes,46,rep,name=superseded,proto3" json:"superseded,omitempty"`
+	// The model's version is another by now.
+	ModelReplaced bool `protobuf:"varint,47,opt,name=model_replaced,json=modelReplaced,proto3" json:"model_replaced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -596,6 +800,111 @@ func (x *ReviewItem) GetField() string {
 		return x.Field
 	}
 	return ""
+}
+
+func (x *ReviewItem) GetReviewers() uint32 {
+	if x != nil {
+		return x.Reviewers
+	}
+	return 0
+}
+
+func (x *ReviewItem) GetAgree() uint32 {
+	if x != nil {
+		return x.Agree
+	}
+	return 0
+}
+
+func (x *ReviewItem) GetAdjudication() bool {
+	if x != nil {
+		return x.Adjudication
+	}
+	return false
+}
+
+func (x *ReviewItem) GetVerdicts() []*Verdict {
+	if x != nil {
+		return x.Verdicts
+	}
+	return nil
+}
+
+func (x *ReviewItem) GetUndoUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UndoUntil
+	}
+	return nil
+}
+
+func (x *ReviewItem) GetJoined() uint32 {
+	if x != nil {
+		return x.Joined
+	}
+	return 0
+}
+
+func (x *ReviewItem) GetJoinedTo() string {
+	if x != nil {
+		return x.JoinedTo
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetEscalationNote() string {
+	if x != nil {
+		return x.EscalationNote
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetEscalatedBy() string {
+	if x != nil {
+		return x.EscalatedBy
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetEscalatedFrom() string {
+	if x != nil {
+		return x.EscalatedFrom
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetTraceUrl() string {
+	if x != nil {
+		return x.TraceUrl
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetReviewTraceparent() string {
+	if x != nil {
+		return x.ReviewTraceparent
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetAppealReason() string {
+	if x != nil {
+		return x.AppealReason
+	}
+	return ""
+}
+
+func (x *ReviewItem) GetSuperseded() []*Verdict {
+	if x != nil {
+		return x.Superseded
+	}
+	return nil
+}
+
+func (x *ReviewItem) GetModelReplaced() bool {
+	if x != nil {
+		return x.ModelReplaced
+	}
+	return false
 }
 
 // What the reviewer is shown: the row's inputs, by their declared type.
@@ -928,11 +1237,19 @@ type Verdict struct {
 	//	*Verdict_Value
 	Answer isVerdict_Answer `protobuf_oneof:"answer"`
 	// The reviewer's own confidence in [0,1].
-	Confidence    *float64               `protobuf:"fixed64,3,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
-	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	Note          string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
-	Author        string                 `protobuf:"bytes,6,opt,name=author,proto3" json:"author,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Confidence *float64               `protobuf:"fixed64,3,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	Reason     string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Note       string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	Author     string                 `protobuf:"bytes,6,opt,name=author,proto3" json:"author,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// What the reviewer answered before the model's answer was shown; absent: it was not changed.
+	FirstAnswer *VerdictAnswer `protobuf:"bytes,8,opt,name=first_answer,json=firstAnswer,proto3" json:"first_answer,omitempty"`
+	// Given without having seen the model's answer.
+	Blind bool `protobuf:"varint,9,opt,name=blind,proto3" json:"blind,omitempty"`
+	// Decides over reviewers who disagreed.
+	Adjudication bool `protobuf:"varint,10,opt,name=adjudication,proto3" json:"adjudication,omitempty"`
+	// From the claim to the first answer.
+	WorkTime      *durationpb.Duration `protobuf:"bytes,11,opt,name=work_time,json=workTime,proto3" json:"work_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1027,6 +1344,34 @@ func (x *Verdict) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Verdict) GetFirstAnswer() *VerdictAnswer {
+	if x != nil {
+		return x.FirstAnswer
+	}
+	return nil
+}
+
+func (x *Verdict) GetBlind() bool {
+	if x != nil {
+		return x.Blind
+	}
+	return false
+}
+
+func (x *Verdict) GetAdjudication() bool {
+	if x != nil {
+		return x.Adjudication
+	}
+	return false
+}
+
+func (x *Verdict) GetWorkTime() *durationpb.Duration {
+	if x != nil {
+		return x.WorkTime
+	}
+	return nil
+}
+
 type isVerdict_Answer interface {
 	isVerdict_Answer()
 }
@@ -1043,6 +1388,88 @@ func (*Verdict_Label) isVerdict_Answer() {}
 
 func (*Verdict_Value) isVerdict_Answer() {}
 
+type VerdictAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*VerdictAnswer_Label
+	//	*VerdictAnswer_Value
+	Answer        isVerdictAnswer_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerdictAnswer) Reset() {
+	*x = VerdictAnswer{}
+	mi := &file_candor_v1_review_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerdictAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerdictAnswer) ProtoMessage() {}
+
+func (x *VerdictAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerdictAnswer.ProtoReflect.Descriptor instead.
+func (*VerdictAnswer) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *VerdictAnswer) GetAnswer() isVerdictAnswer_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *VerdictAnswer) GetLabel() string {
+	if x != nil {
+		if x, ok := x.Answer.(*VerdictAnswer_Label); ok {
+			return x.Label
+		}
+	}
+	return ""
+}
+
+func (x *VerdictAnswer) GetValue() float64 {
+	if x != nil {
+		if x, ok := x.Answer.(*VerdictAnswer_Value); ok {
+			return x.Value
+		}
+	}
+	return 0
+}
+
+type isVerdictAnswer_Answer interface {
+	isVerdictAnswer_Answer()
+}
+
+type VerdictAnswer_Label struct {
+	Label string `protobuf:"bytes,1,opt,name=label,proto3,oneof"`
+}
+
+type VerdictAnswer_Value struct {
+	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3,oneof"`
+}
+
+func (*VerdictAnswer_Label) isVerdictAnswer_Answer() {}
+
+func (*VerdictAnswer_Value) isVerdictAnswer_Answer() {}
+
 type GetReviewItemRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1052,7 +1479,7 @@ type GetReviewItemRequest struct {
 
 func (x *GetReviewItemRequest) Reset() {
 	*x = GetReviewItemRequest{}
-	mi := &file_candor_v1_review_proto_msgTypes[6]
+	mi := &file_candor_v1_review_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1491,7 @@ func (x *GetReviewItemRequest) String() string {
 func (*GetReviewItemRequest) ProtoMessage() {}
 
 func (x *GetReviewItemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[6]
+	mi := &file_candor_v1_review_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1504,7 @@ func (x *GetReviewItemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReviewItemRequest.ProtoReflect.Descriptor instead.
 func (*GetReviewItemRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetReviewItemRequest) GetName() string {
@@ -1096,7 +1523,7 @@ type GetReviewItemResponse struct {
 
 func (x *GetReviewItemResponse) Reset() {
 	*x = GetReviewItemResponse{}
-	mi := &file_candor_v1_review_proto_msgTypes[7]
+	mi := &file_candor_v1_review_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1535,7 @@ func (x *GetReviewItemResponse) String() string {
 func (*GetReviewItemResponse) ProtoMessage() {}
 
 func (x *GetReviewItemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[7]
+	mi := &file_candor_v1_review_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1121,7 +1548,7 @@ func (x *GetReviewItemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReviewItemResponse.ProtoReflect.Descriptor instead.
 func (*GetReviewItemResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetReviewItemResponse) GetItem() *ReviewItem {
@@ -1138,15 +1565,18 @@ type ListReviewItemsRequest struct {
 	// Unspecified: every state.
 	State ReviewState `protobuf:"varint,2,opt,name=state,proto3,enum=candor.v1.ReviewState" json:"state,omitempty"`
 	// At most 1,000; 0: 50.
-	PageSize      int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageSize  int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only those that this reviewer holds, or gave a verdict on; "me" is the caller.
+	Reviewer      string `protobuf:"bytes,5,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	Model         string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListReviewItemsRequest) Reset() {
 	*x = ListReviewItemsRequest{}
-	mi := &file_candor_v1_review_proto_msgTypes[8]
+	mi := &file_candor_v1_review_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1588,7 @@ func (x *ListReviewItemsRequest) String() string {
 func (*ListReviewItemsRequest) ProtoMessage() {}
 
 func (x *ListReviewItemsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[8]
+	mi := &file_candor_v1_review_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1601,7 @@ func (x *ListReviewItemsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReviewItemsRequest.ProtoReflect.Descriptor instead.
 func (*ListReviewItemsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListReviewItemsRequest) GetQueue() string {
@@ -1202,6 +1632,20 @@ func (x *ListReviewItemsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListReviewItemsRequest) GetReviewer() string {
+	if x != nil {
+		return x.Reviewer
+	}
+	return ""
+}
+
+func (x *ListReviewItemsRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
 type ListReviewItemsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Items []*ReviewItem          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
@@ -1216,7 +1660,7 @@ type ListReviewItemsResponse struct {
 
 func (x *ListReviewItemsResponse) Reset() {
 	*x = ListReviewItemsResponse{}
-	mi := &file_candor_v1_review_proto_msgTypes[9]
+	mi := &file_candor_v1_review_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1672,7 @@ func (x *ListReviewItemsResponse) String() string {
 func (*ListReviewItemsResponse) ProtoMessage() {}
 
 func (x *ListReviewItemsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[9]
+	mi := &file_candor_v1_review_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1685,7 @@ func (x *ListReviewItemsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReviewItemsResponse.ProtoReflect.Descriptor instead.
 func (*ListReviewItemsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListReviewItemsResponse) GetItems() []*ReviewItem {
@@ -1280,13 +1724,14 @@ type ClaimReviewItemRequest struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Absent: the queue's lease.
 	Lease         *durationpb.Duration `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	RequestId     string               `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ClaimReviewItemRequest) Reset() {
 	*x = ClaimReviewItemRequest{}
-	mi := &file_candor_v1_review_proto_msgTypes[10]
+	mi := &file_candor_v1_review_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1743,7 @@ func (x *ClaimReviewItemRequest) String() string {
 func (*ClaimReviewItemRequest) ProtoMessage() {}
 
 func (x *ClaimReviewItemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[10]
+	mi := &file_candor_v1_review_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1756,7 @@ func (x *ClaimReviewItemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimReviewItemRequest.ProtoReflect.Descriptor instead.
 func (*ClaimReviewItemRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ClaimReviewItemRequest) GetQueue() string {
@@ -1335,6 +1780,13 @@ func (x *ClaimReviewItemRequest) GetLease() *durationpb.Duration {
 	return nil
 }
 
+func (x *ClaimReviewItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type ClaimReviewItemResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Item          *ReviewItem            `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
@@ -1344,7 +1796,7 @@ type ClaimReviewItemResponse struct {
 
 func (x *ClaimReviewItemResponse) Reset() {
 	*x = ClaimReviewItemResponse{}
-	mi := &file_candor_v1_review_proto_msgTypes[11]
+	mi := &file_candor_v1_review_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1808,7 @@ func (x *ClaimReviewItemResponse) String() string {
 func (*ClaimReviewItemResponse) ProtoMessage() {}
 
 func (x *ClaimReviewItemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[11]
+	mi := &file_candor_v1_review_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1821,7 @@ func (x *ClaimReviewItemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimReviewItemResponse.ProtoReflect.Descriptor instead.
 func (*ClaimReviewItemResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ClaimReviewItemResponse) GetItem() *ReviewItem {
@@ -1390,7 +1842,7 @@ type RenewReviewItemLeaseRequest struct {
 
 func (x *RenewReviewItemLeaseRequest) Reset() {
 	*x = RenewReviewItemLeaseRequest{}
-	mi := &file_candor_v1_review_proto_msgTypes[12]
+	mi := &file_candor_v1_review_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1854,7 @@ func (x *RenewReviewItemLeaseRequest) String() string {
 func (*RenewReviewItemLeaseRequest) ProtoMessage() {}
 
 func (x *RenewReviewItemLeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[12]
+	mi := &file_candor_v1_review_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1867,7 @@ func (x *RenewReviewItemLeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewReviewItemLeaseRequest.ProtoReflect.Descriptor instead.
 func (*RenewReviewItemLeaseRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RenewReviewItemLeaseRequest) GetName() string {
@@ -1448,7 +1900,7 @@ type RenewReviewItemLeaseResponse struct {
 
 func (x *RenewReviewItemLeaseResponse) Reset() {
 	*x = RenewReviewItemLeaseResponse{}
-	mi := &file_candor_v1_review_proto_msgTypes[13]
+	mi := &file_candor_v1_review_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1460,7 +1912,7 @@ func (x *RenewReviewItemLeaseResponse) String() string {
 func (*RenewReviewItemLeaseResponse) ProtoMessage() {}
 
 func (x *RenewReviewItemLeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[13]
+	mi := &file_candor_v1_review_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1473,7 +1925,7 @@ func (x *RenewReviewItemLeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewReviewItemLeaseResponse.ProtoReflect.Descriptor instead.
 func (*RenewReviewItemLeaseResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RenewReviewItemLeaseResponse) GetItem() *ReviewItem {
@@ -1487,13 +1939,14 @@ type ReleaseReviewItemRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	RequestId     string                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReleaseReviewItemRequest) Reset() {
 	*x = ReleaseReviewItemRequest{}
-	mi := &file_candor_v1_review_proto_msgTypes[14]
+	mi := &file_candor_v1_review_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1958,7 @@ func (x *ReleaseReviewItemRequest) String() string {
 func (*ReleaseReviewItemRequest) ProtoMessage() {}
 
 func (x *ReleaseReviewItemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[14]
+	mi := &file_candor_v1_review_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1971,7 @@ func (x *ReleaseReviewItemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseReviewItemRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseReviewItemRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReleaseReviewItemRequest) GetName() string {
@@ -1535,6 +1988,13 @@ func (x *ReleaseReviewItemRequest) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *ReleaseReviewItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type ReleaseReviewItemResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Item          *ReviewItem            `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
@@ -1544,7 +2004,7 @@ type ReleaseReviewItemResponse struct {
 
 func (x *ReleaseReviewItemResponse) Reset() {
 	*x = ReleaseReviewItemResponse{}
-	mi := &file_candor_v1_review_proto_msgTypes[15]
+	mi := &file_candor_v1_review_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +2016,7 @@ func (x *ReleaseReviewItemResponse) String() string {
 func (*ReleaseReviewItemResponse) ProtoMessage() {}
 
 func (x *ReleaseReviewItemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[15]
+	mi := &file_candor_v1_review_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +2029,7 @@ func (x *ReleaseReviewItemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseReviewItemResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseReviewItemResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{15}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReleaseReviewItemResponse) GetItem() *ReviewItem {
@@ -1592,7 +2052,7 @@ type ResolveReviewItemRequest struct {
 
 func (x *ResolveReviewItemRequest) Reset() {
 	*x = ResolveReviewItemRequest{}
-	mi := &file_candor_v1_review_proto_msgTypes[16]
+	mi := &file_candor_v1_review_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +2064,7 @@ func (x *ResolveReviewItemRequest) String() string {
 func (*ResolveReviewItemRequest) ProtoMessage() {}
 
 func (x *ResolveReviewItemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[16]
+	mi := &file_candor_v1_review_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +2077,7 @@ func (x *ResolveReviewItemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveReviewItemRequest.ProtoReflect.Descriptor instead.
 func (*ResolveReviewItemRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{16}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ResolveReviewItemRequest) GetName() string {
@@ -1657,7 +2117,7 @@ type ResolveReviewItemResponse struct {
 
 func (x *ResolveReviewItemResponse) Reset() {
 	*x = ResolveReviewItemResponse{}
-	mi := &file_candor_v1_review_proto_msgTypes[17]
+	mi := &file_candor_v1_review_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +2129,7 @@ func (x *ResolveReviewItemResponse) String() string {
 func (*ResolveReviewItemResponse) ProtoMessage() {}
 
 func (x *ResolveReviewItemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_review_proto_msgTypes[17]
+	mi := &file_candor_v1_review_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +2142,7 @@ func (x *ResolveReviewItemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveReviewItemResponse.ProtoReflect.Descriptor instead.
 func (*ResolveReviewItemResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_review_proto_rawDescGZIP(), []int{17}
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ResolveReviewItemResponse) GetItem() *ReviewItem {
@@ -1692,11 +2152,2145 @@ func (x *ResolveReviewItemResponse) GetItem() *ReviewItem {
 	return nil
 }
 
+type ReviseReviewItemRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	RequestId     string                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Etag          string                 `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviseReviewItemRequest) Reset() {
+	*x = ReviseReviewItemRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviseReviewItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviseReviewItemRequest) ProtoMessage() {}
+
+func (x *ReviseReviewItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviseReviewItemRequest.ProtoReflect.Descriptor instead.
+func (*ReviseReviewItemRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ReviseReviewItemRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReviseReviewItemRequest) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+func (x *ReviseReviewItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ReviseReviewItemRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+type ReviseReviewItemResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          *ReviewItem            `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviseReviewItemResponse) Reset() {
+	*x = ReviseReviewItemResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviseReviewItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviseReviewItemResponse) ProtoMessage() {}
+
+func (x *ReviseReviewItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviseReviewItemResponse.ProtoReflect.Descriptor instead.
+func (*ReviseReviewItemResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ReviseReviewItemResponse) GetItem() *ReviewItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+type UndoReviewItemRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	RequestId     string                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Etag          string                 `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoReviewItemRequest) Reset() {
+	*x = UndoReviewItemRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoReviewItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoReviewItemRequest) ProtoMessage() {}
+
+func (x *UndoReviewItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoReviewItemRequest.ProtoReflect.Descriptor instead.
+func (*UndoReviewItemRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *UndoReviewItemRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UndoReviewItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UndoReviewItemRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+type UndoReviewItemResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          *ReviewItem            `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoReviewItemResponse) Reset() {
+	*x = UndoReviewItemResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoReviewItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoReviewItemResponse) ProtoMessage() {}
+
+func (x *UndoReviewItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoReviewItemResponse.ProtoReflect.Descriptor instead.
+func (*UndoReviewItemResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UndoReviewItemResponse) GetItem() *ReviewItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+type SkipReviewItemRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Routing       SkipRouting            `protobuf:"varint,4,opt,name=routing,proto3,enum=candor.v1.SkipRouting" json:"routing,omitempty"`
+	RequestId     string                 `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkipReviewItemRequest) Reset() {
+	*x = SkipReviewItemRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkipReviewItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkipReviewItemRequest) ProtoMessage() {}
+
+func (x *SkipReviewItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkipReviewItemRequest.ProtoReflect.Descriptor instead.
+func (*SkipReviewItemRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SkipReviewItemRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SkipReviewItemRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *SkipReviewItemRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SkipReviewItemRequest) GetRouting() SkipRouting {
+	if x != nil {
+		return x.Routing
+	}
+	return SkipRouting_SKIP_ROUTING_UNSPECIFIED
+}
+
+func (x *SkipReviewItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type SkipReviewItemResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          *ReviewItem            `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkipReviewItemResponse) Reset() {
+	*x = SkipReviewItemResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkipReviewItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkipReviewItemResponse) ProtoMessage() {}
+
+func (x *SkipReviewItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkipReviewItemResponse.ProtoReflect.Descriptor instead.
+func (*SkipReviewItemResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SkipReviewItemResponse) GetItem() *ReviewItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+type EscalateReviewItemRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Epoch uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Another queue, of those that the item's queue may escalate to.
+	Queue         string `protobuf:"bytes,3,opt,name=queue,proto3" json:"queue,omitempty"`
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EscalateReviewItemRequest) Reset() {
+	*x = EscalateReviewItemRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EscalateReviewItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EscalateReviewItemRequest) ProtoMessage() {}
+
+func (x *EscalateReviewItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EscalateReviewItemRequest.ProtoReflect.Descriptor instead.
+func (*EscalateReviewItemRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *EscalateReviewItemRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *EscalateReviewItemRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *EscalateReviewItemRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *EscalateReviewItemRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *EscalateReviewItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type EscalateReviewItemResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          *ReviewItem            `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EscalateReviewItemResponse) Reset() {
+	*x = EscalateReviewItemResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EscalateReviewItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EscalateReviewItemResponse) ProtoMessage() {}
+
+func (x *EscalateReviewItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EscalateReviewItemResponse.ProtoReflect.Descriptor instead.
+func (*EscalateReviewItemResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *EscalateReviewItemResponse) GetItem() *ReviewItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+type SupersedeVerdictRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// With a reason.
+	Verdict       *Verdict `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	RequestId     string   `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Etag          string   `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupersedeVerdictRequest) Reset() {
+	*x = SupersedeVerdictRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupersedeVerdictRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupersedeVerdictRequest) ProtoMessage() {}
+
+func (x *SupersedeVerdictRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupersedeVerdictRequest.ProtoReflect.Descriptor instead.
+func (*SupersedeVerdictRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SupersedeVerdictRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SupersedeVerdictRequest) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+func (x *SupersedeVerdictRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SupersedeVerdictRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+type SupersedeVerdictResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          *ReviewItem            `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupersedeVerdictResponse) Reset() {
+	*x = SupersedeVerdictResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupersedeVerdictResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupersedeVerdictResponse) ProtoMessage() {}
+
+func (x *SupersedeVerdictResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupersedeVerdictResponse.ProtoReflect.Descriptor instead.
+func (*SupersedeVerdictResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SupersedeVerdictResponse) GetItem() *ReviewItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+type ReviewEvent struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Kind       ReviewEventKind        `protobuf:"varint,1,opt,name=kind,proto3,enum=candor.v1.ReviewEventKind" json:"kind,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// A person, "policy/...", or "gateway".
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Reason or note.
+	Note          string   `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Queue         string   `protobuf:"bytes,5,opt,name=queue,proto3" json:"queue,omitempty"`
+	Epoch         uint64   `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Verdict       *Verdict `protobuf:"bytes,7,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewEvent) Reset() {
+	*x = ReviewEvent{}
+	mi := &file_candor_v1_review_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviewEvent) ProtoMessage() {}
+
+func (x *ReviewEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewEvent.ProtoReflect.Descriptor instead.
+func (*ReviewEvent) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ReviewEvent) GetKind() ReviewEventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ReviewEventKind_REVIEW_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *ReviewEvent) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *ReviewEvent) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ReviewEvent) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *ReviewEvent) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *ReviewEvent) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *ReviewEvent) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+type ListReviewEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// At most 1,000; 0: 200.
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReviewEventsRequest) Reset() {
+	*x = ListReviewEventsRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReviewEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReviewEventsRequest) ProtoMessage() {}
+
+func (x *ListReviewEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReviewEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListReviewEventsRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListReviewEventsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListReviewEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListReviewEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListReviewEventsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*ReviewEvent         `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReviewEventsResponse) Reset() {
+	*x = ListReviewEventsResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReviewEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReviewEventsResponse) ProtoMessage() {}
+
+func (x *ListReviewEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReviewEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListReviewEventsResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListReviewEventsResponse) GetEvents() []*ReviewEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListReviewEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ListReviewQueuesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReviewQueuesRequest) Reset() {
+	*x = ListReviewQueuesRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReviewQueuesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReviewQueuesRequest) ProtoMessage() {}
+
+func (x *ListReviewQueuesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReviewQueuesRequest.ProtoReflect.Descriptor instead.
+func (*ListReviewQueuesRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{32}
+}
+
+type ListReviewQueuesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Queues        []*ReviewQueue         `protobuf:"bytes,1,rep,name=queues,proto3" json:"queues,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReviewQueuesResponse) Reset() {
+	*x = ListReviewQueuesResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReviewQueuesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReviewQueuesResponse) ProtoMessage() {}
+
+func (x *ListReviewQueuesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReviewQueuesResponse.ProtoReflect.Descriptor instead.
+func (*ListReviewQueuesResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListReviewQueuesResponse) GetQueues() []*ReviewQueue {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
+}
+
+type ReviewQueue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// queues/{name} of the configuration.
+	Name         string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Description  string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	PendingCount int64  `protobuf:"varint,3,opt,name=pending_count,json=pendingCount,proto3" json:"pending_count,omitempty"`
+	ClaimedCount int64  `protobuf:"varint,4,opt,name=claimed_count,json=claimedCount,proto3" json:"claimed_count,omitempty"`
+	// Of the oldest pending item; absent: none.
+	OldestTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=oldest_time,json=oldestTime,proto3" json:"oldest_time,omitempty"`
+	// How long an item that comes now waits for its claim, by the queue's staff and pace; absent: not known.
+	ExpectedWait *durationpb.Duration `protobuf:"bytes,6,opt,name=expected_wait,json=expectedWait,proto3" json:"expected_wait,omitempty"`
+	// Pending items whose deadline will have passed before they are reached.
+	AtRiskCount int64 `protobuf:"varint,7,opt,name=at_risk_count,json=atRiskCount,proto3" json:"at_risk_count,omitempty"`
+	// Since 24 hours: verdicts, and items that expired.
+	ResolvedCount int64 `protobuf:"varint,8,opt,name=resolved_count,json=resolvedCount,proto3" json:"resolved_count,omitempty"`
+	ExpiredCount  int64 `protobuf:"varint,9,opt,name=expired_count,json=expiredCount,proto3" json:"expired_count,omitempty"`
+	// Median time from claim to verdict since 24 hours; absent: none.
+	ServiceTime *durationpb.Duration `protobuf:"bytes,10,opt,name=service_time,json=serviceTime,proto3" json:"service_time,omitempty"`
+	Holders     []*QueueHolder       `protobuf:"bytes,11,rep,name=holders,proto3" json:"holders,omitempty"`
+	// May be worked on now; false: outside of its hours.
+	Open bool `protobuf:"varint,12,opt,name=open,proto3" json:"open,omitempty"`
+	// Of today's budget, what is left for deferred rows; absent: it has none.
+	BudgetLeft *int64 `protobuf:"varint,13,opt,name=budget_left,json=budgetLeft,proto3,oneof" json:"budget_left,omitempty"`
+	// Rows that took the fallback today because they could not be reviewed in time.
+	ShedCount int64 `protobuf:"varint,14,opt,name=shed_count,json=shedCount,proto3" json:"shed_count,omitempty"`
+	// Queues that items may be escalated to.
+	EscalateTo []string `protobuf:"bytes,15,rep,name=escalate_to,json=escalateTo,proto3" json:"escalate_to,omitempty"`
+	// The caller may work on it.
+	Member        bool `protobuf:"varint,16,opt,name=member,proto3" json:"member,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewQueue) Reset() {
+	*x = ReviewQueue{}
+	mi := &file_candor_v1_review_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewQueue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviewQueue) ProtoMessage() {}
+
+func (x *ReviewQueue) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewQueue.ProtoReflect.Descriptor instead.
+func (*ReviewQueue) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ReviewQueue) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReviewQueue) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *ReviewQueue) GetPendingCount() int64 {
+	if x != nil {
+		return x.PendingCount
+	}
+	return 0
+}
+
+func (x *ReviewQueue) GetClaimedCount() int64 {
+	if x != nil {
+		return x.ClaimedCount
+	}
+	return 0
+}
+
+func (x *ReviewQueue) GetOldestTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestTime
+	}
+	return nil
+}
+
+func (x *ReviewQueue) GetExpectedWait() *durationpb.Duration {
+	if x != nil {
+		return x.ExpectedWait
+	}
+	return nil
+}
+
+func (x *ReviewQueue) GetAtRiskCount() int64 {
+	if x != nil {
+		return x.AtRiskCount
+	}
+	return 0
+}
+
+func (x *ReviewQueue) GetResolvedCount() int64 {
+	if x != nil {
+		return x.ResolvedCount
+	}
+	return 0
+}
+
+func (x *ReviewQueue) GetExpiredCount() int64 {
+	if x != nil {
+		return x.ExpiredCount
+	}
+	return 0
+}
+
+func (x *ReviewQueue) GetServiceTime() *durationpb.Duration {
+	if x != nil {
+		return x.ServiceTime
+	}
+	return nil
+}
+
+func (x *ReviewQueue) GetHolders() []*QueueHolder {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
+}
+
+func (x *ReviewQueue) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *ReviewQueue) GetBudgetLeft() int64 {
+	if x != nil && x.BudgetLeft != nil {
+		return *x.BudgetLeft
+	}
+	return 0
+}
+
+func (x *ReviewQueue) GetShedCount() int64 {
+	if x != nil {
+		return x.ShedCount
+	}
+	return 0
+}
+
+func (x *ReviewQueue) GetEscalateTo() []string {
+	if x != nil {
+		return x.EscalateTo
+	}
+	return nil
+}
+
+func (x *ReviewQueue) GetMember() bool {
+	if x != nil {
+		return x.Member
+	}
+	return false
+}
+
+type QueueHolder struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Reviewer string                 `protobuf:"bytes,1,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	// reviewItems/{id}; empty where the caller may not know.
+	Item            string                 `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	LeaseExpireTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=lease_expire_time,json=leaseExpireTime,proto3" json:"lease_expire_time,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *QueueHolder) Reset() {
+	*x = QueueHolder{}
+	mi := &file_candor_v1_review_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueueHolder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueueHolder) ProtoMessage() {}
+
+func (x *QueueHolder) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueueHolder.ProtoReflect.Descriptor instead.
+func (*QueueHolder) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *QueueHolder) GetReviewer() string {
+	if x != nil {
+		return x.Reviewer
+	}
+	return ""
+}
+
+func (x *QueueHolder) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *QueueHolder) GetLeaseExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeaseExpireTime
+	}
+	return nil
+}
+
+type GetReviewStatisticsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent: 24 hours ago.
+	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	// Empty: every one.
+	Queue         string `protobuf:"bytes,3,opt,name=queue,proto3" json:"queue,omitempty"`
+	Model         string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReviewStatisticsRequest) Reset() {
+	*x = GetReviewStatisticsRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReviewStatisticsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReviewStatisticsRequest) ProtoMessage() {}
+
+func (x *GetReviewStatisticsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReviewStatisticsRequest.ProtoReflect.Descriptor instead.
+func (*GetReviewStatisticsRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *GetReviewStatisticsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *GetReviewStatisticsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *GetReviewStatisticsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *GetReviewStatisticsRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+type GetReviewStatisticsResponse struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Reviewers []*ReviewerStatistics  `protobuf:"bytes,1,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
+	// Flips by model, over all reviewers.
+	Flips         []*FlipStatistics `protobuf:"bytes,2,rep,name=flips,proto3" json:"flips,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReviewStatisticsResponse) Reset() {
+	*x = GetReviewStatisticsResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReviewStatisticsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReviewStatisticsResponse) ProtoMessage() {}
+
+func (x *GetReviewStatisticsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReviewStatisticsResponse.ProtoReflect.Descriptor instead.
+func (*GetReviewStatisticsResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetReviewStatisticsResponse) GetReviewers() []*ReviewerStatistics {
+	if x != nil {
+		return x.Reviewers
+	}
+	return nil
+}
+
+func (x *GetReviewStatisticsResponse) GetFlips() []*FlipStatistics {
+	if x != nil {
+		return x.Flips
+	}
+	return nil
+}
+
+// Counts of verdicts, undone ones left out.
+type ReviewerStatistics struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Reviewer string                 `protobuf:"bytes,1,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	Verdicts int64                  `protobuf:"varint,2,opt,name=verdicts,proto3" json:"verdicts,omitempty"`
+	// Median time from claim to first answer.
+	WorkTime *durationpb.Duration `protobuf:"bytes,3,opt,name=work_time,json=workTime,proto3" json:"work_time,omitempty"`
+	// Items with other reviewers' verdicts, and how many of those said the same.
+	Compared int64 `protobuf:"varint,4,opt,name=compared,proto3" json:"compared,omitempty"`
+	Agreed   int64 `protobuf:"varint,5,opt,name=agreed,proto3" json:"agreed,omitempty"`
+	// Cohen's kappa of those; absent: too few, or always one label.
+	Kappa *float64 `protobuf:"fixed64,6,opt,name=kappa,proto3,oneof" json:"kappa,omitempty"`
+	// Golden items answered, and right ones.
+	Golden      int64             `protobuf:"varint,7,opt,name=golden,proto3" json:"golden,omitempty"`
+	GoldenRight int64             `protobuf:"varint,8,opt,name=golden_right,json=goldenRight,proto3" json:"golden_right,omitempty"`
+	Skipped     int64             `protobuf:"varint,9,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	Escalated   int64             `protobuf:"varint,10,opt,name=escalated,proto3" json:"escalated,omitempty"`
+	Flips       []*FlipStatistics `protobuf:"bytes,11,rep,name=flips,proto3" json:"flips,omitempty"`
+	// Verdicts by hour of the span, oldest first.
+	Hourly        []int64 `protobuf:"varint,12,rep,packed,name=hourly,proto3" json:"hourly,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewerStatistics) Reset() {
+	*x = ReviewerStatistics{}
+	mi := &file_candor_v1_review_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewerStatistics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviewerStatistics) ProtoMessage() {}
+
+func (x *ReviewerStatistics) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewerStatistics.ProtoReflect.Descriptor instead.
+func (*ReviewerStatistics) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ReviewerStatistics) GetReviewer() string {
+	if x != nil {
+		return x.Reviewer
+	}
+	return ""
+}
+
+func (x *ReviewerStatistics) GetVerdicts() int64 {
+	if x != nil {
+		return x.Verdicts
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetWorkTime() *durationpb.Duration {
+	if x != nil {
+		return x.WorkTime
+	}
+	return nil
+}
+
+func (x *ReviewerStatistics) GetCompared() int64 {
+	if x != nil {
+		return x.Compared
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetAgreed() int64 {
+	if x != nil {
+		return x.Agreed
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetKappa() float64 {
+	if x != nil && x.Kappa != nil {
+		return *x.Kappa
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetGolden() int64 {
+	if x != nil {
+		return x.Golden
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetGoldenRight() int64 {
+	if x != nil {
+		return x.GoldenRight
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetSkipped() int64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetEscalated() int64 {
+	if x != nil {
+		return x.Escalated
+	}
+	return 0
+}
+
+func (x *ReviewerStatistics) GetFlips() []*FlipStatistics {
+	if x != nil {
+		return x.Flips
+	}
+	return nil
+}
+
+func (x *ReviewerStatistics) GetHourly() []int64 {
+	if x != nil {
+		return x.Hourly
+	}
+	return nil
+}
+
+// How often people change their answer when they see the model's: automation bias shows here.
+type FlipStatistics struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Model string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Blind first answers that were compared with the model's.
+	Compared int64 `protobuf:"varint,2,opt,name=compared,proto3" json:"compared,omitempty"`
+	// First answers that differed from the model's.
+	Differed int64 `protobuf:"varint,3,opt,name=differed,proto3" json:"differed,omitempty"`
+	// Of those, changed to the model's.
+	FlippedToModel int64 `protobuf:"varint,4,opt,name=flipped_to_model,json=flippedToModel,proto3" json:"flipped_to_model,omitempty"`
+	// First answers equal to the model's, changed to another.
+	FlippedAway int64 `protobuf:"varint,5,opt,name=flipped_away,json=flippedAway,proto3" json:"flipped_away,omitempty"`
+	// Verdicts given with the model's answer in sight, and how many equal it.
+	Sighted       int64 `protobuf:"varint,6,opt,name=sighted,proto3" json:"sighted,omitempty"`
+	SightedSame   int64 `protobuf:"varint,7,opt,name=sighted_same,json=sightedSame,proto3" json:"sighted_same,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlipStatistics) Reset() {
+	*x = FlipStatistics{}
+	mi := &file_candor_v1_review_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlipStatistics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlipStatistics) ProtoMessage() {}
+
+func (x *FlipStatistics) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlipStatistics.ProtoReflect.Descriptor instead.
+func (*FlipStatistics) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *FlipStatistics) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *FlipStatistics) GetCompared() int64 {
+	if x != nil {
+		return x.Compared
+	}
+	return 0
+}
+
+func (x *FlipStatistics) GetDiffered() int64 {
+	if x != nil {
+		return x.Differed
+	}
+	return 0
+}
+
+func (x *FlipStatistics) GetFlippedToModel() int64 {
+	if x != nil {
+		return x.FlippedToModel
+	}
+	return 0
+}
+
+func (x *FlipStatistics) GetFlippedAway() int64 {
+	if x != nil {
+		return x.FlippedAway
+	}
+	return 0
+}
+
+func (x *FlipStatistics) GetSighted() int64 {
+	if x != nil {
+		return x.Sighted
+	}
+	return 0
+}
+
+func (x *FlipStatistics) GetSightedSame() int64 {
+	if x != nil {
+		return x.SightedSame
+	}
+	return 0
+}
+
+type GoldenItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// goldenItems/{id}.
+	Name    string         `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Queue   string         `protobuf:"bytes,2,opt,name=queue,proto3" json:"queue,omitempty"`
+	Model   string         `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	Field   string         `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
+	Labels  []string       `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty"`
+	Unit    string         `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
+	Payload *ReviewPayload `protobuf:"bytes,7,opt,name=payload,proto3" json:"payload,omitempty"`
+	// Label or value; for a value, tolerance says how far a verdict may be from it.
+	Answer       *VerdictAnswer         `protobuf:"bytes,8,opt,name=answer,proto3" json:"answer,omitempty"`
+	Tolerance    float64                `protobuf:"fixed64,9,opt,name=tolerance,proto3" json:"tolerance,omitempty"`
+	Author       string                 `protobuf:"bytes,10,opt,name=author,proto3" json:"author,omitempty"`
+	CreateTime   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Shown        int64                  `protobuf:"varint,12,opt,name=shown,proto3" json:"shown,omitempty"`
+	Right        int64                  `protobuf:"varint,13,opt,name=right,proto3" json:"right,omitempty"`
+	Backend      string                 `protobuf:"bytes,14,opt,name=backend,proto3" json:"backend,omitempty"`
+	ModelVersion string                 `protobuf:"bytes,15,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// What the models said, to be shown after the verdict as with any item.
+	Answers       []*StageAnswer `protobuf:"bytes,16,rep,name=answers,proto3" json:"answers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GoldenItem) Reset() {
+	*x = GoldenItem{}
+	mi := &file_candor_v1_review_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GoldenItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GoldenItem) ProtoMessage() {}
+
+func (x *GoldenItem) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GoldenItem.ProtoReflect.Descriptor instead.
+func (*GoldenItem) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GoldenItem) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *GoldenItem) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetPayload() *ReviewPayload {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *GoldenItem) GetAnswer() *VerdictAnswer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *GoldenItem) GetTolerance() float64 {
+	if x != nil {
+		return x.Tolerance
+	}
+	return 0
+}
+
+func (x *GoldenItem) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *GoldenItem) GetShown() int64 {
+	if x != nil {
+		return x.Shown
+	}
+	return 0
+}
+
+func (x *GoldenItem) GetRight() int64 {
+	if x != nil {
+		return x.Right
+	}
+	return 0
+}
+
+func (x *GoldenItem) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
+func (x *GoldenItem) GetAnswers() []*StageAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+type CreateGoldenItemRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The item that it is made of; its answer is item's final verdict unless golden.answer says otherwise.
+	Item string `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	// Or the question itself: queue, model, payload and answer.
+	Golden        *GoldenItem `protobuf:"bytes,2,opt,name=golden,proto3" json:"golden,omitempty"`
+	RequestId     string      `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateGoldenItemRequest) Reset() {
+	*x = CreateGoldenItemRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateGoldenItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateGoldenItemRequest) ProtoMessage() {}
+
+func (x *CreateGoldenItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateGoldenItemRequest.ProtoReflect.Descriptor instead.
+func (*CreateGoldenItemRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *CreateGoldenItemRequest) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *CreateGoldenItemRequest) GetGolden() *GoldenItem {
+	if x != nil {
+		return x.Golden
+	}
+	return nil
+}
+
+func (x *CreateGoldenItemRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type CreateGoldenItemResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Golden        *GoldenItem            `protobuf:"bytes,1,opt,name=golden,proto3" json:"golden,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateGoldenItemResponse) Reset() {
+	*x = CreateGoldenItemResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateGoldenItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateGoldenItemResponse) ProtoMessage() {}
+
+func (x *CreateGoldenItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateGoldenItemResponse.ProtoReflect.Descriptor instead.
+func (*CreateGoldenItemResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *CreateGoldenItemResponse) GetGolden() *GoldenItem {
+	if x != nil {
+		return x.Golden
+	}
+	return nil
+}
+
+type ListGoldenItemsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGoldenItemsRequest) Reset() {
+	*x = ListGoldenItemsRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGoldenItemsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGoldenItemsRequest) ProtoMessage() {}
+
+func (x *ListGoldenItemsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGoldenItemsRequest.ProtoReflect.Descriptor instead.
+func (*ListGoldenItemsRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ListGoldenItemsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *ListGoldenItemsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGoldenItemsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListGoldenItemsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Golden        []*GoldenItem          `protobuf:"bytes,1,rep,name=golden,proto3" json:"golden,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGoldenItemsResponse) Reset() {
+	*x = ListGoldenItemsResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGoldenItemsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGoldenItemsResponse) ProtoMessage() {}
+
+func (x *ListGoldenItemsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGoldenItemsResponse.ProtoReflect.Descriptor instead.
+func (*ListGoldenItemsResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ListGoldenItemsResponse) GetGolden() []*GoldenItem {
+	if x != nil {
+		return x.Golden
+	}
+	return nil
+}
+
+func (x *ListGoldenItemsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type DeleteGoldenItemRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteGoldenItemRequest) Reset() {
+	*x = DeleteGoldenItemRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteGoldenItemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteGoldenItemRequest) ProtoMessage() {}
+
+func (x *DeleteGoldenItemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteGoldenItemRequest.ProtoReflect.Descriptor instead.
+func (*DeleteGoldenItemRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *DeleteGoldenItemRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DeleteGoldenItemResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteGoldenItemResponse) Reset() {
+	*x = DeleteGoldenItemResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteGoldenItemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteGoldenItemResponse) ProtoMessage() {}
+
+func (x *DeleteGoldenItemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteGoldenItemResponse.ProtoReflect.Descriptor instead.
+func (*DeleteGoldenItemResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{46}
+}
+
+type AppealPredictionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PredictionId  string                 `protobuf:"bytes,1,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
+	Row           uint32                 `protobuf:"varint,2,opt,name=row,proto3" json:"row,omitempty"`
+	Field         string                 `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	RequestId     string                 `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppealPredictionRequest) Reset() {
+	*x = AppealPredictionRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppealPredictionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppealPredictionRequest) ProtoMessage() {}
+
+func (x *AppealPredictionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppealPredictionRequest.ProtoReflect.Descriptor instead.
+func (*AppealPredictionRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *AppealPredictionRequest) GetPredictionId() string {
+	if x != nil {
+		return x.PredictionId
+	}
+	return ""
+}
+
+func (x *AppealPredictionRequest) GetRow() uint32 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
+func (x *AppealPredictionRequest) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *AppealPredictionRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AppealPredictionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type AppealPredictionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// reviewItems/{id} of the appeal.
+	Item          string `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppealPredictionResponse) Reset() {
+	*x = AppealPredictionResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppealPredictionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppealPredictionResponse) ProtoMessage() {}
+
+func (x *AppealPredictionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppealPredictionResponse.ProtoReflect.Descriptor instead.
+func (*AppealPredictionResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *AppealPredictionResponse) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+type DeleteReviewPayloadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	RequestId     string                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReviewPayloadRequest) Reset() {
+	*x = DeleteReviewPayloadRequest{}
+	mi := &file_candor_v1_review_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReviewPayloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReviewPayloadRequest) ProtoMessage() {}
+
+func (x *DeleteReviewPayloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReviewPayloadRequest.ProtoReflect.Descriptor instead.
+func (*DeleteReviewPayloadRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *DeleteReviewPayloadRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteReviewPayloadRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DeleteReviewPayloadRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type DeleteReviewPayloadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReviewPayloadResponse) Reset() {
+	*x = DeleteReviewPayloadResponse{}
+	mi := &file_candor_v1_review_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReviewPayloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReviewPayloadResponse) ProtoMessage() {}
+
+func (x *DeleteReviewPayloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReviewPayloadResponse.ProtoReflect.Descriptor instead.
+func (*DeleteReviewPayloadResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{50}
+}
+
 var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\t\n" +
+	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x0e\n" +
 	"\n" +
 	"ReviewItem\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
@@ -1734,7 +4328,25 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x06action\x18\x1d \x01(\tR\x06action\x12\x17\n" +
 	"\aheld_by\x18\x1e \x01(\tR\x06heldBy\x12)\n" +
 	"\x04kind\x18\x1f \x01(\x0e2\x15.candor.v1.ReviewKindR\x04kind\x12\x14\n" +
-	"\x05field\x18  \x01(\tR\x05field\"u\n" +
+	"\x05field\x18  \x01(\tR\x05field\x12\x1c\n" +
+	"\treviewers\x18! \x01(\rR\treviewers\x12\x14\n" +
+	"\x05agree\x18\" \x01(\rR\x05agree\x12\"\n" +
+	"\fadjudication\x18# \x01(\bR\fadjudication\x12.\n" +
+	"\bverdicts\x18$ \x03(\v2\x12.candor.v1.VerdictR\bverdicts\x129\n" +
+	"\n" +
+	"undo_until\x18% \x01(\v2\x1a.google.protobuf.TimestampR\tundoUntil\x12\x16\n" +
+	"\x06joined\x18& \x01(\rR\x06joined\x12\x1b\n" +
+	"\tjoined_to\x18' \x01(\tR\bjoinedTo\x12'\n" +
+	"\x0fescalation_note\x18( \x01(\tR\x0eescalationNote\x12!\n" +
+	"\fescalated_by\x18) \x01(\tR\vescalatedBy\x12%\n" +
+	"\x0eescalated_from\x18* \x01(\tR\rescalatedFrom\x12\x1b\n" +
+	"\ttrace_url\x18+ \x01(\tR\btraceUrl\x12-\n" +
+	"\x12review_traceparent\x18, \x01(\tR\x11reviewTraceparent\x12#\n" +
+	"\rappeal_reason\x18- \x01(\tR\fappealReason\x122\n" +
+	"\n" +
+	"superseded\x18. \x03(\v2\x12.candor.v1.VerdictR\n" +
+	"superseded\x12%\n" +
+	"\x0emodel_replaced\x18/ \x01(\bR\rmodelReplaced\"u\n" +
 	"\rReviewPayload\x122\n" +
 	"\atensors\x18\x01 \x03(\v2\x18.candor.v1.PayloadTensorR\atensors\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x18\n" +
@@ -1767,7 +4379,7 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"confidence\x88\x01\x01\x12$\n" +
 	"\rprobabilities\x18\x06 \x03(\x01R\rprobabilitiesB\b\n" +
 	"\x06_valueB\r\n" +
-	"\v_confidence\"\xc1\x02\n" +
+	"\v_confidence\"\x88\x04\n" +
 	"\aVerdict\x12\x16\n" +
 	"\x05label\x18\x01 \x01(\tH\x00R\x05label\x12\x1f\n" +
 	"\x05value\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05value\x12<\n" +
@@ -1778,30 +4390,43 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04note\x12\x1c\n" +
 	"\x06author\x18\x06 \x01(\tB\x04\xe2A\x01\x03R\x06author\x12A\n" +
 	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
-	"createTimeB\x0f\n" +
+	"createTime\x12A\n" +
+	"\ffirst_answer\x18\b \x01(\v2\x18.candor.v1.VerdictAnswerB\x04\xe2A\x01\x03R\vfirstAnswer\x12\x1a\n" +
+	"\x05blind\x18\t \x01(\bB\x04\xe2A\x01\x03R\x05blind\x12(\n" +
+	"\fadjudication\x18\n" +
+	" \x01(\bB\x04\xe2A\x01\x03R\fadjudication\x12<\n" +
+	"\twork_time\x18\v \x01(\v2\x19.google.protobuf.DurationB\x04\xe2A\x01\x03R\bworkTimeB\x0f\n" +
 	"\x06answer\x12\x05\xbaH\x02\b\x01B\r\n" +
-	"\v_confidence\"N\n" +
+	"\v_confidence\"I\n" +
+	"\rVerdictAnswer\x12\x16\n" +
+	"\x05label\x18\x01 \x01(\tH\x00R\x05label\x12\x16\n" +
+	"\x05value\x18\x02 \x01(\x01H\x00R\x05valueB\b\n" +
+	"\x06answer\"N\n" +
 	"\x14GetReviewItemRequest\x126\n" +
 	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\"B\n" +
 	"\x15GetReviewItemResponse\x12)\n" +
-	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xae\x01\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xea\x01\n" +
 	"\x16ListReviewItemsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x126\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.candor.v1.ReviewStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12'\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageToken\"\xb8\x01\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12$\n" +
+	"\breviewer\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\breviewer\x12\x14\n" +
+	"\x05model\x18\x06 \x01(\tR\x05model\"\xb8\x01\n" +
 	"\x17ListReviewItemsResponse\x12+\n" +
 	"\x05items\x18\x01 \x03(\v2\x15.candor.v1.ReviewItemR\x05items\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
 	"\rpending_count\x18\x03 \x01(\x03R\fpendingCount\x12#\n" +
-	"\rclaimed_count\x18\x04 \x01(\x03R\fclaimedCount\"\x85\x01\n" +
+	"\rclaimed_count\x18\x04 \x01(\x03R\fclaimedCount\"\xae\x01\n" +
 	"\x16ClaimReviewItemRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12A\n" +
 	"\x05lease\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
-	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x05lease\"D\n" +
+	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x05lease\x12'\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\"D\n" +
 	"\x17ClaimReviewItemResponse\x12)\n" +
 	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xae\x01\n" +
 	"\x1bRenewReviewItemLeaseRequest\x126\n" +
@@ -1810,10 +4435,12 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x05lease\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
 	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x05lease\"I\n" +
 	"\x1cRenewReviewItemLeaseResponse\x12)\n" +
-	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"h\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\x91\x01\n" +
 	"\x18ReleaseReviewItemRequest\x126\n" +
 	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"F\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12'\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\"F\n" +
 	"\x19ReleaseReviewItemResponse\x12)\n" +
 	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xd2\x01\n" +
 	"\x18ResolveReviewItemRequest\x126\n" +
@@ -1824,18 +4451,207 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"request_id\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"F\n" +
 	"\x19ResolveReviewItemResponse\x12)\n" +
-	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item*\x94\x01\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xd0\x01\n" +
+	"\x17ReviseReviewItemRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x124\n" +
+	"\averdict\x18\x02 \x01(\v2\x12.candor.v1.VerdictB\x06\xbaH\x03\xc8\x01\x01R\averdict\x12)\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\x12\x1c\n" +
+	"\x04etag\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04etag\"E\n" +
+	"\x18ReviseReviewItemResponse\x12)\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\x98\x01\n" +
+	"\x15UndoReviewItemRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x12)\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\x12\x1c\n" +
+	"\x04etag\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04etag\"C\n" +
+	"\x16UndoReviewItemResponse\x12)\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xf9\x01\n" +
+	"\x15SkipReviewItemRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x12\x1d\n" +
+	"\x05epoch\x18\x02 \x01(\x04B\a\xbaH\x042\x02(\x01R\x05epoch\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\bR\x06reason\x12:\n" +
+	"\arouting\x18\x04 \x01(\x0e2\x16.candor.v1.SkipRoutingB\b\xbaH\x05\x82\x01\x02\x10\x01R\arouting\x12)\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"C\n" +
+	"\x16SkipReviewItemResponse\x12)\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xdc\x01\n" +
+	"\x19EscalateReviewItemRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x12\x1d\n" +
+	"\x05epoch\x18\x02 \x01(\x04B\a\xbaH\x042\x02(\x01R\x05epoch\x12\x1d\n" +
+	"\x05queue\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05queue\x12\x1e\n" +
+	"\x04note\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x04note\x12)\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"G\n" +
+	"\x1aEscalateReviewItemResponse\x12)\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xd0\x01\n" +
+	"\x17SupersedeVerdictRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x124\n" +
+	"\averdict\x18\x02 \x01(\v2\x12.candor.v1.VerdictB\x06\xbaH\x03\xc8\x01\x01R\averdict\x12)\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\x12\x1c\n" +
+	"\x04etag\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04etag\"E\n" +
+	"\x18SupersedeVerdictResponse\x12)\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item\"\xfe\x01\n" +
+	"\vReviewEvent\x12.\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1a.candor.v1.ReviewEventKindR\x04kind\x12;\n" +
+	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x14\n" +
+	"\x05queue\x18\x05 \x01(\tR\x05queue\x12\x14\n" +
+	"\x05epoch\x18\x06 \x01(\x04R\x05epoch\x12,\n" +
+	"\averdict\x18\a \x01(\v2\x12.candor.v1.VerdictR\averdict\"\x99\x01\n" +
+	"\x17ListReviewEventsRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"r\n" +
+	"\x18ListReviewEventsResponse\x12.\n" +
+	"\x06events\x18\x01 \x03(\v2\x16.candor.v1.ReviewEventR\x06events\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x19\n" +
+	"\x17ListReviewQueuesRequest\"J\n" +
+	"\x18ListReviewQueuesResponse\x12.\n" +
+	"\x06queues\x18\x01 \x03(\v2\x16.candor.v1.ReviewQueueR\x06queues\"\x8c\x05\n" +
+	"\vReviewQueue\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12#\n" +
+	"\rpending_count\x18\x03 \x01(\x03R\fpendingCount\x12#\n" +
+	"\rclaimed_count\x18\x04 \x01(\x03R\fclaimedCount\x12;\n" +
+	"\voldest_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"oldestTime\x12>\n" +
+	"\rexpected_wait\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\fexpectedWait\x12\"\n" +
+	"\rat_risk_count\x18\a \x01(\x03R\vatRiskCount\x12%\n" +
+	"\x0eresolved_count\x18\b \x01(\x03R\rresolvedCount\x12#\n" +
+	"\rexpired_count\x18\t \x01(\x03R\fexpiredCount\x12<\n" +
+	"\fservice_time\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\vserviceTime\x120\n" +
+	"\aholders\x18\v \x03(\v2\x16.candor.v1.QueueHolderR\aholders\x12\x12\n" +
+	"\x04open\x18\f \x01(\bR\x04open\x12$\n" +
+	"\vbudget_left\x18\r \x01(\x03H\x00R\n" +
+	"budgetLeft\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"shed_count\x18\x0e \x01(\x03R\tshedCount\x12\x1f\n" +
+	"\vescalate_to\x18\x0f \x03(\tR\n" +
+	"escalateTo\x12\x16\n" +
+	"\x06member\x18\x10 \x01(\bR\x06memberB\x0e\n" +
+	"\f_budget_left\"\x85\x01\n" +
+	"\vQueueHolder\x12\x1a\n" +
+	"\breviewer\x18\x01 \x01(\tR\breviewer\x12\x12\n" +
+	"\x04item\x18\x02 \x01(\tR\x04item\x12F\n" +
+	"\x11lease_expire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0fleaseExpireTime\"\xac\x01\n" +
+	"\x1aGetReviewStatisticsRequest\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05queue\x18\x03 \x01(\tR\x05queue\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\"\x8b\x01\n" +
+	"\x1bGetReviewStatisticsResponse\x12;\n" +
+	"\treviewers\x18\x01 \x03(\v2\x1d.candor.v1.ReviewerStatisticsR\treviewers\x12/\n" +
+	"\x05flips\x18\x02 \x03(\v2\x19.candor.v1.FlipStatisticsR\x05flips\"\x99\x03\n" +
+	"\x12ReviewerStatistics\x12\x1a\n" +
+	"\breviewer\x18\x01 \x01(\tR\breviewer\x12\x1a\n" +
+	"\bverdicts\x18\x02 \x01(\x03R\bverdicts\x126\n" +
+	"\twork_time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bworkTime\x12\x1a\n" +
+	"\bcompared\x18\x04 \x01(\x03R\bcompared\x12\x16\n" +
+	"\x06agreed\x18\x05 \x01(\x03R\x06agreed\x12\x19\n" +
+	"\x05kappa\x18\x06 \x01(\x01H\x00R\x05kappa\x88\x01\x01\x12\x16\n" +
+	"\x06golden\x18\a \x01(\x03R\x06golden\x12!\n" +
+	"\fgolden_right\x18\b \x01(\x03R\vgoldenRight\x12\x18\n" +
+	"\askipped\x18\t \x01(\x03R\askipped\x12\x1c\n" +
+	"\tescalated\x18\n" +
+	" \x01(\x03R\tescalated\x12/\n" +
+	"\x05flips\x18\v \x03(\v2\x19.candor.v1.FlipStatisticsR\x05flips\x12\x16\n" +
+	"\x06hourly\x18\f \x03(\x03R\x06hourlyB\b\n" +
+	"\x06_kappa\"\xe8\x01\n" +
+	"\x0eFlipStatistics\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
+	"\bcompared\x18\x02 \x01(\x03R\bcompared\x12\x1a\n" +
+	"\bdiffered\x18\x03 \x01(\x03R\bdiffered\x12(\n" +
+	"\x10flipped_to_model\x18\x04 \x01(\x03R\x0eflippedToModel\x12!\n" +
+	"\fflipped_away\x18\x05 \x01(\x03R\vflippedAway\x12\x18\n" +
+	"\asighted\x18\x06 \x01(\x03R\asighted\x12!\n" +
+	"\fsighted_same\x18\a \x01(\x03R\vsightedSame\"\xb4\x04\n" +
+	"\n" +
+	"GoldenItem\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
+	"\x05queue\x18\x02 \x01(\tR\x05queue\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n" +
+	"\x05field\x18\x04 \x01(\tR\x05field\x12\x16\n" +
+	"\x06labels\x18\x05 \x03(\tR\x06labels\x12\x12\n" +
+	"\x04unit\x18\x06 \x01(\tR\x04unit\x122\n" +
+	"\apayload\x18\a \x01(\v2\x18.candor.v1.ReviewPayloadR\apayload\x120\n" +
+	"\x06answer\x18\b \x01(\v2\x18.candor.v1.VerdictAnswerR\x06answer\x12.\n" +
+	"\ttolerance\x18\t \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\ttolerance\x12\x1c\n" +
+	"\x06author\x18\n" +
+	" \x01(\tB\x04\xe2A\x01\x03R\x06author\x12A\n" +
+	"\vcreate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
+	"createTime\x12\x1a\n" +
+	"\x05shown\x18\f \x01(\x03B\x04\xe2A\x01\x03R\x05shown\x12\x1a\n" +
+	"\x05right\x18\r \x01(\x03B\x04\xe2A\x01\x03R\x05right\x12\x18\n" +
+	"\abackend\x18\x0e \x01(\tR\abackend\x12#\n" +
+	"\rmodel_version\x18\x0f \x01(\tR\fmodelVersion\x120\n" +
+	"\aanswers\x18\x10 \x03(\v2\x16.candor.v1.StageAnswerR\aanswers\"\x87\x01\n" +
+	"\x17CreateGoldenItemRequest\x12\x12\n" +
+	"\x04item\x18\x01 \x01(\tR\x04item\x12-\n" +
+	"\x06golden\x18\x02 \x01(\v2\x15.candor.v1.GoldenItemR\x06golden\x12)\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"I\n" +
+	"\x18CreateGoldenItemResponse\x12-\n" +
+	"\x06golden\x18\x01 \x01(\v2\x15.candor.v1.GoldenItemR\x06golden\"v\n" +
+	"\x16ListGoldenItemsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"p\n" +
+	"\x17ListGoldenItemsResponse\x12-\n" +
+	"\x06golden\x18\x01 \x03(\v2\x15.candor.v1.GoldenItemR\x06golden\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Q\n" +
+	"\x17DeleteGoldenItemRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^goldenItems/[0-9a-f-]{36}$R\x04name\"\x1a\n" +
+	"\x18DeleteGoldenItemResponse\"\xbf\x01\n" +
+	"\x17AppealPredictionRequest\x12-\n" +
+	"\rprediction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fpredictionId\x12\x10\n" +
+	"\x03row\x18\x02 \x01(\rR\x03row\x12\x14\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\x12\"\n" +
+	"\x06reason\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x03\x18\x80 R\x06reason\x12)\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\".\n" +
+	"\x18AppealPredictionResponse\x12\x12\n" +
+	"\x04item\x18\x01 \x01(\tR\x04item\"\xa3\x01\n" +
+	"\x1aDeleteReviewPayloadRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\x04name\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x03\x18\x80\bR\x06reason\x12)\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"\x1d\n" +
+	"\x1bDeleteReviewPayloadResponse*\xb0\x01\n" +
 	"\vReviewState\x12\x1c\n" +
 	"\x18REVIEW_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REVIEW_STATE_PENDING\x10\x01\x12\x18\n" +
 	"\x14REVIEW_STATE_CLAIMED\x10\x02\x12\x19\n" +
 	"\x15REVIEW_STATE_RESOLVED\x10\x03\x12\x18\n" +
-	"\x14REVIEW_STATE_EXPIRED\x10\x04*Z\n" +
+	"\x14REVIEW_STATE_EXPIRED\x10\x04\x12\x1a\n" +
+	"\x16REVIEW_STATE_WITHDRAWN\x10\x05*\x8a\x01\n" +
 	"\n" +
 	"ReviewKind\x12\x1b\n" +
 	"\x17REVIEW_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REVIEW_KIND_DEFERRED\x10\x01\x12\x15\n" +
-	"\x11REVIEW_KIND_AUDIT\x10\x02*a\n" +
+	"\x11REVIEW_KIND_AUDIT\x10\x02\x12\x16\n" +
+	"\x12REVIEW_KIND_GOLDEN\x10\x03\x12\x16\n" +
+	"\x12REVIEW_KIND_APPEAL\x10\x04*a\n" +
 	"\fReleaseState\x12\x1d\n" +
 	"\x19RELEASE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RELEASE_STATE_HELD\x10\x01\x12\x1a\n" +
@@ -1844,19 +4660,59 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x19EXPIRE_ACTION_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15EXPIRE_ACTION_DEFAULT\x10\x01\x12\x1a\n" +
 	"\x16EXPIRE_ACTION_FALLBACK\x10\x02\x12\x18\n" +
-	"\x14EXPIRE_ACTION_REJECT\x10\x03*w\n" +
+	"\x14EXPIRE_ACTION_REJECT\x10\x03*\xa6\x01\n" +
 	"\vPayloadView\x12\x1c\n" +
 	"\x18PAYLOAD_VIEW_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12PAYLOAD_VIEW_TABLE\x10\x01\x12\x1b\n" +
 	"\x17PAYLOAD_VIEW_GRAY_IMAGE\x10\x02\x12\x15\n" +
-	"\x11PAYLOAD_VIEW_TEXT\x10\x032\xc0\x04\n" +
+	"\x11PAYLOAD_VIEW_TEXT\x10\x03\x12\x16\n" +
+	"\x12PAYLOAD_VIEW_IMAGE\x10\x04\x12\x15\n" +
+	"\x11PAYLOAD_VIEW_JSON\x10\x05*Z\n" +
+	"\vSkipRouting\x12\x1c\n" +
+	"\x18SKIP_ROUTING_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13SKIP_ROUTING_OTHERS\x10\x01\x12\x14\n" +
+	"\x10SKIP_ROUTING_ALL\x10\x02*\xf5\x04\n" +
+	"\x0fReviewEventKind\x12!\n" +
+	"\x1dREVIEW_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19REVIEW_EVENT_KIND_CREATED\x10\x01\x12\x1d\n" +
+	"\x19REVIEW_EVENT_KIND_CLAIMED\x10\x02\x12\x1e\n" +
+	"\x1aREVIEW_EVENT_KIND_RELEASED\x10\x03\x12 \n" +
+	"\x1cREVIEW_EVENT_KIND_LEASE_LOST\x10\x04\x12\x1d\n" +
+	"\x19REVIEW_EVENT_KIND_SKIPPED\x10\x05\x12\x1f\n" +
+	"\x1bREVIEW_EVENT_KIND_ESCALATED\x10\x06\x12\x1e\n" +
+	"\x1aREVIEW_EVENT_KIND_ANSWERED\x10\a\x12\x1d\n" +
+	"\x19REVIEW_EVENT_KIND_REVISED\x10\b\x12\x1c\n" +
+	"\x18REVIEW_EVENT_KIND_UNDONE\x10\t\x12\x1f\n" +
+	"\x1bREVIEW_EVENT_KIND_DISAGREED\x10\n" +
+	"\x12\x1b\n" +
+	"\x17REVIEW_EVENT_KIND_FINAL\x10\v\x12\x1d\n" +
+	"\x19REVIEW_EVENT_KIND_EXPIRED\x10\f\x12 \n" +
+	"\x1cREVIEW_EVENT_KIND_SUPERSEDED\x10\r\x12\x1d\n" +
+	"\x19REVIEW_EVENT_KIND_LET_OUT\x10\x0e\x12\x1f\n" +
+	"\x1bREVIEW_EVENT_KIND_WITHDRAWN\x10\x0f\x12\x1e\n" +
+	"\x1aREVIEW_EVENT_KIND_RESCORED\x10\x10\x12%\n" +
+	"!REVIEW_EVENT_KIND_PAYLOAD_DELETED\x10\x11\x12\x1c\n" +
+	"\x18REVIEW_EVENT_KIND_JOINED\x10\x122\x82\x0e\n" +
 	"\rReviewService\x12R\n" +
 	"\rGetReviewItem\x12\x1f.candor.v1.GetReviewItemRequest\x1a .candor.v1.GetReviewItemResponse\x12X\n" +
 	"\x0fListReviewItems\x12!.candor.v1.ListReviewItemsRequest\x1a\".candor.v1.ListReviewItemsResponse\x12X\n" +
 	"\x0fClaimReviewItem\x12!.candor.v1.ClaimReviewItemRequest\x1a\".candor.v1.ClaimReviewItemResponse\x12g\n" +
 	"\x14RenewReviewItemLease\x12&.candor.v1.RenewReviewItemLeaseRequest\x1a'.candor.v1.RenewReviewItemLeaseResponse\x12^\n" +
 	"\x11ReleaseReviewItem\x12#.candor.v1.ReleaseReviewItemRequest\x1a$.candor.v1.ReleaseReviewItemResponse\x12^\n" +
-	"\x11ResolveReviewItem\x12#.candor.v1.ResolveReviewItemRequest\x1a$.candor.v1.ResolveReviewItemResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x11ResolveReviewItem\x12#.candor.v1.ResolveReviewItemRequest\x1a$.candor.v1.ResolveReviewItemResponse\x12[\n" +
+	"\x10ReviseReviewItem\x12\".candor.v1.ReviseReviewItemRequest\x1a#.candor.v1.ReviseReviewItemResponse\x12U\n" +
+	"\x0eUndoReviewItem\x12 .candor.v1.UndoReviewItemRequest\x1a!.candor.v1.UndoReviewItemResponse\x12U\n" +
+	"\x0eSkipReviewItem\x12 .candor.v1.SkipReviewItemRequest\x1a!.candor.v1.SkipReviewItemResponse\x12a\n" +
+	"\x12EscalateReviewItem\x12$.candor.v1.EscalateReviewItemRequest\x1a%.candor.v1.EscalateReviewItemResponse\x12[\n" +
+	"\x10SupersedeVerdict\x12\".candor.v1.SupersedeVerdictRequest\x1a#.candor.v1.SupersedeVerdictResponse\x12[\n" +
+	"\x10ListReviewEvents\x12\".candor.v1.ListReviewEventsRequest\x1a#.candor.v1.ListReviewEventsResponse\x12[\n" +
+	"\x10ListReviewQueues\x12\".candor.v1.ListReviewQueuesRequest\x1a#.candor.v1.ListReviewQueuesResponse\x12d\n" +
+	"\x13GetReviewStatistics\x12%.candor.v1.GetReviewStatisticsRequest\x1a&.candor.v1.GetReviewStatisticsResponse\x12[\n" +
+	"\x10CreateGoldenItem\x12\".candor.v1.CreateGoldenItemRequest\x1a#.candor.v1.CreateGoldenItemResponse\x12X\n" +
+	"\x0fListGoldenItems\x12!.candor.v1.ListGoldenItemsRequest\x1a\".candor.v1.ListGoldenItemsResponse\x12[\n" +
+	"\x10DeleteGoldenItem\x12\".candor.v1.DeleteGoldenItemRequest\x1a#.candor.v1.DeleteGoldenItemResponse\x12[\n" +
+	"\x10AppealPrediction\x12\".candor.v1.AppealPredictionRequest\x1a#.candor.v1.AppealPredictionResponse\x12d\n" +
+	"\x13DeleteReviewPayload\x12%.candor.v1.DeleteReviewPayloadRequest\x1a&.candor.v1.DeleteReviewPayloadResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_review_proto_rawDescOnce sync.Once
@@ -1870,80 +4726,177 @@ func file_candor_v1_review_proto_rawDescGZIP() []byte {
 	return file_candor_v1_review_proto_rawDescData
 }
 
-var file_candor_v1_review_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_candor_v1_review_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_candor_v1_review_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_candor_v1_review_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_candor_v1_review_proto_goTypes = []any{
 	(ReviewState)(0),                     // 0: candor.v1.ReviewState
 	(ReviewKind)(0),                      // 1: candor.v1.ReviewKind
 	(ReleaseState)(0),                    // 2: candor.v1.ReleaseState
 	(ExpireAction)(0),                    // 3: candor.v1.ExpireAction
 	(PayloadView)(0),                     // 4: candor.v1.PayloadView
-	(*ReviewItem)(nil),                   // 5: candor.v1.ReviewItem
-	(*ReviewPayload)(nil),                // 6: candor.v1.ReviewPayload
-	(*PayloadTensor)(nil),                // 7: candor.v1.PayloadTensor
-	(*FeatureSpec)(nil),                  // 8: candor.v1.FeatureSpec
-	(*StageAnswer)(nil),                  // 9: candor.v1.StageAnswer
-	(*Verdict)(nil),                      // 10: candor.v1.Verdict
-	(*GetReviewItemRequest)(nil),         // 11: candor.v1.GetReviewItemRequest
-	(*GetReviewItemResponse)(nil),        // 12: candor.v1.GetReviewItemResponse
-	(*ListReviewItemsRequest)(nil),       // 13: candor.v1.ListReviewItemsRequest
-	(*ListReviewItemsResponse)(nil),      // 14: candor.v1.ListReviewItemsResponse
-	(*ClaimReviewItemRequest)(nil),       // 15: candor.v1.ClaimReviewItemRequest
-	(*ClaimReviewItemResponse)(nil),      // 16: candor.v1.ClaimReviewItemResponse
-	(*RenewReviewItemLeaseRequest)(nil),  // 17: candor.v1.RenewReviewItemLeaseRequest
-	(*RenewReviewItemLeaseResponse)(nil), // 18: candor.v1.RenewReviewItemLeaseResponse
-	(*ReleaseReviewItemRequest)(nil),     // 19: candor.v1.ReleaseReviewItemRequest
-	(*ReleaseReviewItemResponse)(nil),    // 20: candor.v1.ReleaseReviewItemResponse
-	(*ResolveReviewItemRequest)(nil),     // 21: candor.v1.ResolveReviewItemRequest
-	(*ResolveReviewItemResponse)(nil),    // 22: candor.v1.ResolveReviewItemResponse
-	(Reason)(0),                          // 23: candor.v1.Reason
-	(*timestamppb.Timestamp)(nil),        // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),          // 25: google.protobuf.Duration
+	(SkipRouting)(0),                     // 5: candor.v1.SkipRouting
+	(ReviewEventKind)(0),                 // 6: candor.v1.ReviewEventKind
+	(*ReviewItem)(nil),                   // 7: candor.v1.ReviewItem
+	(*ReviewPayload)(nil),                // 8: candor.v1.ReviewPayload
+	(*PayloadTensor)(nil),                // 9: candor.v1.PayloadTensor
+	(*FeatureSpec)(nil),                  // 10: candor.v1.FeatureSpec
+	(*StageAnswer)(nil),                  // 11: candor.v1.StageAnswer
+	(*Verdict)(nil),                      // 12: candor.v1.Verdict
+	(*VerdictAnswer)(nil),                // 13: candor.v1.VerdictAnswer
+	(*GetReviewItemRequest)(nil),         // 14: candor.v1.GetReviewItemRequest
+	(*GetReviewItemResponse)(nil),        // 15: candor.v1.GetReviewItemResponse
+	(*ListReviewItemsRequest)(nil),       // 16: candor.v1.ListReviewItemsRequest
+	(*ListReviewItemsResponse)(nil),      // 17: candor.v1.ListReviewItemsResponse
+	(*ClaimReviewItemRequest)(nil),       // 18: candor.v1.ClaimReviewItemRequest
+	(*ClaimReviewItemResponse)(nil),      // 19: candor.v1.ClaimReviewItemResponse
+	(*RenewReviewItemLeaseRequest)(nil),  // 20: candor.v1.RenewReviewItemLeaseRequest
+	(*RenewReviewItemLeaseResponse)(nil), // 21: candor.v1.RenewReviewItemLeaseResponse
+	(*ReleaseReviewItemRequest)(nil),     // 22: candor.v1.ReleaseReviewItemRequest
+	(*ReleaseReviewItemResponse)(nil),    // 23: candor.v1.ReleaseReviewItemResponse
+	(*ResolveReviewItemRequest)(nil),     // 24: candor.v1.ResolveReviewItemRequest
+	(*ResolveReviewItemResponse)(nil),    // 25: candor.v1.ResolveReviewItemResponse
+	(*ReviseReviewItemRequest)(nil),      // 26: candor.v1.ReviseReviewItemRequest
+	(*ReviseReviewItemResponse)(nil),     // 27: candor.v1.ReviseReviewItemResponse
+	(*UndoReviewItemRequest)(nil),        // 28: candor.v1.UndoReviewItemRequest
+	(*UndoReviewItemResponse)(nil),       // 29: candor.v1.UndoReviewItemResponse
+	(*SkipReviewItemRequest)(nil),        // 30: candor.v1.SkipReviewItemRequest
+	(*SkipReviewItemResponse)(nil),       // 31: candor.v1.SkipReviewItemResponse
+	(*EscalateReviewItemRequest)(nil),    // 32: candor.v1.EscalateReviewItemRequest
+	(*EscalateReviewItemResponse)(nil),   // 33: candor.v1.EscalateReviewItemResponse
+	(*SupersedeVerdictRequest)(nil),      // 34: candor.v1.SupersedeVerdictRequest
+	(*SupersedeVerdictResponse)(nil),     // 35: candor.v1.SupersedeVerdictResponse
+	(*ReviewEvent)(nil),                  // 36: candor.v1.ReviewEvent
+	(*ListReviewEventsRequest)(nil),      // 37: candor.v1.ListReviewEventsRequest
+	(*ListReviewEventsResponse)(nil),     // 38: candor.v1.ListReviewEventsResponse
+	(*ListReviewQueuesRequest)(nil),      // 39: candor.v1.ListReviewQueuesRequest
+	(*ListReviewQueuesResponse)(nil),     // 40: candor.v1.ListReviewQueuesResponse
+	(*ReviewQueue)(nil),                  // 41: candor.v1.ReviewQueue
+	(*QueueHolder)(nil),                  // 42: candor.v1.QueueHolder
+	(*GetReviewStatisticsRequest)(nil),   // 43: candor.v1.GetReviewStatisticsRequest
+	(*GetReviewStatisticsResponse)(nil),  // 44: candor.v1.GetReviewStatisticsResponse
+	(*ReviewerStatistics)(nil),           // 45: candor.v1.ReviewerStatistics
+	(*FlipStatistics)(nil),               // 46: candor.v1.FlipStatistics
+	(*GoldenItem)(nil),                   // 47: candor.v1.GoldenItem
+	(*CreateGoldenItemRequest)(nil),      // 48: candor.v1.CreateGoldenItemRequest
+	(*CreateGoldenItemResponse)(nil),     // 49: candor.v1.CreateGoldenItemResponse
+	(*ListGoldenItemsRequest)(nil),       // 50: candor.v1.ListGoldenItemsRequest
+	(*ListGoldenItemsResponse)(nil),      // 51: candor.v1.ListGoldenItemsResponse
+	(*DeleteGoldenItemRequest)(nil),      // 52: candor.v1.DeleteGoldenItemRequest
+	(*DeleteGoldenItemResponse)(nil),     // 53: candor.v1.DeleteGoldenItemResponse
+	(*AppealPredictionRequest)(nil),      // 54: candor.v1.AppealPredictionRequest
+	(*AppealPredictionResponse)(nil),     // 55: candor.v1.AppealPredictionResponse
+	(*DeleteReviewPayloadRequest)(nil),   // 56: candor.v1.DeleteReviewPayloadRequest
+	(*DeleteReviewPayloadResponse)(nil),  // 57: candor.v1.DeleteReviewPayloadResponse
+	(Reason)(0),                          // 58: candor.v1.Reason
+	(*timestamppb.Timestamp)(nil),        // 59: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),          // 60: google.protobuf.Duration
 }
 var file_candor_v1_review_proto_depIdxs = []int32{
 	0,  // 0: candor.v1.ReviewItem.state:type_name -> candor.v1.ReviewState
 	2,  // 1: candor.v1.ReviewItem.release_state:type_name -> candor.v1.ReleaseState
-	23, // 2: candor.v1.ReviewItem.reasons:type_name -> candor.v1.Reason
-	24, // 3: candor.v1.ReviewItem.create_time:type_name -> google.protobuf.Timestamp
-	24, // 4: candor.v1.ReviewItem.expire_time:type_name -> google.protobuf.Timestamp
+	58, // 2: candor.v1.ReviewItem.reasons:type_name -> candor.v1.Reason
+	59, // 3: candor.v1.ReviewItem.create_time:type_name -> google.protobuf.Timestamp
+	59, // 4: candor.v1.ReviewItem.expire_time:type_name -> google.protobuf.Timestamp
 	3,  // 5: candor.v1.ReviewItem.on_expire:type_name -> candor.v1.ExpireAction
-	24, // 6: candor.v1.ReviewItem.lease_expire_time:type_name -> google.protobuf.Timestamp
-	6,  // 7: candor.v1.ReviewItem.payload:type_name -> candor.v1.ReviewPayload
-	9,  // 8: candor.v1.ReviewItem.answers:type_name -> candor.v1.StageAnswer
-	10, // 9: candor.v1.ReviewItem.verdict:type_name -> candor.v1.Verdict
-	24, // 10: candor.v1.ReviewItem.final_time:type_name -> google.protobuf.Timestamp
+	59, // 6: candor.v1.ReviewItem.lease_expire_time:type_name -> google.protobuf.Timestamp
+	8,  // 7: candor.v1.ReviewItem.payload:type_name -> candor.v1.ReviewPayload
+	11, // 8: candor.v1.ReviewItem.answers:type_name -> candor.v1.StageAnswer
+	12, // 9: candor.v1.ReviewItem.verdict:type_name -> candor.v1.Verdict
+	59, // 10: candor.v1.ReviewItem.final_time:type_name -> google.protobuf.Timestamp
 	1,  // 11: candor.v1.ReviewItem.kind:type_name -> candor.v1.ReviewKind
-	7,  // 12: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
-	4,  // 13: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
-	8,  // 14: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
-	24, // 15: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
-	5,  // 16: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	0,  // 17: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
-	5,  // 18: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
-	25, // 19: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
-	5,  // 20: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	25, // 21: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
-	5,  // 22: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
-	5,  // 23: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	10, // 24: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
-	5,  // 25: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	11, // 26: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
-	13, // 27: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
-	15, // 28: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
-	17, // 29: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
-	19, // 30: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
-	21, // 31: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
-	12, // 32: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
-	14, // 33: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
-	16, // 34: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
-	18, // 35: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
-	20, // 36: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
-	22, // 37: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
-	32, // [32:38] is the sub-list for method output_type
-	26, // [26:32] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	12, // 12: candor.v1.ReviewItem.verdicts:type_name -> candor.v1.Verdict
+	59, // 13: candor.v1.ReviewItem.undo_until:type_name -> google.protobuf.Timestamp
+	12, // 14: candor.v1.ReviewItem.superseded:type_name -> candor.v1.Verdict
+	9,  // 15: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
+	4,  // 16: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
+	10, // 17: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
+	59, // 18: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
+	13, // 19: candor.v1.Verdict.first_answer:type_name -> candor.v1.VerdictAnswer
+	60, // 20: candor.v1.Verdict.work_time:type_name -> google.protobuf.Duration
+	7,  // 21: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	0,  // 22: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
+	7,  // 23: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
+	60, // 24: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
+	7,  // 25: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	60, // 26: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
+	7,  // 27: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 28: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 29: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 30: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 31: candor.v1.ReviseReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 32: candor.v1.ReviseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 33: candor.v1.UndoReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	5,  // 34: candor.v1.SkipReviewItemRequest.routing:type_name -> candor.v1.SkipRouting
+	7,  // 35: candor.v1.SkipReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 36: candor.v1.EscalateReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 37: candor.v1.SupersedeVerdictRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 38: candor.v1.SupersedeVerdictResponse.item:type_name -> candor.v1.ReviewItem
+	6,  // 39: candor.v1.ReviewEvent.kind:type_name -> candor.v1.ReviewEventKind
+	59, // 40: candor.v1.ReviewEvent.create_time:type_name -> google.protobuf.Timestamp
+	12, // 41: candor.v1.ReviewEvent.verdict:type_name -> candor.v1.Verdict
+	36, // 42: candor.v1.ListReviewEventsResponse.events:type_name -> candor.v1.ReviewEvent
+	41, // 43: candor.v1.ListReviewQueuesResponse.queues:type_name -> candor.v1.ReviewQueue
+	59, // 44: candor.v1.ReviewQueue.oldest_time:type_name -> google.protobuf.Timestamp
+	60, // 45: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
+	60, // 46: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
+	42, // 47: candor.v1.ReviewQueue.holders:type_name -> candor.v1.QueueHolder
+	59, // 48: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
+	59, // 49: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
+	59, // 50: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
+	45, // 51: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
+	46, // 52: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
+	60, // 53: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
+	46, // 54: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
+	8,  // 55: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
+	13, // 56: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
+	59, // 57: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
+	11, // 58: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
+	47, // 59: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
+	47, // 60: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
+	47, // 61: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
+	14, // 62: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
+	16, // 63: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
+	18, // 64: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
+	20, // 65: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
+	22, // 66: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
+	24, // 67: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
+	26, // 68: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
+	28, // 69: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
+	30, // 70: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
+	32, // 71: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
+	34, // 72: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
+	37, // 73: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
+	39, // 74: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
+	43, // 75: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
+	48, // 76: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
+	50, // 77: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
+	52, // 78: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
+	54, // 79: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
+	56, // 80: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
+	15, // 81: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
+	17, // 82: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
+	19, // 83: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
+	21, // 84: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
+	23, // 85: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
+	25, // 86: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
+	27, // 87: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
+	29, // 88: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
+	31, // 89: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
+	33, // 90: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
+	35, // 91: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
+	38, // 92: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
+	40, // 93: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
+	44, // 94: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
+	49, // 95: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
+	51, // 96: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
+	53, // 97: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
+	55, // 98: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
+	57, // 99: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
+	81, // [81:100] is the sub-list for method output_type
+	62, // [62:81] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_review_proto_init() }
@@ -1958,13 +4911,19 @@ func file_candor_v1_review_proto_init() {
 		(*Verdict_Label)(nil),
 		(*Verdict_Value)(nil),
 	}
+	file_candor_v1_review_proto_msgTypes[6].OneofWrappers = []any{
+		(*VerdictAnswer_Label)(nil),
+		(*VerdictAnswer_Value)(nil),
+	}
+	file_candor_v1_review_proto_msgTypes[34].OneofWrappers = []any{}
+	file_candor_v1_review_proto_msgTypes[38].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_review_proto_rawDesc), len(file_candor_v1_review_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   18,
+			NumEnums:      7,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,13 +25,28 @@ const (
 	ReviewService_RenewReviewItemLease_FullMethodName = "/candor.v1.ReviewService/RenewReviewItemLease"
 	ReviewService_ReleaseReviewItem_FullMethodName    = "/candor.v1.ReviewService/ReleaseReviewItem"
 	ReviewService_ResolveReviewItem_FullMethodName    = "/candor.v1.ReviewService/ResolveReviewItem"
+	ReviewService_ReviseReviewItem_FullMethodName     = "/candor.v1.ReviewService/ReviseReviewItem"
+	ReviewService_UndoReviewItem_FullMethodName       = "/candor.v1.ReviewService/UndoReviewItem"
+	ReviewService_SkipReviewItem_FullMethodName       = "/candor.v1.ReviewService/SkipReviewItem"
+	ReviewService_EscalateReviewItem_FullMethodName   = "/candor.v1.ReviewService/EscalateReviewItem"
+	ReviewService_SupersedeVerdict_FullMethodName     = "/candor.v1.ReviewService/SupersedeVerdict"
+	ReviewService_ListReviewEvents_FullMethodName     = "/candor.v1.ReviewService/ListReviewEvents"
+	ReviewService_ListReviewQueues_FullMethodName     = "/candor.v1.ReviewService/ListReviewQueues"
+	ReviewService_GetReviewStatistics_FullMethodName  = "/candor.v1.ReviewService/GetReviewStatistics"
+	ReviewService_CreateGoldenItem_FullMethodName     = "/candor.v1.ReviewService/CreateGoldenItem"
+	ReviewService_ListGoldenItems_FullMethodName      = "/candor.v1.ReviewService/ListGoldenItems"
+	ReviewService_DeleteGoldenItem_FullMethodName     = "/candor.v1.ReviewService/DeleteGoldenItem"
+	ReviewService_AppealPrediction_FullMethodName     = "/candor.v1.ReviewService/AppealPrediction"
+	ReviewService_DeleteReviewPayload_FullMethodName  = "/candor.v1.ReviewService/DeleteReviewPayload"
 )
 
 // ReviewServiceClient is the client API for ReviewService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// The human review queue. Callers need the role reviewer.
+// The human review queue. Callers need the role reviewer unless a method says otherwise; senior includes reviewer, and admin everything.
+// Every method that changes something is idempotent by request_id: the same from the same caller for the same item changes
+// nothing and answers the item as it is now. Where an etag may be given, another one than the item's is refused: ETAG_MISMATCH.
 type ReviewServiceClient interface {
 	GetReviewItem(ctx context.Context, in *GetReviewItemRequest, opts ...grpc.CallOption) (*GetReviewItemResponse, error)
 	// Newest first unless asked otherwise; payloads are left out (GetReviewItem has them).
@@ -43,9 +58,44 @@ type ReviewServiceClient interface {
 	RenewReviewItemLease(ctx context.Context, in *RenewReviewItemLeaseRequest, opts ...grpc.CallOption) (*RenewReviewItemLeaseResponse, error)
 	// Gives the item back. Errors: STALE_LEASE.
 	ReleaseReviewItem(ctx context.Context, in *ReleaseReviewItemRequest, opts ...grpc.CallOption) (*ReleaseReviewItemResponse, error)
-	// Stores the verdict. The epoch is checked in the transaction that stores it. Idempotent by request_id.
+	// Stores the verdict. The epoch is checked in the transaction that stores it. Idempotent by request_id. The answer leaves when
+	// it is final: when the queue's undo window has closed and enough reviewers agree. The item that is answered shows what the
+	// models said, so that the reviewer may change the verdict (ReviseReviewItem) or take it back (UndoReviewItem) until then.
 	// Errors: STALE_LEASE, REVIEW_ITEM_RESOLVED, INVALID_VERDICT.
 	ResolveReviewItem(ctx context.Context, in *ResolveReviewItemRequest, opts ...grpc.CallOption) (*ResolveReviewItemResponse, error)
+	// Changes the caller's own verdict inside its undo window; the first answer stays on record. Errors: UNDO_WINDOW_CLOSED,
+	// INVALID_VERDICT.
+	ReviseReviewItem(ctx context.Context, in *ReviseReviewItemRequest, opts ...grpc.CallOption) (*ReviseReviewItemResponse, error)
+	// Takes the caller's own verdict back inside its undo window: the item is claimed by the caller again, with a new epoch, unless
+	// somebody else is at work on it. Errors: UNDO_WINDOW_CLOSED.
+	UndoReviewItem(ctx context.Context, in *UndoReviewItemRequest, opts ...grpc.CallOption) (*UndoReviewItemResponse, error)
+	// Gives the item back with a reason. It doesn't come back to the caller (routing OTHERS), or not before the queue's skip_pause
+	// (ALL). Errors: STALE_LEASE.
+	SkipReviewItem(ctx context.Context, in *SkipReviewItemRequest, opts ...grpc.CallOption) (*SkipReviewItemResponse, error)
+	// Hands the item to another queue, with a note. Its deadline stays. Errors: STALE_LEASE, INVALID_REQUEST.
+	EscalateReviewItem(ctx context.Context, in *EscalateReviewItemRequest, opts ...grpc.CallOption) (*EscalateReviewItemResponse, error)
+	// Replaces a final answer by another, for good reason; needs senior. Callers get it as a new position of the feed. The verdict
+	// that was evidence stays evidence. Errors: REVIEW_ITEM_NOT_FINAL, INVALID_VERDICT.
+	SupersedeVerdict(ctx context.Context, in *SupersedeVerdictRequest, opts ...grpc.CallOption) (*SupersedeVerdictResponse, error)
+	// What happened to an item, oldest first. Needs senior, operator or auditor; reviewers get it when the item is final.
+	ListReviewEvents(ctx context.Context, in *ListReviewEventsRequest, opts ...grpc.CallOption) (*ListReviewEventsResponse, error)
+	// Depth, age, expected wait and service level of each queue that the caller may see.
+	ListReviewQueues(ctx context.Context, in *ListReviewQueuesRequest, opts ...grpc.CallOption) (*ListReviewQueuesResponse, error)
+	// How people work: counts, pace, agreement, flips toward the model, golden score. Reviewers get their own; senior, operator and
+	// auditor everybody's.
+	GetReviewStatistics(ctx context.Context, in *GetReviewStatisticsRequest, opts ...grpc.CallOption) (*GetReviewStatisticsResponse, error)
+	// Makes a question whose answer is known, to be shown as if it were any other item; needs senior. From an item (its payload is
+	// copied) or from a payload.
+	CreateGoldenItem(ctx context.Context, in *CreateGoldenItemRequest, opts ...grpc.CallOption) (*CreateGoldenItemResponse, error)
+	// Needs senior.
+	ListGoldenItems(ctx context.Context, in *ListGoldenItemsRequest, opts ...grpc.CallOption) (*ListGoldenItemsResponse, error)
+	// Never shown again; needs senior. Errors: GOLDEN_ITEM_NOT_FOUND.
+	DeleteGoldenItem(ctx context.Context, in *DeleteGoldenItemRequest, opts ...grpc.CallOption) (*DeleteGoldenItemResponse, error)
+	// Asks people to look at an answer again: by its consumer, or senior. Nobody who judged it before gets the appeal.
+	// Errors: PREDICTION_NOT_FOUND, APPEAL_REFUSED.
+	AppealPrediction(ctx context.Context, in *AppealPredictionRequest, opts ...grpc.CallOption) (*AppealPredictionResponse, error)
+	// Removes the stored payload of an item; needs admin. The record keeps its digest. Errors: REVIEW_ITEM_NOT_FOUND.
+	DeleteReviewPayload(ctx context.Context, in *DeleteReviewPayloadRequest, opts ...grpc.CallOption) (*DeleteReviewPayloadResponse, error)
 }
 
 type reviewServiceClient struct {
@@ -116,11 +166,143 @@ func (c *reviewServiceClient) ResolveReviewItem(ctx context.Context, in *Resolve
 	return out, nil
 }
 
+func (c *reviewServiceClient) ReviseReviewItem(ctx context.Context, in *ReviseReviewItemRequest, opts ...grpc.CallOption) (*ReviseReviewItemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReviseReviewItemResponse)
+	err := c.cc.Invoke(ctx, ReviewService_ReviseReviewItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) UndoReviewItem(ctx context.Context, in *UndoReviewItemRequest, opts ...grpc.CallOption) (*UndoReviewItemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndoReviewItemResponse)
+	err := c.cc.Invoke(ctx, ReviewService_UndoReviewItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) SkipReviewItem(ctx context.Context, in *SkipReviewItemRequest, opts ...grpc.CallOption) (*SkipReviewItemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SkipReviewItemResponse)
+	err := c.cc.Invoke(ctx, ReviewService_SkipReviewItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) EscalateReviewItem(ctx context.Context, in *EscalateReviewItemRequest, opts ...grpc.CallOption) (*EscalateReviewItemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EscalateReviewItemResponse)
+	err := c.cc.Invoke(ctx, ReviewService_EscalateReviewItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) SupersedeVerdict(ctx context.Context, in *SupersedeVerdictRequest, opts ...grpc.CallOption) (*SupersedeVerdictResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SupersedeVerdictResponse)
+	err := c.cc.Invoke(ctx, ReviewService_SupersedeVerdict_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) ListReviewEvents(ctx context.Context, in *ListReviewEventsRequest, opts ...grpc.CallOption) (*ListReviewEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListReviewEventsResponse)
+	err := c.cc.Invoke(ctx, ReviewService_ListReviewEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) ListReviewQueues(ctx context.Context, in *ListReviewQueuesRequest, opts ...grpc.CallOption) (*ListReviewQueuesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListReviewQueuesResponse)
+	err := c.cc.Invoke(ctx, ReviewService_ListReviewQueues_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) GetReviewStatistics(ctx context.Context, in *GetReviewStatisticsRequest, opts ...grpc.CallOption) (*GetReviewStatisticsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetReviewStatisticsResponse)
+	err := c.cc.Invoke(ctx, ReviewService_GetReviewStatistics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) CreateGoldenItem(ctx context.Context, in *CreateGoldenItemRequest, opts ...grpc.CallOption) (*CreateGoldenItemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateGoldenItemResponse)
+	err := c.cc.Invoke(ctx, ReviewService_CreateGoldenItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) ListGoldenItems(ctx context.Context, in *ListGoldenItemsRequest, opts ...grpc.CallOption) (*ListGoldenItemsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListGoldenItemsResponse)
+	err := c.cc.Invoke(ctx, ReviewService_ListGoldenItems_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) DeleteGoldenItem(ctx context.Context, in *DeleteGoldenItemRequest, opts ...grpc.CallOption) (*DeleteGoldenItemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteGoldenItemResponse)
+	err := c.cc.Invoke(ctx, ReviewService_DeleteGoldenItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) AppealPrediction(ctx context.Context, in *AppealPredictionRequest, opts ...grpc.CallOption) (*AppealPredictionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AppealPredictionResponse)
+	err := c.cc.Invoke(ctx, ReviewService_AppealPrediction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reviewServiceClient) DeleteReviewPayload(ctx context.Context, in *DeleteReviewPayloadRequest, opts ...grpc.CallOption) (*DeleteReviewPayloadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteReviewPayloadResponse)
+	err := c.cc.Invoke(ctx, ReviewService_DeleteReviewPayload_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ReviewServiceServer is the server API for ReviewService service.
 // All implementations must embed UnimplementedReviewServiceServer
 // for forward compatibility.
 //
-// The human review queue. Callers need the role reviewer.
+// The human review queue. Callers need the role reviewer unless a method says otherwise; senior includes reviewer, and admin everything.
+// Every method that changes something is idempotent by request_id: the same from the same caller for the same item changes
+// nothing and answers the item as it is now. Where an etag may be given, another one than the item's is refused: ETAG_MISMATCH.
 type ReviewServiceServer interface {
 	GetReviewItem(context.Context, *GetReviewItemRequest) (*GetReviewItemResponse, error)
 	// Newest first unless asked otherwise; payloads are left out (GetReviewItem has them).
@@ -132,9 +314,44 @@ type ReviewServiceServer interface {
 	RenewReviewItemLease(context.Context, *RenewReviewItemLeaseRequest) (*RenewReviewItemLeaseResponse, error)
 	// Gives the item back. Errors: STALE_LEASE.
 	ReleaseReviewItem(context.Context, *ReleaseReviewItemRequest) (*ReleaseReviewItemResponse, error)
-	// Stores the verdict. The epoch is checked in the transaction that stores it. Idempotent by request_id.
+	// Stores the verdict. The epoch is checked in the transaction that stores it. Idempotent by request_id. The answer leaves when
+	// it is final: when the queue's undo window has closed and enough reviewers agree. The item that is answered shows what the
+	// models said, so that the reviewer may change the verdict (ReviseReviewItem) or take it back (UndoReviewItem) until then.
 	// Errors: STALE_LEASE, REVIEW_ITEM_RESOLVED, INVALID_VERDICT.
 	ResolveReviewItem(context.Context, *ResolveReviewItemRequest) (*ResolveReviewItemResponse, error)
+	// Changes the caller's own verdict inside its undo window; the first answer stays on record. Errors: UNDO_WINDOW_CLOSED,
+	// INVALID_VERDICT.
+	ReviseReviewItem(context.Context, *ReviseReviewItemRequest) (*ReviseReviewItemResponse, error)
+	// Takes the caller's own verdict back inside its undo window: the item is claimed by the caller again, with a new epoch, unless
+	// somebody else is at work on it. Errors: UNDO_WINDOW_CLOSED.
+	UndoReviewItem(context.Context, *UndoReviewItemRequest) (*UndoReviewItemResponse, error)
+	// Gives the item back with a reason. It doesn't come back to the caller (routing OTHERS), or not before the queue's skip_pause
+	// (ALL). Errors: STALE_LEASE.
+	SkipReviewItem(context.Context, *SkipReviewItemRequest) (*SkipReviewItemResponse, error)
+	// Hands the item to another queue, with a note. Its deadline stays. Errors: STALE_LEASE, INVALID_REQUEST.
+	EscalateReviewItem(context.Context, *EscalateReviewItemRequest) (*EscalateReviewItemResponse, error)
+	// Replaces a final answer by another, for good reason; needs senior. Callers get it as a new position of the feed. The verdict
+	// that was evidence stays evidence. Errors: REVIEW_ITEM_NOT_FINAL, INVALID_VERDICT.
+	SupersedeVerdict(context.Context, *SupersedeVerdictRequest) (*SupersedeVerdictResponse, error)
+	// What happened to an item, oldest first. Needs senior, operator or auditor; reviewers get it when the item is final.
+	ListReviewEvents(context.Context, *ListReviewEventsRequest) (*ListReviewEventsResponse, error)
+	// Depth, age, expected wait and service level of each queue that the caller may see.
+	ListReviewQueues(context.Context, *ListReviewQueuesRequest) (*ListReviewQueuesResponse, error)
+	// How people work: counts, pace, agreement, flips toward the model, golden score. Reviewers get their own; senior, operator and
+	// auditor everybody's.
+	GetReviewStatistics(context.Context, *GetReviewStatisticsRequest) (*GetReviewStatisticsResponse, error)
+	// Makes a question whose answer is known, to be shown as if it were any other item; needs senior. From an item (its payload is
+	// copied) or from a payload.
+	CreateGoldenItem(context.Context, *CreateGoldenItemRequest) (*CreateGoldenItemResponse, error)
+	// Needs senior.
+	ListGoldenItems(context.Context, *ListGoldenItemsRequest) (*ListGoldenItemsResponse, error)
+	// Never shown again; needs senior. Errors: GOLDEN_ITEM_NOT_FOUND.
+	DeleteGoldenItem(context.Context, *DeleteGoldenItemRequest) (*DeleteGoldenItemResponse, error)
+	// Asks people to look at an answer again: by its consumer, or senior. Nobody who judged it before gets the appeal.
+	// Errors: PREDICTION_NOT_FOUND, APPEAL_REFUSED.
+	AppealPrediction(context.Context, *AppealPredictionRequest) (*AppealPredictionResponse, error)
+	// Removes the stored payload of an item; needs admin. The record keeps its digest. Errors: REVIEW_ITEM_NOT_FOUND.
+	DeleteReviewPayload(context.Context, *DeleteReviewPayloadRequest) (*DeleteReviewPayloadResponse, error)
 	mustEmbedUnimplementedReviewServiceServer()
 }
 
@@ -162,6 +379,45 @@ func (UnimplementedReviewServiceServer) ReleaseReviewItem(context.Context, *Rele
 }
 func (UnimplementedReviewServiceServer) ResolveReviewItem(context.Context, *ResolveReviewItemRequest) (*ResolveReviewItemResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResolveReviewItem not implemented")
+}
+func (UnimplementedReviewServiceServer) ReviseReviewItem(context.Context, *ReviseReviewItemRequest) (*ReviseReviewItemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReviseReviewItem not implemented")
+}
+func (UnimplementedReviewServiceServer) UndoReviewItem(context.Context, *UndoReviewItemRequest) (*UndoReviewItemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndoReviewItem not implemented")
+}
+func (UnimplementedReviewServiceServer) SkipReviewItem(context.Context, *SkipReviewItemRequest) (*SkipReviewItemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SkipReviewItem not implemented")
+}
+func (UnimplementedReviewServiceServer) EscalateReviewItem(context.Context, *EscalateReviewItemRequest) (*EscalateReviewItemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EscalateReviewItem not implemented")
+}
+func (UnimplementedReviewServiceServer) SupersedeVerdict(context.Context, *SupersedeVerdictRequest) (*SupersedeVerdictResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SupersedeVerdict not implemented")
+}
+func (UnimplementedReviewServiceServer) ListReviewEvents(context.Context, *ListReviewEventsRequest) (*ListReviewEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListReviewEvents not implemented")
+}
+func (UnimplementedReviewServiceServer) ListReviewQueues(context.Context, *ListReviewQueuesRequest) (*ListReviewQueuesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListReviewQueues not implemented")
+}
+func (UnimplementedReviewServiceServer) GetReviewStatistics(context.Context, *GetReviewStatisticsRequest) (*GetReviewStatisticsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetReviewStatistics not implemented")
+}
+func (UnimplementedReviewServiceServer) CreateGoldenItem(context.Context, *CreateGoldenItemRequest) (*CreateGoldenItemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateGoldenItem not implemented")
+}
+func (UnimplementedReviewServiceServer) ListGoldenItems(context.Context, *ListGoldenItemsRequest) (*ListGoldenItemsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListGoldenItems not implemented")
+}
+func (UnimplementedReviewServiceServer) DeleteGoldenItem(context.Context, *DeleteGoldenItemRequest) (*DeleteGoldenItemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteGoldenItem not implemented")
+}
+func (UnimplementedReviewServiceServer) AppealPrediction(context.Context, *AppealPredictionRequest) (*AppealPredictionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AppealPrediction not implemented")
+}
+func (UnimplementedReviewServiceServer) DeleteReviewPayload(context.Context, *DeleteReviewPayloadRequest) (*DeleteReviewPayloadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteReviewPayload not implemented")
 }
 func (UnimplementedReviewServiceServer) mustEmbedUnimplementedReviewServiceServer() {}
 func (UnimplementedReviewServiceServer) testEmbeddedByValue()                       {}
@@ -292,6 +548,240 @@ func _ReviewService_ResolveReviewItem_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ReviewService_ReviseReviewItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReviseReviewItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).ReviseReviewItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_ReviseReviewItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).ReviseReviewItem(ctx, req.(*ReviseReviewItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_UndoReviewItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndoReviewItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).UndoReviewItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_UndoReviewItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).UndoReviewItem(ctx, req.(*UndoReviewItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_SkipReviewItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SkipReviewItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).SkipReviewItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_SkipReviewItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).SkipReviewItem(ctx, req.(*SkipReviewItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_EscalateReviewItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EscalateReviewItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).EscalateReviewItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_EscalateReviewItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).EscalateReviewItem(ctx, req.(*EscalateReviewItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_SupersedeVerdict_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SupersedeVerdictRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).SupersedeVerdict(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_SupersedeVerdict_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).SupersedeVerdict(ctx, req.(*SupersedeVerdictRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_ListReviewEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListReviewEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).ListReviewEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_ListReviewEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).ListReviewEvents(ctx, req.(*ListReviewEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_ListReviewQueues_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListReviewQueuesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).ListReviewQueues(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_ListReviewQueues_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).ListReviewQueues(ctx, req.(*ListReviewQueuesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_GetReviewStatistics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetReviewStatisticsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).GetReviewStatistics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_GetReviewStatistics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).GetReviewStatistics(ctx, req.(*GetReviewStatisticsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_CreateGoldenItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateGoldenItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).CreateGoldenItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_CreateGoldenItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).CreateGoldenItem(ctx, req.(*CreateGoldenItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_ListGoldenItems_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListGoldenItemsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).ListGoldenItems(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_ListGoldenItems_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).ListGoldenItems(ctx, req.(*ListGoldenItemsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_DeleteGoldenItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteGoldenItemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).DeleteGoldenItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_DeleteGoldenItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).DeleteGoldenItem(ctx, req.(*DeleteGoldenItemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_AppealPrediction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AppealPredictionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).AppealPrediction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_AppealPrediction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).AppealPrediction(ctx, req.(*AppealPredictionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReviewService_DeleteReviewPayload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteReviewPayloadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReviewServiceServer).DeleteReviewPayload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReviewService_DeleteReviewPayload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReviewServiceServer).DeleteReviewPayload(ctx, req.(*DeleteReviewPayloadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ReviewService_ServiceDesc is the grpc.ServiceDesc for ReviewService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -322,6 +812,58 @@ var ReviewService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResolveReviewItem",
 			Handler:    _ReviewService_ResolveReviewItem_Handler,
+		},
+		{
+			MethodName: "ReviseReviewItem",
+			Handler:    _ReviewService_ReviseReviewItem_Handler,
+		},
+		{
+			MethodName: "UndoReviewItem",
+			Handler:    _ReviewService_UndoReviewItem_Handler,
+		},
+		{
+			MethodName: "SkipReviewItem",
+			Handler:    _ReviewService_SkipReviewItem_Handler,
+		},
+		{
+			MethodName: "EscalateReviewItem",
+			Handler:    _ReviewService_EscalateReviewItem_Handler,
+		},
+		{
+			MethodName: "SupersedeVerdict",
+			Handler:    _ReviewService_SupersedeVerdict_Handler,
+		},
+		{
+			MethodName: "ListReviewEvents",
+			Handler:    _ReviewService_ListReviewEvents_Handler,
+		},
+		{
+			MethodName: "ListReviewQueues",
+			Handler:    _ReviewService_ListReviewQueues_Handler,
+		},
+		{
+			MethodName: "GetReviewStatistics",
+			Handler:    _ReviewService_GetReviewStatistics_Handler,
+		},
+		{
+			MethodName: "CreateGoldenItem",
+			Handler:    _ReviewService_CreateGoldenItem_Handler,
+		},
+		{
+			MethodName: "ListGoldenItems",
+			Handler:    _ReviewService_ListGoldenItems_Handler,
+		},
+		{
+			MethodName: "DeleteGoldenItem",
+			Handler:    _ReviewService_DeleteGoldenItem_Handler,
+		},
+		{
+			MethodName: "AppealPrediction",
+			Handler:    _ReviewService_AppealPrediction_Handler,
+		},
+		{
+			MethodName: "DeleteReviewPayload",
+			Handler:    _ReviewService_DeleteReviewPayload_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
