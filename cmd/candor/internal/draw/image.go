@@ -127,7 +127,7 @@ const (
 
 // enlarge repeats the pixels of an image that is too small to be seen.
 func enlarge(g grid) grid {
-	times := min(maxSquare, easyWidth/g.width)
+	times := min(maxSquare, easyWidth/g.width, maxTall/g.height)
 	if times <= 1 {
 		return g
 	}
