@@ -92,22 +92,33 @@ func (c *checker) queue(at path, queue *candorv1.Queue) {
 		func(i int) path { return at.field("reviewers").item(i) })
 	for i, name := range queue.GetReviewers() {
 		here := at.field("reviewers").item(i)
+		if _, declared := c.cfg.GetOperators()[name]; !declared && c.cfg.GetPeople() != nil {
+			continue // Users of the store and people of the provider are nobody that a configuration could know.
+		}
 		operator, ok := refer(c, here, "operator", name, "operators", c.cfg.GetOperators())
-		if ok && !slices.Contains(operator.GetRoles(), candorv1.Role_ROLE_REVIEWER) && !c.lostWithin(top("operators").key(name)) {
+		if ok && !includes(operator.GetRoles(), candorv1.Role_ROLE_REVIEWER) && !c.lostWithin(top("operators").key(name)) {
 			c.complain(here, fmt.Sprintf("operators.%s has not the role reviewer", name), "add reviewer to its roles, or take it out here")
 		}
 	}
 }
 
+// includes says whether one of the roles is the wanted one or includes it, as docs/people.md has it: config knows nothing of the
+// package that acts by it.
+func includes(roles []candorv1.Role, want candorv1.Role) bool {
+	return slices.ContainsFunc(roles, func(r candorv1.Role) bool {
+		return r == want || r == candorv1.Role_ROLE_ADMIN || r == candorv1.Role_ROLE_SENIOR && want == candorv1.Role_ROLE_REVIEWER
+	})
+}
+
 // staff warns about work that nobody has the role for.
 func (c *checker) staff() {
-	if c.lostWithin(top("operators")) {
+	if c.lostWithin(top("operators")) || c.cfg.GetPeople() != nil || c.lost(top("people")) {
 		return
 	}
 	has := map[candorv1.Role]bool{}
 	for _, operator := range c.cfg.GetOperators() {
-		for _, role := range operator.GetRoles() {
-			has[role] = true
+		for _, role := range []candorv1.Role{candorv1.Role_ROLE_REVIEWER, candorv1.Role_ROLE_OPERATOR} {
+			has[role] = has[role] || includes(operator.GetRoles(), role)
 		}
 	}
 	if len(c.cfg.GetQueues()) > 0 && !has[candorv1.Role_ROLE_REVIEWER] {
