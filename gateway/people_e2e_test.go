@@ -19,8 +19,6 @@ import (
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
-const adminToken = "test-admin"
-
 // peopled is a world with people, whose clock its tests can't move: db is its store.
 type peopled struct {
 	*world
