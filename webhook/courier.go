@@ -62,11 +62,11 @@ func (c *courier) turn(ctx, sending context.Context) time.Duration {
 
 // advance makes deliveries of what the feed has behind the cursor.
 func (c *courier) advance(ctx context.Context) error {
-	e, err := c.d.Store.Webhook(ctx, c.name, c.d.Feed.Now())
+	cursor, err := c.d.Store.WebhookCursor(ctx, c.name)
 	if err != nil {
 		return err
 	}
-	for cursor := e.Cursor; ctx.Err() == nil; {
+	for ctx.Err() == nil {
 		events, to, err := c.d.Feed.Events(ctx, c.name, cursor, feedPage)
 		if err != nil || to == cursor {
 			return err

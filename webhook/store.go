@@ -27,6 +27,8 @@ type Store interface {
 	OpenWebhook(ctx context.Context, name string, now time.Time) error
 	// Webhook answers an endpoint with its secrets that sign at now, the newest first. Errors: ErrNotFound.
 	Webhook(ctx context.Context, name string, now time.Time) (Endpoint, error)
+	// WebhookCursor answers the position in the feed up to which deliveries were made. Errors: ErrNotFound.
+	WebhookCursor(ctx context.Context, name string) (uint64, error)
 	// AppendDeliveries stores the deliveries that a page of the feed makes, and moves the endpoint's cursor from its beginning to
 	// its end. A delivery whose id is known is left out. Errors: ErrNotFound, ErrMoved.
 	AppendDeliveries(ctx context.Context, p Page) error
@@ -57,8 +59,6 @@ type Store interface {
 // Endpoint is a receiver as the store knows it.
 type Endpoint struct {
 	Name string
-	// Cursor is the position in the feed up to which deliveries were made.
-	Cursor uint64
 	// DisabledReason says why nothing is sent; empty: it is enabled.
 	DisabledReason string
 	Disabled       time.Time
