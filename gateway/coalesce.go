@@ -15,9 +15,15 @@ import (
 // joinKey is how long the key is by which identical rows find one another, in bytes: collisions are as likely as those of a UUID.
 const joinKey = 16
 
+// ofTransport are request parameters that say how to ask, and nothing of what is asked.
+var ofTransport = []string{"priority", "timeout", "headers", "binary_data_output"}
+
 // coalesce lets the items of a call's deferred rows share the answer of an identical one, where their queue says so. Rows that are
 // evidence keep an item of their own: each is judged for itself.
 func (g *Gateway) coalesce(c *call) {
+	if c.part || inSequence(c.req) {
+		return // What it asks is more than its inputs.
+	}
 	for i := range c.items {
 		it := &c.items[i]
 		cfg := g.cfg.GetQueues()[it.Queue].GetCoalesce()
@@ -69,7 +75,7 @@ func (c *call) identity(requestRow int, field string) ([]byte, error) {
 	params := slices.Clone(c.req.Params)
 	slices.SortStableFunc(params, func(a, b wire.Param) int { return strings.Compare(a.Key, b.Key) })
 	for _, p := range params {
-		if text, ok := paramText([]wire.Param{p}, p.Key); ok && !isOurs(p.Key) {
+		if text, ok := paramText([]wire.Param{p}, p.Key); ok && !isOurs(p.Key) && !slices.Contains(ofTransport, p.Key) {
 			writePart(h, []byte(p.Key))
 			writeNumber(h, uint64(p.Kind))
 			writePart(h, []byte(text))

@@ -78,6 +78,14 @@ func amountOf(name string, card *candorv1.ModelCard) amount {
 	return amount{param: name}
 }
 
+// lossOf is the expected loss of a row, found once: before something else stands in the place of the answer that it is of.
+func (g *Gateway) lossOf(c *call, r *row) float64 {
+	if !r.weighed {
+		r.loss, r.weighed = g.expectedLoss(c, r), true
+	}
+	return r.loss
+}
+
 // expectedLoss of the answer that a row has so far, at least 0 and finite: what it costs by the policy's costs, each truth with its
 // probability, times the row's amount; 1 - confidence where there are no costs. Where nothing is known it is the most that it could be.
 func (g *Gateway) expectedLoss(c *call, r *row) float64 {
@@ -96,12 +104,12 @@ func (g *Gateway) expectedLoss(c *call, r *row) float64 {
 	if !known || r.answer.Label == "" {
 		return l.fields[r.field].largest() * value
 	}
-	return lossOf(l.fields[r.field], &r.answer) * value
+	return l.fields[r.field].lossOf(&r.answer) * value
 }
 
-// lossOf is Σ_y p(y)·cost[answer][y]. Of an answer without probabilities its label has the confidence, and the other labels share what
+// lossOf an answer is Σ_y p(y)·cost[answer][y]. Of an answer without probabilities its label has the confidence, and the other labels share what
 // is left evenly.
-func lossOf(m matrix, e *router.Evidence) float64 {
+func (m matrix) lossOf(e *router.Evidence) float64 {
 	sum := 0.0
 	for i, truth := range e.Labels {
 		var p float64
