@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -41,8 +42,26 @@ func (a answer) routesOf(t *testing.T) map[string]int {
 		t.Fatal(a.err)
 	}
 	out := map[string]int{}
-	for _, p := range a.predictions {
-		out[p.GetDecision().GetAppliedRoute().String()]++
+	for _, route := range a.texts(t, "candor_route") {
+		out[route]++
+	}
+	return out
+}
+
+// predict sends rows as an anonymous caller who is told everything.
+func (w *world) predict(rows [][4]float32) []*candorv1.Prediction {
+	w.t.Helper()
+	resp, err := w.predictions().Predict(bounded(w.t, ""), &candorv1.PredictRequest{Request: request(rows, "candor_route")})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return resp.GetPredictions()
+}
+
+func routesOf(predictions []*candorv1.Prediction) map[string]int {
+	out := map[string]int{}
+	for _, p := range predictions {
+		out[strings.TrimPrefix(p.GetDecision().GetAppliedRoute().String(), "ROUTE_")]++
 	}
 	return out
 }
@@ -51,11 +70,11 @@ func (a answer) routesOf(t *testing.T) map[string]int {
 // that the queue is full.
 func TestRowsThatCantBeReachedTakeTheFallback(t *testing.T) {
 	w := start(t, bounds("reviewers: 10, service_time: 1m")...)
-	a := w.infer(t.Context(), request(unsureRows(80), "candor_route"))
-	if got := a.routesOf(t); got["ROUTE_DEFER"] != 50 || got["ROUTE_FALLBACK"] != 30 {
+	predictions := w.predict(unsureRows(80))
+	if got := routesOf(predictions); got["DEFER"] != 50 || got["FALLBACK"] != 30 {
 		t.Fatalf("routes %v, want 50 and 30", got)
 	}
-	for _, p := range a.predictions {
+	for _, p := range predictions {
 		shed := p.GetDecision().GetAppliedRoute() == candorv1.Route_ROUTE_FALLBACK
 		if shed != hasReason(p.GetDecision(), candorv1.Reason_REASON_REVIEW_CAPACITY) || shed != (p.GetAnsweredBy() == "both") ||
 			shed != (p.GetState() == candorv1.AnswerState_ANSWER_STATE_FINAL) || shed != (p.GetDecision().GetReviewItem() == "") {
@@ -72,7 +91,7 @@ func TestRowsThatCantBeReachedTakeTheFallback(t *testing.T) {
 	if q.GetShedCount() != 30 || q.GetPendingCount() != 50 || q.GetExpectedWait().AsDuration().Minutes() != 5 || q.GetAtRiskCount() != 0 || q.BudgetLeft != nil {
 		t.Errorf("the queue: %v", q)
 	}
-	told := w.explain(a.param("candor_prediction_id"))
+	told := w.explain(predictions[0].GetPredictionId())
 	if n := len(told.GetRecord().GetRows()); n != 80 || len(told.GetReviewItems()) != 50 {
 		t.Errorf("the record has %d rows and %d items", n, len(told.GetReviewItems()))
 	}
@@ -158,7 +177,7 @@ func TestBudgetOfADay(t *testing.T) {
 	deferred := 0
 	for call := range 8 {
 		a := w.infer(t.Context(), request(unsureRows(10), "candor_route"))
-		deferred += a.routesOf(t)["ROUTE_DEFER"]
+		deferred += a.routesOf(t)["DEFER"]
 		if call == 3 {
 			w.restart()
 		}
@@ -180,7 +199,7 @@ func TestCoinsOfShedRows(t *testing.T) {
 	}
 	w := start(t, bounds("reviewers: 10, service_time: 1m", edits...)...)
 	a := w.infer(as(clientToken), request(unsureRows(60), "candor_route", "candor_sampling_probability"))
-	if got := a.routesOf(t); got["ROUTE_DEFER"] != 50 || got["ROUTE_FALLBACK"] != 10 {
+	if got := a.routesOf(t); got["DEFER"] != 50 || got["FALLBACK"] != 10 {
 		t.Fatalf("routes %v", got)
 	}
 	audits := 0
@@ -207,7 +226,7 @@ func TestCoinsOfShedRows(t *testing.T) {
 	if audits == 0 || kinds[candorv1.ReviewKind_REVIEW_KIND_AUDIT] != audits || kinds[candorv1.ReviewKind_REVIEW_KIND_DEFERRED] != 50 {
 		t.Errorf("items %v, %d audits", kinds, audits)
 	}
-	if got := w.metric(`candor_evidence_lost_total{model="fraud"}`); got != 0 {
+	if got := w.metric(`candor_evidence_lost_total{model="fraud"}`); got > 0 {
 		t.Errorf("%v rows are lost as evidence", got)
 	}
 }
