@@ -134,6 +134,7 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	}
 	if review := policy.GetReview(); review != nil {
 		fillEnum(&review.OnExpire, candorv1.ExpireAction_EXPIRE_ACTION_REJECT)
+		fillEnum(&review.OnReplaced, candorv1.OnReplaced_ON_REPLACED_KEEP)
 		if queue := cfg.GetQueues()[review.GetQueue()]; queue != nil && review.Deadline == nil {
 			review.Deadline = proto.CloneOf(queue.GetDeadline())
 		}
@@ -153,6 +154,13 @@ func queueDefaults(queue *candorv1.Queue) {
 		fill(&agreement.Agree, agreement.GetReviewers()/2+1)
 		fill(&agreement.Share, 1)
 		fill(&agreement.Tolerance, 0)
+	}
+	if coalesce := queue.GetCoalesce(); coalesce != nil {
+		fillDuration(&coalesce.Within, time.Hour)
+		fill(&coalesce.MaxRows, 100)
+	}
+	if hours := queue.GetHours(); hours != nil && hours.TimeZone == "" {
+		hours.TimeZone = "UTC"
 	}
 }
 

@@ -33,7 +33,7 @@ func bareConfig() *candorv1.Config {
 		}}, "promised": {Primary: "b", Policy: &candorv1.Policy{
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
-		Queues: map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}}},
+		Queues: map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
 		Limits: map[string]*candorv1.LimitConfig{"l": {}},
 		People: &candorv1.People{Oidc: &candorv1.OIDC{}},
 	}
@@ -51,6 +51,8 @@ var defaultsInWords = map[string]string{
 	"Policy.on_defer":             "The default",
 	"LimitConfig.on_trip":         "The default",
 	"ReviewPolicy.on_expire":      "Default reject",
+	"ReviewPolicy.on_replaced":    "Default keep",
+	"Hours.time_zone":             "Default UTC",
 	"Promise.on_stale":            "The default",
 	"Promise.on_new_version":      "The default",
 	"OIDC.name_claim":             "Default email",

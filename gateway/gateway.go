@@ -78,6 +78,10 @@ type Gateway struct {
 	gap        gap
 	// inside is how pages of this process call.
 	inside *inside.Pipe
+	// desks of the queues that have a capacity, by name.
+	desks map[string]*desk
+	// hours of the queues that have some.
+	hours map[string]*review.Hours
 	// due wakes the work that makes answers final.
 	due chan struct{}
 	// tripped wakes the sender of alerts.
@@ -160,6 +164,15 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 		return fmt.Errorf("limits: %w", err)
 	}
 	g.metrics.watchLimits(g.gate, g.ledger.Now)
+	if g.desks, g.hours, err = newDesks(g.cfg); err != nil {
+		return err
+	}
+	if len(g.desks) > 0 {
+		// Before the first call: what a day's budget was spent on before a restart counts.
+		if err := g.lookAtDesks(ctx, true); err != nil {
+			return fmt.Errorf("queues: %w", err)
+		}
+	}
 	return nil
 }
 
