@@ -84,7 +84,9 @@ func TestADeadlineFindsPartOfTheVerdicts(t *testing.T) {
 	say(reviewerToken, agreed, "bad")
 	say(reviewerToken, split, "bad")
 	say(otherToken, split, "good")
-	w.eventually(func() bool { return w.prediction(agreedID).GetFinalTime() != nil && w.prediction(splitID).GetFinalTime() != nil })
+	w.eventually(func() bool {
+		return w.prediction(agreedID).GetFinalTime() != nil && w.prediction(splitID).GetFinalTime() != nil
+	})
 	if p := w.prediction(agreedID); p.GetLabel() != "bad" || p.GetAuthor() != "ann" || !hasReason(p.GetDecision(), candorv1.Reason_REASON_REVIEW_EXPIRED) {
 		t.Errorf("with one verdict: %v", p)
 	}

@@ -83,7 +83,9 @@ func TestAnAppealThatExpires(t *testing.T) {
 	if item := w.look(reviewerToken, appeal); item.GetAppealReason() == "" {
 		t.Errorf("%v", item)
 	}
-	w.eventually(func() bool { return w.look(auditorToken, appeal).GetState() == candorv1.ReviewState_REVIEW_STATE_EXPIRED })
+	w.eventually(func() bool {
+		return w.look(auditorToken, appeal).GetState() == candorv1.ReviewState_REVIEW_STATE_EXPIRED
+	})
 	if p := w.prediction(id); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetLabel() != "bad" {
 		t.Errorf("%v", p)
 	}
