@@ -25,6 +25,9 @@ func (s *reviewService) GetReviewItem(ctx context.Context, in *candorv1.GetRevie
 		return nil, err
 	}
 	item, err := s.g.reviews.Get(ctx, review.IDOf(in.GetName()))
+	if err == nil && !p.sees(item.Queue) {
+		err = review.ErrNotFound
+	}
 	if err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
@@ -55,7 +58,9 @@ func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListRe
 	}
 	out := &candorv1.ListReviewItemsResponse{NextPageToken: page.Next, PendingCount: page.Pending, ClaimedCount: page.Claimed}
 	for i := range page.Items {
-		out.Items = append(out.Items, s.g.shown(p, &page.Items[i]))
+		if p.sees(page.Items[i].Queue) {
+			out.Items = append(out.Items, s.g.shown(p, &page.Items[i]))
+		}
 	}
 	return out, nil
 }
@@ -68,7 +73,7 @@ func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimR
 	if err := s.g.knownQueue(in.GetQueue()); err != nil {
 		return nil, err
 	}
-	queues := s.g.queuesOf(p.Name)
+	queues := s.g.queuesOf(p)
 	if in.GetQueue() != "" && !slices.Contains(queues, in.GetQueue()) {
 		return nil, errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,
 			"%q is not among the reviewers of queue %q; an administrator can add it under queues.%s.reviewers", p.Name, in.GetQueue(), in.GetQueue()).
@@ -251,11 +256,15 @@ func (g *Gateway) knownQueue(queue string) error {
 	return nil
 }
 
-// queuesOf are the queues that a reviewer may work on.
-func (g *Gateway) queuesOf(reviewer string) []string {
+// queuesOf are the queues that a reviewer may work on: those that name them, or nobody, among the reviewers, of those that are the
+// person's own.
+func (g *Gateway) queuesOf(p *Principal) []string {
 	queues := []string{}
 	for name, q := range g.cfg.GetQueues() {
-		if len(q.GetReviewers()) == 0 || slices.Contains(q.GetReviewers(), reviewer) {
+		if p.queues != nil && !slices.Contains(p.queues, name) {
+			continue
+		}
+		if len(q.GetReviewers()) == 0 || slices.Contains(q.GetReviewers(), p.Name) {
 			queues = append(queues, name)
 		}
 	}
