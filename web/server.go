@@ -1,0 +1,127 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
+)
+
+// Gate knows who asks. Package people has it.
+type Gate interface {
+	// Guard lets a request through to next when it has a person, and, where it changes something, the token of Token in its form
+	// field "csrf" or its header "Candor-Csrf". Everything else it answers itself: by its own pages, or by the way to them.
+	Guard(next http.Handler) http.Handler
+	// Person of a request that Guard let through.
+	Person(r *http.Request) people.Person
+	// Token that forms and scripts of the request's session carry.
+	Token(r *http.Request) string
+}
+
+// Deps are what the pages stand on.
+type Deps struct {
+	// Conn reaches the gateway's services.
+	Conn grpc.ClientConnInterface
+	// As makes calls on Conn those of a person.
+	As   func(context.Context, people.Person) context.Context
+	Gate Gate
+	// Moved answers a channel that is closed when something that pages show has changed. It is asked again after each change.
+	Moved func() <-chan struct{}
+	// Log gets what failed; nil: nobody does.
+	Log *slog.Logger
+	// NoLogin: nobody proves anything, and every page says so.
+	NoLogin bool
+}
+
+// Server is the pages. It is an http.Handler, and safe for use by many at once.
+type Server struct {
+	deps      Deps
+	review    candorv1.ReviewServiceClient
+	templates *templates
+	assets    *assets
+	streams   *streams
+	handler   http.Handler
+}
+
+// callTimeout bounds what one page waits for the services.
+const callTimeout = 15 * time.Second
+
+// New makes the pages. They own nothing but their event streams, which Close ends.
+func New(d Deps) (*Server, error) {
+	if d.Conn == nil || d.As == nil || d.Gate == nil || d.Moved == nil {
+		return nil, errors.New("web: Deps needs Conn, As, Gate and Moved")
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	a, err := loadAssets()
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	t, err := loadTemplates(a)
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s := &Server{
+		deps: d, review: candorv1.NewReviewServiceClient(d.Conn), templates: t, assets: a, streams: newStreams(),
+	}
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Close ends the event streams; a browser opens its own again later.
+func (s *Server) Close() { s.streams.close() }
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+func (s *Server) routes() http.Handler {
+	pages := http.NewServeMux()
+	pages.Handle("GET /{$}", http.RedirectHandler("/work", http.StatusSeeOther))
+	pages.Handle("POST /settings", s.page(s.saveSettings))
+	pages.Handle("GET /events", s.page(s.events))
+	pages.Handle("/", s.page(func(http.ResponseWriter, *http.Request, *visit) error { return errNoPage }))
+
+	all := http.NewServeMux()
+	all.Handle("GET /static/", s.assets)
+	all.Handle("/", s.deps.Gate.Guard(pages))
+	return withHeaders(all)
+}
+
+// handler answers a request. An error that it returns becomes a page, unless it has begun to answer.
+type handler func(w http.ResponseWriter, r *http.Request, v *visit) error
+
+// page makes an http.Handler of a handler: it finds out who asks, bounds the time, and turns errors and panics into pages.
+func (s *Server) page(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := s.visitOf(r)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				s.deps.Log.ErrorContext(r.Context(), "a page panicked", slog.String("path", r.URL.Path), slog.Any("panic", p),
+					slog.String("stack", string(debug.Stack())))
+				s.renderProblem(w, r, v, problemInside)
+			}
+		}()
+		const maxForm = 1 << 20 // a note has at most 4 KiB
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := h(w, r, v); err != nil {
+			s.renderProblem(w, r, v, s.problemOf(r, err))
+		}
+	})
+}
+
+// call is a context for the services, on behalf of who asks.
+func (s *Server) call(r *http.Request, v *visit) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	return s.deps.As(ctx, v.Person), cancel
+}
