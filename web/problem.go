@@ -103,7 +103,9 @@ func reasonOf(st *status.Status) string {
 }
 
 // hasReason says whether a service refused for this reason.
-func hasReason(err error, reason string) bool { return err != nil && reasonOf(status.Convert(err)) == reason }
+func hasReason(err error, reason string) bool {
+	return err != nil && reasonOf(status.Convert(err)) == reason
+}
 
 func (s *Server) renderProblem(w http.ResponseWriter, r *http.Request, v *visit, p problem) {
 	if err := s.render(w, r, v, view{Template: "problem", Title: p.Title, Status: p.Status, Data: p}); err != nil {
