@@ -27,8 +27,7 @@ type view struct {
 type frame struct {
 	view
 	*visit
-	Nav     []navLink
-	NoLogin bool
+	Nav []navLink
 	// Path of the page, to come back to after settings.
 	Path string
 }
@@ -65,7 +64,7 @@ func navOf(p people.Person, section string) []navLink {
 
 // render answers the page: the whole of it, or, where htmx asks, its title and its main part.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, v *visit, p view) error {
-	f := frame{view: p, visit: v, Nav: navOf(v.Person, p.Section), NoLogin: s.deps.NoLogin, Path: r.URL.RequestURI()}
+	f := frame{view: p, visit: v, Nav: navOf(v.Person, p.Section), Path: r.URL.RequestURI()}
 	if r.Method != http.MethodGet {
 		f.Path = p.Section
 	}

@@ -15,15 +15,17 @@ import (
 	"github.com/candor-gateway/candor/people"
 )
 
-// Gate knows who asks. Package people has it.
+// Gate knows who asks: *people.Gate.
 type Gate interface {
-	// Guard lets a request through to next when it has a person, and, where it changes something, the token of Token in its form
-	// field "csrf" or its header "Candor-Csrf". Everything else it answers itself: by its own pages, or by the way to them.
-	Guard(next http.Handler) http.Handler
-	// Person of a request that Guard let through.
-	Person(r *http.Request) people.Person
-	// Token that forms and scripts of the request's session carry.
-	Token(r *http.Request) string
+	// Handler lets a request through to next when it has a person, and, where it changes something, the token of CSRF. Everything
+	// else it answers itself.
+	Handler(next http.Handler) http.Handler
+	// Person of a request that Handler let through.
+	Person(r *http.Request) (people.Person, people.Session, bool)
+	// CSRF answers the token that the session's forms and scripts carry.
+	CSRF(r *http.Request) string
+	// Anonymous: nobody proves anything, and every page says so.
+	Anonymous() bool
 }
 
 // Deps are what the pages stand on.
@@ -31,33 +33,30 @@ type Deps struct {
 	// Conn reaches the gateway's services.
 	Conn grpc.ClientConnInterface
 	// As makes calls on Conn those of a person.
-	As   func(context.Context, people.Person) context.Context
-	Gate Gate
+	As func(context.Context, people.Person) context.Context
 	// Moved answers a channel that is closed when something that pages show has changed. It is asked again after each change.
 	Moved func() <-chan struct{}
 	// Log gets what failed; nil: nobody does.
 	Log *slog.Logger
-	// NoLogin: nobody proves anything, and every page says so.
-	NoLogin bool
 }
 
-// Server is the pages. It is an http.Handler, and safe for use by many at once.
+// Server is the pages. It shows what a gate has to say, too: it is a people.Pages. Safe for use by many at once.
 type Server struct {
 	deps      Deps
+	gate      Gate
 	review    candorv1.ReviewServiceClient
 	templates *templates
 	assets    *assets
 	streams   *streams
-	handler   http.Handler
 }
 
 // callTimeout bounds what one page waits for the services.
 const callTimeout = 15 * time.Second
 
-// New makes the pages. They own nothing but their event streams, which Close ends.
+// New makes the pages; Behind serves them. They own nothing but their event streams, which Close ends.
 func New(d Deps) (*Server, error) {
-	if d.Conn == nil || d.As == nil || d.Gate == nil || d.Moved == nil {
-		return nil, errors.New("web: Deps needs Conn, As, Gate and Moved")
+	if d.Conn == nil || d.As == nil || d.Moved == nil {
+		return nil, errors.New("web: Deps needs Conn, As and Moved")
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
@@ -70,29 +69,28 @@ func New(d Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s := &Server{
+	return &Server{
 		deps: d, review: candorv1.NewReviewServiceClient(d.Conn), templates: t, assets: a, streams: newStreams(),
-	}
-	s.handler = s.routes()
-	return s, nil
+	}, nil
 }
 
 // Close ends the event streams; a browser opens its own again later.
 func (s *Server) Close() { s.streams.close() }
 
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// OpenPaths begin the addresses that need no login: what the login's own page loads.
+func OpenPaths() []string { return []string{"/static/"} }
 
-func (s *Server) routes() http.Handler {
+// Behind answers the pages behind a gate, which leaves OpenPaths open. It is called once.
+func (s *Server) Behind(gate Gate) http.Handler {
+	s.gate = gate
 	pages := http.NewServeMux()
 	pages.Handle("GET /{$}", http.RedirectHandler("/work", http.StatusSeeOther))
 	pages.Handle("POST /settings", s.page(s.saveSettings))
 	pages.Handle("GET /events", s.page(s.events))
 	pages.Handle("/", s.page(func(http.ResponseWriter, *http.Request, *visit) error { return errNoPage }))
 
-	all := http.NewServeMux()
-	all.Handle("GET /static/", s.assets)
-	all.Handle("/", s.deps.Gate.Guard(pages))
-	return withHeaders(all)
+	pages.Handle("GET /static/", s.assets)
+	return withHeaders(gate.Handler(pages))
 }
 
 // handler answers a request. An error that it returns becomes a page, unless it has begun to answer.

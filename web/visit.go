@@ -12,6 +12,8 @@ type visit struct {
 	Person people.Person
 	// Token that its forms carry.
 	Token string
+	// NoLogin: the person proved nothing.
+	NoLogin bool
 	// Theme is light or dark; empty: as the system has it.
 	Theme string
 	// KeysOff: single-character keys do nothing (WCAG 2.1.4).
@@ -35,7 +37,8 @@ const (
 )
 
 func (s *Server) visitOf(r *http.Request) *visit {
-	v := &visit{Person: s.deps.Gate.Person(r), Token: s.deps.Gate.Token(r), Zone: time.UTC, Now: time.Now()}
+	v := &visit{Token: s.gate.CSRF(r), NoLogin: s.gate.Anonymous(), Zone: time.UTC, Now: time.Now()}
+	v.Person, _, _ = s.gate.Person(r)
 	if t := cookie(r, themeCookie); t == themeLight || t == themeDark {
 		v.Theme = t
 	}

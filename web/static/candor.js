@@ -204,7 +204,7 @@
     l.busy = true;
     try {
       const r = await fetch(l.el.dataset.lease, {
-        method: "POST", headers: { "Candor-Csrf": token() }, redirect: "manual",
+        method: "POST", headers: { "X-Candor-CSRF": token() }, redirect: "manual",
         body: new URLSearchParams({ csrf: token(), epoch: l.el.dataset.epoch }),
       });
       if (l !== lease) return;
