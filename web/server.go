@@ -48,6 +48,8 @@ type Server struct {
 	templates *templates
 	assets    *assets
 	streams   *streams
+	// decoding has a place for each picture that is being decoded.
+	decoding chan struct{}
 }
 
 // callTimeout bounds what one page waits for the services.
@@ -71,6 +73,7 @@ func New(d Deps) (*Server, error) {
 	}
 	return &Server{
 		deps: d, review: candorv1.NewReviewServiceClient(d.Conn), templates: t, assets: a, streams: newStreams(),
+		decoding: make(chan struct{}, decodersAtOnce),
 	}, nil
 }
 
@@ -85,6 +88,19 @@ func (s *Server) Behind(gate Gate) http.Handler {
 	s.gate = gate
 	pages := http.NewServeMux()
 	pages.Handle("GET /{$}", http.RedirectHandler("/work", http.StatusSeeOther))
+	pages.Handle("GET /queue", s.page(s.queues))
+	pages.Handle("GET /work", s.page(s.work))
+	pages.Handle("GET /items", s.page(s.items))
+	pages.Handle("GET /items/{id}", s.page(s.item))
+	pages.Handle("GET /items/{id}/image/{tensor}/{n}", s.page(s.imageOf))
+	pages.Handle("GET /items/{id}/file/{tensor}/{n}", s.page(s.fileOf))
+	pages.Handle("POST /claim", s.page(s.claimNext))
+	for verb, act := range map[string]handler{
+		"claim": s.claimThis, "resolve": s.resolve, "revise": s.revise, "undo": s.undo, "skip": s.skip, "escalate": s.escalate,
+		"release": s.release, "renew": s.renew,
+	} {
+		pages.Handle("POST /items/{id}/"+verb, s.page(act))
+	}
 	pages.Handle("POST /settings", s.page(s.saveSettings))
 	pages.Handle("GET /events", s.page(s.events))
 	pages.Handle("/", s.page(func(http.ResponseWriter, *http.Request, *visit) error { return errNoPage }))

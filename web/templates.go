@@ -57,15 +57,19 @@ func functions(a *assets) template.FuncMap {
 		"asset":   a.hrefOf,
 		"span":    span,
 		"count":   count,
-		"share":   share,
-		"number":  number,
-		"plain":   plain,
-		"marks":   marks,
-		"id":      shortID,
-		"moment":  moment,
-		"clock":   clock,
-		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"args":    args,
+		"percent": percent,
+		// Of a number in [0,1].
+		"percentage": percentage,
+		"hundred":    func(x float64) float64 { return hundred * min(max(x, 0), 1) },
+		"idname":     queueName,
+		"number":     number,
+		"plain":      plain,
+		"marks":      marks,
+		"id":         shortID,
+		"moment":     moment,
+		"clock":      clock,
+		"machine":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"args":       args,
 	}
 }
 

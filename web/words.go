@@ -47,15 +47,6 @@ func count(n int64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// share writes a part of a whole: 83 % (5 of 6). Nothing of nothing is a dash.
-func share(part, whole int64) string {
-	if whole <= 0 {
-		return "–"
-	}
-	const percent = 100
-	return fmt.Sprintf("%.0f %% (%d of %d)", percent*float64(part)/float64(whole), part, whole)
-}
-
 // number writes a feature, a regression's value or a confidence: six digits are more than anybody compares.
 func number(v float64) string {
 	s := strconv.FormatFloat(v, 'g', 6, 64)
@@ -83,6 +74,29 @@ func clock(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d:%02d", s/minute, s%minute)
 }
+
+const hundred = 100
+
+// percentage writes a confidence: whole percents, but for those that would look certain.
+func percentage(x float64) string {
+	switch p := hundred * x; {
+	case p > 99 && p < 100, p > 0 && p < 1:
+		return fmt.Sprintf("%.2f %%", p)
+	default:
+		return fmt.Sprintf("%.0f %%", p)
+	}
+}
+
+// percent is a part of a whole in percent; nothing of nothing is a dash.
+func percent(part, whole int64) string {
+	if whole <= 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f %%", hundred*float64(part)/float64(whole))
+}
+
+// queueName is a queue's name without its collection.
+func queueName(name string) string { return strings.TrimPrefix(name, "queues/") }
 
 // idOf is the id of a resource's name: what is behind the collection.
 func idOf(name string) string {
