@@ -72,6 +72,8 @@ type Gateway struct {
 	gap        gap
 	// inside is how pages of this process call.
 	inside *inside.Pipe
+	// due wakes the work that makes answers final.
+	due chan struct{}
 	// tripped wakes the sender of alerts.
 	tripped chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.
@@ -89,7 +91,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		certificates: d.Certificates, calibrators: map[string]router.Calibrator{},
-		tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
