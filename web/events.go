@@ -73,8 +73,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, v *visit) error 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would wait for more
 	rc := http.NewResponseController(w)
+	// The server's bound on reading a request would end the stream. Servers without deadlines are those of tests.
+	if err := rc.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
 	send := func(text string) error {
-		// Servers without deadlines are those of tests.
 		if err := rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
