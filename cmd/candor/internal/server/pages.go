@@ -37,19 +37,13 @@ const (
 	pageHeaderBytes = 64 << 10
 )
 
-// pageStore is what the pages and their login keep and watch.
-type pageStore interface {
-	people.Store
-	Moved() <-chan struct{}
-}
-
-// openPages listens at listen.web; without it there are no pages.
-func openPages(cfg *candorv1.Config, g *gateway.Gateway, store pageStore, log *slog.Logger) (*pages, error) {
+// openPages listens at listen.web; without it there are no pages. moved tells of changes in the queue.
+func openPages(cfg *candorv1.Config, g *gateway.Gateway, store people.Store, moved func() <-chan struct{}, log *slog.Logger) (*pages, error) {
 	listen := cfg.GetListen()
 	if listen.GetWeb() == "" {
 		return &pages{}, nil
 	}
-	site, err := web.New(web.Deps{Conn: g.InProcess(), As: gateway.OutgoingAs, Moved: store.Moved, Log: log})
+	site, err := web.New(web.Deps{Conn: g.InProcess(), As: gateway.OutgoingAs, Moved: moved, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func run(ctx context.Context, o Options) (err error) {
 
 	cleanups.add(startSweep(ctx, store, cfg.GetRetention(), o.Log))
 
-	people, err := openPages(cfg, g, store, o.Log)
+	people, err := openPages(cfg, g, store.People(), store.Moved, o.Log)
 	if err != nil {
 		return err
 	}
