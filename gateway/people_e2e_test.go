@@ -19,8 +19,6 @@ import (
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
-const adminToken = "test-admin"
-
 // peopled is a world with people, whose clock its tests can't move: db is its store.
 type peopled struct {
 	*world
@@ -32,7 +30,7 @@ func withPeople(t *testing.T, edits ...string) *peopled {
 	t.Helper()
 	p := &peopled{}
 	var cfg *candorv1.Config
-	edits = append([]string{"backends:\n", "  root: {identity: {token_sha256: " + gateway.HashToken(adminToken) + "}, roles: [admin]}\npeople: {local: true}\nbackends:\n"}, edits...)
+	edits = append([]string{"backends:\n", "people: {local: true}\nbackends:\n"}, edits...)
 	p.world = startWith(t, options{
 		config: func(c *candorv1.Config) { cfg = c },
 		deps: func(d *gateway.Deps) {
@@ -83,18 +81,18 @@ func (p *peopled) adminRecords() []string {
 func TestUsersOverGRPC(t *testing.T) {
 	w := withPeople(t)
 	admin, c := bounded(t, adminToken), w.people()
-	made, err := c.CreateUser(admin, &candorv1.CreateUserRequest{User: &candorv1.User{Name: "sam", Roles: []candorv1.Role{candorv1.Role_ROLE_REVIEWER}, Queues: []string{"desk"}}})
+	made, err := c.CreateUser(admin, &candorv1.CreateUserRequest{User: &candorv1.User{Name: "pam", Roles: []candorv1.Role{candorv1.Role_ROLE_REVIEWER}, Queues: []string{"desk"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if u := made.GetUser(); u.GetName() != "sam" || u.GetHasPassword() || u.GetPasskeys() != 0 || len(made.GetEnrolmentCode()) < 25 ||
+	if u := made.GetUser(); u.GetName() != "pam" || u.GetHasPassword() || u.GetPasskeys() != 0 || len(made.GetEnrolmentCode()) < 25 ||
 		made.GetCodeExpireTime().AsTime().Before(w.db.Now().Add(71*time.Hour)) {
 		t.Errorf("made %v", made)
 	}
-	if u, err := w.db.People().UserByCode(t.Context(), people.SumOfCode(made.GetEnrolmentCode())); err != nil || u.Name != "sam" {
+	if u, err := w.db.People().UserByCode(t.Context(), people.SumOfCode(made.GetEnrolmentCode())); err != nil || u.Name != "pam" {
 		t.Errorf("the code is %v's, %v", u.Name, err)
 	}
-	for _, name := range []string{"sam", "ann", "payments"} {
+	for _, name := range []string{"pam", "ann", "payments"} {
 		_, err := c.CreateUser(admin, &candorv1.CreateUserRequest{User: &candorv1.User{Name: name}})
 		if md := wantError(t, err, codes.AlreadyExists, "USER_EXISTS"); md["user"] != name {
 			t.Errorf("metadata %v", md)
@@ -113,15 +111,15 @@ func TestUsersOverGRPC(t *testing.T) {
 		_, err := c.CreateUser(admin, &candorv1.CreateUserRequest{User: u})
 		wantError(t, err, codes.InvalidArgument, "INVALID_REQUEST")
 	}
-	updated, err := c.UpdateUser(admin, &candorv1.UpdateUserRequest{User: &candorv1.User{Name: "sam", Roles: []candorv1.Role{candorv1.Role_ROLE_SENIOR}}})
+	updated, err := c.UpdateUser(admin, &candorv1.UpdateUserRequest{User: &candorv1.User{Name: "pam", Roles: []candorv1.Role{candorv1.Role_ROLE_SENIOR}}})
 	if err != nil || len(updated.GetUser().GetQueues()) != 0 || updated.GetUser().GetRoles()[0] != candorv1.Role_ROLE_SENIOR {
 		t.Errorf("updated %v, %v", updated, err)
 	}
-	reset, err := c.ResetUser(admin, &candorv1.ResetUserRequest{Name: "sam"})
+	reset, err := c.ResetUser(admin, &candorv1.ResetUserRequest{Name: "pam"})
 	if err != nil || reset.GetEnrolmentCode() == made.GetEnrolmentCode() {
 		t.Errorf("reset %v, %v", reset, err)
 	}
-	token, err := c.CreateUserToken(admin, &candorv1.CreateUserTokenRequest{Name: "sam", Description: "laptop", Lifetime: durationpb.New(time.Hour)})
+	token, err := c.CreateUserToken(admin, &candorv1.CreateUserTokenRequest{Name: "pam", Description: "laptop", Lifetime: durationpb.New(time.Hour)})
 	if err != nil || !strings.HasPrefix(token.GetSecret(), "candor_") || token.GetToken().GetExpireTime().AsTime().After(w.db.Now().Add(time.Hour)) {
 		t.Errorf("token %v, %v", token, err)
 	}
@@ -129,10 +127,10 @@ func TestUsersOverGRPC(t *testing.T) {
 	if err != nil || len(all.GetUsers()) != 1 || len(all.GetUsers()[0].GetTokens()) != 1 || all.GetUsers()[0].GetTokens()[0].GetDescription() != "laptop" {
 		t.Errorf("all %v, %v", all, err)
 	}
-	if _, err := c.RevokeUserToken(admin, &candorv1.RevokeUserTokenRequest{Name: "sam", Id: token.GetToken().GetId()}); err != nil {
+	if _, err := c.RevokeUserToken(admin, &candorv1.RevokeUserTokenRequest{Name: "pam", Id: token.GetToken().GetId()}); err != nil {
 		t.Error(err)
 	}
-	_, err = c.RevokeUserToken(admin, &candorv1.RevokeUserTokenRequest{Name: "sam", Id: token.GetToken().GetId()})
+	_, err = c.RevokeUserToken(admin, &candorv1.RevokeUserTokenRequest{Name: "pam", Id: token.GetToken().GetId()})
 	wantError(t, err, codes.NotFound, "USER_NOT_FOUND")
 	for _, err := range []error{
 		second(c.UpdateUser(admin, &candorv1.UpdateUserRequest{User: &candorv1.User{Name: "nobody"}})),
@@ -156,9 +154,9 @@ func second[T any](_ T, err error) error { return err }
 func TestUsersTokens(t *testing.T) {
 	w := withPeople(t, "queues: {desk: {deadline: 1h, lease: 5m}}", "queues: {desk: {deadline: 1h, lease: 5m}, other: {}}")
 	item, _ := w.deferOne(deferredRow)
-	sam, eve := w.user("sam", []string{"desk"}, candorv1.Role_ROLE_REVIEWER), w.user("eve", []string{"other"}, candorv1.Role_ROLE_REVIEWER)
+	sam, eve := w.user("pam", []string{"desk"}, candorv1.Role_ROLE_REVIEWER), w.user("eve", []string{"other"}, candorv1.Role_ROLE_REVIEWER)
 	me, err := w.people().WhoAmI(bounded(t, sam), &candorv1.WhoAmIRequest{})
-	if err != nil || me.GetName() != "sam" || !slices.Equal(me.GetQueues(), []string{"desk"}) || len(me.GetModels()) != 0 {
+	if err != nil || me.GetName() != "pam" || !slices.Equal(me.GetQueues(), []string{"desk"}) || len(me.GetModels()) != 0 {
 		t.Errorf("%v, %v", me, err)
 	}
 	me, err = w.people().WhoAmI(bounded(t, clientToken), &candorv1.WhoAmIRequest{})
@@ -167,12 +165,12 @@ func TestUsersTokens(t *testing.T) {
 	}
 	_, err = w.reviews().ClaimReviewItem(bounded(t, eve), &candorv1.ClaimReviewItemRequest{Name: item})
 	wantError(t, err, codes.NotFound, "REVIEW_ITEM_NOT_FOUND")
-	if done := w.resolve(sam, item, "bad"); done.GetVerdict().GetAuthor() != "sam" {
+	if done := w.resolve(sam, item, "bad"); done.GetVerdict().GetAuthor() != "pam" {
 		t.Errorf("the author is %q", done.GetVerdict().GetAuthor())
 	}
 	_, err = w.people().ListUsers(bounded(t, sam), &candorv1.ListUsersRequest{})
 	wantError(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
-	ended, err := w.people().EndSessions(bounded(t, adminToken), &candorv1.EndSessionsRequest{User: "sam"})
+	ended, err := w.people().EndSessions(bounded(t, adminToken), &candorv1.EndSessionsRequest{User: "pam"})
 	if err != nil || ended.GetTokens() != 1 {
 		t.Errorf("%v, %v", ended, err)
 	}
@@ -233,7 +231,7 @@ func (f *forgetful) Authenticate(context.Context, string) (people.Person, error)
 		return people.Person{}, people.ErrNotFound
 	}
 	f.asked <- struct{}{}
-	return people.Person{Name: "sam"}, nil
+	return people.Person{Name: "pam"}, nil
 }
 
 // A stream ends when the token that began it is revoked.

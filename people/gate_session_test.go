@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,7 +142,9 @@ func TestLongRequestsAreHeldAgainstTheirSession(t *testing.T) {
 	}
 	b.client.Timeout = 0
 	b.headers["Accept"] = "text/event-stream"
-	go b.get("/")
+	var asking sync.WaitGroup
+	asking.Go(func() { b.get("/") })
+	defer asking.Wait()
 	<-begun
 	if _, _, err := s.store.EndSessions(t.Context(), "ann", false, people.By{Name: "root"}); err != nil {
 		t.Fatal(err)

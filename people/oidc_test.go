@@ -212,7 +212,9 @@ func TestBearers(t *testing.T) {
 	p := startOpenID(t)
 	db, _ := openStore(t)
 	store := &shifted{Store: db.People()}
-	tokens := people.NewTokens(people.TokensOptions{Config: p.config(""), Store: store})
+	cfg := p.config("")
+	cfg.People.Local = true
+	tokens := people.NewTokens(people.TokensOptions{Config: cfg, Store: store})
 	who, err := tokens.Authenticate(t.Context(), p.make("candor-grpc", ""))
 	if err != nil || who.Name != "ann@example.com" || who.Method != people.MethodOIDC || !slices.Equal(who.Queues, []string{"desk"}) {
 		t.Fatalf("%+v, %v", who, err)
@@ -249,6 +251,15 @@ func TestBearers(t *testing.T) {
 	}
 	if u, err := store.User(t.Context(), "bob"); err != nil || u.Tokens[0].LastUse.IsZero() {
 		t.Errorf("the use wasn't stored: %+v, %v", u, err)
+	}
+	for what, cfg := range map[string]*candorv1.Config{
+		"without local": p.config(""), "without people": {},
+		"with a namesake": {People: localPeople(), Consumers: map[string]*candorv1.Consumer{"bob": {}}},
+	} {
+		_, err := people.NewTokens(people.TokensOptions{Config: cfg, Store: store}).Authenticate(t.Context(), secret)
+		if !errors.Is(err, people.ErrNotFound) && !errors.Is(err, people.ErrRefused) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	if err := store.RevokeToken(t.Context(), "bob", "1", people.By{Name: "root"}); err != nil {
 		t.Fatal(err)

@@ -21,10 +21,12 @@ const (
 	maxBelieved = 10_000
 )
 
-// Tokens says whose a bearer token is: one that CreateUserToken made, or, where people.oidc.audience is set, one of the provider's.
+// Tokens says whose a bearer token is: where people.local is set, one that CreateUserToken made, and where people.oidc.audience is set, one of the provider's.
 // Safe for concurrent use.
 type Tokens struct {
-	store    Store
+	store Store
+	// local: users of the store log in, so that their tokens are good.
+	local    bool
 	provider *provider
 	taken    func(name string) bool
 	log      *slog.Logger
@@ -49,7 +51,7 @@ type TokensOptions struct {
 
 // NewTokens makes Tokens.
 func NewTokens(o TokensOptions) *Tokens {
-	t := &Tokens{store: o.Store, taken: takenNames(o.Config), log: o.Log, known: map[Sum]belief{}}
+	t := &Tokens{store: o.Store, local: o.Config.GetPeople().GetLocal(), taken: takenNames(o.Config), log: o.Log, known: map[Sum]belief{}}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -106,6 +108,9 @@ func (t *Tokens) look(ctx context.Context, token string, sum Sum, now time.Time)
 			until = expire
 		}
 		return who, until, nil
+	}
+	if !t.local {
+		return Person{}, time.Time{}, ErrNotFound
 	}
 	who, found, err := t.store.Token(ctx, sum)
 	if err != nil {

@@ -133,7 +133,7 @@ CREATE INDEX review_items_due ON review_items (due_us, id) WHERE due_us IS NOT N
 CREATE INDEX review_items_count ON review_items (queue, state, lease_until_us, kind) WHERE state IN (1, 2) AND joined_to = '';
 CREATE INDEX review_items_holders ON review_items (holder, id) WHERE state = 2;
 CREATE INDEX review_items_joinable ON review_items (join_key, created_us) WHERE state IN (1, 2) AND joined_to = '' AND join_key IS NOT NULL;
-CREATE INDEX review_items_joined ON review_items (joined_to) WHERE state IN (1, 2) AND joined_to <> '';
+CREATE INDEX review_items_joined ON review_items (joined_to, created_us, id) WHERE state IN (1, 2) AND joined_to <> '';
 CREATE INDEX review_items_newest_of_queue ON review_items (queue, created_us DESC, id DESC, kind);
 CREATE INDEX review_items_expired ON review_items (queue, final_us) WHERE state = 4;
 -- Final answers that a limit holds (release_state 1).

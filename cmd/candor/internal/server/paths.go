@@ -23,6 +23,9 @@ func resolve(cfg *candorv1.Config, folder string) {
 			names = append(names, &t.CaFile, &t.CertFile, &t.KeyFile)
 		}
 	}
+	if o := cfg.GetPeople().GetOidc(); o != nil {
+		names = append(names, &o.ClientSecretFile)
+	}
 	if t := cfg.GetTelemetry(); t != nil && t.GetTraceFile() != stdout {
 		names = append(names, &t.TraceFile)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
@@ -95,9 +96,11 @@ func run(ctx context.Context, o Options) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
+	users := store.People()
 	// The gateway closes its exporters when it is closed, and when it can't be made.
 	g, err := gateway.New(ctx, cfg, gateway.Deps{
-		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
+		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store,
+		Users: users, People: people.NewTokens(people.TokensOptions{Config: cfg, Store: users, Log: o.Log}), Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Config, err)
