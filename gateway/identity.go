@@ -58,7 +58,12 @@ func newPrincipals(cfg *candorv1.Config, people People) *principals {
 		p := ps.find(name, c.GetIdentity())
 		p.models, p.dialect, p.contents = c.GetModels(), c.GetDialect(), c.GetContents()
 	}
+	consumer := ps.anonymous
 	for name, o := range cfg.GetOperators() {
+		if o.GetIdentity().GetAnonymous() && consumer != nil {
+			// Without credentials somebody is the consumer, who may do less; the operator is who uses pages without a login.
+			continue
+		}
 		ps.find(name, o.GetIdentity()).roles = o.GetRoles()
 	}
 	return ps

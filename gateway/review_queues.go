@@ -58,8 +58,10 @@ func (s *reviewService) ListReviewQueues(ctx context.Context, in *candorv1.ListR
 }
 
 func (g *Gateway) queueProto(st *review.QueueState, now time.Time) *candorv1.ReviewQueue {
+	conf := g.cfg.GetQueues()[st.Queue]
 	q := &candorv1.ReviewQueue{
-		Name: "queues/" + st.Queue, Description: g.cfg.GetQueues()[st.Queue].GetDescription(), PendingCount: st.Pending, ClaimedCount: st.Claimed,
+		Lease: conf.GetLease(), UndoWindow: conf.GetUndoWindow(), RequireReason: conf.GetRequireReason(), Reasons: conf.GetReasons(),
+		Name: "queues/" + st.Queue, Description: conf.GetDescription(), PendingCount: st.Pending, ClaimedCount: st.Claimed,
 		ResolvedCount: st.Resolved, ExpiredCount: st.Expired, Open: true, EscalateTo: g.targets(st.Queue),
 	}
 	if oldest := oldestOf(st); !oldest.IsZero() {

@@ -58,7 +58,7 @@ var rooms = []room{
 	{path: "store/sqlite", level: 3, why: "driver"},
 	{path: "store/postgres", level: 3, why: "driver"},
 	{path: "store/storetest", level: 3, why: "the conformance suite that every driver passes"},
-	{path: "web", level: 3, why: "pages over review"},
+	{path: "web", level: 3, why: "pages over the services of gateway, as their client"},
 
 	{path: "gateway", level: 4, why: "the request path; gets its store through interfaces"},
 

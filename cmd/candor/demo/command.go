@@ -45,10 +45,10 @@ images of the UCI handwritten digits (CC BY 4.0) through it, as an ordinary clie
 
 Digits that nobody is sure of are deferred to a review queue throughout. VERDICTS ARE SIMULATED: four programs claim and
 resolve review items by the calls and with the role of people, say what the data set says, and never err. They go home before
-scene 4; what is deferred then waits for you.
+scene 4; what is deferred then waits for you, on the page whose address the demo prints first.
 
-Afterwards the gateway goes on serving until it is interrupted, and the demo lists commands to try. There is no login for the
-consumer: the gateway listens on loopback only.
+Afterwards the gateway goes on serving until it is interrupted, and the demo lists commands to try. There is no login,
+neither for the consumer nor on the pages: the gateway listens on loopback only.
 
 Summary (--headless: as JSON on standard output; every figure is counted from what happened):
 
@@ -97,6 +97,7 @@ fails it only beyond what chance explains (a probability of 0.001): the promise 
 	f.StringVar(&o.dataDir, "data-dir", "", "folder for configuration, store and tokens; one that an earlier demo left is continued (default: a temporary one)")
 	f.StringVar(&o.grpc, "grpc", "", "loopback host:port of the gateway (default: the configuration's; headless: any free one)")
 	f.StringVar(&o.http, "http", "", "loopback host:port of its metrics (default: the same)")
+	f.StringVar(&o.web, "web", "", "loopback host:port of the pages for people (default: the configuration's, or "+defaultWeb+"; headless: any free one)")
 	f.Uint64Var(&o.seed, "seed", defaultSeed, "order of the images")
 	return c
 }

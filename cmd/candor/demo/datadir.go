@@ -37,6 +37,8 @@ const (
 const (
 	reviewer = "ann"
 	operator = "olga"
+	// visitor is whoever looks at the pages: they have no login.
+	visitor = "you"
 )
 
 // rolesOf an operator, as the configuration spells them.
@@ -136,6 +138,7 @@ func (d *dataDir) addTokens() error {
 		d.tokens[name] = token
 		declared[name] = map[string]any{"identity": map[string]string{"token_sha256": gateway.HashToken(token)}, "roles": rolesOf(name)}
 	}
+	declared[visitor] = map[string]any{"identity": map[string]bool{"anonymous": true}, "roles": []string{"senior", "operator", "auditor"}}
 	if !d.continued {
 		return d.file.set(declared, "operators")
 	}
@@ -162,14 +165,14 @@ func readOrMakeToken(path string) (string, error) {
 
 // configure writes the configuration, the example's or the one that was there, with our addresses and our store, to a file of
 // the directory.
-func (d *dataDir) configure(name string, servers modelServers, grpc, http string) error {
+func (d *dataDir) configure(name string, servers modelServers, at addresses) error {
 	for name, s := range servers {
 		if err := d.file.set(s.addr, "backends", name, "address"); err != nil {
 			return err
 		}
 	}
 	err := errors.Join(
-		d.file.set(grpc, "listen", "grpc"), d.file.set(http, "listen", "http"),
+		d.file.set(at.grpc, "listen", "grpc"), d.file.set(at.http, "listen", "http"), d.file.set(at.web, "listen", "web"),
 		d.file.set(storeName, "store", "sqlite", "path"),
 	)
 	if err != nil {
@@ -182,7 +185,7 @@ func (d *dataDir) configure(name string, servers modelServers, grpc, http string
 func headComment(path string, servers modelServers) string {
 	var b strings.Builder
 	b.WriteString("# Written by candor demo, which goes on with your changes to it, except for addresses, the store and the operators ann,\n" +
-		"# olga and simulated-*. To run it yourself, when the demo has stopped:\n#\n")
+		"# olga, you and simulated-*. To run it yourself, when the demo has stopped:\n#\n")
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		fmt.Fprintf(&b, "#   go run ./examples/digits/serve --model %s --listen %s\n", servers[name].model.Name, servers[name].addr)
 	}

@@ -15,6 +15,8 @@ import (
 // running is a gateway that serves the data directory's configuration in this process.
 type running struct {
 	addrs gateway.Addrs
+	// pages is the address of the pages for people.
+	pages string
 	// alive ends when the demo is interrupted, or when the gateway ends by itself; its cause says why.
 	alive  context.Context
 	cancel context.CancelCauseFunc
@@ -36,6 +38,7 @@ func startGateway(ctx context.Context, dir *dataDir) (*running, error) {
 		defer close(g.done)
 		g.err = server.Run(g.alive, server.Options{
 			Config: dir.in(startName), Log: slog.New(slog.NewTextHandler(log, nil)), Stdout: io.Discard, Version: "demo",
+			Pages: func(url string) { g.pages = url },
 			Ready: func(a gateway.Addrs) { ready <- a },
 		})
 		g.cancel(fmt.Errorf("the gateway ended: %w", g.err))

@@ -8,13 +8,30 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 )
 
+// addresses that the gateway listens at; those that are empty it doesn't.
+type addresses struct{ grpc, http, web string }
+
+// defaultWeb is where the pages are, unless somebody says otherwise.
+const defaultWeb = "127.0.0.1:8435"
+
 // listen chooses where the gateway listens: where the flags say, or else the configuration, or, headless, anywhere.
-func (d *dataDir) listen(o options, v *view) (grpc, http string, err error) {
-	if grpc, err = chooseAddress("--grpc", o.grpc, d.found.GetListen().GetGrpc(), o.headless, v); err != nil {
-		return "", "", err
+func (d *dataDir) listen(o options, v *view) (at addresses, err error) {
+	found := d.found.GetListen()
+	web := found.GetWeb()
+	if web == "" {
+		web = defaultWeb
 	}
-	http, err = chooseAddress("--http", o.http, d.found.GetListen().GetHttp(), o.headless, v)
-	return grpc, http, err
+	for _, one := range []struct {
+		flag, given, configured string
+		chosen                  *string
+	}{
+		{"--grpc", o.grpc, found.GetGrpc(), &at.grpc}, {"--http", o.http, found.GetHttp(), &at.http}, {"--web", o.web, web, &at.web},
+	} {
+		if *one.chosen, err = chooseAddress(one.flag, one.given, one.configured, o.headless, v); err != nil {
+			return addresses{}, err
+		}
+	}
+	return at, nil
 }
 
 // chooseAddress answers an address of the loopback interface; others are refused, because the demo has a consumer without a

@@ -16,7 +16,7 @@ import (
 const requestName = "request.json"
 
 // writeNext lists commands to try against the gateway, with the ids of what has just happened.
-func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures, c certified) error {
+func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, pages string, s *stage, f figures, c certified) error {
 	candor := self()
 	as := func(who string) string {
 		return fmt.Sprintf("--server %s --token-file %s", a.GRPC, quote(d.tokenFile(who)))
@@ -47,7 +47,8 @@ func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, s *stage, f figures, c 
 	step(fmt.Sprintf("Why did the action %s more than double?", s.cast.action),
 		fmt.Sprintf("%s explain --since %s --until %s --action %s --by reason,version %s", candor, moment(s.surged), moment(s.ended),
 			s.cast.action, as(operator)))
-	step("Be the human: look at a digit, and say what it is.", fmt.Sprintf("%s review next %s", candor, as(reviewer)))
+	step("Be the human: look at a digit, and say what it is. On the page, or in the terminal.", "open "+pages,
+		fmt.Sprintf("%s review next %s", candor, as(reviewer)))
 	step("What may be accepted, on what evidence, and what does it cost?",
 		fmt.Sprintf("%s certificate show %s %s", candor, c.id(), as(operator)))
 	step("The tripped limit: look, and reset it, with your reason on record.",

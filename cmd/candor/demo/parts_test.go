@@ -173,7 +173,7 @@ func TestNewDirectoryDropsPublishedTokens(t *testing.T) {
 	if err := dir.addTokens(); err != nil {
 		t.Fatal(err)
 	}
-	if err := dir.configure(startName, nil, anyPort, ""); err != nil {
+	if err := dir.configure(startName, nil, addresses{grpc: anyPort}); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(dir.in(startName))
@@ -204,7 +204,7 @@ func TestContinuedDirectoryKeepsChanges(t *testing.T) {
 	if err := dir.addTokens(); err != nil {
 		t.Fatal(err)
 	}
-	if err := dir.configure(configName, nil, "127.0.0.1:1", ""); err != nil {
+	if err := dir.configure(configName, nil, addresses{grpc: "127.0.0.1:1"}); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(dir.in(configName))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/examples/digits"
-	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 )
@@ -25,9 +25,9 @@ type options struct {
 	length   time.Duration
 	headless bool
 	dataDir  string
-	// grpc and http, when not empty, are where the gateway shall listen.
-	grpc, http string
-	seed       uint64
+	// grpc, http and web, when not empty, are where the gateway shall listen.
+	grpc, http, web string
+	seed            uint64
 	// stdout gets the summary, stderr the progress: as a table, when it is a terminal.
 	stdout, stderr io.Writer
 	table          bool
@@ -90,10 +90,10 @@ func demo(ctx context.Context, o options, c *cleanups) error {
 	c.add(gw.stop)
 	ctx = gw.alive
 	// Now the ports are known: the file says where it serves.
-	if err := dir.configure(configName, servers, gw.addrs.GRPC, gw.addrs.HTTP); err != nil {
+	if err := dir.configure(configName, servers, addresses{gw.addrs.GRPC, gw.addrs.HTTP, strings.TrimPrefix(gw.pages, "http://")}); err != nil {
 		return err
 	}
-	welcome(v, parts, gw.addrs, dir)
+	welcome(v, parts, gw, dir)
 
 	conn, err := dial(gw.addrs.GRPC)
 	if err != nil {
@@ -118,7 +118,7 @@ func demo(ctx context.Context, o options, c *cleanups) error {
 	if err := errors.Join(sum.writeText(o.stdout), s.verdict()); err != nil {
 		return err
 	}
-	if err := errors.Join(writeRequest(dir, s.player.tally), writeNext(o.stdout, dir, gw.addrs, s, f, cert)); err != nil {
+	if err := errors.Join(writeRequest(dir, s.player.tally), writeNext(o.stdout, dir, gw.addrs, gw.pages, s, f, cert)); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -147,23 +147,24 @@ func prepare(ctx context.Context, dir *dataDir, servers modelServers, o options,
 	if err := dir.addTokens(); err != nil {
 		return err
 	}
-	grpc, http, err := dir.listen(o, v)
+	at, err := dir.listen(o, v)
 	if err != nil {
 		return err
 	}
-	if err := dir.configure(startName, servers, grpc, http); err != nil {
+	if err := dir.configure(startName, servers, at); err != nil {
 		return err
 	}
 	return dir.initStore(ctx)
 }
 
 // welcome says, before anything else, who may call.
-func welcome(v *view, c cast, a gateway.Addrs, dir *dataDir) {
-	v.say("NO LOGIN: whoever reaches a socket of this machine is the consumer %q here. It listens on loopback only; a real gateway's"+
-		" consumers have certificates or tokens.", c.consumer)
+func welcome(v *view, c cast, gw *running, dir *dataDir) {
+	v.say("Open %s: the review queue, to look at and to work on.", gw.pages)
+	v.say("NO LOGIN: whoever reaches a socket of this machine is the consumer %q here, and %q on the pages. It listens on loopback only; a"+
+		" real gateway's consumers have certificates or tokens, and its people log in.", c.consumer, visitor)
 	v.say("SIMULATED VERDICTS: the reviewers %s to %s are programs that look the right label up in the data set. They never err; people do.",
 		simulated[0], simulated[len(simulated)-1])
-	v.say("The gateway serves gRPC on %s with %s.", a.GRPC, dir.in(configName))
+	v.say("The gateway serves gRPC on %s with %s.", gw.addrs.GRPC, dir.in(configName))
 }
 
 func dial(addr string) (*grpc.ClientConn, error) {

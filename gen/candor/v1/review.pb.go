@@ -3046,7 +3046,13 @@ type ReviewQueue struct {
 	// Queues that items may be escalated to.
 	EscalateTo []string `protobuf:"bytes,15,rep,name=escalate_to,json=escalateTo,proto3" json:"escalate_to,omitempty"`
 	// The caller may work on it.
-	Member        bool `protobuf:"varint,16,opt,name=member,proto3" json:"member,omitempty"`
+	Member bool `protobuf:"varint,16,opt,name=member,proto3" json:"member,omitempty"`
+	// How long a claim holds, and how long a verdict can be changed, by the configuration.
+	Lease      *durationpb.Duration `protobuf:"bytes,17,opt,name=lease,proto3" json:"lease,omitempty"`
+	UndoWindow *durationpb.Duration `protobuf:"bytes,18,opt,name=undo_window,json=undoWindow,proto3" json:"undo_window,omitempty"`
+	// A verdict needs a reason; where reasons are given, one of them.
+	RequireReason bool     `protobuf:"varint,19,opt,name=require_reason,json=requireReason,proto3" json:"require_reason,omitempty"`
+	Reasons       []string `protobuf:"bytes,20,rep,name=reasons,proto3" json:"reasons,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3191,6 +3197,34 @@ func (x *ReviewQueue) GetMember() bool {
 		return x.Member
 	}
 	return false
+}
+
+func (x *ReviewQueue) GetLease() *durationpb.Duration {
+	if x != nil {
+		return x.Lease
+	}
+	return nil
+}
+
+func (x *ReviewQueue) GetUndoWindow() *durationpb.Duration {
+	if x != nil {
+		return x.UndoWindow
+	}
+	return nil
+}
+
+func (x *ReviewQueue) GetRequireReason() bool {
+	if x != nil {
+		return x.RequireReason
+	}
+	return false
+}
+
+func (x *ReviewQueue) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
 }
 
 type QueueHolder struct {
@@ -4530,7 +4564,7 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x19\n" +
 	"\x17ListReviewQueuesRequest\"J\n" +
 	"\x18ListReviewQueuesResponse\x12.\n" +
-	"\x06queues\x18\x01 \x03(\v2\x16.candor.v1.ReviewQueueR\x06queues\"\x8c\x05\n" +
+	"\x06queues\x18\x01 \x03(\v2\x16.candor.v1.ReviewQueueR\x06queues\"\xba\x06\n" +
 	"\vReviewQueue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12#\n" +
@@ -4552,7 +4586,12 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"shed_count\x18\x0e \x01(\x03R\tshedCount\x12\x1f\n" +
 	"\vescalate_to\x18\x0f \x03(\tR\n" +
 	"escalateTo\x12\x16\n" +
-	"\x06member\x18\x10 \x01(\bR\x06memberB\x0e\n" +
+	"\x06member\x18\x10 \x01(\bR\x06member\x12/\n" +
+	"\x05lease\x18\x11 \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12:\n" +
+	"\vundo_window\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"undoWindow\x12%\n" +
+	"\x0erequire_reason\x18\x13 \x01(\bR\rrequireReason\x12\x18\n" +
+	"\areasons\x18\x14 \x03(\tR\areasonsB\x0e\n" +
 	"\f_budget_left\"\x85\x01\n" +
 	"\vQueueHolder\x12\x1a\n" +
 	"\breviewer\x18\x01 \x01(\tR\breviewer\x12\x12\n" +
@@ -4850,63 +4889,65 @@ var file_candor_v1_review_proto_depIdxs = []int32{
 	60, // 45: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
 	60, // 46: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
 	42, // 47: candor.v1.ReviewQueue.holders:type_name -> candor.v1.QueueHolder
-	59, // 48: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
-	59, // 49: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
-	59, // 50: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
-	45, // 51: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
-	46, // 52: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
-	60, // 53: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
-	46, // 54: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
-	8,  // 55: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
-	13, // 56: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
-	59, // 57: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
-	11, // 58: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
-	47, // 59: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
-	47, // 60: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
-	47, // 61: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
-	14, // 62: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
-	16, // 63: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
-	18, // 64: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
-	20, // 65: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
-	22, // 66: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
-	24, // 67: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
-	26, // 68: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
-	28, // 69: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
-	30, // 70: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
-	32, // 71: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
-	34, // 72: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
-	37, // 73: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
-	39, // 74: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
-	43, // 75: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
-	48, // 76: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
-	50, // 77: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
-	52, // 78: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
-	54, // 79: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
-	56, // 80: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
-	15, // 81: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
-	17, // 82: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
-	19, // 83: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
-	21, // 84: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
-	23, // 85: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
-	25, // 86: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
-	27, // 87: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
-	29, // 88: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
-	31, // 89: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
-	33, // 90: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
-	35, // 91: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
-	38, // 92: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
-	40, // 93: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
-	44, // 94: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
-	49, // 95: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
-	51, // 96: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
-	53, // 97: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
-	55, // 98: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
-	57, // 99: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
-	81, // [81:100] is the sub-list for method output_type
-	62, // [62:81] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	60, // 48: candor.v1.ReviewQueue.lease:type_name -> google.protobuf.Duration
+	60, // 49: candor.v1.ReviewQueue.undo_window:type_name -> google.protobuf.Duration
+	59, // 50: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
+	59, // 51: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
+	59, // 52: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
+	45, // 53: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
+	46, // 54: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
+	60, // 55: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
+	46, // 56: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
+	8,  // 57: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
+	13, // 58: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
+	59, // 59: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
+	11, // 60: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
+	47, // 61: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
+	47, // 62: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
+	47, // 63: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
+	14, // 64: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
+	16, // 65: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
+	18, // 66: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
+	20, // 67: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
+	22, // 68: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
+	24, // 69: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
+	26, // 70: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
+	28, // 71: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
+	30, // 72: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
+	32, // 73: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
+	34, // 74: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
+	37, // 75: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
+	39, // 76: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
+	43, // 77: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
+	48, // 78: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
+	50, // 79: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
+	52, // 80: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
+	54, // 81: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
+	56, // 82: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
+	15, // 83: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
+	17, // 84: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
+	19, // 85: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
+	21, // 86: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
+	23, // 87: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
+	25, // 88: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
+	27, // 89: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
+	29, // 90: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
+	31, // 91: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
+	33, // 92: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
+	35, // 93: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
+	38, // 94: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
+	40, // 95: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
+	44, // 96: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
+	49, // 97: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
+	51, // 98: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
+	53, // 99: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
+	55, // 100: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
+	57, // 101: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
+	83, // [83:102] is the sub-list for method output_type
+	64, // [64:83] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_review_proto_init() }

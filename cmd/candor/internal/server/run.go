@@ -32,6 +32,8 @@ type Options struct {
 	Version string
 	// Pprof is the loopback address at which Go's profiles are served; empty: nowhere.
 	Pprof string
+	// Pages, when not nil, is called with the address of the pages for people once they are served; before Ready.
+	Pages func(url string)
 	// Ready, when not nil, is called once the gateway listens.
 	Ready func(gateway.Addrs)
 }
@@ -113,8 +115,21 @@ func run(ctx context.Context, o Options) (err error) {
 
 	cleanups.add(startSweep(ctx, store, cfg.GetRetention(), o.Log))
 
+	people, err := openPages(cfg, g, store.People(), store.Moved, o.Log)
+	if err != nil {
+		return err
+	}
+	cleanups.add(people.close)
+	ctx, stop := context.WithCancel(ctx)
+	// Whatever ends the gateway ends the pages.
+	defer func() { stop(); people.wait() }()
+
 	return g.Run(ctx, func(a gateway.Addrs) {
-		o.Log.Info("listening", slog.String("grpc", a.GRPC), slog.String("http", a.HTTP), slog.String("store", store.Identity()))
+		people.serve(ctx, cfg.GetListen().GetDrainTimeout().AsDuration())
+		if o.Pages != nil && people.url != "" {
+			o.Pages(people.url)
+		}
+		o.Log.Info("listening", slog.String("grpc", a.GRPC), slog.String("http", a.HTTP), slog.String("web", people.url), slog.String("store", store.Identity()))
 		if o.Ready != nil {
 			o.Ready(a)
 		}

@@ -1,0 +1,122 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/candor-gateway/candor/gateway"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
+	"github.com/candor-gateway/candor/web"
+)
+
+// pages is the HTTP server of the pages for people. Its zero value serves none.
+type pages struct {
+	server *http.Server
+	lis    net.Listener
+	site   *web.Server
+	url    string
+	log    *slog.Logger
+	// done is closed when nothing is served any more; nil: nothing ever was.
+	done chan struct{}
+}
+
+// Bounds on browsers. A stream of events sets its own, from one event to the next.
+const (
+	pageHeaderTimeout = 5 * time.Second
+	pageReadTimeout   = 30 * time.Second
+	pageWriteTimeout  = time.Minute
+	pageIdleTimeout   = 2 * time.Minute
+	// pageHeaderBytes is far more than cookies and addresses of ours take.
+	pageHeaderBytes = 64 << 10
+)
+
+// openPages listens at listen.web; without it there are no pages. moved tells of changes in the queue.
+func openPages(cfg *candorv1.Config, g *gateway.Gateway, store people.Store, moved func() <-chan struct{}, log *slog.Logger) (*pages, error) {
+	listen := cfg.GetListen()
+	if listen.GetWeb() == "" {
+		return &pages{}, nil
+	}
+	site, err := web.New(web.Deps{Conn: g.InProcess(), As: gateway.OutgoingAs, Moved: moved, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	lis, err := net.Listen("tcp", listen.GetWeb())
+	if err != nil {
+		return nil, fmt.Errorf("listen.web: %w; another program may have the port: choose one with port 0, or another number", err)
+	}
+	p := &pages{lis: lis, site: site, log: log, url: people.PublicURL(listen, lis.Addr().String())}
+	if err := p.prepare(cfg, store); err != nil {
+		return nil, errors.Join(err, lis.Close())
+	}
+	return p, nil
+}
+
+func (p *pages) prepare(cfg *candorv1.Config, store people.Store) error {
+	gate, err := people.NewGate(people.GateOptions{
+		Config: cfg, Store: store, PublicURL: p.url, Pages: p.site, Open: web.OpenPaths(), Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	if t := cfg.GetListen().GetTls(); t != nil {
+		cert, err := tls.LoadX509KeyPair(t.GetCertFile(), t.GetKeyFile())
+		if err != nil {
+			return fmt.Errorf("listen.tls: %w", err)
+		}
+		p.lis = tls.NewListener(p.lis, &tls.Config{
+			Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		})
+	}
+	p.server = &http.Server{
+		Handler: p.site.Behind(gate), ReadHeaderTimeout: pageHeaderTimeout, ReadTimeout: pageReadTimeout, WriteTimeout: pageWriteTimeout,
+		IdleTimeout: pageIdleTimeout, MaxHeaderBytes: pageHeaderBytes, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+	p.server.RegisterOnShutdown(p.site.Close)
+	return nil
+}
+
+// serve begins to answer, and stops when ctx ends: requests in flight finish within the time to drain.
+func (p *pages) serve(ctx context.Context, drain time.Duration) {
+	if p.server == nil {
+		return
+	}
+	p.done = make(chan struct{})
+	go func() {
+		if err := p.server.Serve(p.lis); !errors.Is(err, http.ErrServerClosed) {
+			p.log.Error("the pages are not served any more", slog.Any("error", err))
+		}
+	}()
+	context.AfterFunc(ctx, func() {
+		defer close(p.done)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		if err := p.server.Shutdown(closing); err != nil {
+			p.log.Warn("pages were still being read when the time to drain was over", slog.Any("error", errors.Join(err, p.server.Close())))
+		}
+	})
+}
+
+// wait until nothing is served any more.
+func (p *pages) wait() {
+	if p.done != nil {
+		<-p.done
+	}
+}
+
+// close gives the listener back where serve was never called.
+func (p *pages) close() error {
+	if p.lis == nil {
+		return nil
+	}
+	if err := p.lis.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
