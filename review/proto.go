@@ -2,7 +2,6 @@ package review
 
 import (
 	"encoding/hex"
-	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -29,8 +28,14 @@ func (i *Item) Proto() *candorv1.ReviewItem {
 	if i.HeldBy != "" {
 		out.HeldBy = "limits/" + i.HeldBy
 	}
-	// What can change is in the tag: state, epoch, release.
-	out.Etag = strconv.Itoa(int(i.State)) + "." + strconv.FormatUint(i.Epoch, 10) + "." + strconv.Itoa(int(i.Release))
+	if !i.UndoUntil.IsZero() {
+		out.UndoUntil = timestamppb.New(i.UndoUntil)
+	}
+	out.Reviewers, out.Agree, out.Adjudication, out.Verdicts = i.Wanted, i.Agree, i.Adjudication, i.Verdicts
+	out.Joined, out.JoinedTo = i.Joined, Name(i.JoinedTo)
+	out.EscalationNote, out.EscalatedBy, out.EscalatedFrom = i.EscalationNote, i.EscalatedBy, i.EscalatedFrom
+	out.ReviewTraceparent, out.AppealReason, out.Superseded, out.ModelReplaced = i.ReviewTraceparent, i.AppealReason, i.Superseded, i.ModelReplaced
+	out.Etag = i.Etag()
 	return out
 }
 

@@ -18,179 +18,184 @@ var (
 	ErrClaimed = errors.New("review: the item is claimed")
 	// ErrStaleLease: the lease has ended, or another epoch has begun. Claim again.
 	ErrStaleLease = errors.New("review: the lease is stale")
-	// ErrResolved: the item already has its final answer.
+	// ErrResolved: the item doesn't wait for a verdict any more.
 	ErrResolved = errors.New("review: the item is finished")
 	// ErrNotHeld: no limit holds an answer of the item.
 	ErrNotHeld = errors.New("review: the item's answer is not held")
 	// ErrSelfReview: the holder submitted the item.
 	ErrSelfReview = errors.New("review: nobody reviews what they submitted")
+	// ErrExcluded: the reviewer has judged or skipped the item, or judged what it appeals.
+	ErrExcluded = errors.New("review: the item is for others")
+	// ErrSeniorOnly: reviewers disagreed, and a senior decides.
+	ErrSeniorOnly = errors.New("review: the item is for a senior")
+	// ErrUndoClosed: there is no verdict of the reviewer's that could still be changed.
+	ErrUndoClosed = errors.New("review: the verdict can't be changed any more")
+	// ErrEtag: the item has changed since it was read.
+	ErrEtag = errors.New("review: the item has changed")
+	// ErrNotFinal: the answer can still be undone.
+	ErrNotFinal = errors.New("review: the answer is not final")
+	// ErrNotDue: neither its deadline nor its undo window has ended.
+	ErrNotDue = errors.New("review: the item is not due")
+	// ErrAppealed: the row is under appeal already; the error's item is in AppealedError.
+	ErrAppealed = errors.New("review: the row is under appeal")
 )
 
 // Store keeps review items. Items are created by the gateway's ledger, in the transaction of the decision that deferred
-// them; a Store only moves them through their life.
+// them; a Store moves them through their life.
 //
-// Every method is atomic and durable when it returns nil. Methods are safe for concurrent use by many goroutines and, where
-// the driver allows it, many processes. `now` is the store's own clock, read by the caller (time comes in as a value).
-// Conformance: store/storetest.
+// Every method is atomic and durable when it returns nil; on an error nothing of it is stored. Methods are safe for concurrent use by
+// many goroutines and, where the driver allows it, many processes. `now` is the store's own clock, read by the caller (time comes in
+// as a value); whole microseconds. Conformance: store/storetest.
 type Store interface {
-	// Claim leases an item to c.Holder: the named one, or the next eligible by (expected loss, high first; deadline, near
-	// first; age, old first; id). An item whose lease has ended is eligible. The item's epoch rises by one with every
-	// claim and never falls. Errors: ErrEmpty, ErrNotFound, ErrClaimed, ErrResolved, ErrSelfReview.
-	Claim(ctx context.Context, c Claim) (Item, error)
-	// Renew extends the lease of (id, holder, epoch) to until; never the item's deadline. Errors: ErrNotFound,
-	// ErrStaleLease, ErrResolved.
-	Renew(ctx context.Context, l Lease, now, until time.Time) (Item, error)
-	// Release gives the item back to PENDING. Errors: as Renew.
-	Release(ctx context.Context, l Lease, now time.Time) (Item, error)
-	// Resolve stores a final answer, checking holder, epoch and lease in the same transaction, which also appends the
-	// decision log's VerdictRecord and the final-answer feed. A second call with the same RequestID answers the stored item
-	// and changes nothing. Errors: as Renew.
-	Resolve(ctx context.Context, r Resolution) (Item, error)
-	// Expire finishes up to limit items whose own deadline has passed, each by decide (called inside the transaction, must
-	// not call the store), and answers those that it finished. An item that a reviewer holds expires too: the deadline is
-	// the item's. An audit ends without an answer, and decide isn't asked. Errors: the store's.
-	Expire(ctx context.Context, now time.Time, limit int, decide func(Item) Expiry) ([]Item, error)
+	// Next chooses an item for a claim, and applies the claim to it in the same transaction: the named one, or the next eligible by
+	// (audits first or last, as the claim says; expected loss, high first; deadline, near first; age, old first; id). Eligible is
+	// what Claim.Apply takes. Never the same item to two claims at once. The item has its payload. Errors: ErrEmpty, those of Claim.
+	Next(ctx context.Context, c Claim) (Item, error)
+	// Change applies an act to an item, and does what follows from it (Effects). Where the act's request was done before, it answers
+	// the item with Repeated set. The item has its payload. Errors: ErrNotFound, those of the act.
+	Change(ctx context.Context, id string, a Act) (Item, error)
+	// Due answers up to limit items whose undo window has closed, or whose deadline has passed, the most overdue first, without
+	// payloads.
+	Due(ctx context.Context, now time.Time, limit int) ([]Item, error)
 	// Held answers up to limit finished items whose answer an action limit holds, oldest first, without payloads; those that
 	// a limit named in except holds are left out.
 	Held(ctx context.Context, except []string, limit int) ([]Item, error)
-	// LetOut releases a held answer: it appends the decision log's VerdictRecord and the feed's second entry for the item in
-	// the same transaction. Errors: ErrNotFound, ErrNotHeld.
-	LetOut(ctx context.Context, id string, now time.Time) (Item, error)
 	// Get answers one item with its payload. Errors: ErrNotFound.
 	Get(ctx context.Context, id string) (Item, error)
-	// List answers items, newest first, without payloads.
+	// List answers items, newest first, without payloads. Errors: ErrPageToken.
 	List(ctx context.Context, f Filter) (Page, error)
+	// Events answers up to limit entries of an item's history with a position above after, oldest first.
+	Events(ctx context.Context, id string, after uint64, limit int) ([]Event, error)
+	// Appeal adds an item that isn't made by a decision, with its CREATED event: an appeal. by and requestID make it idempotent: a second
+	// call answers the first one's item. Its payload, where it has none, is that of the newest item of the same prediction, row and
+	// field. Errors: ErrAppealed as *AppealedError, where another appeal of the same row is not final.
+	Appeal(ctx context.Context, it Item, by, requestID string) (Item, error)
+	// DeletePayload removes an item's payload and appends an AdminRecord to the decision log. Idempotent. Errors: ErrNotFound.
+	DeletePayload(ctx context.Context, id, by, reason string, now time.Time) error
+	// Moved answers a channel that is closed when something in the queue changes next.
+	Moved() <-chan struct{}
+	Reports
+	Goldens
 }
 
-// Item is one review item. It is a value: changing one changes nothing in the store.
-type Item struct {
-	// ID is a UUIDv7 in its 36-character form.
-	ID           string
-	Queue        string
-	State        candorv1.ReviewState
-	Release      candorv1.ReleaseState
-	PredictionID string
-	Row          uint32
-	// Field of the row; empty: the model has one.
-	Field        string
-	Model        string
-	Backend      string
-	ModelVersion string
-	Consumer     string
-	Reasons      []candorv1.Reason
-	// ExpectedLoss orders the queue; at least 0.
-	ExpectedLoss float64
-	Created      time.Time
-	// Deadline is the item's own; no heartbeat moves it.
-	Deadline time.Time
-	OnExpire candorv1.ExpireAction
-	// DefaultLabel or DefaultValue is the policy's typed default answer; both unset: none.
-	DefaultLabel string
-	DefaultValue *float64
-	// Holder, Epoch and LeaseUntil are the lease. Epoch is the fencing token: it rises with every claim.
-	Holder     string
-	Epoch      uint64
-	LeaseUntil time.Time
-	// Labels are what a verdict may say; empty: a value in Unit.
-	Labels []string
-	Unit   string
-	// Payload is the row's input; nil in lists, after retention, or when all of it is redacted.
-	Payload *candorv1.ReviewPayload
-	// Answers are every stage's, so that one verdict scores all of them.
-	Answers     []*candorv1.StageAnswer
-	Traceparent string
-	// SamplingProbability in (0,1]: 1 for a deferred row.
-	SamplingProbability float64
-	// Kind says whether a caller waits for the answer, or the row is judged only to know how good such answers are. The
-	// final answer of an audit changes nothing for the caller: it is not in the feed, and no action limit is asked.
-	Kind candorv1.ReviewKind
-	// Sequences has one element per certificate that the row is evidence for; empty: none.
-	Sequences []Sequence
-	// Input is the digest of the row's input, 16 bytes, and Cluster that of what it shares its fate with: each enters a
-	// certificate once. Nil: not known, none. Of a new item only: a store answers neither.
-	Input, Cluster []byte
-	PolicyDigest   []byte
-	// Verdict is the final answer, once there is one; Author of the default action is "policy/on_expire".
-	Verdict *candorv1.Verdict
-	// VerdictRequestID is the idempotency key that the verdict came with.
-	VerdictRequestID string
-	FinalTime        time.Time
-	// HeldBy is the limit that holds the final answer; empty: none.
-	HeldBy string
-	// Action that the final answer means.
-	Action string
-	// FinalReason says how it ended: REASON_VERDICT or REASON_REVIEW_EXPIRED.
-	FinalReason candorv1.Reason
+// AppealedError names the appeal that is under way.
+type AppealedError struct{ Item string }
+
+func (e *AppealedError) Error() string { return ErrAppealed.Error() + ": " + Name(e.Item) }
+
+// Unwrap makes it ErrAppealed.
+func (e *AppealedError) Unwrap() error { return ErrAppealed }
+
+// Reports are what is counted over many items.
+type Reports interface {
+	// Queues answers the state of every queue that has items, by name. Spans begin at since.
+	Queues(ctx context.Context, now, since time.Time) ([]QueueState, error)
+	// Given answers verdicts that were given in [Since, Until), oldest first, at most limit of them.
+	Given(ctx context.Context, f GivenFilter) ([]Given, error)
 }
 
-// Sequence is a row's part in the evidence of one certificate. All sequences of one call for one certificate are one unit, with
-// one number in the certificate's order, which the store gives them in the transaction that records the call.
-type Sequence struct {
-	// Certificate is the id (digest.version) of the one in force when the row was decided.
-	Certificate string
-	// Number is set by the store; 0: the row doesn't count (the grid is not frozen, the input or its cluster was in before, the
-	// certificate has ended since).
-	Number uint64
-	// Probability in (0,1] with which the row was chosen, and Least, the least that any row of the call could get.
-	Probability, Least float64
-	// Confidence of the certificate's stage, in [0,1], and its answer: a label or a value.
-	Confidence float64
-	Label      string
-	Value      *float64
-	// Accepted: at or above the licensed threshold, so that the alarm watches it.
-	Accepted bool
-	// Foreign: another version of the model answered under this certificate. Only the alarm watches it.
-	Foreign bool
+// MostWaiting bounds QueueState.Waiting.
+const MostWaiting = 10_000
+
+// QueueState is what a queue holds.
+type QueueState struct {
+	Queue            string
+	Pending, Claimed int64
+	// Waiting are the pending items, in the order of Next without audits first, at most MostWaiting.
+	Waiting []Waiting
+	// Claims that run.
+	Holders []Holder
+	// Since the beginning of the span: verdicts, items that expired, times from claim to verdict (at most 1,000, newest first).
+	Resolved, Expired int64
+	WorkTimes         []time.Duration
+	// Created counts items since the beginning of the span, by kind.
+	Created map[candorv1.ReviewKind]int64
 }
 
-// Claim asks for an item.
-type Claim struct {
-	// ID names one item; empty: the next of Queue; Queue empty: of any of Queues.
-	ID    string
-	Queue string
-	// Queues that the holder may work on; nil: all.
-	Queues []string
-	// Holder is the reviewer's authenticated name.
-	Holder string
-	Now    time.Time
-	// LeaseFor is how long the claim holds for a given queue.
-	LeaseFor func(queue string) time.Duration
+// Waiting is a pending item as far as it matters for its turn.
+type Waiting struct {
+	ExpectedLoss      float64
+	Created, Deadline time.Time
+	Audit             bool
 }
 
-// Lease names a claim.
-type Lease struct {
-	ID     string
-	Holder string
-	Epoch  uint64
+// Holder is a claim that runs.
+type Holder struct {
+	Reviewer, ItemID string
+	Until            time.Time
 }
 
-// Resolution is a verdict with its fencing token.
-type Resolution struct {
-	Lease
-	Now       time.Time
-	Verdict   *candorv1.Verdict
-	RequestID string
-	// Release and HeldBy are what the action limits said of the verdict's answer.
-	Release candorv1.ReleaseState
-	HeldBy  string
-	Action  string
+// GivenFilter selects verdicts. Empty strings select all.
+type GivenFilter struct {
+	Since, Until           time.Time
+	Queue, Model, Reviewer string
+	Limit                  int
 }
 
-// Expiry is what the deadline does to an item.
-type Expiry struct {
-	// Verdict is the default action's answer; nil: reject.
-	Verdict *candorv1.Verdict
-	Release candorv1.ReleaseState
-	HeldBy  string
-	Action  string
+// Given is a verdict with what it can be compared with.
+type Given struct {
+	ItemID, Queue, Model, Field string
+	Kind                        candorv1.ReviewKind
+	At                          time.Time
+	Verdict                     *candorv1.Verdict
+	// Undone: it was taken back.
+	Undone bool
+	// Answers are every stage's, the primary's first.
+	Answers []*candorv1.StageAnswer
+	// Golden is the right answer of a golden item, within Tolerance; nil: it is none.
+	Golden    *candorv1.VerdictAnswer
+	Tolerance float64
+}
+
+// Goldens are questions whose answer is known.
+type Goldens interface {
+	// AddGolden stores a question. by and requestID make it idempotent: a second call answers the first one's. It appends an
+	// AdminRecord to the decision log.
+	AddGolden(ctx context.Context, g Golden, by, requestID string, now time.Time) (Golden, error)
+	// Goldens lists the questions of a queue (empty: of all), newest first, with a position below before (0: from the newest).
+	Goldens(ctx context.Context, queue string, before uint64, limit int) ([]Golden, error)
+	// DeleteGolden: the question isn't shown again; the items that showed it stay. Errors: ErrNotFound.
+	DeleteGolden(ctx context.Context, id, by string, now time.Time) error
+	// NextGolden makes an item of a question that the holder hasn't been shown, and claims it for the holder. Of the answers it
+	// takes the one that the holder was shown least, and of those questions the one that was shown least. made is the item without
+	// what the question says; its ID, PredictionID, Created, Deadline and lease are taken as they are. Errors: ErrEmpty.
+	NextGolden(ctx context.Context, c Claim, made Item) (Item, error)
+}
+
+// Golden is a question whose answer is known.
+type Golden struct {
+	// ID is a UUIDv7; Position is given by the store and rises.
+	ID                  string
+	Position            uint64
+	Queue, Model, Field string
+	Backend             string
+	ModelVersion        string
+	Consumer            string
+	Labels              []string
+	Unit                string
+	Payload             *candorv1.ReviewPayload
+	Answers             []*candorv1.StageAnswer
+	Answer              *candorv1.VerdictAnswer
+	Tolerance           float64
+	By                  string
+	Created             time.Time
+	// Shown counts verdicts on it, Right those that were right. Set by the store.
+	Shown, Right int64
 }
 
 // Filter selects items for List.
 type Filter struct {
-	// Queue and State narrow; empty and unspecified: all. PredictionID narrows to one prediction's items.
+	// Empty and unspecified: all.
 	Queue        string
 	State        candorv1.ReviewState
 	PredictionID string
+	Model        string
+	// Reviewer who holds the item or has given a verdict on it.
+	Reviewer string
+	// Queues that may be seen; nil: all.
+	Queues []string
+	// NoGolden leaves out golden items.
+	NoGolden bool
 	// Limit is the page's size, at least 1.
 	Limit int
 	// After is the PageToken of the page before; empty: the first.

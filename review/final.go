@@ -1,0 +1,255 @@
+package review
+
+import (
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// AuthorOnExpire and AuthorOnReplaced are the authors of what a policy does at an item's deadline, and when its model is replaced.
+const (
+	AuthorOnExpire   = "policy/on_expire"
+	AuthorOnReplaced = "policy/on_replaced"
+)
+
+// Gated is what the action limits said of an answer.
+type Gated struct {
+	// Release is RELEASED, or HELD by the limit HeldBy. Of items that nobody waits for it is always RELEASED.
+	Release candorv1.ReleaseState
+	HeldBy  string
+	Action  string
+}
+
+func (g Gated) apply(it *Item) {
+	it.Release, it.HeldBy, it.Action = g.Release, g.HeldBy, g.Action
+	if !it.Awaited() {
+		it.Release, it.HeldBy = candorv1.ReleaseState_RELEASE_STATE_RELEASED, ""
+	} else if it.Release == candorv1.ReleaseState_RELEASE_STATE_UNSPECIFIED {
+		it.Release = candorv1.ReleaseState_RELEASE_STATE_HELD
+	}
+}
+
+// end makes the item's answer final.
+func (i *Item) end(now time.Time, g Gated) Effects {
+	g.apply(i)
+	i.FinalTime, i.UndoUntil, i.LeaseUntil = now, time.Time{}, time.Time{}
+	return Effects{Final: true}
+}
+
+// Finalize makes a settled verdict final when its window has closed.
+type Finalize struct {
+	Now time.Time
+	Gated
+}
+
+// Request is of Act.
+func (f Finalize) Request() (actor, requestID string) { return gateway, "" }
+
+// Apply ends the item. Errors: ErrNotDue: nothing is settled, or the window is open; ErrResolved: it is final.
+func (f Finalize) Apply(it *Item) (Effects, error) {
+	switch {
+	case it.Final():
+		return Effects{}, ErrResolved
+	case it.State != candorv1.ReviewState_REVIEW_STATE_RESOLVED, it.UndoUntil.After(f.Now):
+		return Effects{}, ErrNotDue
+	}
+	out := it.end(f.Now, f.Gated)
+	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_FINAL, f.Now, gateway, "")
+	ev.Verdict = it.Verdict
+	out.Events = []Event{ev}
+	return out, nil
+}
+
+// Expire ends an item whose deadline has passed, by the policy's default action. An item that a reviewer holds expires, too: the
+// deadline is the item's. One that is settled doesn't: its answer becomes final.
+type Expire struct {
+	Now time.Time
+	// Verdict is the answer; nil: none, which rejects. An author and a time that it lacks are set.
+	Verdict *candorv1.Verdict
+	Gated
+}
+
+// Request is of Act.
+func (e Expire) Request() (actor, requestID string) { return AuthorOnExpire, "" }
+
+// Apply ends the item. Errors: ErrNotDue, ErrResolved.
+func (e Expire) Apply(it *Item) (Effects, error) {
+	switch {
+	case !it.Open():
+		return Effects{}, ErrResolved
+	case it.Deadline.After(e.Now):
+		return Effects{}, ErrNotDue
+	}
+	it.State, it.FinalReason = candorv1.ReviewState_REVIEW_STATE_EXPIRED, candorv1.Reason_REASON_REVIEW_EXPIRED
+	return it.endBy(e.Verdict, AuthorOnExpire, e.Now, e.Gated, candorv1.ReviewEventKind_REVIEW_EVENT_KIND_EXPIRED), nil
+}
+
+func (i *Item) endBy(v *candorv1.Verdict, author string, now time.Time, g Gated, kind candorv1.ReviewEventKind) Effects {
+	i.Holder, i.Verdict, i.Agreeing = "", nil, 0
+	if i.Kind != candorv1.ReviewKind_REVIEW_KIND_AUDIT && i.Kind != candorv1.ReviewKind_REVIEW_KIND_GOLDEN && v != nil {
+		v = proto.CloneOf(v)
+		if v.Author == "" {
+			v.Author = author
+		}
+		if v.CreateTime == nil {
+			v.CreateTime = timestamppb.New(now)
+		}
+		i.Verdict = v
+	}
+	out := i.end(now, g)
+	out.Orphaned = true
+	ev := i.event(kind, now, author, "")
+	ev.Verdict = i.Verdict
+	out.Events = []Event{ev}
+	return out
+}
+
+// Withdraw ends an item whose model was replaced, by the policy's default action, or, with Version, by the answer that the new
+// version gave.
+type Withdraw struct {
+	Now     time.Time
+	Verdict *candorv1.Verdict
+	// Author of Verdict; empty: AuthorOnReplaced.
+	Author string
+	Gated
+}
+
+// Request is of Act.
+func (w Withdraw) Request() (actor, requestID string) { return AuthorOnReplaced, "" }
+
+// Apply ends the item. Errors: ErrResolved; ErrClaimed: a reviewer is at work on it, and their verdict is worth more.
+func (w Withdraw) Apply(it *Item) (Effects, error) {
+	switch {
+	case !it.Open():
+		return Effects{}, ErrResolved
+	case it.State == candorv1.ReviewState_REVIEW_STATE_CLAIMED && it.LeaseUntil.After(w.Now):
+		return Effects{}, ErrClaimed
+	}
+	it.State, it.FinalReason, it.ModelReplaced = candorv1.ReviewState_REVIEW_STATE_WITHDRAWN, candorv1.Reason_REASON_MODEL_REPLACED, true
+	author := w.Author
+	if author == "" {
+		author = AuthorOnReplaced
+	}
+	return it.endBy(w.Verdict, author, w.Now, w.Gated, candorv1.ReviewEventKind_REVIEW_EVENT_KIND_WITHDRAWN), nil
+}
+
+// Rescore notes that the model was replaced, and, where Answers isn't nil, what the new version said.
+type Rescore struct {
+	Now          time.Time
+	Answers      []*candorv1.StageAnswer
+	ExpectedLoss float64
+}
+
+// Request is of Act.
+func (r Rescore) Request() (actor, requestID string) { return gateway, "" }
+
+// Apply changes the item. Errors: ErrResolved.
+func (r Rescore) Apply(it *Item) (Effects, error) {
+	if !it.Open() {
+		return Effects{}, ErrResolved
+	}
+	if it.ModelReplaced && r.Answers == nil {
+		return Effects{Unchanged: true}, nil
+	}
+	it.ModelReplaced = true
+	if r.Answers == nil {
+		return Effects{}, nil
+	}
+	it.Answers, it.ExpectedLoss = r.Answers, r.ExpectedLoss
+	return Effects{Events: []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_RESCORED, r.Now, gateway, "")}}, nil
+}
+
+// LetOut releases an answer that a limit held.
+type LetOut struct{ Now time.Time }
+
+// Request is of Act.
+func (l LetOut) Request() (actor, requestID string) { return gateway, "" }
+
+// Apply releases the answer. Errors: ErrNotHeld.
+func (l LetOut) Apply(it *Item) (Effects, error) {
+	if !it.Final() || it.HeldBy == "" || it.Release != candorv1.ReleaseState_RELEASE_STATE_HELD {
+		return Effects{}, ErrNotHeld
+	}
+	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_LET_OUT, l.Now, gateway, it.HeldBy)
+	it.Release, it.HeldBy, it.FinalTime = candorv1.ReleaseState_RELEASE_STATE_RELEASED, "", l.Now
+	return Effects{Events: []Event{ev}, Announced: true}, nil
+}
+
+// Supersede replaces a final answer by another. What was evidence stays evidence: a certificate takes in each row once.
+type Supersede struct {
+	By        string
+	Now       time.Time
+	Verdict   *candorv1.Verdict
+	RequestID string
+	Etag      string
+	Gated
+}
+
+// Request is of Act.
+func (s Supersede) Request() (actor, requestID string) { return s.By, s.RequestID }
+
+// Apply replaces the answer. Errors: ErrEtag, ErrNotFinal, ErrSelfReview.
+func (s Supersede) Apply(it *Item) (Effects, error) {
+	switch {
+	case s.Etag != "" && s.Etag != it.Etag():
+		return Effects{}, ErrEtag
+	case !it.Final():
+		return Effects{}, ErrNotFinal
+	case it.Consumer == s.By:
+		return Effects{}, ErrSelfReview
+	}
+	if it.Verdict != nil {
+		it.Superseded = append([]*candorv1.Verdict{it.Verdict}, it.Superseded...)
+	}
+	v := proto.CloneOf(s.Verdict)
+	v.Author, v.CreateTime, v.FirstAnswer, v.WorkTime = s.By, timestamppb.New(s.Now), nil, nil
+	it.Verdict, it.Agreeing, it.FinalReason, it.FinalTime = v, 1, candorv1.Reason_REASON_SUPERSEDED, s.Now
+	s.Gated.apply(it)
+	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_SUPERSEDED, s.Now, s.By, v.GetReason())
+	ev.Verdict = v
+	return Effects{Events: []Event{ev}, Announced: true}, nil
+}
+
+// Follow gives an item the final answer of the one that it joined. It becomes final by Finalize, at once: its action asks the limits
+// for itself. It reports whether the item waited for it.
+func Follow(it *Item, first *Item, now time.Time) (Effects, bool) {
+	if !it.Open() || first.Verdict == nil {
+		return Effects{}, false
+	}
+	it.State, it.LeaseUntil = candorv1.ReviewState_REVIEW_STATE_RESOLVED, time.Time{}
+	it.Verdict, it.Agreeing, it.FinalReason, it.UndoUntil = proto.CloneOf(first.Verdict), first.Agreeing, first.FinalReason, now
+	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_ANSWERED, now, first.Verdict.GetAuthor(), "by "+first.ID)
+	ev.Verdict = it.Verdict
+	return Effects{Events: []Event{ev}}, true
+}
+
+// Succeed chooses which of the items that had joined an ended one takes its place: the one that was worth most, then the oldest. The
+// others join it. joined isn't empty. The items are changed in place; the first of the answer is the one.
+func Succeed(joined []*Item, now time.Time) ([]*Item, []Effects) {
+	slices.SortStableFunc(joined, func(a, b *Item) int {
+		switch {
+		case a.ExpectedLoss != b.ExpectedLoss:
+			if a.ExpectedLoss > b.ExpectedLoss {
+				return -1
+			}
+			return 1
+		case !a.Created.Equal(b.Created):
+			return a.Created.Compare(b.Created)
+		}
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	effects := make([]Effects, len(joined))
+	for i, it := range joined {
+		it.JoinedTo = joined[0].ID
+		effects[i].Events = []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, now, gateway, it.JoinedTo)}
+	}
+	joined[0].JoinedTo, joined[0].Joined = "", uint32(len(joined)-1)
+	return joined, effects
+}
