@@ -121,6 +121,8 @@ type part struct {
 	// finals are the items whose answers are appended to the feed; certified: what some certificate licenses has changed.
 	finals    [][16]byte
 	certified bool
+	// moved: something in the queue has changed.
+	moved bool
 	// predictions counts records of predictions.
 	predictions uint64
 }

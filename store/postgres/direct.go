@@ -12,24 +12,63 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// direct is a transaction of its own, beside the writer's: of what isn't chained to the log.
-type direct struct {
-	ctx  context.Context
-	conn *pgxpool.Conn
-	now  time.Time
+// writing is a transaction, the writer's or one beside it.
+type writing interface {
+	// later runs a statement that changes something, at the latest with the commit.
+	later(query string, args ...any)
+	// query calls each for every row, and sees all that the transaction has changed before.
+	query(query string, args []any, each func(scanner) error) error
+	// queryRow scans the one row of a query; pgx.ErrNoRows: there is none.
+	queryRow(query string, args []any, into ...any) error
 }
 
+// direct is a transaction of its own, beside the writer's: of what isn't chained to the log.
+type direct struct {
+	ctx        context.Context
+	conn       *pgxpool.Conn
+	now        time.Time
+	statements []statement
+	// moved: something in the queue has changed.
+	moved bool
+}
+
+func (d *direct) later(query string, args ...any) {
+	d.statements = append(d.statements, statement{query, args})
+}
+
+// flush sends what was left for later.
+func (d *direct) flush() error {
+	if len(d.statements) == 0 {
+		return nil
+	}
+	p := &pgx.Batch{}
+	for _, st := range d.statements {
+		p.Queue(st.query, st.args...)
+	}
+	d.statements = nil
+	return d.conn.SendBatch(d.ctx, p).Close()
+}
+
+// exec runs a statement now, and answers how many rows it changed.
 func (d *direct) exec(query string, args ...any) (int64, error) {
+	if err := d.flush(); err != nil {
+		return 0, err
+	}
 	tag, err := d.conn.Exec(d.ctx, query, args...)
 	return tag.RowsAffected(), err
 }
 
 func (d *direct) query(query string, args []any, one func(scanner) error) error {
+	if err := d.flush(); err != nil {
+		return err
+	}
 	return each(d.ctx, d.conn, query, args, one)
 }
 
-// queryRow scans the one row of a query; pgx.ErrNoRows: there is none.
 func (d *direct) queryRow(query string, args []any, into ...any) error {
+	if err := d.flush(); err != nil {
+		return err
+	}
 	return d.conn.QueryRow(d.ctx, query, args...).Scan(into...)
 }
 
@@ -66,6 +105,7 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 	}
 	// A connection that isn't idle by then is closed, and what was under way rolled back.
 	defer conn.Release()
+	// Only a transaction whose commit was sent is asked for.
 	token := [16]byte(uuid.New())
 	p := &pgx.Batch{}
 	p.Queue(`BEGIN`)
@@ -73,7 +113,12 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 	if err := conn.SendBatch(ctx, p).Close(); err != nil {
 		return broken(conn, err)
 	}
-	if err := run(&direct{ctx, conn, s.Now()}); err != nil {
+	d := &direct{ctx: ctx, conn: conn, now: s.Now()}
+	err = run(d)
+	if err == nil {
+		err = d.flush()
+	}
+	if err != nil {
 		err = broken(conn, err)
 		rolling, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
 		defer cancel()
@@ -88,6 +133,7 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 		if tag.String() != "COMMIT" {
 			return errors.New("the transaction had failed before its commit")
 		}
+		d.done(s)
 		return nil
 	}
 	if err = broken(conn, err); !lost(err) {
@@ -98,9 +144,17 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 	case uerr != nil:
 		return uerr
 	case happened:
+		d.done(s)
 		return nil
 	}
 	return err
+}
+
+// done tells others what was committed.
+func (d *direct) done(s *Store) {
+	if d.moved {
+		s.move()
+	}
 }
 
 // broken marks the error of a connection that broke.

@@ -46,7 +46,9 @@ type OpenError struct {
 }
 
 // Error has the database, the cause and the remedy.
-func (e *OpenError) Error() string { return fmt.Sprintf("store %s: %v: %s", e.Database, e.Err, e.Remedy) }
+func (e *OpenError) Error() string {
+	return fmt.Sprintf("store %s: %v: %s", e.Database, e.Err, e.Remedy)
+}
 
 // Unwrap answers the cause.
 func (e *OpenError) Unwrap() error { return e.Err }

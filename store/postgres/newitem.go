@@ -2,11 +2,13 @@ package postgres
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/audit"
@@ -17,6 +19,7 @@ import (
 // newItem is a review item, ready to be stored.
 type newItem struct {
 	review.Item
+	id           [16]byte
 	body         []byte
 	payload, sum []byte
 }
@@ -25,6 +28,7 @@ type newItem struct {
 func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) {
 	n := newItem{Item: it}
 	id, err := canonicalUUID(it.ID)
+	n.id = id
 	if err != nil {
 		return n, fmt.Errorf("item.id: %w", err)
 	}
@@ -82,13 +86,16 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 		// An empty message encodes to nothing, and NULL would mean that it was removed.
 		n.payload, n.sum = append([]byte{}, data...), sum[:]
 	}
-	n.body, err = proto.MarshalOptions{Deterministic: true}.Marshal(&candorv1.ReviewItem{
-		Reasons: it.Reasons, Labels: it.Labels, Answers: it.Answers, Field: it.Field,
-	})
-	if err != nil {
-		return n, fmt.Errorf("item %s: encode: %w", it.ID, err)
+	return n, n.finish()
+}
+
+// finish makes a new item one that nobody has touched, and encodes it.
+func (n *newItem) finish() (err error) {
+	n.State, n.Wanted, n.Agree, n.Revision = candorv1.ReviewState_REVIEW_STATE_PENDING, max(n.Wanted, 1), max(n.Agree, 1), 1
+	if n.body, err = encodeBody(&n.Item); err != nil {
+		return fmt.Errorf("item %s: encode: %w", n.ID, err)
 	}
-	return n, nil
+	return nil
 }
 
 func canonicalUUID(s string) (uuid.UUID, error) {
@@ -99,23 +106,60 @@ func canonicalUUID(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// insertItem stores a new item: PENDING, whatever it says, since nobody can have claimed it yet.
-func (t *tx) insertItem(n *newItem) error {
-	if _, err := t.exec(`
-		INSERT INTO review_items (id, queue, state, release_state, prediction_id, prediction_row, model, backend, model_version,
-			consumer, expected_loss, created_us, deadline_us, on_expire, default_label, default_value, unit, body, traceparent,
-			sampling_probability, policy_digest, kind)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		n.ID, n.Queue, int64(candorv1.ReviewState_REVIEW_STATE_PENDING), int64(n.Release),
-		n.PredictionID, int64(n.Row), n.Model, n.Backend, n.ModelVersion, n.Consumer, n.ExpectedLoss, micros(n.Created),
-		micros(n.Deadline), int64(n.OnExpire), n.DefaultLabel, n.DefaultValue, n.Unit, n.body, n.Traceparent,
-		n.SamplingProbability, n.PolicyDigest, int64(n.Kind)); err != nil {
-		return fmt.Errorf("store review item %s: %w", n.ID, err)
+// insertItem stores a new item with its payload and its first event, as it is.
+func insertItem(to writing, n *newItem, by string) {
+	var golden []byte
+	if n.GoldenAnswer != nil {
+		golden, _ = proto.MarshalOptions{Deterministic: true}.Marshal(n.GoldenAnswer) // of a golden question, which was encoded
 	}
-	if n.payload != nil {
-		if _, err := t.exec(`INSERT INTO review_payloads (item_id, data, sha256) VALUES (?, ?, ?)`, n.ID, n.payload, n.sum); err != nil {
-			return fmt.Errorf("store the payload of review item %s: %w", n.ID, err)
-		}
+	var joinKey []byte
+	if n.Join != nil {
+		joinKey = n.Join.Key
 	}
+	to.later(`
+		INSERT INTO review_items (id, queue, state, release_state, kind, prediction_id, prediction_row, field, model, backend, model_version,
+			consumer, expected_loss, created_us, deadline_us, on_expire, default_label, default_value, holder, epoch, lease_until_us,
+			claimed_us, unit, body, traceparent, sampling_probability, policy_digest, wanted, agree, tolerance, golden, golden_answer,
+			golden_tolerance, join_key, joined_to, revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
+			$28, $29, $30, $31, $32, $33, $34, $35, $36)`,
+		n.id, n.Queue, int32(n.State), int32(n.Release), int32(n.Kind), idOf(n.PredictionID), int64(n.Row), n.Field, n.Model, n.Backend,
+		text(n.ModelVersion), n.Consumer, n.ExpectedLoss, micros(n.Created), micros(n.Deadline), int32(n.OnExpire), n.DefaultLabel,
+		n.DefaultValue, n.Holder, int64(n.Epoch), micros(n.LeaseUntil), micros(n.ClaimedAt), n.Unit, n.body, n.Traceparent,
+		n.SamplingProbability, n.PolicyDigest, int32(n.Wanted), int32(n.Agree), n.Tolerance, idOf(n.Golden), golden, n.GoldenTolerance,
+		joinKey, idOf(n.JoinedTo), int64(n.Revision))
+	if n.sum != nil {
+		to.later(`INSERT INTO review_payloads (item_id, data, sha256) VALUES ($1, $2, $3)`, n.id, n.payload, n.sum)
+	}
+	for _, x := range n.Excluded {
+		to.later(insertExclusion, n.id, x.Reviewer, micros(x.Until))
+	}
+	insertEvent(to, review.Event{
+		ItemID: n.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_CREATED, At: n.Created, Actor: by, Queue: n.Queue,
+	})
+}
+
+// join lets a new item share the answer of an identical one that waits, if there is one. Two that come at the same time to two
+// gateways may both wait.
+func (b *batch) join(n *newItem) error {
+	if n.Join == nil {
+		return nil
+	}
+	var first nullUUID
+	err := b.queryRow(`
+		SELECT id FROM review_items i WHERE join_key = $1 AND state IN (1, 2) AND joined_to IS NULL AND created_us >= $2 AND joined < $3
+			AND NOT EXISTS (SELECT FROM review_verdicts v WHERE v.item_id = i.id AND NOT v.undone)
+		ORDER BY created_us, id LIMIT 1 FOR UPDATE OF i`, []any{n.Join.Key, micros(n.Join.Since), int32(n.Join.Max)}, &first)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for an item that is like %s: %w", n.ID, err)
+	}
+	n.JoinedTo = uuidText(first)
+	b.later(`UPDATE review_items SET joined = joined + 1, revision = revision + 1 WHERE id = $1`, first)
+	insertEvent(b, review.Event{
+		ItemID: n.JoinedTo, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, At: b.now, Actor: byGateway, Note: n.ID, Queue: n.Queue,
+	})
 	return nil
 }

@@ -52,8 +52,14 @@ func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review
 			return err
 		}
 		for i := range fresh {
-			b.insertItem(&fresh[i])
+			// A copy: the job may run again.
+			n := fresh[i]
+			if err := b.join(&n); err != nil {
+				return err
+			}
+			insertItem(b, &n, byGateway)
 		}
+		b.moved = b.moved || len(fresh) > 0
 		return b.draw(fresh, r.timeUS)
 	})
 	if violates(err, "log_predictions") {

@@ -88,6 +88,9 @@ func (b *batch) seal() error {
 	// positions did, too; then the listener hears of them.
 	w.store.finals.reached(finals)
 	w.store.certified.reached(certified)
+	if b.moved {
+		w.store.move()
+	}
 	return nil
 }
 

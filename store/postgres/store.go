@@ -25,6 +25,7 @@ type Store struct {
 	kinds  kinds
 
 	finals, certified feed
+	queue             signal
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -35,6 +36,7 @@ func newStore(d database, log *slog.Logger) *Store {
 	return &Store{
 		db: d, log: log, closed: make(chan struct{}), kinds: newKinds(),
 		finals: feed{changed: make(chan struct{})}, certified: feed{changed: make(chan struct{})},
+		queue: newSignal(),
 	}
 }
 
@@ -131,4 +133,39 @@ func (f *feed) reached(position int64) {
 	f.position = position
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// signal wakes those who wait for a change, and tells one goroutine to pass it on.
+type signal struct {
+	mu      sync.Mutex
+	changed chan struct{}
+	tell    chan struct{}
+}
+
+func newSignal() signal { return signal{changed: make(chan struct{}), tell: make(chan struct{}, 1)} }
+
+func (g *signal) next() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed
+}
+
+func (g *signal) wake() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// Moved answers a channel that is closed when something in the queue changes next, by whichever gateway; on a store opened
+// read-only, never.
+func (s *Store) Moved() <-chan struct{} { return s.queue.next() }
+
+// move says that this store has changed something in the queue.
+func (s *Store) move() {
+	s.queue.wake()
+	select {
+	case s.queue.tell <- struct{}{}:
+	default: // it has been told, and will look after this
+	}
 }

@@ -1,7 +1,8 @@
 -- +goose Up
 
--- Review items stay when they are finished. body is a candor.v1.ReviewItem with reasons, labels and every stage's answer;
--- verdict a candor.v1.Verdict.
+-- Review items stay when they are finished. body is a candor.v1.ReviewItem with what nothing is looked for by: reasons, labels,
+-- every stage's answer, verdicts, notes. A state of 1 is PENDING, 2 CLAIMED, 3 RESOLVED, 4 EXPIRED, 5 WITHDRAWN; a kind of 2 an
+-- audit, 4 an appeal; a release_state of 1 HELD. due_us is when something happens to the item by itself.
 CREATE TABLE review_items (
     id                   UUID             NOT NULL PRIMARY KEY,
     queue                TEXT             NOT NULL,
@@ -10,6 +11,7 @@ CREATE TABLE review_items (
     kind                 SMALLINT         NOT NULL,
     prediction_id        UUID             NOT NULL,
     prediction_row       BIGINT           NOT NULL,
+    field                TEXT             NOT NULL,
     model                TEXT             NOT NULL,
     backend              TEXT             NOT NULL,
     model_version        TEXT             NOT NULL,
@@ -23,29 +25,118 @@ CREATE TABLE review_items (
     holder               TEXT             NOT NULL DEFAULT '',
     epoch                BIGINT           NOT NULL DEFAULT 0,
     lease_until_us       BIGINT           NOT NULL DEFAULT 0,
+    claimed_us           BIGINT           NOT NULL DEFAULT 0,
     unit                 TEXT             NOT NULL,
     body                 BYTEA            NOT NULL,
     traceparent          TEXT             NOT NULL,
     sampling_probability DOUBLE PRECISION NOT NULL CHECK (sampling_probability > 0 AND sampling_probability <= 1),
     policy_digest        BYTEA,
-    verdict              BYTEA,
-    verdict_request_id   TEXT             NOT NULL DEFAULT '',
+    wanted               INTEGER          NOT NULL,
+    agree                INTEGER          NOT NULL,
+    tolerance            DOUBLE PRECISION NOT NULL,
+    agreeing             INTEGER          NOT NULL DEFAULT 0,
+    adjudication         BOOLEAN          NOT NULL DEFAULT false,
+    undo_until_us        BIGINT           NOT NULL DEFAULT 0,
     final_us             BIGINT           NOT NULL DEFAULT 0,
     held_by              TEXT             NOT NULL DEFAULT '',
     action               TEXT             NOT NULL DEFAULT '',
-    final_reason         INTEGER          NOT NULL DEFAULT 0
-);
+    final_reason         INTEGER          NOT NULL DEFAULT 0,
+    model_replaced       BOOLEAN          NOT NULL DEFAULT false,
+    golden               UUID,
+    golden_answer        BYTEA,
+    golden_tolerance     DOUBLE PRECISION NOT NULL DEFAULT 0,
+    join_key             BYTEA,
+    joined_to            UUID,
+    joined               INTEGER          NOT NULL DEFAULT 0,
+    revision             BIGINT           NOT NULL DEFAULT 1,
+    audit                BOOLEAN          NOT NULL GENERATED ALWAYS AS (kind = 2) STORED,
+    due_us               BIGINT           GENERATED ALWAYS AS (
+        CASE WHEN state IN (1, 2) THEN deadline_us WHEN state = 3 AND final_us = 0 THEN undo_until_us END) STORED
+) WITH (fillfactor = 80);
 
--- Claims look at unfinished items only (1 PENDING, 2 CLAIMED), in the order in which they are worked off.
-CREATE INDEX review_items_next_of_queue ON review_items (queue, expected_loss DESC, deadline_us, created_us, id)
-    WHERE state IN (1, 2);
-CREATE INDEX review_items_next ON review_items (expected_loss DESC, deadline_us, created_us, id) WHERE state IN (1, 2);
-CREATE INDEX review_items_deadline ON review_items (deadline_us, id) WHERE state IN (1, 2);
+-- Claims look at unfinished items only, in the order in which they are worked off; finished ones don't slow them down.
+CREATE INDEX review_items_next_of_queue ON review_items (queue, audit, expected_loss DESC, deadline_us, created_us, id)
+    WHERE state IN (1, 2) AND joined_to IS NULL;
+CREATE INDEX review_items_next ON review_items (audit, expected_loss DESC, deadline_us, created_us, id)
+    WHERE state IN (1, 2) AND joined_to IS NULL;
+CREATE INDEX review_items_due ON review_items (due_us, id) WHERE due_us IS NOT NULL;
 CREATE INDEX review_items_newest ON review_items (created_us DESC, id DESC);
 CREATE INDEX review_items_newest_of_state ON review_items (state, created_us DESC, id DESC);
 CREATE INDEX review_items_prediction ON review_items (prediction_id, created_us DESC, id DESC);
--- Finished items (3 RESOLVED, 4 EXPIRED) whose answer a limit holds (release_state 1).
-CREATE INDEX review_items_held ON review_items (final_us, id) WHERE release_state = 1 AND held_by <> '' AND state IN (3, 4);
+CREATE INDEX review_items_held ON review_items (final_us, id) WHERE release_state = 1 AND held_by <> '' AND final_us > 0;
+CREATE INDEX review_items_join ON review_items (join_key, created_us) WHERE state IN (1, 2) AND joined_to IS NULL AND join_key IS NOT NULL;
+CREATE INDEX review_items_joined ON review_items (joined_to) WHERE joined_to IS NOT NULL AND state IN (1, 2);
+CREATE INDEX review_items_final ON review_items (queue, final_us) WHERE final_us > 0;
+CREATE INDEX review_items_created_in_queue ON review_items (queue, created_us);
+-- One appeal of a row at a time.
+CREATE UNIQUE INDEX review_items_appeal ON review_items (prediction_id, prediction_row, field) WHERE kind = 4 AND final_us = 0;
+
+-- Who doesn't get an item; until_us 0: for ever.
+CREATE TABLE review_exclusions (
+    item_id  UUID   NOT NULL REFERENCES review_items (id),
+    reviewer TEXT   NOT NULL,
+    until_us BIGINT NOT NULL,
+    PRIMARY KEY (item_id, reviewer)
+);
+
+-- Every verdict that was given, for reports; verdict is a candor.v1.Verdict.
+CREATE TABLE review_verdicts (
+    item_id  UUID    NOT NULL REFERENCES review_items (id),
+    reviewer TEXT    NOT NULL,
+    given_us BIGINT  NOT NULL,
+    verdict  BYTEA   NOT NULL,
+    undone   BOOLEAN NOT NULL DEFAULT false,
+    PRIMARY KEY (item_id, reviewer, given_us)
+);
+
+CREATE INDEX review_verdicts_given ON review_verdicts (given_us, item_id);
+CREATE INDEX review_verdicts_reviewer ON review_verdicts (reviewer, item_id);
+
+-- What was done once and isn't done again: actor and request id of acts.
+CREATE TABLE review_requests (
+    item_id    UUID NOT NULL REFERENCES review_items (id),
+    actor      TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    act        TEXT NOT NULL,
+    PRIMARY KEY (item_id, actor, request_id)
+);
+
+CREATE INDEX review_requests_act ON review_requests (actor, request_id, act);
+
+CREATE TABLE review_events (
+    position BIGINT   NOT NULL PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    item_id  UUID     NOT NULL REFERENCES review_items (id),
+    kind     SMALLINT NOT NULL,
+    at_us    BIGINT   NOT NULL,
+    actor    TEXT     NOT NULL,
+    note     TEXT     NOT NULL,
+    queue    TEXT     NOT NULL,
+    epoch    BIGINT   NOT NULL,
+    verdict  BYTEA
+);
+
+CREATE INDEX review_events_of_item ON review_events (item_id, position);
+
+-- Questions whose answer is known. body is a candor.v1.ReviewItem with labels, unit, field, answers and where they come from.
+CREATE TABLE review_goldens (
+    position   BIGINT           NOT NULL PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    id         UUID             NOT NULL UNIQUE,
+    queue      TEXT             NOT NULL,
+    model      TEXT             NOT NULL,
+    body       BYTEA            NOT NULL,
+    payload    BYTEA,
+    sha256     BYTEA,
+    answer     BYTEA            NOT NULL,
+    tolerance  DOUBLE PRECISION NOT NULL,
+    author     TEXT             NOT NULL,
+    request_id TEXT             NOT NULL,
+    created_us BIGINT           NOT NULL,
+    deleted    BOOLEAN          NOT NULL DEFAULT false
+);
+
+CREATE UNIQUE INDEX review_goldens_request ON review_goldens (author, request_id) WHERE request_id <> '';
+CREATE INDEX review_goldens_of_queue ON review_goldens (queue, position) WHERE NOT deleted;
+CREATE INDEX review_items_golden ON review_items (golden) WHERE golden IS NOT NULL;
 
 -- An item's part in each certificate, for as long as the item is kept. number 0: it doesn't count. position is the row's
 -- place in its unit. loss and missing are the final verdict's, once the row is settled.
@@ -81,7 +172,7 @@ CREATE TABLE review_payloads (
 CREATE INDEX review_payloads_finished ON review_payloads (finished_us) WHERE data IS NOT NULL AND finished_us > 0;
 
 -- The feed of final answers; positions come from feeds. An item stands here when it gets its answer, and again when a limit
--- that held the answer lets it out.
+-- that held the answer lets it out, and when the answer is replaced.
 CREATE TABLE finals (
     position BIGINT NOT NULL PRIMARY KEY,
     item_id  UUID   NOT NULL REFERENCES review_items (id)
