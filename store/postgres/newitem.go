@@ -73,18 +73,15 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 		return n, fmt.Errorf("item %s: row %d of the record names another review_item, %x", it.ID, it.Row, row.ReviewItem)
 	}
 	if it.Payload != nil {
-		data, sum, err := review.EncodePayload(it.Payload)
-		if err != nil {
-			return n, fmt.Errorf("item %s: %w", it.ID, err)
+		if err := n.encodePayload(); err != nil {
+			return n, err
 		}
 		if len(row.PayloadSha256) == 0 {
-			row.PayloadSha256 = sum[:]
+			row.PayloadSha256 = n.sum
 		}
-		if !bytes.Equal(row.PayloadSha256, sum[:]) {
+		if !bytes.Equal(row.PayloadSha256, n.sum) {
 			return n, fmt.Errorf("item %s: row %d of the record has the payload_sha256 of another payload", it.ID, it.Row)
 		}
-		// An empty message encodes to nothing, and NULL would mean that it was removed.
-		n.payload, n.sum = append([]byte{}, data...), sum[:]
 	}
 	return n, n.finish()
 }

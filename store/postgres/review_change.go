@@ -145,13 +145,9 @@ func (d *direct) choose(c review.Claim) (string, error) {
 	if c.ID != "" {
 		return c.ID, nil
 	}
-	var id nullUUID
-	if c.RequestID != "" {
-		err := d.queryRow(`SELECT item_id FROM review_requests WHERE actor = $1 AND request_id = $2 AND act = $3 LIMIT 1`,
-			[]any{c.Holder, c.RequestID, claimAct}, &id)
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return uuidText(id), err
-		}
+	id, err := d.repeated(c.Holder, c.RequestID, claimAct)
+	if err != nil || id.Valid {
+		return uuidText(id), err
 	}
 	query, args := nextOfAll, []any{micros(c.Now), c.Holder, c.Senior, false}
 	switch {

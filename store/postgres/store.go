@@ -8,7 +8,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/review"
 )
+
+var _ interface {
+	review.Store
+	limits.Store
+} = (*Store)(nil)
 
 // Store is an open store. It is safe for concurrent use, and so is a database by many open stores. It implements review.Store,
 // limits.Store, and the gateway's ledger, certificates, artefacts and pins.
