@@ -1,13 +1,10 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -188,19 +185,19 @@ func plainItems(found []stored) []review.Item {
 	return items
 }
 
-// withPayload fills in an item's payload, of which only its digest may be left. After a change that is stored already, ctx
-// should be one that can't end in between: the caller would take it for a change that failed.
-func (s *Store) withPayload(ctx context.Context, it review.Item) (review.Item, error) {
-	var data, sum []byte
-	err := s.pool.QueryRow(ctx, `SELECT data, sha256 FROM review_payloads WHERE item_id = $1`, idOf(it.ID)).Scan(&data, &sum)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return it, nil
-	}
-	if err == nil {
-		it.Payload, err = review.DecodePayload(data, sum)
-	}
+// withPayload fills in an item's payload, of which only its digest may be left. Inside of the transaction that changes the item: a
+// caller who gets an error after the commit would take it for a change that failed.
+func withPayload(query queryFunc, it *review.Item) error {
+	err := query(`SELECT data, sha256 FROM review_payloads WHERE item_id = $1`, []any{idOf(it.ID)}, func(row scanner) error {
+		var data, sum []byte
+		err := row.Scan(&data, &sum)
+		if err == nil {
+			it.Payload, err = review.DecodePayload(data, sum)
+		}
+		return err
+	})
 	if err != nil {
-		return review.Item{}, fmt.Errorf("postgres: read the payload of review item %s: %w", it.ID, err)
+		return fmt.Errorf("read the payload of review item %s: %w", it.ID, err)
 	}
-	return it, nil
+	return nil
 }

@@ -34,9 +34,12 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 				return err
 			}
 			known, err := loadItem(d.query, uuidText(id), "")
+			if err != nil {
+				return err
+			}
 			known.Repeated = true
 			item = known.Item
-			return err
+			return withPayload(d.query, &item)
 		}
 		var other nullUUID
 		err := d.queryRow(`SELECT id FROM review_items WHERE prediction_id = $1 AND prediction_row = $2 AND field = $3 AND kind = 4 AND final_us = 0`,
@@ -60,8 +63,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 			d.later(insertRequest, n.id, by, requestID, appealAct)
 		}
 		d.moved, item = true, n.Item
-		// The row as it is stored, now, so that a conflict is this transaction's error.
-		return d.flush()
+		return withPayload(d.query, &item)
 	})
 	if violates(err, "review_items_appeal") {
 		return s.Appeal(ctx, it, by, requestID) // The other one is stored by now.
@@ -70,7 +72,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 		return review.Item{}, err
 	}
 	item.Input, item.Cluster, item.Join = nil, nil, nil
-	return s.withPayload(context.WithoutCancel(ctx), item)
+	return item, nil
 }
 
 // repeated answers the item of an act that the actor's request has done before.

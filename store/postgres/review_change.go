@@ -34,7 +34,7 @@ func (s *Store) Change(ctx context.Context, id string, a review.Act) (review.Ite
 				return err
 			}
 			d.moved, item = !done.effects.Unchanged, done.Item
-			return nil
+			return withPayload(d.query, &item)
 		})
 	}
 	if errors.Is(err, errLogged) {
@@ -43,7 +43,7 @@ func (s *Store) Change(ctx context.Context, id string, a review.Act) (review.Ite
 	if err != nil {
 		return review.Item{}, err
 	}
-	return s.withPayload(context.WithoutCancel(ctx), item)
+	return item, nil
 }
 
 // errLogged: the act is for the writer.
@@ -77,8 +77,8 @@ func (s *Store) finishing(ctx context.Context, doing, id string, a review.Act, i
 			return err
 		}
 		*item = done.Item
-		if done.effects.Unchanged {
-			return nil
+		if err := withPayload(b.query, item); err != nil || done.effects.Unchanged {
+			return err
 		}
 		b.moved = true
 		return b.follow(&done)
@@ -131,13 +131,13 @@ func (s *Store) Next(ctx context.Context, c review.Claim) (review.Item, error) {
 				return err
 			}
 			d.moved, item = !done.effects.Unchanged, done.Item
-			return nil
+			return withPayload(d.query, &item)
 		}
 	})
 	if err != nil {
 		return review.Item{}, err
 	}
-	return s.withPayload(context.WithoutCancel(ctx), item)
+	return item, nil
 }
 
 // choose answers the id of the item that a claim is for. Errors: review.ErrEmpty.

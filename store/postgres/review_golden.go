@@ -200,9 +200,12 @@ func (s *Store) NextGolden(ctx context.Context, c review.Claim, made review.Item
 				return err
 			}
 			it, err := loadItem(d.query, uuidText(known), "")
+			if err != nil {
+				return err
+			}
 			it.Repeated = true
 			item = it.Item
-			return err
+			return withPayload(d.query, &item)
 		}
 		// Two claims of one reviewer at once would get the same question.
 		if _, err := d.exec(`SELECT pg_advisory_xact_lock($1, hashtext($2))`, goldenLock, c.Holder); err != nil {
@@ -226,12 +229,12 @@ func (s *Store) NextGolden(ctx context.Context, c review.Claim, made review.Item
 			d.later(insertRequest, n.id, c.Holder, c.RequestID, claimAct)
 		}
 		d.moved, item = true, n.Item
-		return nil
+		return withPayload(d.query, &item)
 	})
 	if err != nil {
 		return review.Item{}, err
 	}
-	return s.withPayload(context.WithoutCancel(ctx), item)
+	return item, nil
 }
 
 // goldenLock is the first half of the lock on a reviewer's questions.

@@ -18,10 +18,13 @@ import (
 // Get answers one item with its payload. Errors: review.ErrNotFound.
 func (s *Store) Get(ctx context.Context, id string) (review.Item, error) {
 	it, err := loadItem(s.reader(ctx), id, "")
+	if err == nil {
+		err = withPayload(s.reader(ctx), &it.Item)
+	}
 	if err != nil {
 		return review.Item{}, fmt.Errorf("postgres: %w", err)
 	}
-	return s.withPayload(ctx, it.Item)
+	return it.Item, nil
 }
 
 // Due answers items that something happens to by now; see review.Store.
