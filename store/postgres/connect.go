@@ -81,6 +81,15 @@ func parse(source string, connections int) (database, error) {
 	return database{cfg, nameOf(c)}, nil
 }
 
+// Name is what errors call the store in the database that url names: without user and password; empty for no such url.
+func Name(url string) string {
+	d, err := parse(url, 0)
+	if err != nil {
+		return ""
+	}
+	return d.name
+}
+
 func nameOf(c *pgx.ConnConfig) string {
 	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), Path: "/" + c.Database}
 	if strings.HasPrefix(c.Host, "/") {

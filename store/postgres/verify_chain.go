@@ -35,8 +35,8 @@ func (v verification) chains() ([]storedChain, error) {
 }
 
 // chain verifies one writer, whose ordinal should be the given one.
-func (v verification) chain(c storedChain, ordinal int64) (WriterReport, error) {
-	r := WriterReport{Writer: c.name}
+func (v verification) chain(c storedChain, ordinal int64) (audit.WriterReport, error) {
+	r := audit.WriterReport{Writer: c.name}
 	var origin, head [sha256.Size]byte
 	if copy(origin[:], c.origin) != len(origin) || copy(head[:], c.head) != len(head) {
 		r.Fault = unlinked(c, "its origin or head isn't a hash")
@@ -133,7 +133,7 @@ func (v verification) page(c storedChain, after int64) ([]storedEntry, error) {
 }
 
 // content checks what lies beside an intact entry: the id that it is found by, and the payloads whose digests it holds.
-func (v verification) content(e storedEntry, r *WriterReport) (*audit.Fault, error) {
+func (v verification) content(e storedEntry, r *audit.WriterReport) (*audit.Fault, error) {
 	fault := func(kind audit.FaultKind, format string, args ...any) *audit.Fault {
 		return &audit.Fault{Kind: kind, Writer: e.Writer, Seq: e.Seq, Detail: fmt.Sprintf(format, args...)}
 	}
@@ -175,7 +175,7 @@ func (v verification) content(e storedEntry, r *WriterReport) (*audit.Fault, err
 }
 
 // strays finds entries of writers that aren't there, or aren't numbered from 1.
-func (v verification) strays(report *VerifyReport) error {
+func (v verification) strays(report *audit.VerifyReport) error {
 	return v.query(`
 		SELECT writer, min(seq) FROM log WHERE seq < 1 OR writer NOT IN (SELECT ordinal FROM writers) GROUP BY writer`, nil,
 		func(row scanner) error {
@@ -184,7 +184,7 @@ func (v verification) strays(report *VerifyReport) error {
 				return err
 			}
 			name := fmt.Sprintf("number %d", writer)
-			report.Writers = append(report.Writers, WriterReport{Writer: name, Fault: &audit.Fault{
+			report.Writers = append(report.Writers, audit.WriterReport{Writer: name, Fault: &audit.Fault{
 				Kind: audit.Unrecorded, Writer: name, Seq: uint64(max(seq, 0)), Detail: "the log has it, and no chain begins with it",
 			}})
 			return nil
