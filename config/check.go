@@ -36,7 +36,7 @@ func check(src *source, cfg *candorv1.Config, around surroundings) {
 		c.ensemble(top("ensembles").key(name), ensemble)
 	}
 	for name, queue := range cfg.GetQueues() {
-		c.queue(top("queues").key(name), queue)
+		c.queue(top("queues").key(name), name, queue)
 	}
 	for name, model := range cfg.GetModels() {
 		c.model(top("models").key(name), name, model)

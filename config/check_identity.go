@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"slices"
 
@@ -85,20 +84,6 @@ func (c *checker) identity(at path, identity *candorv1.Identity, proofs map[stri
 	proofs[proof] = at[:2]
 }
 
-// queue checks that its reviewers are people who may review.
-func (c *checker) queue(at path, queue *candorv1.Queue) {
-	c.repeated("the reviewer", len(queue.GetReviewers()),
-		func(i int) string { return queue.GetReviewers()[i] },
-		func(i int) path { return at.field("reviewers").item(i) })
-	for i, name := range queue.GetReviewers() {
-		here := at.field("reviewers").item(i)
-		operator, ok := refer(c, here, "operator", name, "operators", c.cfg.GetOperators())
-		if ok && !slices.Contains(operator.GetRoles(), candorv1.Role_ROLE_REVIEWER) && !c.lostWithin(top("operators").key(name)) {
-			c.complain(here, fmt.Sprintf("operators.%s has not the role reviewer", name), "add reviewer to its roles, or take it out here")
-		}
-	}
-}
-
 // staff warns about work that nobody has the role for.
 func (c *checker) staff() {
 	if c.lostWithin(top("operators")) {
@@ -109,6 +94,8 @@ func (c *checker) staff() {
 		for _, role := range operator.GetRoles() {
 			has[role] = true
 		}
+		has[candorv1.Role_ROLE_REVIEWER] = has[candorv1.Role_ROLE_REVIEWER] || mayReview(operator)
+		has[candorv1.Role_ROLE_OPERATOR] = has[candorv1.Role_ROLE_OPERATOR] || slices.Contains(operator.GetRoles(), candorv1.Role_ROLE_ADMIN)
 	}
 	if len(c.cfg.GetQueues()) > 0 && !has[candorv1.Role_ROLE_REVIEWER] {
 		c.warn(top("queues"), "nobody may review: every item will expire", "declare an operator with the role reviewer")

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 func (c *checker) listen() {
@@ -35,6 +37,15 @@ func (c *checker) listen() {
 func (c *checker) telemetry() {
 	at, telemetry := top("telemetry"), c.cfg.GetTelemetry()
 	c.address(at.field("otlp_endpoint"), telemetry.GetOtlpEndpoint(), false)
+	if link := telemetry.GetTraceUrl(); link != "" && !c.lost(at.field("trace_url")) {
+		u, err := url.Parse(strings.NewReplacer("{trace_id}", "0", "{span_id}", "0").Replace(link))
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+			c.complain(at.field("trace_url"), fmt.Sprintf("%q is no address of a page", abridged(link)), "write one such as https://traces.example.com/trace/{trace_id}")
+		case !strings.Contains(link, "{trace_id}"):
+			c.complain(at.field("trace_url"), "every link would lead to the same page", "put {trace_id} where the trace's id belongs")
+		}
+	}
 }
 
 // address complains about what is not host:port, and answers the host. An empty address is for others to judge. An address to

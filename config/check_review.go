@@ -19,6 +19,7 @@ func (c *checker) review(at path, policy *candorv1.Policy, card *candorv1.ModelC
 	}
 	at = at.field("review")
 	refer(c, at.field("queue"), "queue", review.GetQueue(), "queues", c.cfg.GetQueues())
+	c.evidence(at[:len(at)-1], policy)
 	if review.GetOnExpire() == candorv1.ExpireAction_EXPIRE_ACTION_FALLBACK && policy.GetFallback() == nil && !c.lost(at[:len(at)-1].field("fallback")) {
 		c.complain(at.field("on_expire"), "the policy has no fallback whose answer could be given", "write default or reject, or add fallback")
 	}

@@ -38,6 +38,7 @@ func ApplyDefaults(cfg *candorv1.Config) {
 	for _, queue := range cfg.GetQueues() {
 		fillDuration(&queue.Lease, 5*time.Minute)
 		fillDuration(&queue.Deadline, 24*time.Hour)
+		queueDefaults(queue)
 	}
 	for _, model := range cfg.GetModels() {
 		if model.GetPolicy() != nil {
@@ -119,6 +120,22 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 		if queue := cfg.GetQueues()[review.GetQueue()]; queue != nil && review.Deadline == nil {
 			review.Deadline = proto.CloneOf(queue.GetDeadline())
 		}
+		if review.AuditDeadline == nil {
+			review.AuditDeadline = proto.CloneOf(review.GetDeadline())
+		}
+	}
+}
+
+func queueDefaults(queue *candorv1.Queue) {
+	fillDuration(&queue.UndoWindow, 10*time.Second)
+	fillDuration(&queue.SkipPause, 15*time.Minute)
+	fill(&queue.Blind, true)
+	fill(&queue.AuditShare, 0.5)
+	if agreement := queue.GetAgreement(); agreement != nil {
+		fill(&agreement.Reviewers, 2)
+		fill(&agreement.Agree, agreement.GetReviewers()/2+1)
+		fill(&agreement.Share, 1)
+		fill(&agreement.Tolerance, 0)
 	}
 }
 

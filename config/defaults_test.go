@@ -34,22 +34,25 @@ func bareConfig() *candorv1.Config {
 		}}, "promised": {Primary: "b", Policy: &candorv1.Policy{
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
-		Queues: map[string]*candorv1.Queue{"q": {}},
+		Queues: map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}}},
 		Limits: map[string]*candorv1.LimitConfig{"l": {}},
 	}
 }
 
 // Defaults that the comments say in words rather than as a value.
 var defaultsInWords = map[string]string{
-	"Member.timeout":           "Default: its backend's timeout",
-	"ReviewPolicy.deadline":    "Default: the queue's",
-	"FallbackPolicy.threshold": "Absent: the policy's",
-	"Policy.confidence":        "Default max_prob; interval_width for regression",
-	"Policy.on_defer":          "The default",
-	"LimitConfig.on_trip":      "The default",
-	"ReviewPolicy.on_expire":   "Default reject",
-	"Promise.on_stale":         "The default",
-	"Promise.on_new_version":   "The default",
+	"Member.timeout":              "Default: its backend's timeout",
+	"ReviewPolicy.deadline":       "Default: the queue's",
+	"ReviewPolicy.audit_deadline": "Default: deadline",
+	"Queue.blind":                 "Default true",
+	"Agreement.agree":             "Default: more than half of reviewers",
+	"FallbackPolicy.threshold":    "Absent: the policy's",
+	"Policy.confidence":           "Default max_prob; interval_width for regression",
+	"Policy.on_defer":             "The default",
+	"LimitConfig.on_trip":         "The default",
+	"ReviewPolicy.on_expire":      "Default reject",
+	"Promise.on_stale":            "The default",
+	"Promise.on_new_version":      "The default",
 	// Messages that hold nothing but defaults.
 	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "",
 }

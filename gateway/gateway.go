@@ -14,6 +14,7 @@ import (
 
 	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/inside"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/router"
@@ -69,6 +70,10 @@ type Gateway struct {
 	tracing    *tracing
 	registry   *prometheus.Registry
 	gap        gap
+	// inside is how pages of this process call.
+	inside *inside.Pipe
+	// due wakes the work that makes answers final.
+	due chan struct{}
 	// tripped wakes the sender of alerts.
 	tripped chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.
@@ -86,7 +91,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		certificates: d.Certificates, calibrators: map[string]router.Calibrator{},
-		tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
@@ -103,6 +108,10 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 }
 
 func (g *Gateway) open(ctx context.Context, d Deps) error {
+	var err error
+	if g.inside, err = inside.New(int(g.cfg.GetListen().GetMaxMessageBytes())); err != nil {
+		return err
+	}
 	if err := pinEnsembles(ctx, g.cfg, d.Pins); err != nil {
 		return err
 	}
@@ -140,7 +149,6 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), Webhook: l.GetWebhook(),
 		})
 	}
-	var err error
 	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError})
 	if err != nil {
 		return fmt.Errorf("limits: %w", err)
@@ -152,6 +160,9 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 // Close releases connections and flushes spans. Call it after Run, or when Run is never called.
 func (g *Gateway) Close() error {
 	var errs []error
+	if g.inside != nil {
+		errs = append(errs, g.inside.Close())
+	}
 	for _, b := range g.backends {
 		errs = append(errs, b.Close())
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 )
 
 // Principal is an authenticated caller: a consumer with grants, an operator with roles, or (the same proof under both
@@ -23,6 +24,10 @@ type Principal struct {
 	// models is the grant: names, or "*"; nil: none.
 	models []string
 	roles  []candorv1.Role
+	// queues that a person may work on; nil: all.
+	queues []string
+	// method by which a person proved who they are; empty: consumers and operators of the configuration.
+	method string
 	// dialect and contents are what the configuration says about the consumer's client; unspecified: nothing.
 	dialect  candorv1.Dialect
 	contents candorv1.Contents
@@ -33,7 +38,8 @@ func (p *Principal) mayUse(model string) bool {
 	return slices.Contains(p.models, "*") || slices.Contains(p.models, model)
 }
 
-func (p *Principal) has(role candorv1.Role) bool { return slices.Contains(p.roles, role) }
+// has says whether the principal has the role, or one that includes it.
+func (p *Principal) has(role candorv1.Role) bool { return people.Includes(p.roles, role) }
 
 // principals finds a caller by proof. Read-only after it is made.
 type principals struct {
@@ -87,6 +93,9 @@ func HashToken(token string) string {
 // identify answers who calls. A credential that is presented and unknown is refused even where anonymous callers are
 // allowed: a revoked token must not turn into a weaker, working identity.
 func (ps *principals) identify(ctx context.Context) (*Principal, error) {
+	if p, ok, err := insidePerson(ctx); ok {
+		return p, err
+	}
 	if tokens := metadata.ValueFromIncomingContext(ctx, "authorization"); len(tokens) > 0 {
 		scheme, token, ok := strings.Cut(tokens[0], " ")
 		if !ok || !strings.EqualFold(scheme, "bearer") || len(tokens) > 1 {

@@ -35,9 +35,10 @@ func (g *Gateway) deferRows(c *call) {
 		item := g.itemOf(c, i)
 		item.Kind = kind
 		if kind == candorv1.ReviewKind_REVIEW_KIND_AUDIT {
-			// Nobody waits for it, so it would come last in every queue, and the certificate, which takes verdicts in order,
-			// would stand still: its share of the reviewers' time comes first.
-			item.Reasons, item.ExpectedLoss = []candorv1.Reason{candorv1.Reason_REASON_AUDIT}, 1
+			// Nobody waits for it: by its expected loss it would come last in every queue, and the certificate, which takes
+			// verdicts in order, would stand still. A share of the claims is its own.
+			item.Reasons = []candorv1.Reason{candorv1.Reason_REASON_AUDIT}
+			item.Deadline = item.Created.Add(c.model.auditDeadline)
 		}
 		r.itemID = item.ID
 		c.items = append(c.items, item)
@@ -65,6 +66,7 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 		SamplingProbability: 1,
 		PolicyDigest:        m.digest,
 	}
+	item.Wanted, item.Agree, item.Tolerance = g.agreement(item.Queue)
 	for _, se := range r.stageEvidence {
 		item.Answers = append(item.Answers, stageAnswer(se, c))
 	}
@@ -78,6 +80,16 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 		r.payload = sum
 	}
 	return item
+}
+
+// agreement is how many reviewers an item of the queue gets, how many must agree, and within what: the queue's agreement for the share
+// of items that it says, one reviewer for the others.
+func (g *Gateway) agreement(queue string) (wanted, agree uint32, tolerance float64) {
+	a := g.cfg.GetQueues()[queue].GetAgreement()
+	if a == nil || !heads(a.GetShare()) {
+		return 1, 1, 0
+	}
+	return a.GetReviewers(), a.GetAgree(), a.GetTolerance()
 }
 
 // expectedLoss of the answer that the row has so far: 1 - confidence, and 1 where nothing is known.

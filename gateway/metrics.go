@@ -35,6 +35,7 @@ type metrics struct {
 	recordFailures,
 	panics prometheus.Counter
 	*certificateMetrics
+	*reviewMetrics
 	// conditionErrors: evaluations that gave no result, and so counted as holding.
 	conditionErrors *prometheus.CounterVec
 	// queueFull: records that found the group commit's queue full, by what was done then.
@@ -72,11 +73,12 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		queueFull:        counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
 		conditionErrors:  counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		ofModel:          map[string]*modelMetrics{}, ofBackend: map[string]backendMetrics{},
-		certificateMetrics: newCertificateMetrics(),
-		panics:             prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
+		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
 		m.finals, m.age, m.alertFailures, m.recordFailures, m.panics, m.queueFull, m.conditionErrors, m.evidenceLost, m.looked, m.certificateMetrics)
+	reg.MustRegister(m.collectors()...)
 	for name := range cfg.GetModels() {
 		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name))
 	}

@@ -47,9 +47,9 @@ type model struct {
 	rules   map[string]*rule
 	review  *candorv1.ReviewPolicy
 	onDefer candorv1.OnDefer
-	// deadline of its review items.
-	reviewDeadline time.Duration
-	fills          []fill
+	// reviewDeadline and auditDeadline are the spans from a decision to the deadline of its review item.
+	reviewDeadline, auditDeadline time.Duration
+	fills                         []fill
 	// alone is the model without its fallback; nil: this is it.
 	alone *model
 	// params are those of the response that are the same for every call, encoded.
@@ -98,6 +98,9 @@ func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
 		m.reviewDeadline = m.review.GetDeadline().AsDuration()
 		if m.review.GetDeadline() == nil {
 			m.reviewDeadline = cfg.GetQueues()[m.review.GetQueue()].GetDeadline().AsDuration()
+		}
+		if m.auditDeadline = m.reviewDeadline; m.review.GetAuditDeadline() != nil {
+			m.auditDeadline = m.review.GetAuditDeadline().AsDuration()
 		}
 	}
 	m.params = m.constantParams()

@@ -86,24 +86,24 @@ func (g *Gateway) story(ctx context.Context, p *Principal, id string) ([]*candor
 		// Another consumer's prediction is nobody's business, its existence included.
 		return nil, audit.Stored{}, nil, notFound
 	}
-	page, err := g.reviews.List(ctx, review.Filter{PredictionID: id, Limit: max(1, len(pr.GetRows()))})
+	items, err := g.itemsOf(ctx, id)
 	if err != nil {
 		return nil, audit.Stored{}, nil, err
 	}
-	if err := g.refuseReviewer(p, id, page.Items); err != nil {
+	if err := g.refuseReviewer(p, id, items); err != nil {
 		return nil, audit.Stored{}, nil, err
 	}
 	if len(p.roles) == 0 {
-		stored.Record, page.Items = withoutAudits(stored.Record, page.Items)
+		stored.Record, items = withoutAudits(stored.Record, items)
 	}
 	outcomes, err := g.ledger.Outcomes(ctx, id)
 	if err != nil {
 		return nil, audit.Stored{}, nil, err
 	}
 	predictions := g.predictionsOf(stored.Record)
-	for i := range page.Items {
-		if at := audit.Find(pr, page.Items[i].Row, page.Items[i].Field); at >= 0 {
-			finish(predictions[at], &page.Items[i])
+	for i := range items {
+		if at := audit.Find(pr, items[i].Row, items[i].Field); at >= 0 {
+			finish(predictions[at], &items[i])
 		}
 	}
 	for _, o := range outcomes {
@@ -111,7 +111,28 @@ func (g *Gateway) story(ctx context.Context, p *Principal, id string) ([]*candor
 			predictions[at].Outcome = outcomeText(o)
 		}
 	}
-	return predictions, stored, page.Items, nil
+	return predictions, stored, items, nil
+}
+
+// itemsPage is how many items of a prediction are read from the store at a time.
+const itemsPage = 256
+
+// itemsOf are a prediction's review items without payloads, oldest first: what is laid over the record later is newer.
+func (g *Gateway) itemsOf(ctx context.Context, predictionID string) ([]review.Item, error) {
+	f := review.Filter{PredictionID: predictionID, Limit: itemsPage}
+	var items []review.Item
+	for {
+		page, err := g.reviews.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, page.Items...)
+		if page.Next == "" {
+			slices.Reverse(items)
+			return items, nil
+		}
+		f.After = page.Next
+	}
 }
 
 func outcomeText(o *candorv1.OutcomeRecord) string {
@@ -221,7 +242,7 @@ func (s *predictionService) RecordOutcome(ctx context.Context, in *candorv1.Reco
 		return nil, err
 	}
 	pr := stored.Record.GetPrediction()
-	if err := hasPlace(pr, in); err != nil {
+	if err := hasPlace(pr, in.GetRow(), in.GetField()); err != nil {
 		return nil, err
 	}
 	id := uuid.MustParse(in.GetPredictionId())
@@ -251,9 +272,9 @@ func (s *predictionService) RecordOutcome(ctx context.Context, in *candorv1.Reco
 	return &candorv1.RecordOutcomeResponse{}, nil
 }
 
-// hasPlace refuses ground truth of a row or a field that the prediction doesn't have.
-func hasPlace(pr *candorv1.PredictionRecord, in *candorv1.RecordOutcomeRequest) error {
-	if audit.Find(pr, in.GetRow(), in.GetField()) >= 0 {
+// hasPlace refuses a row or a field that the prediction doesn't have.
+func hasPlace(pr *candorv1.PredictionRecord, row uint32, name string) error {
+	if audit.Find(pr, row, name) >= 0 {
 		return nil
 	}
 	last, first := uint32(0), ""
@@ -267,10 +288,10 @@ func hasPlace(pr *candorv1.PredictionRecord, in *candorv1.RecordOutcomeRequest) 
 			fields = append(fields, field)
 		}
 	}
-	if in.GetRow() <= last && first == "" {
+	if row <= last && first == "" {
 		return invalid("field", "the model has one field: leave it empty")
 	}
-	if in.GetRow() <= last {
+	if row <= last {
 		return invalid("field", "send one of the prediction's fields "+list(fields))
 	}
 	return invalid("row", "the prediction has "+count(int(last)+1)+" rows, numbered from 0")

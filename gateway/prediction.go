@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -271,13 +272,14 @@ func (g *Gateway) provenance(pr *candorv1.PredictionRecord, made time.Time) *can
 // finish lays an item's final answer over its row's Prediction. It is the one account of what a final answer looks like, for
 // GetPrediction, WatchPredictions and ExplainPrediction alike.
 func finish(p *candorv1.Prediction, item *review.Item) {
-	if item.Kind == candorv1.ReviewKind_REVIEW_KIND_AUDIT {
+	if !item.Awaited() {
 		return
 	}
-	p.Decision.ReviewItem = review.Name(item.ID)
+	p.Decision.ReviewItem, p.ReviewItem = review.Name(item.ID), review.Name(item.ID)
 	if item.FinalTime.IsZero() {
 		return
 	}
+	p.Superseding = item.FinalReason == candorv1.Reason_REASON_SUPERSEDED || item.Kind == candorv1.ReviewKind_REVIEW_KIND_APPEAL
 	step := &candorv1.Step{
 		Stage: item.Verdict.GetAuthor(), Kind: candorv1.StepKind_STEP_KIND_HUMAN, Answered: item.Verdict != nil,
 		Label: item.Verdict.GetLabel(), Duration: durationpb.New(item.FinalTime.Sub(item.Created)), Reason: item.FinalReason,
@@ -287,9 +289,9 @@ func finish(p *candorv1.Prediction, item *review.Item) {
 	p.FinalTime = timestamppb.New(item.FinalTime)
 	p.Author = item.Verdict.GetAuthor()
 	if p.Author == "" {
-		p.Author = authorOnExpire
+		p.Author = review.AuthorOnExpire
 	}
-	if step.Stage = p.Author; item.FinalReason == candorv1.Reason_REASON_REVIEW_EXPIRED {
+	if step.Stage = p.Author; strings.HasPrefix(p.Author, policyAuthor) {
 		step.Kind = candorv1.StepKind_STEP_KIND_CONSTANT
 	}
 	if item.Action != "" {
@@ -312,8 +314,8 @@ func finish(p *candorv1.Prediction, item *review.Item) {
 	p.Value = &candorv1.Prediction_Label{Label: item.Verdict.GetLabel()}
 }
 
-// authorOnExpire is the author of an answer that a deadline gave.
-const authorOnExpire = "policy/on_expire"
+// policyAuthor begins the names of what a policy does where no person did.
+const policyAuthor = "policy/"
 
 func (g *Gateway) unitOf(model, name string) string {
 	if f := g.fieldOf(model, name); f != nil {

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/inside"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -50,8 +51,9 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	work := g.startWork(workCtx)
-	served := make(chan error, 2)
+	served := make(chan error, 3)
 	go func() { served <- srv.Serve(lis) }()
+	go func() { served <- srv.Serve(g.inside.Listener()) }()
 	if web != nil {
 		go func() {
 			if err := web.Serve(webLis); !errors.Is(err, http.ErrServerClosed) {
@@ -103,7 +105,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	}
 	size := int(l.GetMaxMessageBytes())
 	srv := grpc.NewServer(
-		grpc.Creds(creds),
+		grpc.Creds(inside.Credentials(creds)),
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),

@@ -218,8 +218,26 @@ func (ct *callTrace) export(c *call, end time.Time) {
 // maxRowEvents bounds a batch's part of its span.
 const maxRowEvents = 32
 
+// reviewIDs are those of a review's trace; its zero value: it isn't traced.
+type reviewIDs ids
+
+// reviewIDs allocates them, so that the item can name its trace before there is one.
+func (t *tracing) reviewIDs() reviewIDs {
+	if t.provider == nil {
+		return reviewIDs{}
+	}
+	return reviewIDs{newTraceID(), newSpanID()}
+}
+
+func (r reviewIDs) traceparent() string {
+	if !r.trace.IsValid() {
+		return ""
+	}
+	return traceparent(r.trace, r.span, true)
+}
+
 // review exports the trace of a review: its own, linked to the prediction's span.
-func (t *tracing) review(item *review.Item) {
+func (t *tracing) review(item *review.Item, own reviewIDs) {
 	if t.provider == nil {
 		return
 	}
@@ -229,7 +247,7 @@ func (t *tracing) review(item *review.Item) {
 	if link := parseTraceparent(item.Traceparent); link.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: link}))
 	}
-	_, span := t.tracer.Start(withIDs(context.Background(), newTraceID(), newSpanID()), spanReview, opts...)
+	_, span := t.tracer.Start(withIDs(context.Background(), own.trace, own.span), spanReview, opts...)
 	span.End(trace.WithTimestamp(item.FinalTime))
 }
 

@@ -40,6 +40,11 @@ const (
 	reviewerToken = "test-reviewer"
 	operatorToken = "test-operator"
 	clientToken   = "test-client"
+	// A second reviewer, one who decides, one who only looks and may know everything, and one who may do everything.
+	otherToken   = "test-other"
+	seniorToken  = "test-senior"
+	auditorToken = "test-auditor"
+	adminToken   = "test-admin"
 )
 
 // world is a gateway with its model servers: primary, a and b (an ensemble with quorum 2) and old (its remedial stage). A
@@ -74,7 +79,11 @@ consumers:
   payments: {identity: {token_sha256: CLIENT}, models: ["*"]}
 operators:
   ann: {identity: {token_sha256: REVIEWER}, roles: [reviewer]}
+  ben: {identity: {token_sha256: OTHER}, roles: [reviewer]}
   olga: {identity: {token_sha256: OPERATOR}, roles: [operator, auditor, reviewer]}
+  sam: {identity: {token_sha256: SENIOR}, roles: [senior]}
+  vera: {identity: {token_sha256: AUDITOR}, roles: [auditor]}
+  root: {identity: {token_sha256: ADMIN}, roles: [admin]}
 backends:
   primary: {address: PRIMARY, model: m, version: "3", timeout: 2s, breaker: BREAKER, card: &card {
     created_at: "2026-01-02T03:04:05Z", owner: risk, rows: first_dim,
@@ -113,14 +122,20 @@ func startWith(t *testing.T, o options, edits ...string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), options: o}
 	w.primary, w.a, w.b, w.old = w.server(0, "3"), w.server(1, "1"), w.server(1, "1"), w.server(2, "2")
+	own := len(edits)
 	edits = append(edits, "PRIMARY", w.primary.Addr(), "MEMBER_A", w.a.Addr(), "MEMBER_B", w.b.Addr(), "OLD", w.old.Addr(), "BREAKER", calmBreaker,
-		"CLIENT", gateway.HashToken(clientToken), "REVIEWER", gateway.HashToken(reviewerToken), "OPERATOR", gateway.HashToken(operatorToken))
+		"CLIENT", gateway.HashToken(clientToken), "REVIEWER", gateway.HashToken(reviewerToken), "OPERATOR", gateway.HashToken(operatorToken),
+		"OTHER", gateway.HashToken(otherToken), "SENIOR", gateway.HashToken(seniorToken), "AUDITOR", gateway.HashToken(auditorToken), "ADMIN", gateway.HashToken(adminToken))
 	w.yaml = worldYAML
 	for i := 0; i < len(edits); i += 2 {
-		if !strings.Contains(w.yaml, edits[i]) && i+1 < len(edits) && i < len(edits)-16 {
+		if !strings.Contains(w.yaml, edits[i]) && i < own {
 			t.Fatalf("the configuration has no %q to replace", edits[i])
 		}
 		w.yaml = strings.ReplaceAll(w.yaml, edits[i], edits[i+1])
+	}
+	if !strings.Contains(w.yaml, "undo_window") {
+		// Most tests are of what a final answer does.
+		w.yaml = strings.ReplaceAll(w.yaml, "lease: 5m", "lease: 5m, undo_window: 0s")
 	}
 	if err := sqlite.Init(t.Context(), w.db(), "test"); err != nil {
 		t.Fatal(err)
@@ -346,7 +361,7 @@ func wantError(t *testing.T, err error, code codes.Code, reason string) map[stri
 
 func (w *world) explain(id string) *candorv1.ExplainPredictionResponse {
 	w.t.Helper()
-	resp, err := candorv1.NewExplainServiceClient(w.conn).ExplainPrediction(as(operatorToken), &candorv1.ExplainPredictionRequest{PredictionId: id})
+	resp, err := candorv1.NewExplainServiceClient(w.conn).ExplainPrediction(as(auditorToken), &candorv1.ExplainPredictionRequest{PredictionId: id})
 	if err != nil {
 		w.t.Fatal(err)
 	}

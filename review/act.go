@@ -72,6 +72,11 @@ func (l Lease) runs(it *Item, now time.Time) error {
 	return nil
 }
 
+// held says that a lease runs.
+func (i *Item) held(now time.Time) bool {
+	return i.State == candorv1.ReviewState_REVIEW_STATE_CLAIMED && i.LeaseUntil.After(now)
+}
+
 // free gives the item back.
 func (i *Item) free() {
 	i.State, i.Holder, i.LeaseUntil = candorv1.ReviewState_REVIEW_STATE_PENDING, "", time.Time{}

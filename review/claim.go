@@ -30,7 +30,7 @@ func (c Claim) Request() (actor, requestID string) { return c.Holder, c.RequestI
 
 // Apply leases the item. The holder of a live lease may claim the item again, and gets a new epoch: the answer to the first claim
 // may have been lost. Errors: ErrNotFound (also for a queue that is not the holder's, of which nothing is said), ErrResolved,
-// ErrSelfReview, ErrClaimed, ErrExcluded, ErrSeniorOnly.
+// ErrSelfReview, ErrClaimed, ErrExcluded (also for a golden item of somebody else's, which was made for them), ErrSeniorOnly.
 func (c Claim) Apply(it *Item) (Effects, error) {
 	switch {
 	case c.Queues != nil && !slices.Contains(c.Queues, it.Queue), c.Queue != "" && c.Queue != it.Queue:
@@ -39,9 +39,9 @@ func (c Claim) Apply(it *Item) (Effects, error) {
 		return Effects{}, ErrResolved
 	case it.Consumer == c.Holder:
 		return Effects{}, ErrSelfReview
-	case it.State == candorv1.ReviewState_REVIEW_STATE_CLAIMED && it.Holder != c.Holder && it.LeaseUntil.After(c.Now):
+	case it.held(c.Now) && it.Holder != c.Holder:
 		return Effects{}, ErrClaimed
-	case it.excludes(c.Holder, c.Now):
+	case it.excludes(c.Holder, c.Now), it.Kind == candorv1.ReviewKind_REVIEW_KIND_GOLDEN && it.Holder != "" && it.Holder != c.Holder:
 		return Effects{}, ErrExcluded
 	case it.Adjudication && !c.Senior:
 		return Effects{}, ErrSeniorOnly
@@ -92,17 +92,20 @@ func (r Release) Apply(it *Item) (Effects, error) {
 	if err := r.runs(it, r.Now); err != nil {
 		return Effects{}, err
 	}
-	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_RELEASED, r.Now, r.Holder, "")
-	it.free()
-	it.dropGolden()
-	return Effects{Events: []Event{ev}}, nil
+	out := Effects{Events: []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_RELEASED, r.Now, r.Holder, "")}}
+	it.giveBack(r.Now, &out)
+	return out, nil
 }
 
-// dropGolden withdraws a golden item that its reviewer won't answer.
-func (i *Item) dropGolden() {
-	if i.Kind == candorv1.ReviewKind_REVIEW_KIND_GOLDEN {
-		i.State = candorv1.ReviewState_REVIEW_STATE_WITHDRAWN
+// giveBack frees an item that its reviewer won't answer now. A golden one ends: it was made for its reviewer.
+func (i *Item) giveBack(now time.Time, out *Effects) {
+	i.free()
+	if i.Kind != candorv1.ReviewKind_REVIEW_KIND_GOLDEN {
+		return
 	}
+	i.State = candorv1.ReviewState_REVIEW_STATE_WITHDRAWN
+	out.Final = i.end(now, Gated{}).Final
+	out.Events = append(out.Events, i.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_WITHDRAWN, now, gateway, ""))
 }
 
 // Skip gives an item back with a reason. It doesn't come back to the skipper before Until; zero: never.
@@ -122,12 +125,14 @@ func (s Skip) Apply(it *Item) (Effects, error) {
 	if err := s.runs(it, s.Now); err != nil {
 		return Effects{}, err
 	}
-	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_SKIPPED, s.Now, s.Holder, s.Reason)
 	x := Exclusion{Reviewer: s.Holder, Until: s.Until}
+	out := Effects{
+		Events:  []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_SKIPPED, s.Now, s.Holder, s.Reason)},
+		Exclude: []Exclusion{x},
+	}
 	it.exclude(x)
-	it.free()
-	it.dropGolden()
-	return Effects{Events: []Event{ev}, Exclude: []Exclusion{x}}, nil
+	it.giveBack(s.Now, &out)
+	return out, nil
 }
 
 // Escalate hands an item to another queue. The caller has checked that the queue exists and may get it.
@@ -150,7 +155,7 @@ func (e Escalate) Apply(it *Item) (Effects, error) {
 	ev.Queue = e.Queue
 	it.EscalatedFrom, it.EscalatedBy, it.EscalationNote = it.Queue, e.Holder, e.Note
 	it.Queue = e.Queue
-	it.free()
-	it.dropGolden()
-	return Effects{Events: []Event{ev}}, nil
+	out := Effects{Events: []Event{ev}}
+	it.giveBack(e.Now, &out)
+	return out, nil
 }

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -126,7 +125,7 @@ func (w Withdraw) Apply(it *Item) (Effects, error) {
 	switch {
 	case !it.Open():
 		return Effects{}, ErrResolved
-	case it.State == candorv1.ReviewState_REVIEW_STATE_CLAIMED && it.LeaseUntil.After(w.Now):
+	case it.held(w.Now):
 		return Effects{}, ErrClaimed
 	}
 	it.State, it.FinalReason, it.ModelReplaced = candorv1.ReviewState_REVIEW_STATE_WITHDRAWN, candorv1.Reason_REASON_MODEL_REPLACED, true
@@ -206,50 +205,10 @@ func (s Supersede) Apply(it *Item) (Effects, error) {
 		it.Superseded = append([]*candorv1.Verdict{it.Verdict}, it.Superseded...)
 	}
 	v := proto.CloneOf(s.Verdict)
-	v.Author, v.CreateTime, v.FirstAnswer, v.WorkTime = s.By, timestamppb.New(s.Now), nil, nil
+	v.Author, v.CreateTime, v.FirstAnswer, v.WorkTime, v.Adjudication = s.By, timestamppb.New(s.Now), nil, nil, false
 	it.Verdict, it.Agreeing, it.FinalReason, it.FinalTime = v, 1, candorv1.Reason_REASON_SUPERSEDED, s.Now
 	s.Gated.apply(it)
 	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_SUPERSEDED, s.Now, s.By, v.GetReason())
 	ev.Verdict = v
 	return Effects{Events: []Event{ev}, Announced: true}, nil
-}
-
-// Follow gives an item the final answer of the one that it joined. It becomes final by Finalize, at once: its action asks the limits
-// for itself. It reports whether the item waited for it.
-func Follow(it *Item, first *Item, now time.Time) (Effects, bool) {
-	if !it.Open() || first.Verdict == nil {
-		return Effects{}, false
-	}
-	it.State, it.LeaseUntil = candorv1.ReviewState_REVIEW_STATE_RESOLVED, time.Time{}
-	it.Verdict, it.Agreeing, it.FinalReason, it.UndoUntil = proto.CloneOf(first.Verdict), first.Agreeing, first.FinalReason, now
-	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_ANSWERED, now, first.Verdict.GetAuthor(), "by "+first.ID)
-	ev.Verdict = it.Verdict
-	return Effects{Events: []Event{ev}}, true
-}
-
-// Succeed chooses which of the items that had joined an ended one takes its place: the one that was worth most, then the oldest. The
-// others join it. joined isn't empty. The items are changed in place; the first of the answer is the one.
-func Succeed(joined []*Item, now time.Time) ([]*Item, []Effects) {
-	slices.SortStableFunc(joined, func(a, b *Item) int {
-		switch {
-		case a.ExpectedLoss != b.ExpectedLoss:
-			if a.ExpectedLoss > b.ExpectedLoss {
-				return -1
-			}
-			return 1
-		case !a.Created.Equal(b.Created):
-			return a.Created.Compare(b.Created)
-		}
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
-	effects := make([]Effects, len(joined))
-	for i, it := range joined {
-		it.JoinedTo = joined[0].ID
-		effects[i].Events = []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, now, gateway, it.JoinedTo)}
-	}
-	joined[0].JoinedTo, joined[0].Joined = "", uint32(len(joined)-1)
-	return joined, effects
 }

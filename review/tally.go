@@ -109,3 +109,16 @@ func Agree(a, b *candorv1.VerdictAnswer, tolerance float64) bool {
 }
 
 func sameAnswer(a, b *candorv1.Verdict) bool { return Agree(AnswerOf(a), AnswerOf(b), 0) }
+
+// Unanimous is what all verdicts of an item say; nil: there are none, or they differ.
+func Unanimous(it *Item) *candorv1.Verdict {
+	if len(it.Verdicts) == 0 {
+		return nil
+	}
+	for _, v := range it.Verdicts {
+		if len(alike(it, v)) < len(it.Verdicts) {
+			return nil
+		}
+	}
+	return spokesman(it.Verdicts)
+}

@@ -32,7 +32,10 @@ func (r Resolve) Apply(it *Item) (Effects, error) {
 		return Effects{}, err
 	}
 	v := proto.CloneOf(r.Verdict)
-	v.Author, v.CreateTime, v.WorkTime = r.Holder, timestamppb.New(r.Now), durationpb.New(max(0, r.Now.Sub(it.ClaimedAt)))
+	v.Author, v.CreateTime, v.WorkTime = r.Holder, timestamppb.New(r.Now), nil
+	if !it.ClaimedAt.IsZero() {
+		v.WorkTime = durationpb.New(max(0, r.Now.Sub(it.ClaimedAt)))
+	}
 	v.Adjudication, v.FirstAnswer = it.Adjudication, nil
 	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_ANSWERED, r.Now, r.Holder, "")
 	ev.Verdict = v
@@ -44,13 +47,14 @@ func (r Resolve) Apply(it *Item) (Effects, error) {
 	return out, nil
 }
 
-// weigh says what the verdicts amount to: an answer, more reviewers, or a senior.
+// weigh says what the verdicts amount to: an answer, more reviewers, or a senior. Where reviewers agree after all, because one has
+// revised a verdict, no senior is needed any more.
 func (i *Item) weigh(now time.Time, window time.Duration, out *Effects) {
 	t := tally(i)
 	i.Verdict, i.Agreeing, i.UndoUntil, i.FinalReason = nil, 0, time.Time{}, candorv1.Reason_REASON_UNSPECIFIED
 	switch {
 	case t.answer != nil:
-		i.State, i.LeaseUntil = candorv1.ReviewState_REVIEW_STATE_RESOLVED, time.Time{}
+		i.State, i.LeaseUntil, i.Adjudication = candorv1.ReviewState_REVIEW_STATE_RESOLVED, time.Time{}, t.answer.GetAdjudication()
 		i.Verdict, i.Agreeing, i.UndoUntil, i.FinalReason = t.answer, t.agreeing, now.Add(window).Truncate(time.Microsecond), candorv1.Reason_REASON_VERDICT
 	case t.disagree:
 		i.free()
@@ -60,6 +64,7 @@ func (i *Item) weigh(now time.Time, window time.Duration, out *Effects) {
 		}
 	default:
 		i.free()
+		i.Adjudication = false
 	}
 }
 
@@ -97,7 +102,7 @@ func (r Revise) Apply(it *Item) (Effects, error) {
 	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_REVISED, r.Now, r.Reviewer, "")
 	ev.Verdict = v
 	out := Effects{Events: []Event{ev}}
-	if it.State == candorv1.ReviewState_REVIEW_STATE_CLAIMED {
+	if it.held(r.Now) {
 		return out, nil // Another reviewer is at work; it is weighed with theirs.
 	}
 	until := it.UndoUntil
@@ -129,14 +134,14 @@ func (u Undo) Apply(it *Item) (Effects, error) {
 	if err != nil {
 		return Effects{}, err
 	}
-	if it.Adjudication && !old.GetAdjudication() && it.State != candorv1.ReviewState_REVIEW_STATE_PENDING {
+	if it.Adjudication && !old.GetAdjudication() && (it.held(u.Now) || !it.Open()) {
 		return Effects{}, ErrUndoClosed // A senior is at work on what it led to, or done.
 	}
 	it.Verdicts = slices.DeleteFunc(slices.Clone(it.Verdicts), func(v *candorv1.Verdict) bool { return v == old })
 	it.Verdict, it.Agreeing, it.UndoUntil, it.FinalReason = nil, 0, time.Time{}, candorv1.Reason_REASON_UNSPECIFIED
 	it.Adjudication = old.GetAdjudication()
 	it.include(u.Reviewer)
-	if it.State != candorv1.ReviewState_REVIEW_STATE_CLAIMED || !it.LeaseUntil.After(u.Now) {
+	if !it.held(u.Now) {
 		it.lease(u.Reviewer, u.Now, u.LeaseUntil.Truncate(time.Microsecond))
 	}
 	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_UNDONE, u.Now, u.Reviewer, "")

@@ -21,9 +21,9 @@ var owners = []owner{
 	{
 		imports: []string{"google.golang.org/grpc"},
 		names:   []string{"NewClient", "Dial", "DialContext"},
-		rooms:   []string{"backend", "cmd/...", "bench/...", "examples/..."},
+		rooms:   []string{"backend", "internal/inside", "cmd/...", "bench/...", "examples/..."},
 		why: "only backend dials: deadline, breaker, retry budget and metrics sit there, and a connection made elsewhere has none " +
-			"of them. (The command line dials the gateway itself, as a client.) Ask through a backend.Backend",
+			"of them. (The command line dials the gateway itself, as a client; internal/inside dials its own process.) Ask through a backend.Backend",
 	},
 	{
 		imports: []string{"database/sql/...", "modernc.org/sqlite/...", "github.com/jackc/pgx/...", "github.com/lib/pq/...",

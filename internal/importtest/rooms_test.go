@@ -44,12 +44,14 @@ var rooms = []room{
 		"github.com/google/cel-go/cel", "github.com/google/cel-go/checker", "github.com/google/cel-go/common/ast",
 		"github.com/google/cel-go/common/types", "github.com/google/cel-go/common/types/ref", "github.com/google/cel-go/interpreter",
 	}, why: "expressions over values, below config, which checks them, and gateway, which evaluates them; the language is cel-go's"},
+	{path: "internal/inside", level: 1, why: "a connection to the own process's server; imports grpc"},
 	{path: "internal/wire", level: 1, why: "raw protobuf and tensor views; imports grpc for its codec, and no room but gen"},
 
 	{path: "backend", level: 2, why: "one model server"},
 	{path: "fallback", level: 2, why: "asks several backends through an interface of its own"},
 	{path: "review", level: 2, why: "the review queue over a store interface"},
 	{path: "config", level: 2, why: "the configuration and its faults"},
+	{path: "people", level: 2, why: "who somebody is: users, logins, sessions, over a store interface"},
 	{path: "replay", level: 2, why: "decides records again: over records as values, knows no store"},
 
 	{path: "store/sqlite", level: 3, why: "driver"},

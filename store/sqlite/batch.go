@@ -39,6 +39,9 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 	if t.certified {
 		w.store.announce(&w.store.certified)
 	}
+	if t.moved {
+		w.store.announce(&w.store.moved)
+	}
 	for i, j := range jobs {
 		j.finish(results[i])
 	}

@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -15,40 +13,80 @@ import (
 
 // itemColumns in the order of scanItem.
 const itemColumns = `id, queue, state, release_state, prediction_id, prediction_row, model, backend, model_version, consumer,
-	expected_loss, created_us, deadline_us, on_expire, default_label, default_value, holder, epoch, lease_until_us, unit, body,
-	traceparent, sampling_probability, policy_digest, verdict, verdict_request_id, final_us, held_by, action, final_reason, kind`
+	expected_loss, created_us, deadline_us, on_expire, default_label, default_value, holder, epoch, lease_until_us, claimed_us, unit,
+	body, traceparent, sampling_probability, policy_digest, wanted, agree, tolerance, adjudication, undo_until_us, verdict, agreeing,
+	final_us, held_by, action, final_reason, kind, golden, golden_answer, golden_tolerance, joined_to, joined, revision`
 
-// scanItem reads itemColumns, and more columns after them. Sequences and payload are elsewhere.
+// scanItem reads itemColumns, and more columns after them. What belongs to the item in other tables is read by fill.
 func scanItem(row scanner, more ...any) (review.Item, error) {
 	var it review.Item
-	var state, release, onExpire, finalReason, predictionRow, epoch int64
-	var created, deadline, leaseUntil, final, kind int64
-	var body, verdict []byte
+	var state, release, onExpire, finalReason, kind, predictionRow, epoch, wanted, agree, agreeing, joined, revision int64
+	var created, deadline, leaseUntil, claimed, undoUntil, final int64
+	var body, verdict, golden []byte
 	into := []any{
 		&it.ID, &it.Queue, &state, &release, &it.PredictionID, &predictionRow, &it.Model, &it.Backend, &it.ModelVersion, &it.Consumer,
-		&it.ExpectedLoss, &created, &deadline, &onExpire, &it.DefaultLabel, &it.DefaultValue, &it.Holder, &epoch, &leaseUntil,
-		&it.Unit, &body, &it.Traceparent, &it.SamplingProbability, &it.PolicyDigest, &verdict, &it.VerdictRequestID, &final,
-		&it.HeldBy, &it.Action, &finalReason, &kind,
+		&it.ExpectedLoss, &created, &deadline, &onExpire, &it.DefaultLabel, &it.DefaultValue, &it.Holder, &epoch, &leaseUntil, &claimed, &it.Unit,
+		&body, &it.Traceparent, &it.SamplingProbability, &it.PolicyDigest, &wanted, &agree, &it.Tolerance, &it.Adjudication, &undoUntil, &verdict,
+		&agreeing, &final, &it.HeldBy, &it.Action, &finalReason, &kind, &it.Golden, &golden, &it.GoldenTolerance, &it.JoinedTo, &joined, &revision,
 	}
 	if err := row.Scan(append(into, more...)...); err != nil {
 		return review.Item{}, err
 	}
 	it.State, it.Release = candorv1.ReviewState(state), candorv1.ReleaseState(release)
 	it.OnExpire, it.FinalReason, it.Kind = candorv1.ExpireAction(onExpire), candorv1.Reason(finalReason), candorv1.ReviewKind(kind)
-	it.Row, it.Epoch = uint32(predictionRow), uint64(epoch)
-	it.Created, it.Deadline, it.LeaseUntil, it.FinalTime = instant(created), instant(deadline), instant(leaseUntil), instant(final)
-	var b candorv1.ReviewItem
-	if err := proto.Unmarshal(body, &b); err != nil {
+	it.Row, it.Epoch, it.Revision = uint32(predictionRow), uint64(epoch), uint64(revision)
+	it.Wanted, it.Agree, it.Agreeing, it.Joined = uint32(wanted), uint32(agree), uint32(agreeing), uint32(joined)
+	it.Created, it.Deadline, it.LeaseUntil, it.ClaimedAt = instant(created), instant(deadline), instant(leaseUntil), instant(claimed)
+	it.UndoUntil, it.FinalTime = instant(undoUntil), instant(final)
+	err := decodeBody(&it, body)
+	if err == nil && verdict != nil {
+		it.Verdict = &candorv1.Verdict{}
+		err = proto.Unmarshal(verdict, it.Verdict)
+	}
+	if err == nil && golden != nil {
+		it.GoldenAnswer = &candorv1.VerdictAnswer{}
+		err = proto.Unmarshal(golden, it.GoldenAnswer)
+	}
+	if err != nil {
 		return review.Item{}, fmt.Errorf("decode review item %s: %w", it.ID, err)
 	}
-	it.Reasons, it.Labels, it.Answers, it.Field = b.Reasons, b.Labels, b.Answers, b.Field
-	if verdict != nil {
-		it.Verdict = &candorv1.Verdict{}
-		if err := proto.Unmarshal(verdict, it.Verdict); err != nil {
-			return review.Item{}, fmt.Errorf("decode the verdict of review item %s: %w", it.ID, err)
-		}
-	}
 	return it, nil
+}
+
+var deterministic = proto.MarshalOptions{Deterministic: true}
+
+// encodeBody is what of an item nobody asks for by its value.
+func encodeBody(it *review.Item) ([]byte, error) {
+	return deterministic.Marshal(&candorv1.ReviewItem{
+		Reasons: it.Reasons, Labels: it.Labels, Answers: it.Answers, Field: it.Field, Superseded: it.Superseded,
+		EscalationNote: it.EscalationNote, EscalatedBy: it.EscalatedBy, EscalatedFrom: it.EscalatedFrom,
+		AppealReason: it.AppealReason, ReviewTraceparent: it.ReviewTraceparent, ModelReplaced: it.ModelReplaced,
+	})
+}
+
+func decodeBody(it *review.Item, body []byte) error {
+	var b candorv1.ReviewItem
+	if err := proto.Unmarshal(body, &b); err != nil {
+		return err
+	}
+	it.Reasons, it.Labels, it.Answers, it.Field, it.Superseded = b.Reasons, b.Labels, b.Answers, b.Field, b.Superseded
+	it.EscalationNote, it.EscalatedBy, it.EscalatedFrom = b.EscalationNote, b.EscalatedBy, b.EscalatedFrom
+	it.AppealReason, it.ReviewTraceparent, it.ModelReplaced = b.AppealReason, b.ReviewTraceparent, b.ModelReplaced
+	return nil
+}
+
+// encodeOptional is a message's bytes; nil for none.
+func encodeOptional[M interface {
+	proto.Message
+	comparable
+}](m M) ([]byte, error) {
+	var none M
+	if m == none {
+		return nil, nil
+	}
+	data, err := deterministic.Marshal(m)
+	// An empty message encodes to nothing, and NULL would mean that there is none.
+	return append([]byte{}, data...), err
 }
 
 // queryFunc runs a query on whichever connection the caller reads from.
@@ -64,69 +102,107 @@ func (s *Store) reader(ctx context.Context) queryFunc {
 	}
 }
 
-// loadItem reads one item, without its payload. Errors: review.ErrNotFound.
-func loadItem(query queryFunc, id string) (review.Item, error) {
-	found := make([]review.Item, 0, 1)
-	err := query(`SELECT `+itemColumns+` FROM review_items WHERE id = ?`, []any{id}, func(row scanner) error {
+// snapshot lets read run its queries on one state of the store: an item is in several tables.
+func (s *Store) snapshot(ctx context.Context, read func(queryFunc) error) error {
+	tx, err := s.readDB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	return read(func(query string, args []any, each func(scanner) error) error {
+		rows, err := tx.QueryContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		return scanAll(rows, each)
+	})
+}
+
+// readItems runs a query for itemColumns; the items are whole but for their payloads.
+func readItems(query queryFunc, text string, args []any) ([]review.Item, error) {
+	var items []review.Item
+	err := query(text, args, func(row scanner) error {
 		it, err := scanItem(row)
-		found = append(found, it)
+		items = append(items, it)
 		return err
 	})
-	if err == nil && len(found) == 0 {
-		return review.Item{}, review.ErrNotFound
-	}
 	if err == nil {
-		err = loadSequences(query, found)
+		err = fill(query, items)
 	}
+	return items, err
+}
+
+// loadItem reads one item, without its payload. Errors: review.ErrNotFound.
+func loadItem(query queryFunc, id string) (review.Item, error) {
+	items, err := readItems(query, `SELECT `+itemColumns+` FROM review_items WHERE id = ?`, []any{id})
 	if err != nil {
 		return review.Item{}, fmt.Errorf("read review item %s: %w", id, err)
 	}
-	return found[0], nil
+	if len(items) == 0 {
+		return review.Item{}, review.ErrNotFound
+	}
+	return items[0], nil
 }
 
-// loadSequences fills in the items' parts in certificates, in the order of the certificates' ids.
-func loadSequences(query queryFunc, items []review.Item) error {
+// fill reads what belongs to items in other tables: their parts in certificates, verdicts and exclusions.
+func fill(query queryFunc, items []review.Item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	at := make(map[string]int, len(items))
+	// The feed has an item twice where its answer was announced twice.
+	at := make(map[string][]*review.Item, len(items))
 	ids := make([]string, len(items))
-	for i, it := range items {
-		at[it.ID], ids[i] = i, it.ID
+	for i := range items {
+		it := &items[i]
+		at[it.ID], ids[i] = append(at[it.ID], it), it.ID
 	}
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return err
 	}
-	return query(`
+	args := []any{string(list)}
+	if err := query(`
 		SELECT item_id, certificate, number, probability, least, confidence, label, value, accepted, other_model FROM certificate_rows
-		WHERE item_id IN (SELECT value FROM json_each(?)) ORDER BY item_id, certificate`, []any{string(list)}, func(row scanner) error {
+		WHERE item_id IN (SELECT value FROM json_each(?)) ORDER BY item_id, certificate`, args, func(row scanner) error {
 		var id string
 		var number int64
 		var sq review.Sequence
-		if err := row.Scan(&id, &sq.Certificate, &number, &sq.Probability, &sq.Least, &sq.Confidence, &sq.Label, &sq.Value, &sq.Accepted, &sq.Foreign); err != nil {
+		err := row.Scan(&id, &sq.Certificate, &number, &sq.Probability, &sq.Least, &sq.Confidence, &sq.Label, &sq.Value, &sq.Accepted, &sq.Foreign)
+		sq.Number = uint64(number)
+		for _, it := range at[id] {
+			it.Sequences = append(it.Sequences, sq)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := query(`
+		SELECT item_id, verdict FROM review_verdicts
+		WHERE item_id IN (SELECT value FROM json_each(?)) AND undone = 0 ORDER BY position`, args, func(row scanner) error {
+		var id string
+		var data []byte
+		if err := row.Scan(&id, &data); err != nil {
 			return err
 		}
-		sq.Number = uint64(number)
-		it := &items[at[id]]
-		it.Sequences = append(it.Sequences, sq)
-		return nil
+		v := &candorv1.Verdict{}
+		for _, it := range at[id] {
+			it.Verdicts = append(it.Verdicts, v)
+		}
+		return proto.Unmarshal(data, v)
+	}); err != nil {
+		return err
+	}
+	return query(`
+		SELECT item_id, reviewer, until_us FROM review_exclusions
+		WHERE item_id IN (SELECT value FROM json_each(?)) ORDER BY item_id, reviewer`, args, func(row scanner) error {
+		var id string
+		var until int64
+		var x review.Exclusion
+		err := row.Scan(&id, &x.Reviewer, &until)
+		x.Until = instant(until)
+		for _, it := range at[id] {
+			it.Excluded = append(it.Excluded, x)
+		}
+		return err
 	})
-}
-
-// withPayload fills in an item's payload, of which only its digest may be left. After a change that is stored already, ctx
-// should be one that can't end in between: the caller would take it for a change that failed.
-func (s *Store) withPayload(ctx context.Context, it review.Item) (review.Item, error) {
-	var data, sum []byte
-	err := s.readDB.QueryRowContext(ctx, `SELECT data, sha256 FROM review_payloads WHERE item_id = ?`, it.ID).Scan(&data, &sum)
-	if errors.Is(err, sql.ErrNoRows) {
-		return it, nil
-	}
-	if err == nil {
-		it.Payload, err = review.DecodePayload(data, sum)
-	}
-	if err != nil {
-		return review.Item{}, fmt.Errorf("sqlite: read the payload of review item %s: %w", it.ID, err)
-	}
-	return it, nil
 }

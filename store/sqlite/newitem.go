@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/audit"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -17,25 +16,54 @@ import (
 // newItem is a review item, ready to be stored.
 type newItem struct {
 	review.Item
-	body         []byte
 	payload, sum []byte
 }
 
-// prepareItem checks a new item against its record, and encodes it. It fills in what the row doesn't say of the item.
+// prepareItem checks a new item against the record of the decision that makes it. It fills in what the row doesn't say of the item.
 func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) {
-	n := newItem{Item: it}
-	id, err := canonicalUUID(it.ID)
-	if err != nil {
-		return n, fmt.Errorf("item.id: %w", err)
+	switch it.Kind {
+	case candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED, candorv1.ReviewKind_REVIEW_KIND_DEFERRED, candorv1.ReviewKind_REVIEW_KIND_AUDIT:
+	default:
+		return newItem{}, fmt.Errorf("item %s: kind is %d: it is DEFERRED or AUDIT", it.ID, it.Kind)
 	}
-	prediction, err := canonicalUUID(it.PredictionID)
+	n, err := freshItem(it)
+	if err != nil {
+		return n, err
+	}
+	id, prediction := uuid.MustParse(n.ID), uuid.MustParse(n.PredictionID)
 	switch {
-	case err != nil:
-		return n, fmt.Errorf("item %s: prediction_id: %w", it.ID, err)
 	case !bytes.Equal(prediction[:], p.GetPredictionId()):
 		return n, fmt.Errorf("item %s: prediction_id %s isn't the record's", it.ID, it.PredictionID)
 	case audit.Find(p, it.Row, it.Field) < 0:
 		return n, fmt.Errorf("item %s: row %d, field %q: the record has %d rows, and none is this", it.ID, it.Row, it.Field, len(p.GetRows()))
+	}
+	row := p.GetRows()[audit.Find(p, it.Row, it.Field)]
+	if len(row.ReviewItem) == 0 {
+		row.ReviewItem = id[:]
+	}
+	if !bytes.Equal(row.ReviewItem, id[:]) {
+		return n, fmt.Errorf("item %s: row %d of the record names another review_item, %x", it.ID, it.Row, row.ReviewItem)
+	}
+	if n.sum != nil && len(row.PayloadSha256) == 0 {
+		row.PayloadSha256 = n.sum
+	}
+	if n.sum != nil && !bytes.Equal(row.PayloadSha256, n.sum) {
+		return n, fmt.Errorf("item %s: row %d of the record has the payload_sha256 of another payload", it.ID, it.Row)
+	}
+	return n, nil
+}
+
+// freshItem checks a new item by itself: it is PENDING and unjudged, whatever it says, since nobody can have seen it yet.
+func freshItem(it review.Item) (newItem, error) {
+	n := newItem{Item: it}
+	if _, err := canonicalUUID(it.ID); err != nil {
+		return n, fmt.Errorf("item.id: %w", err)
+	}
+	if _, err := canonicalUUID(it.PredictionID); err != nil {
+		return n, fmt.Errorf("item %s: prediction_id: %w", it.ID, err)
+	}
+	n.Wanted, n.Agree = max(it.Wanted, 1), max(it.Agree, 1)
+	switch {
 	case it.Queue == "":
 		return n, fmt.Errorf("item %s: queue is empty", it.ID)
 	case !(it.ExpectedLoss >= 0) || math.IsInf(it.ExpectedLoss, 0):
@@ -46,49 +74,57 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 		return n, fmt.Errorf("item %s: created and deadline must be set, by the store's clock", it.ID)
 	case it.DefaultValue != nil && (math.IsNaN(*it.DefaultValue) || math.IsInf(*it.DefaultValue, 0)):
 		return n, fmt.Errorf("item %s: default_value is %v: give a finite number", it.ID, *it.DefaultValue)
+	case n.Agree > n.Wanted:
+		return n, fmt.Errorf("item %s: %d reviewers must agree, and it gets at most %d: give no more than wanted", it.ID, n.Agree, n.Wanted)
+	case !finite(it.Tolerance):
+		return n, fmt.Errorf("item %s: tolerance is %v: give a finite number of at least 0", it.ID, it.Tolerance)
+	case !finite(it.GoldenTolerance):
+		return n, fmt.Errorf("item %s: golden_tolerance is %v: give a finite number of at least 0", it.ID, it.GoldenTolerance)
+	case it.Join != nil && len(it.Join.Key) != joinKeyBytes:
+		return n, fmt.Errorf("item %s: join.key has %d bytes: give a digest of %d", it.ID, len(it.Join.Key), joinKeyBytes)
 	}
-	// Whatever it says: an audit's answer has left, any other waits.
-	switch it.Kind {
-	case candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED, candorv1.ReviewKind_REVIEW_KIND_DEFERRED:
-		n.Kind, n.Release = candorv1.ReviewKind_REVIEW_KIND_DEFERRED, candorv1.ReleaseState_RELEASE_STATE_HELD
-	case candorv1.ReviewKind_REVIEW_KIND_AUDIT:
-		n.Release = candorv1.ReleaseState_RELEASE_STATE_RELEASED
-	default:
-		return n, fmt.Errorf("item %s: kind is %d: it is DEFERRED or AUDIT", it.ID, it.Kind)
+	for i, x := range it.Excluded {
+		if x.Reviewer == "" || slices.ContainsFunc(it.Excluded[:i], func(o review.Exclusion) bool { return o.Reviewer == x.Reviewer }) {
+			return n, fmt.Errorf("item %s: excluded[%d] has the reviewer %q: name everyone once", it.ID, i, x.Reviewer)
+		}
 	}
 	for i, sq := range it.Sequences {
 		if slices.ContainsFunc(it.Sequences[:i], func(o review.Sequence) bool { return o.Certificate == sq.Certificate }) {
 			return n, fmt.Errorf("item %s: it is evidence for certificate %q twice", it.ID, sq.Certificate)
 		}
 	}
-	row := p.GetRows()[audit.Find(p, it.Row, it.Field)]
-	if len(row.ReviewItem) == 0 {
-		row.ReviewItem = id[:]
-	}
-	if !bytes.Equal(row.ReviewItem, id[:]) {
-		return n, fmt.Errorf("item %s: row %d of the record names another review_item, %x", it.ID, it.Row, row.ReviewItem)
-	}
+	n.reset()
 	if it.Payload != nil {
 		data, sum, err := review.EncodePayload(it.Payload)
 		if err != nil {
 			return n, fmt.Errorf("item %s: %w", it.ID, err)
 		}
-		if len(row.PayloadSha256) == 0 {
-			row.PayloadSha256 = sum[:]
-		}
-		if !bytes.Equal(row.PayloadSha256, sum[:]) {
-			return n, fmt.Errorf("item %s: row %d of the record has the payload_sha256 of another payload", it.ID, it.Row)
-		}
 		// An empty message encodes to nothing, and NULL would mean that it was removed.
 		n.payload, n.sum = append([]byte{}, data...), sum[:]
 	}
-	n.body, err = proto.MarshalOptions{Deterministic: true}.Marshal(&candorv1.ReviewItem{
-		Reasons: it.Reasons, Labels: it.Labels, Answers: it.Answers, Field: it.Field,
-	})
-	if err != nil {
-		return n, fmt.Errorf("item %s: encode: %w", it.ID, err)
-	}
 	return n, nil
+}
+
+// joinKeyBytes is how long a Join's key is.
+const joinKeyBytes = 16
+
+func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }
+
+// reset takes away what only acts give.
+func (n *newItem) reset() {
+	if n.Kind == candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED {
+		n.Kind = candorv1.ReviewKind_REVIEW_KIND_DEFERRED
+	}
+	n.State, n.Release = candorv1.ReviewState_REVIEW_STATE_PENDING, candorv1.ReleaseState_RELEASE_STATE_RELEASED
+	if n.Awaited() {
+		n.Release = candorv1.ReleaseState_RELEASE_STATE_HELD
+	}
+	none := review.Item{}
+	n.Holder, n.Epoch, n.LeaseUntil, n.ClaimedAt = none.Holder, none.Epoch, none.LeaseUntil, none.ClaimedAt
+	n.Verdicts, n.Adjudication, n.UndoUntil, n.Verdict, n.Agreeing = nil, false, none.UndoUntil, nil, 0
+	n.FinalTime, n.HeldBy, n.Action, n.FinalReason = none.FinalTime, "", "", none.FinalReason
+	n.JoinedTo, n.Joined, n.Revision = "", 0, 1
+	wholeMicros(&n.Item)
 }
 
 func canonicalUUID(s string) (uuid.UUID, error) {
@@ -99,23 +135,39 @@ func canonicalUUID(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// insertItem stores a new item: PENDING, whatever it says, since nobody can have claimed it yet.
+// insertItem stores a new item, its exclusions and its own payload.
 func (t *tx) insertItem(n *newItem) error {
+	body, err := encodeBody(&n.Item)
+	if err != nil {
+		return fmt.Errorf("encode review item %s: %w", n.ID, err)
+	}
+	golden, err := encodeOptional(n.GoldenAnswer)
+	if err != nil {
+		return fmt.Errorf("encode review item %s: %w", n.ID, err)
+	}
+	var key []byte
+	if n.Join != nil {
+		key = n.Join.Key
+	}
 	if _, err := t.exec(`
 		INSERT INTO review_items (id, queue, state, release_state, prediction_id, prediction_row, model, backend, model_version,
-			consumer, expected_loss, created_us, deadline_us, on_expire, default_label, default_value, unit, body, traceparent,
-			sampling_probability, policy_digest, kind)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		n.ID, n.Queue, int64(candorv1.ReviewState_REVIEW_STATE_PENDING), int64(n.Release),
-		n.PredictionID, int64(n.Row), n.Model, n.Backend, n.ModelVersion, n.Consumer, n.ExpectedLoss, micros(n.Created),
-		micros(n.Deadline), int64(n.OnExpire), n.DefaultLabel, n.DefaultValue, n.Unit, n.body, n.Traceparent,
-		n.SamplingProbability, n.PolicyDigest, int64(n.Kind)); err != nil {
+			consumer, expected_loss, created_us, deadline_us, on_expire, default_label, default_value, holder, epoch, lease_until_us,
+			claimed_us, unit, body, traceparent, sampling_probability, policy_digest, kind, wanted, agree, tolerance, join_key, joined_to,
+			golden, golden_answer, golden_tolerance, revision)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.ID, n.Queue, int64(n.State), int64(n.Release), n.PredictionID, int64(n.Row), n.Model, n.Backend, n.ModelVersion,
+		n.Consumer, n.ExpectedLoss, micros(n.Created), micros(n.Deadline), int64(n.OnExpire), n.DefaultLabel, n.DefaultValue, n.Holder,
+		int64(n.Epoch), micros(n.LeaseUntil), micros(n.ClaimedAt), n.Unit, body, n.Traceparent, n.SamplingProbability, n.PolicyDigest,
+		int64(n.Kind), int64(n.Wanted), int64(n.Agree), n.Tolerance, key, n.JoinedTo, n.Golden, golden, n.GoldenTolerance,
+		int64(n.Revision)); err != nil {
 		return fmt.Errorf("store review item %s: %w", n.ID, err)
 	}
-	if n.payload != nil {
-		if _, err := t.exec(`INSERT INTO review_payloads (item_id, data, sha256) VALUES (?, ?, ?)`, n.ID, n.payload, n.sum); err != nil {
-			return fmt.Errorf("store the payload of review item %s: %w", n.ID, err)
-		}
+	t.moved = true
+	if err := t.insertExclusions(n.ID, n.Excluded); err != nil {
+		return err
 	}
-	return nil
+	if n.JoinedTo != "" {
+		return nil // It shows the payload of the one that it joined.
+	}
+	return t.insertPayload(n.ID, n.payload, n.sum)
 }

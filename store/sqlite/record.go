@@ -29,7 +29,8 @@ type record struct {
 //
 // What the ledger knows and rec doesn't say yet is filled in: time_us, and each deferred row's review_item and
 // payload_sha256. An item that contradicts the record (another prediction, a row that it doesn't have, another payload) is
-// refused. Items that are evidence for certificates are drawn for them in the same transaction; see certificate_draw.go.
+// refused. Items that are evidence for certificates are drawn for them in the same transaction, see certificate_draw.go; those that
+// may share the answer of an identical one join it, see review_join.go.
 func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review.Item) error {
 	const doing = "sqlite: record a prediction"
 	fresh := make([]newItem, 0, len(items))
@@ -49,7 +50,7 @@ func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review
 			return err
 		}
 		for i := range fresh {
-			if err := t.insertItem(&fresh[i]); err != nil {
+			if err := t.add(&fresh[i]); err != nil {
 				return err
 			}
 		}

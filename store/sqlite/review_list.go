@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -10,46 +11,57 @@ import (
 )
 
 // Get answers one item with its payload. Errors: review.ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string) (review.Item, error) {
-	it, err := loadItem(s.reader(ctx), id)
+func (s *Store) Get(ctx context.Context, id string) (it review.Item, err error) {
+	err = s.snapshot(ctx, func(read queryFunc) (err error) {
+		if it, err = loadItem(read, id); err != nil {
+			return err
+		}
+		return withPayload(read, &it)
+	})
 	if err != nil {
 		return review.Item{}, fmt.Errorf("sqlite: %w", err)
 	}
-	return s.withPayload(ctx, it)
+	return it, nil
 }
 
 // List answers items, newest first, without payloads. An item whose lease has ended is listed as CLAIMED until somebody
-// claims it again. Errors: review.ErrPageToken.
-func (s *Store) List(ctx context.Context, f review.Filter) (review.Page, error) {
+// claims it again; one that joined another is listed, and isn't counted: nobody can claim it. Errors: review.ErrPageToken.
+func (s *Store) List(ctx context.Context, f review.Filter) (page review.Page, err error) {
 	const doing = "sqlite: list review items"
 	if f.Limit < 1 {
 		return review.Page{}, fmt.Errorf("%s: limit is %d: give at least 1", doing, f.Limit)
 	}
 	query, args, err := listQuery(f)
+	if err == nil {
+		err = s.snapshot(ctx, func(read queryFunc) (err error) {
+			if page.Items, err = readItems(read, query, args); err != nil {
+				return err
+			}
+			return countOpen(read, f, &page)
+		})
+	}
 	if err != nil {
 		return review.Page{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	items, err := s.readItems(ctx, query, args)
-	if err != nil {
-		return review.Page{}, fmt.Errorf("%s: %w", doing, err)
-	}
-	page := review.Page{Items: items}
-	if len(items) > f.Limit {
-		page.Items = items[:f.Limit]
+	if len(page.Items) > f.Limit {
+		page.Items = page.Items[:f.Limit]
 		page.Next = review.PageToken(page.Items[f.Limit-1])
-	}
-	if err := s.countOpen(ctx, f.Queue, &page); err != nil {
-		return review.Page{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	return page, nil
 }
 
+// ofReviewer are the items that a reviewer holds or has judged; they come first, since they are few among all.
+const ofReviewer = `(SELECT item_id AS mine FROM review_verdicts INDEXED BY review_verdicts_of_reviewer WHERE reviewer = ? AND undone = 0
+	UNION SELECT id FROM review_items INDEXED BY review_items_holders WHERE state = 2 AND holder = ?) CROSS JOIN review_items ON id = mine`
+
 // listQuery asks for one item more than the page has, to know whether there is another page.
 func listQuery(f review.Filter) (string, []any, error) {
-	var where []string
-	var args []any
+	from, where, args := `review_items`, []string{`true`}, []any(nil)
 	narrow := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
+	}
+	if f.Reviewer != "" {
+		from, args = ofReviewer, append(args, f.Reviewer, f.Reviewer)
 	}
 	if f.Queue != "" {
 		narrow(`queue = ?`, f.Queue)
@@ -60,6 +72,19 @@ func listQuery(f review.Filter) (string, []any, error) {
 	if f.PredictionID != "" {
 		narrow(`prediction_id = ?`, f.PredictionID)
 	}
+	if f.Model != "" {
+		narrow(`model = ?`, f.Model)
+	}
+	if f.NoGolden {
+		narrow(`kind <> 3`)
+	}
+	if f.Queues != nil {
+		list, err := json.Marshal(f.Queues)
+		if err != nil {
+			return "", nil, err
+		}
+		narrow(`+queue IN (SELECT value FROM json_each(?))`, string(list))
+	}
 	if f.After != "" {
 		created, id, err := review.ParsePageToken(f.After)
 		if err != nil {
@@ -67,46 +92,59 @@ func listQuery(f review.Filter) (string, []any, error) {
 		}
 		narrow(`(created_us, id) < (?, ?)`, micros(created), id)
 	}
-	query := `SELECT ` + itemColumns + ` FROM review_items`
-	if len(where) > 0 {
-		query += ` WHERE ` + strings.Join(where, ` AND `)
-	}
+	query := `SELECT ` + itemColumns + ` FROM ` + from + ` WHERE ` + strings.Join(where, ` AND `)
 	return query + ` ORDER BY created_us DESC, id DESC LIMIT ?`, append(args, f.Limit+1), nil
 }
 
-func (s *Store) countOpen(ctx context.Context, queue string, page *review.Page) error {
-	return s.reader(ctx)(`
-		SELECT state, count(*) FROM review_items WHERE state IN (1, 2) AND (?1 = '' OR queue = ?1) GROUP BY state`,
-		[]any{queue}, func(row scanner) error {
-			var state, n int64
-			if err := row.Scan(&state, &n); err != nil {
-				return err
-			}
-			if candorv1.ReviewState(state) == candorv1.ReviewState_REVIEW_STATE_PENDING {
-				page.Pending = n
-			} else {
-				page.Claimed = n
-			}
-			return nil
-		})
+// countOpen counts what waits and what is claimed, of the filter's queue or queues.
+func countOpen(read queryFunc, f review.Filter, page *review.Page) error {
+	of, arg := `true`, []any(nil)
+	switch {
+	case f.Queue != "":
+		of, arg = `queue = ?`, []any{f.Queue}
+	case f.Queues != nil:
+		list, err := json.Marshal(f.Queues)
+		if err != nil {
+			return err
+		}
+		of, arg = `queue IN (SELECT value FROM json_each(?))`, []any{string(list)}
+	}
+	if f.NoGolden {
+		of += ` AND kind <> 3`
+	}
+	return read(`SELECT state, count(*) FROM review_items INDEXED BY review_items_count
+		WHERE state IN (1, 2) AND joined_to = '' AND `+of+` GROUP BY state`, arg, func(row scanner) error {
+		var state, n int64
+		if err := row.Scan(&state, &n); err != nil {
+			return err
+		}
+		if candorv1.ReviewState(state) == candorv1.ReviewState_REVIEW_STATE_PENDING {
+			page.Pending = n
+		} else {
+			page.Claimed = n
+		}
+		return nil
+	})
 }
 
-// Finals answers final answers in the order in which they were stored, without payloads; see the gateway's ledger.
+// Finals answers final answers in the order in which they were stored, without payloads; see the gateway's ledger. An item has the
+// answer that it has by now, at every position that it stands at.
 func (s *Store) Finals(ctx context.Context, after uint64, limit int) ([]review.Final, error) {
 	const doing = "sqlite: read final answers"
 	var positions []uint64
 	var items []review.Item
-	read := s.reader(ctx)
-	err := read(`SELECT `+itemColumns+`, position FROM finals JOIN review_items ON id = item_id
-		WHERE position > ? ORDER BY position LIMIT ?`, []any{int64(min(after, maxPosition)), limit}, func(row scanner) error {
-		var position int64
-		it, err := scanItem(row, &position)
-		items, positions = append(items, it), append(positions, uint64(position))
-		return err
+	err := s.snapshot(ctx, func(read queryFunc) error {
+		if err := read(`SELECT `+itemColumns+`, position FROM finals JOIN review_items ON id = item_id
+			WHERE position > ? ORDER BY position LIMIT ?`, []any{int64(min(after, maxPosition)), limit}, func(row scanner) error {
+			var position int64
+			it, err := scanItem(row, &position)
+			items, positions = append(items, it), append(positions, uint64(position))
+			return err
+		}); err != nil {
+			return err
+		}
+		return fill(read, items)
 	})
-	if err == nil {
-		err = loadSequences(read, items)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -119,21 +157,3 @@ func (s *Store) Finals(ctx context.Context, after uint64, limit int) ([]review.F
 
 // maxPosition is SQLite's largest; no feed gets there.
 const maxPosition = 1<<63 - 1
-
-func (s *Store) readItems(ctx context.Context, query string, args []any) ([]review.Item, error) {
-	return readItems(s.reader(ctx), query, args)
-}
-
-// readItems runs a query for itemColumns.
-func readItems(query queryFunc, text string, args []any) ([]review.Item, error) {
-	var items []review.Item
-	err := query(text, args, func(row scanner) error {
-		it, err := scanItem(row)
-		items = append(items, it)
-		return err
-	})
-	if err == nil {
-		err = loadSequences(query, items)
-	}
-	return items, err
-}

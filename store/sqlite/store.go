@@ -24,8 +24,8 @@ type Store struct {
 	readDB  *sql.DB
 	clock   clock
 
-	mu                 sync.Mutex
-	changed, certified chan struct{}
+	mu                        sync.Mutex
+	changed, certified, moved chan struct{}
 
 	closeOnce sync.Once
 	closeErr  error
@@ -51,7 +51,14 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// announce wakes those who wait for one of the two channels.
+// Moved answers a channel that is closed when the next change of a review item is stored; on a store opened read-only, never.
+func (s *Store) Moved() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved
+}
+
+// announce wakes those who wait for one of the channels.
 func (s *Store) announce(to *chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/store/sqlite"
 	"github.com/candor-gateway/candor/store/storetest"
 )
@@ -47,6 +49,24 @@ func open(t testing.TB, path string, opts sqlite.Options) driver {
 		}
 	})
 	return driver{s, path, opts}
+}
+
+func (d driver) AdminRecords(t testing.TB) []*candorv1.AdminRecord {
+	t.Helper()
+	scan, err := d.Scan(t.Context(), time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*candorv1.AdminRecord
+	for rec, err := range scan.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := rec.GetAdmin(); a != nil {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 func (d driver) Reopen(t testing.TB) storetest.Driver {

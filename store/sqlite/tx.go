@@ -16,8 +16,9 @@ type tx struct {
 	now time.Time
 	// chain is where the log will end if this is committed.
 	chain audit.Chain
-	// dirty: there is something to commit. final: a final answer is among it; certified: what a certificate licenses.
-	dirty, final, certified bool
+	// dirty: there is something to commit. final: a final answer is among it; certified: what a certificate licenses; moved: a change
+	// of a review item.
+	dirty, final, certified, moved bool
 	// predictions counts records of predictions.
 	predictions uint64
 }

@@ -1,4 +1,4 @@
-// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store, and the
+// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store, people.Store, and the
 // gateway's ledger, certificates and artefacts, as tests. A driver's own test calls [Run].
 package storetest
 
@@ -45,6 +45,7 @@ type Driver interface {
 	limits.Store
 	Artefacts
 	Pins
+	People
 	// Reopen closes the store in good order and opens the same one again, as a restart does. The driver must not be used
 	// afterwards. It fails t when it can't.
 	Reopen(t testing.TB) Driver
@@ -70,6 +71,8 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"Evidence", evidenceTests},
 		{"Artefacts", artefactTests},
 		{"Ensembles", ensembleTests},
+		{"People", peopleTests},
+		{"Sessions", sessionTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tc := range group.tests {

@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+// finalizeDue ends the items whose undo window has closed or whose deadline has passed.
+func (g *Gateway) finalizeDue(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := g.ledger.Now()
+		due, err := g.reviews.Due(ctx, now, finalBatch)
+		if err != nil {
+			if ctx.Err() == nil {
+				g.log.WarnContext(ctx, "review items that are due could not be read; trying again", slog.Any("error", err))
+			}
+			return
+		}
+		done := 0
+		for i := range due {
+			if ctx.Err() != nil {
+				return
+			}
+			if _, ok := g.finalize(ctx, now, &due[i]); ok {
+				done++
+			}
+		}
+		// Without progress the rest waits for the next turn.
+		if len(due) < finalBatch || done == 0 {
+			return
+		}
+	}
+}
+
+// finalize ends an item that is due: a settled verdict becomes final, past its deadline an open item gets the policy's answer. Either
+// passes the action limits like any other answer. ok is false where nothing was ended: another gateway was first, or the item
+// has changed meanwhile, and is looked at again.
+func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item) (final review.Item, ok bool) {
+	v, expired := item.Verdict, item.Open()
+	if expired {
+		v = g.expiryVerdict(item)
+	}
+	r := g.pass(ctx, now, item, v)
+	var act review.Act = review.Finalize{Now: now, Gated: r.Gated}
+	if expired {
+		act = review.Expire{Now: now, Verdict: v, Gated: r.Gated}
+	}
+	ids := g.tracing.reviewIDs()
+	final, err := g.reviews.Change(ctx, item.ID, ending{Act: act, etag: item.Etag(), traceparent: ids.traceparent()})
+	if err != nil {
+		r.undo()
+		if ctx.Err() == nil && !g.movedOn(err) {
+			g.log.WarnContext(ctx, "a review item could not be ended; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
+		}
+		return review.Item{}, false
+	}
+	g.ended(ctx, &final, expired, ids)
+	return final, true
+}
+
+// movedOn says that an item isn't any more what it was when it was read.
+func (g *Gateway) movedOn(err error) bool {
+	return errors.Is(err, review.ErrEtag) || errors.Is(err, review.ErrResolved) || errors.Is(err, review.ErrNotDue) ||
+		errors.Is(err, review.ErrNotFound) || errors.Is(err, review.ErrNotHeld)
+}
+
+// ended counts and traces an item's end.
+func (g *Gateway) ended(ctx context.Context, item *review.Item, expired bool, ids reviewIDs) {
+	g.tracing.review(item, ids)
+	if expired {
+		g.metrics.finals.WithLabelValues(item.Model, "expired").Inc()
+		g.metrics.expired.WithLabelValues(item.Queue).Inc()
+		g.log.WarnContext(ctx, "review deadline passed", slog.String("review_item", item.ID), slog.String("queue", item.Queue),
+			slog.String("on_expire", short(item.OnExpire.String())))
+		return
+	}
+	g.metrics.finals.WithLabelValues(item.Model, "verdict").Inc()
+	g.metrics.countFlips(item)
+	if item.Kind != candorv1.ReviewKind_REVIEW_KIND_GOLDEN && item.Kind != candorv1.ReviewKind_REVIEW_KIND_APPEAL {
+		// What was chosen because of its answer says nothing of the others.
+		g.monitors.verdict(item, g.segmentOf(ctx, item))
+	}
+}
+
+// wakeFinals has the work beside the calls look for items that are due.
+func (g *Gateway) wakeFinals() {
+	select {
+	case g.due <- struct{}{}:
+	default:
+	}
+}
+
+// letOut releases answers that a limit holds and that the gate now lets pass: after a reset.
+func (g *Gateway) letOut(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := g.ledger.Now()
+		var tripped []string
+		for _, s := range g.gate.States(now) {
+			if s.Tripped && s.Configured && !s.Definition.DryRun {
+				tripped = append(tripped, s.Definition.Name)
+			}
+		}
+		held, err := g.reviews.Held(ctx, tripped, finalBatch)
+		if err != nil {
+			if ctx.Err() == nil {
+				g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
+			}
+			return
+		}
+		out := 0
+		for i := range held {
+			if g.letOutOne(ctx, now, &held[i]) {
+				out++
+			}
+		}
+		// Without progress the rest waits for the next turn.
+		if len(held) < finalBatch || out == 0 {
+			return
+		}
+	}
+}
+
+func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Item) bool {
+	r := g.pass(ctx, now, item, item.Verdict)
+	if r.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
+		return false
+	}
+	if _, err := g.reviews.Change(ctx, item.ID, ending{Act: review.LetOut{Now: now}, etag: item.Etag(), traceparent: item.ReviewTraceparent}); err != nil {
+		r.undo()
+		if ctx.Err() == nil && !g.movedOn(err) {
+			g.log.WarnContext(ctx, "a held answer could not be let out; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
+		}
+		return false
+	}
+	return true
+}

@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/review"
+)
+
+// release is what the gate said of a final answer.
+type release struct {
+	review.Gated
+	// undo gives the permit back, where the answer was not stored; never nil.
+	undo func()
+}
+
+// pass asks the action limits for a final answer of people, a policy or a senior. v nil is none, and passes.
+func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v *candorv1.Verdict) release {
+	r := release{Gated: review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}, undo: func() {}}
+	m := g.models[item.Model]
+	if m == nil || v == nil || !item.Awaited() {
+		return r
+	}
+	r.Action = m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), verdictValue(v))
+	if r.Action == "" || !g.gate.Covers(r.Action, item.Model, item.Consumer) {
+		return r
+	}
+	got := g.gate.Acquire(ctx, now, limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID})
+	if !got.Released {
+		r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, got.Limit
+		return r
+	}
+	r.undo = func() { g.gate.Refund(got.Permit) }
+	return r
+}
+
+func verdictValue(v *candorv1.Verdict) *float64 {
+	if a, ok := v.GetAnswer().(*candorv1.Verdict_Value); ok {
+		return &a.Value
+	}
+	return nil
+}
+
+// ending is an act that ends the item which the gateway saw, and no later state of it: the limits were asked for the answer that it
+// had then. Errors: review.ErrEtag, those of the act.
+type ending struct {
+	review.Act
+	etag string
+	// traceparent of the review's own trace; empty: it isn't traced.
+	traceparent string
+}
+
+func (e ending) Apply(it *review.Item) (review.Effects, error) {
+	if it.Etag() != e.etag {
+		return review.Effects{}, review.ErrEtag
+	}
+	out, err := e.Act.Apply(it)
+	if err == nil {
+		it.ReviewTraceparent = e.traceparent
+	}
+	return out, err
+}

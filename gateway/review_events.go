@@ -1,0 +1,72 @@
+package gateway
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+// eventsPage is how much of an item's history is answered when nobody says how much.
+const eventsPage = 200
+
+// ListReviewEvents tells what happened to an item. Whoever may still judge it is told nothing: not that others have, nor what.
+func (s *reviewService) ListReviewEvents(ctx context.Context, in *candorv1.ListReviewEventsRequest) (*candorv1.ListReviewEventsResponse, error) {
+	p, err := allowed(ctx, in, readers...)
+	if err != nil {
+		return nil, err
+	}
+	item, err := s.item(ctx, p, in.GetName())
+	if err != nil {
+		return nil, err
+	}
+	if mayJudge(p, &item) {
+		return nil, errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,
+			"%s has no final answer, and %q is a reviewer, who judges without knowing what others did: ask again when it has, or as an "+
+				"operator without the role reviewer", in.GetName(), p.Name).with("principal", p.Name).with("review_item", in.GetName())
+	}
+	after, err := positionOf(in.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	limit := pageOf(in.GetPageSize(), eventsPage)
+	events, err := s.g.reviews.Events(ctx, item.ID, after, limit)
+	if err != nil {
+		return nil, s.refused(ctx, err, in.GetName())
+	}
+	out := &candorv1.ListReviewEventsResponse{}
+	for i := range events {
+		out.Events = append(out.Events, eventProto(&events[i]))
+	}
+	if len(events) == limit {
+		out.NextPageToken = pageToken(events[len(events)-1].Position)
+	}
+	return out, nil
+}
+
+func eventProto(e *review.Event) *candorv1.ReviewEvent {
+	return &candorv1.ReviewEvent{
+		Kind: e.Kind, CreateTime: timestamppb.New(e.At), Actor: e.Actor, Note: e.Note, Queue: e.Queue, Epoch: e.Epoch, Verdict: e.Verdict,
+	}
+}
+
+// pageToken and positionOf turn a position that a list goes on from into text and back.
+func pageToken(position uint64) string {
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, position))
+}
+
+func positionOf(token string) (uint64, error) {
+	if token == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) != 8 {
+		return 0, invalid("page_token", "it is not one of this list's; leave it empty for the first page")
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
