@@ -201,6 +201,9 @@ func (s Supersede) Apply(it *Item) (Effects, error) {
 	case it.Consumer == s.By:
 		return Effects{}, ErrSelfReview
 	}
+	if err := says(s.Verdict); err != nil {
+		return Effects{}, err
+	}
 	if it.Verdict != nil {
 		it.Superseded = append([]*candorv1.Verdict{it.Verdict}, it.Superseded...)
 	}

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -29,6 +30,9 @@ func (r Resolve) Request() (actor, requestID string) { return r.Holder, r.Reques
 // Apply stores the verdict. Errors: ErrResolved, ErrStaleLease.
 func (r Resolve) Apply(it *Item) (Effects, error) {
 	if err := r.runs(it, r.Now); err != nil {
+		return Effects{}, err
+	}
+	if err := says(r.Verdict); err != nil {
 		return Effects{}, err
 	}
 	v := proto.CloneOf(r.Verdict)
@@ -68,6 +72,14 @@ func (i *Item) weigh(now time.Time, window time.Duration, out *Effects) {
 	}
 }
 
+// says refuses a verdict that no other could agree with.
+func says(v *candorv1.Verdict) error {
+	if a := AnswerOf(v); !Agree(a, a, 0) {
+		return errors.New("review: verdict.answer is unset, or a value that isn't finite: give a label or a number")
+	}
+	return nil
+}
+
 // gateway is the actor where nobody else is.
 const gateway = "gateway"
 
@@ -89,6 +101,9 @@ func (r Revise) Request() (actor, requestID string) { return r.Reviewer, r.Reque
 func (r Revise) Apply(it *Item) (Effects, error) {
 	old, err := it.changeable(r.Reviewer, r.Etag, r.Now, r.Window)
 	if err != nil {
+		return Effects{}, err
+	}
+	if err := says(r.Verdict); err != nil {
 		return Effects{}, err
 	}
 	v := proto.CloneOf(r.Verdict)

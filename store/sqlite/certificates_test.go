@@ -62,9 +62,9 @@ func recordAudit(t *testing.T, d driver, certificateID string, change func(*revi
 
 func resolveAudit(t *testing.T, d driver, it review.Item, label string) {
 	t.Helper()
-	held, err := d.Claim(t.Context(), review.Claim{ID: it.ID, Holder: "ann", Now: d.Now(), LeaseFor: hour})
+	held, err := d.Next(t.Context(), review.Claim{ID: it.ID, Holder: "ann", Now: d.Now(), LeaseFor: hour})
 	if err == nil {
-		_, err = d.Resolve(t.Context(), attempt(it.ID, "ann", held.Epoch, label, d.Now()))
+		_, err = storetest.Finish(t.Context(), d, it.ID, attempt(it.ID, "ann", held.Epoch, label, d.Now()), released)
 	}
 	if err != nil {
 		t.Fatal(err)

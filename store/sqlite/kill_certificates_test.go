@@ -63,13 +63,13 @@ func TestJudgingChild(t *testing.T) {
 					panic(err)
 				}
 				for range 2 {
-					it, err := s.Claim(ctx, review.Claim{Queue: "q", Holder: holder, Now: s.Now(), LeaseFor: hour})
+					it, err := s.Next(ctx, review.Claim{Queue: "q", Holder: holder, Now: s.Now(), LeaseFor: hour})
 					if err != nil {
 						panic(err)
 					}
 					label := verdictOf(n)
 					say("try %s %s %d %s", it.ID, holder, it.Epoch, label)
-					if _, err := s.Resolve(ctx, attempt(it.ID, holder, it.Epoch, label, s.Now())); err != nil {
+					if _, err := storetest.Finish(ctx, s, it.ID, attempt(it.ID, holder, it.Epoch, label, s.Now()), released); err != nil {
 						panic(err)
 					}
 					say("verdict %s %s", it.ID, label)
@@ -82,10 +82,11 @@ func TestJudgingChild(t *testing.T) {
 
 func hour(string) time.Duration { return time.Hour }
 
-func attempt(id, holder string, epoch uint64, label string, now time.Time) review.Resolution {
-	return review.Resolution{
-		Lease: review.Lease{ID: id, Holder: holder, Epoch: epoch}, Now: now, Verdict: storetest.Verdict(label), RequestID: "r-" + id,
-		Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED,
+var released = review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}
+
+func attempt(id, holder string, epoch uint64, label string, now time.Time) review.Resolve {
+	return review.Resolve{
+		Lease: review.Lease{Holder: holder, Epoch: epoch}, Now: now, Verdict: storetest.Verdict(label), RequestID: "r-" + id,
 	}
 }
 
@@ -99,7 +100,7 @@ func TestKillCertificates(t *testing.T) {
 	verdicts := map[string]string{}
 	var unheard int
 	for round, enough := range []int{301, 2, 120, 603, 77} {
-		tries := map[string]review.Resolution{}
+		tries := map[string]review.Resolve{}
 		runAndKill(t, "TestJudgingChild", judgeStore+"="+path, enough, func(f []string) {
 			switch f[0] {
 			case "try":
@@ -119,7 +120,7 @@ func TestKillCertificates(t *testing.T) {
 			unheard++
 			for range 2 {
 				r.Now = d.Now()
-				done, err := d.Resolve(t.Context(), r)
+				done, err := storetest.Finish(t.Context(), d, id, r, released)
 				if err != nil {
 					t.Fatalf("round %d: item %s, sent again: %v", round, id, err)
 				}
@@ -130,7 +131,7 @@ func TestKillCertificates(t *testing.T) {
 		for id := range tries { // and once more, after all of them
 			r := tries[id]
 			r.Now = d.Now()
-			if _, err := d.Resolve(t.Context(), r); err != nil {
+			if _, err := storetest.Finish(t.Context(), d, id, r, released); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -58,7 +58,7 @@ func TestKilledChild(t *testing.T) {
 		wg.Go(func() {
 			holder := fmt.Sprintf("reviewer-%d", c)
 			for n := 0; ; n++ {
-				it, err := s.Claim(ctx, review.Claim{Queue: "q", Holder: holder, Now: s.Now(), LeaseFor: func(string) time.Duration { return time.Hour }})
+				it, err := s.Next(ctx, review.Claim{Queue: "q", Holder: holder, Now: s.Now(), LeaseFor: func(string) time.Duration { return time.Hour }})
 				if errors.Is(err, review.ErrEmpty) {
 					continue
 				}
@@ -69,13 +69,17 @@ func TestKilledChild(t *testing.T) {
 				if n%4 == 0 {
 					continue // some stay claimed
 				}
-				if _, err := s.Resolve(ctx, review.Resolution{
-					Lease: review.Lease{ID: it.ID, Holder: holder, Epoch: it.Epoch}, Now: s.Now(), Verdict: storetest.Verdict(holder),
-					RequestID: "r-" + it.ID, Release: 2,
-				}); err != nil {
+				if _, err := s.Change(ctx, it.ID, attempt(it.ID, holder, it.Epoch, holder, s.Now())); err != nil {
 					panic(err)
 				}
 				say("verdict %s %s %d", it.ID, holder, it.Epoch)
+				if n%4 == 1 {
+					continue // some stay settled
+				}
+				if _, err := s.Change(ctx, it.ID, review.Finalize{Now: s.Now(), Gated: released}); err != nil {
+					panic(err)
+				}
+				say("final %s %s", it.ID, holder)
 			}
 		})
 	}
@@ -99,6 +103,7 @@ type acks struct {
 	items, trips []string
 	claims       map[string]string
 	verdicts     map[string]string
+	finals       map[string]bool
 }
 
 // runAndKill starts a process on the store, and kills it once it has acknowledged that much.
@@ -114,6 +119,8 @@ func (a *acks) runAndKill(t *testing.T, path string, enough int) {
 			a.claims[fields[1]] = fields[2] + " " + fields[3]
 		case "verdict":
 			a.verdicts[fields[1]] = fields[2] + " " + fields[3]
+		case "final":
+			a.finals[fields[1]] = true
 		}
 	})
 }
@@ -168,7 +175,7 @@ func TestKill(t *testing.T) {
 		t.Skip("this is the child")
 	}
 	path := initialised(t)
-	a := acks{claims: map[string]string{}, verdicts: map[string]string{}}
+	a := acks{claims: map[string]string{}, verdicts: map[string]string{}, finals: map[string]bool{}}
 	for round, enough := range []int{400, 1, 700} {
 		a.runAndKill(t, path, enough)
 		// What was left behind can be read as it is, before anybody serves from it again.
@@ -177,7 +184,7 @@ func TestKill(t *testing.T) {
 		}
 		a.check(t, path)
 	}
-	if len(a.verdicts) < 50 || len(a.trips) < 10 || len(a.claims) <= len(a.verdicts) {
+	if len(a.verdicts) < 50 || len(a.finals) < 20 || len(a.finals) >= len(a.verdicts) || len(a.trips) < 10 || len(a.claims) <= len(a.verdicts) {
 		t.Errorf("only %d verdicts, %d trips, %d claims were acknowledged; the test shows too little", len(a.verdicts), len(a.trips), len(a.claims))
 	}
 }
@@ -224,17 +231,26 @@ func (a *acks) check(t *testing.T, path string) {
 	for id, by := range a.verdicts {
 		holder, _, _ := strings.Cut(by, " ")
 		it, err := d.Get(t.Context(), id)
-		if err != nil || counts[id] != 1 || it.Verdict.GetLabel() != holder {
-			t.Errorf("item %s: %d final answers, verdict %v (%v); acknowledged was one by %s", id, counts[id], it.Verdict, err, by)
+		if err != nil || len(it.Verdicts) != 1 || it.Verdict.GetLabel() != holder {
+			t.Errorf("item %s: verdicts %v (%v); acknowledged was one by %s", id, it.Verdicts, err, by)
 			continue
 		}
+		if (counts[id] == 1) != it.Final() || a.finals[id] && !it.Final() {
+			t.Errorf("item %s: %d times in the feed, final %t, acknowledged as final %t", id, counts[id], it.Final(), a.finals[id])
+		}
 		// A client that didn't get the answer asks again.
-		again, err := d.Resolve(t.Context(), review.Resolution{
-			Lease: review.Lease{ID: id, Holder: holder, Epoch: it.Epoch}, Now: d.Now(), Verdict: storetest.Verdict("another"),
-			RequestID: "r-" + id, Release: 2,
-		})
-		if err != nil || again.Verdict.GetLabel() != holder {
+		again, err := d.Change(t.Context(), id, attempt(id, holder, it.Epoch, "another", d.Now()))
+		if err != nil || again.Verdict.GetLabel() != holder || !again.Repeated {
 			t.Errorf("item %s resolved again: %v, %v", id, again.Verdict, err)
+		}
+		// The history has each step once.
+		events, err := d.Events(t.Context(), id, 0, 10)
+		want := 3 // created, claimed, answered
+		if it.Final() {
+			want++
+		}
+		if err != nil || len(events) != want {
+			t.Errorf("item %s: %d events (%v), want %d", id, len(events), err, want)
 		}
 	}
 	states, err := d.Load(t.Context())

@@ -252,13 +252,11 @@ func TestRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, it := range items[:n] {
-		held, err := d.Claim(t.Context(), review.Claim{ID: it.ID, Holder: "ann", Now: now, LeaseFor: func(string) time.Duration { return time.Hour }})
+		held, err := d.Next(t.Context(), review.Claim{ID: it.ID, Holder: "ann", Now: now, LeaseFor: func(string) time.Duration { return time.Hour }})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.Resolve(t.Context(), review.Resolution{
-			Lease: review.Lease{ID: it.ID, Holder: "ann", Epoch: held.Epoch}, Now: now, Verdict: storetest.Verdict("1"), Release: 2,
-		}); err != nil {
+		if _, err := storetest.Finish(t.Context(), d, it.ID, attempt(it.ID, "ann", held.Epoch, "1", now), released); err != nil {
 			t.Fatal(err)
 		}
 	}

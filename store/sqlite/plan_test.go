@@ -31,7 +31,7 @@ func TestQueryPlans(t *testing.T) {
 		"a page of the log":    {`SELECT seq FROM log WHERE writer = ? AND seq > ? ORDER BY seq LIMIT ?`, "PRIMARY KEY"},
 		"decisions of a kind": {`SELECT sum(row_count) FROM decisions d WHERE d.kind = ? AND d.time_us >= ? AND d.time_us < ?`,
 			"PRIMARY KEY (kind=? AND time_us>? AND time_us<?)"},
-		"overdue items":             {overdue, "review_items_deadline"},
+		"due items":                 {due, "review_items_due "},
 		"held answers":              {held, "review_items_held"},
 		"payloads to go":            {sweep, "review_payloads_finished"},
 		"certificates":              {listCertificates, "certificates_listed "},

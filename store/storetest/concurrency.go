@@ -18,14 +18,27 @@ import (
 var concurrencyTests = []test{
 	{"no item goes to two", testClaimers},
 	{"one verdict of many", testOneVerdict},
+	{"undo or final", testUndoOrFinal},
+	{"several reviewers at once", testSeveralAtOnce},
 	{"a call that is given up stores nothing", testGivenUp},
 }
 
 // long says whether the full size was asked for.
 func long() bool { return !testing.Short() && os.Getenv("CANDOR_LONG") == "1" }
 
+// another is a second open driver of the same store, where several processes may serve from one.
+type another interface{ Another(t testing.TB) Driver }
+
+// drivers are those that the goroutines of a concurrent test take turns with.
+func drivers(t *testing.T, d Driver) []Driver {
+	if a, ok := d.(another); ok {
+		return []Driver{d, a.Another(t)}
+	}
+	return []Driver{d}
+}
+
 func testClaimers(t *testing.T, d Driver) {
-	items, claimers := 2000, 16
+	items, claimers := 1000, 16
 	if long() {
 		items, claimers = 10_000, 32
 	}
@@ -34,12 +47,13 @@ func testClaimers(t *testing.T, d Driver) {
 	for range items / perRecord {
 		put(t, d, "q", perRecord, func(_ int, it *review.Item) { it.Payload = nil })
 	}
+	all := drivers(t, d)
 	var claims, verdicts sync.Map
 	var stored atomic.Int64
 	var wg sync.WaitGroup
 	for c := range claimers {
 		wg.Go(func() {
-			holder := string(rune('a' + c))
+			d, holder := all[c%len(all)], string(rune('a'+c))
 			for {
 				it, err := claimNext(t, d, "q", holder, now)
 				if errors.Is(err, review.ErrEmpty) {
@@ -52,8 +66,8 @@ func testClaimers(t *testing.T, d Driver) {
 				if other, twice := claims.LoadOrStore(it.ID, holder); twice {
 					t.Errorf("item %s went to %s and to %v", it.ID, holder, other)
 				}
-				if _, err := d.Resolve(t.Context(), resolution(it, now, holder, uuid.NewString())); err != nil {
-					t.Errorf("resolve: %v", err)
+				if _, err := Finish(t.Context(), d, it.ID, resolve(it, now, holder, uuid.NewString()), out); err != nil {
+					t.Errorf("finish: %v", err)
 					return
 				}
 				verdicts.Store(it.ID, holder)
@@ -65,15 +79,26 @@ func testClaimers(t *testing.T, d Driver) {
 	if got := stored.Load(); got != int64(items) {
 		t.Errorf("%d items were resolved, want %d", got, items)
 	}
-	var after uint64
+	if got := wantFinals(t, d, func(it review.Item) {
+		if holder, _ := verdicts.Load(it.ID); it.Verdict.GetLabel() != holder {
+			t.Errorf("item %s was resolved by %v, the feed has %v", it.ID, holder, it.Verdict)
+		}
+	}); got != items {
+		t.Errorf("the feed has %d items, want %d", got, items)
+	}
+}
+
+// wantFinals reads the feed, in which no item may be twice, and answers how many there are.
+func wantFinals(t *testing.T, d Driver, each func(review.Item)) int {
+	t.Helper()
 	seen := map[string]bool{}
-	for {
+	for after := uint64(0); ; {
 		finals, err := d.Finals(t.Context(), after, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(finals) == 0 {
-			break
+			return len(seen)
 		}
 		for _, f := range finals {
 			after = f.Position
@@ -81,47 +106,117 @@ func testClaimers(t *testing.T, d Driver) {
 				t.Errorf("item %s has two final answers", f.Item.ID)
 			}
 			seen[f.Item.ID] = true
-			if holder, _ := verdicts.Load(f.Item.ID); f.Item.Verdict.GetLabel() != holder {
-				t.Errorf("item %s was resolved by %v, the feed has %v", f.Item.ID, holder, f.Item.Verdict)
-			}
+			each(f.Item)
 		}
-	}
-	if len(seen) != items {
-		t.Errorf("the feed has %d items, want %d", len(seen), items)
 	}
 }
 
-// Verdicts, renewals, releases, a takeover and the deadline meet on one item: exactly one ends it.
+// Verdicts and the deadline meet on one item: exactly one of them ends it.
 func testOneVerdict(t *testing.T, d Driver) {
-	now := d.Now()
+	now, all := d.Now(), drivers(t, d)
 	for range 20 {
 		held := claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "ann", now)
-		var ends atomic.Int64
-		var wg sync.WaitGroup
-		for i := range 4 {
-			wg.Go(func() {
-				_, err := d.Resolve(t.Context(), resolution(held, now, "1", string(rune('a'+i))))
-				switch {
-				case err == nil:
-					ends.Add(1)
-				case !errors.Is(err, review.ErrResolved):
+		held = change(t, d, held.ID, review.Renew{Lease: lease(held), Now: now, Until: held.Deadline.Add(time.Hour)})
+		wantOne(t, all,
+			held.ID, resolve(held, now, "1", "a"), resolve(held, now, "2", "b"), resolve(held, now, "3", "c"), review.Expire{Now: held.Deadline})
+		got := get(t, d, held.ID)
+		if got.State == candorv1.ReviewState_REVIEW_STATE_RESOLVED {
+			got = change(t, d, held.ID, review.Finalize{Now: now, Gated: out})
+		}
+		if !got.Final() || len(got.Verdicts) > 1 || (got.State == candorv1.ReviewState_REVIEW_STATE_EXPIRED) != (len(got.Verdicts) == 0) {
+			t.Fatalf("the item is %v, with %d verdicts", got.State, len(got.Verdicts))
+		}
+	}
+}
+
+// wantOne applies acts at the same time; one of them must succeed.
+func wantOne(t *testing.T, all []Driver, id string, acts ...review.Act) (winner review.Act) {
+	t.Helper()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i, a := range acts {
+		wg.Go(func() {
+			_, err := all[i%len(all)].Change(t.Context(), id, a)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && winner != nil:
+				t.Errorf("%T and %T have both changed the item", winner, a)
+			case err == nil:
+				winner = a
+			case !errors.Is(err, review.ErrResolved) && !errors.Is(err, review.ErrUndoClosed) && !errors.Is(err, review.ErrNotDue) &&
+				!errors.Is(err, review.ErrStaleLease) && !errors.Is(err, review.ErrClaimed):
+				t.Errorf("%T: %v", a, err)
+			}
+		})
+	}
+	wg.Wait()
+	if winner == nil {
+		t.Error("nothing has changed the item")
+	}
+	return winner
+}
+
+// An undo and the end of the window meet: either the answer leaves, or it is taken back. Never both.
+func testUndoOrFinal(t *testing.T, d Driver) {
+	now, all := d.Now(), drivers(t, d)
+	finals := 0
+	for range 30 {
+		held := claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "ann", now)
+		r := resolve(held, now, "1", "give")
+		r.Window = time.Minute
+		settled := change(t, d, held.ID, r)
+		won := wantOne(t, all, held.ID, review.Finalize{Now: settled.UndoUntil, Gated: out},
+			review.Undo{Reviewer: "ann", Now: settled.UndoUntil.Add(-time.Second), LeaseUntil: settled.UndoUntil, RequestID: "undo", Window: time.Minute})
+		got := get(t, d, held.ID)
+		if _, final := won.(review.Finalize); final != got.Final() || final != (len(got.Verdicts) == 1) {
+			t.Fatalf("%T won, the item is %v with %d verdicts", won, got.State, len(got.Verdicts))
+		} else if final {
+			finals++
+		}
+	}
+	if got := wantFinals(t, d, func(review.Item) {}); got != finals {
+		t.Errorf("the feed has %d answers, want %d", got, finals)
+	}
+}
+
+// Reviewers take turns at items that need several of them: each gets an item once, and every item ends.
+func testSeveralAtOnce(t *testing.T, d Driver) {
+	now, all := d.Now(), drivers(t, d)
+	const n, wanted, reviewers = 40, 3, 6
+	items := put(t, d, "q", n, func(_ int, it *review.Item) { it.Wanted, it.Agree, it.Payload = wanted, wanted, nil })
+	var given sync.Map
+	var wg sync.WaitGroup
+	for c := range reviewers {
+		wg.Go(func() {
+			d, holder := all[c%len(all)], string(rune('a'+c))
+			for tries := 0; tries < 20*n; tries++ {
+				it, err := claimNext(t, d, "q", holder, now)
+				if errors.Is(err, review.ErrEmpty) {
+					// What others hold now may still come back.
+					page, err := d.List(t.Context(), review.Filter{Queue: "q", Limit: 1})
+					if err != nil || page.Pending+page.Claimed == 0 {
+						return
+					}
+					continue
+				}
+				if err != nil {
+					t.Errorf("claim: %v", err)
+					return
+				}
+				if _, twice := given.LoadOrStore(it.ID+holder, true); twice {
+					t.Errorf("%s got item %s twice", holder, it.ID)
+				}
+				if _, err := d.Change(t.Context(), it.ID, resolve(it, now, "1", uuid.NewString())); err != nil {
 					t.Errorf("resolve: %v", err)
 				}
-			})
-		}
-		wg.Go(func() {
-			got, err := d.Expire(t.Context(), held.Deadline, 10, func(review.Item) review.Expiry { return review.Expiry{} })
-			if err != nil {
-				t.Errorf("expire: %v", err)
 			}
-			ends.Add(int64(len(got)))
 		})
-		wg.Wait()
-		if n := ends.Load(); n != 1 {
-			t.Fatalf("the item was ended %d times", n)
-		}
-		if st := get(t, d, held.ID).State; st != candorv1.ReviewState_REVIEW_STATE_RESOLVED && st != candorv1.ReviewState_REVIEW_STATE_EXPIRED {
-			t.Fatalf("the item is %v", st)
+	}
+	wg.Wait()
+	for _, it := range items {
+		if got := get(t, d, it.ID); got.State != candorv1.ReviewState_REVIEW_STATE_RESOLVED || len(got.Verdicts) != wanted || got.Agreeing != wanted {
+			t.Errorf("item %s is %v, with %d verdicts, %d agreeing", it.ID, got.State, len(got.Verdicts), got.Agreeing)
 		}
 	}
 }

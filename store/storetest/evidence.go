@@ -24,6 +24,7 @@ var evidenceTests = []test{
 	{"answers are held against verdicts", testJudged},
 	{"an audit is nobody's answer", testAudit},
 	{"an audit's deadline", testAuditExpires},
+	{"only final verdicts are evidence", testFinalEvidence},
 }
 
 // numbers of the parts of items, as stored.
@@ -193,7 +194,6 @@ func testJudged(t *testing.T, d Driver) {
 		{proto.Float64(0.5), "", proto.Float64(2), value(math.Nextafter(2.5, 3)), wrong},
 		{proto.Float64(0), "", proto.Float64(math.Nextafter(0.3, 1)), value(0.3), wrong},
 		{proto.Float64(0), "", proto.Float64(0.3), value(0.3), right},
-		{proto.Float64(0.5), "", proto.Float64(2), value(math.NaN()), wrong},
 		{proto.Float64(0.5), "a", proto.Float64(2), label("a"), missing},
 		{proto.Float64(0.5), "", nil, value(0), missing},
 	} {
@@ -202,9 +202,9 @@ func testJudged(t *testing.T, d Driver) {
 		openOne(t, d, key, "")
 		it := drawRow(t, d, key, 0.95, func(it *review.Item) { it.Sequences[0].Label, it.Sequences[0].Value = tc.label, tc.value })
 		now := d.Now()
-		r := resolution(claimID(t, d, it.ID, "ann", now), now, "", uuid.NewString())
+		r := resolve(claimID(t, d, it.ID, "ann", now), now, "", uuid.NewString())
 		r.Verdict = tc.verdict
-		if _, err := d.Resolve(t.Context(), r); err != nil {
+		if _, err := Finish(t.Context(), d, it.ID, r, out); err != nil {
 			t.Fatal(err)
 		}
 		s := current(t, d, key)
@@ -223,10 +223,9 @@ func testAudit(t *testing.T, d Driver) {
 		t.Errorf("a new audit: %v, %v", got.Kind, got.Release)
 	}
 	changed, now := d.Changed(), d.Now()
-	r := resolution(claimID(t, d, it.ID, "ann", now), now, "b", "r")
 	// A limit has nothing to hold.
-	r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, "declines"
-	done, err := d.Resolve(t.Context(), r)
+	done, err := Finish(t.Context(), d, it.ID, resolve(claimID(t, d, it.ID, "ann", now), now, "b", "r"),
+		review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_HELD, HeldBy: "declines"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,12 +255,7 @@ func testAuditExpires(t *testing.T, d Driver) {
 	key := Key("m", "small")
 	openOne(t, d, key, "")
 	it := drawRow(t, d, key, 0.95, accepted)
-	done, err := d.Expire(t.Context(), it.Deadline.Add(time.Second), 10, func(review.Item) review.Expiry {
-		panic("an audit has no default answer")
-	})
-	if err != nil || len(done) != 1 {
-		t.Fatalf("expired %v (%v)", ids(done), err)
-	}
+	change(t, d, it.ID, review.Expire{Now: it.Deadline.Add(time.Second), Verdict: Verdict("an audit has no default answer")})
 	got := get(t, d, it.ID)
 	if got.State != candorv1.ReviewState_REVIEW_STATE_EXPIRED || got.Verdict != nil || got.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
 		t.Errorf("an expired audit: %v, %v, %v", got.State, got.Verdict, got.Release)
@@ -272,4 +266,32 @@ func testAuditExpires(t *testing.T, d Driver) {
 	if s := current(t, d, key); s.GetMissing()[0] != 1 || s.GetUnitsConsumed() != 1 || s.GetAudits() != 0 || s.GetRecentMissing() != 1 {
 		t.Errorf("an audit without a verdict: %v", s)
 	}
+}
+
+// A verdict that can still be taken back is no evidence, nor is what replaces a final one.
+func testFinalEvidence(t *testing.T, d Driver) {
+	key := Key("m", "small")
+	openOne(t, d, key, "")
+	opened := current(t, d, key)
+	it := drawRow(t, d, key, 0.95, nil)
+	drawn := current(t, d, key)
+	now := d.Now()
+	r := resolve(claimID(t, d, it.ID, "ann", now), now, "b", "1")
+	r.Window = time.Minute
+	change(t, d, it.ID, r)
+	sameState(t, "in the window", drawn, current(t, d, key))
+	again := change(t, d, it.ID, review.Undo{Reviewer: "ann", Now: now, LeaseUntil: now.Add(time.Minute), RequestID: "2", Window: time.Minute})
+	sameState(t, "taken back", drawn, current(t, d, key))
+	r = resolve(again, now, "b", "3")
+	r.Window = time.Minute
+	change(t, d, it.ID, r)
+	settled := change(t, d, it.ID, review.Revise{Reviewer: "ann", Now: now, Verdict: Verdict("a"), RequestID: "4", Window: time.Minute})
+	sameState(t, "revised", drawn, current(t, d, key))
+	change(t, d, it.ID, review.Finalize{Now: settled.UndoUntil, Gated: out})
+	final := current(t, d, key)
+	if final.GetUnitsConsumed() != opened.GetUnitsConsumed()+1 || final.GetErrors()[0] != 0 || final.GetLabels()[0] != 1 {
+		t.Errorf("final: %v", final)
+	}
+	change(t, d, it.ID, review.Supersede{By: "sue", Now: settled.UndoUntil, Verdict: Verdict("b"), RequestID: "5", Gated: out})
+	sameState(t, "superseded", final, current(t, d, key))
 }

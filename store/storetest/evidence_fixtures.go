@@ -46,11 +46,7 @@ func drawRow(t *testing.T, d Driver, key *candorv1.CertificateKey, confidence fl
 func judge(t *testing.T, d Driver, it review.Item, label string) review.Item {
 	t.Helper()
 	now := d.Now()
-	done, err := d.Resolve(t.Context(), resolution(claimID(t, d, it.ID, "ann", now), now, label, "r-"+it.ID))
-	if err != nil {
-		t.Fatalf("Resolve: %v", err)
-	}
-	return done
+	return finish(t, d, it.ID, "ann", label, now)
 }
 
 // feed draws n rows and judges each right.

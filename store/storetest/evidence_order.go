@@ -127,10 +127,10 @@ func (b *beside) resolve(t *testing.T, i int) {
 	if b.rng.Float64() < b.wrong {
 		label, loss = "b", 1
 	}
-	r := resolution(claimID(t, b.d, it.ID, "ann", b.now), b.now, label, "r-"+it.ID)
+	r := resolve(claimID(t, b.d, it.ID, "ann", b.now), b.now, label, "r-"+it.ID)
 	for n := 1 + b.rng.IntN(2); n > 0; n-- { // a client that didn't get the answer asks again
-		if _, err := b.d.Resolve(t.Context(), r); err != nil {
-			t.Fatalf("Resolve: %v", err)
+		if _, err := Finish(t.Context(), b.d, it.ID, r, out); err != nil {
+			t.Fatalf("Finish: %v", err)
 		}
 	}
 	b.settle(t, it.ID, loss, false)
@@ -138,11 +138,12 @@ func (b *beside) resolve(t *testing.T, i int) {
 
 func (b *beside) expire(t *testing.T) {
 	t.Helper()
-	done, err := b.d.Expire(t.Context(), b.now, 3, func(review.Item) review.Expiry { return review.Expiry{} })
+	due, err := b.d.Due(t.Context(), b.now, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, it := range done {
+	for _, it := range due {
+		change(t, b.d, it.ID, review.Expire{Now: b.now})
 		b.settle(t, it.ID, 0, true)
 	}
 }
@@ -257,9 +258,9 @@ func resolveQuietly(t *testing.T, d Driver, it review.Item, rng *rand.Rand) {
 		label = "b"
 	}
 	now := d.Now()
-	held, err := d.Claim(t.Context(), review.Claim{ID: it.ID, Holder: "ann", Now: now, LeaseFor: minute})
+	held, err := d.Next(t.Context(), review.Claim{ID: it.ID, Holder: "ann", Now: now, LeaseFor: minute})
 	if err == nil {
-		_, err = d.Resolve(t.Context(), resolution(held, now, label, uuid.NewString()))
+		_, err = Finish(t.Context(), d, it.ID, resolve(held, now, label, uuid.NewString()), out)
 	}
 	if err != nil {
 		t.Errorf("item %s: %v", it.ID, err)

@@ -27,11 +27,7 @@ func testFields(t *testing.T, d Driver) {
 		}
 	}
 	now := d.Now()
-	claimed := claimID(t, d, items[3].ID, "ann", now)
-	done, err := d.Resolve(t.Context(), resolution(claimed, now, "1", "r"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	done := finish(t, d, items[3].ID, "ann", "1", now)
 	id := uuid.MustParse(prediction)
 	outcome := func(row uint32, field string) *candorv1.OutcomeRecord {
 		return &candorv1.OutcomeRecord{PredictionId: id[:], Row: row, Field: field, Label: "1", RequestId: field, ObserveTimeUs: 5}

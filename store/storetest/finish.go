@@ -2,10 +2,12 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -13,196 +15,192 @@ import (
 )
 
 var finishTests = []test{
-	{"a verdict is stored", testResolve},
+	{"a verdict is stored, and becomes final", testResolve},
 	{"a verdict is stored once", testResolveIdempotent},
-	{"a verdict without an answer is refused", testResolveRefuses},
+	{"what can't be stored changes nothing", testChangeRefuses},
 	{"overdue items expire", testExpire},
-	{"a panic at a deadline leaves nothing behind", testExpirePanics},
+	{"items are due in order", testDue},
+	{"a panic of an act leaves nothing behind", testActPanics},
 	{"final answers have positions", testFinals},
+	{"somebody is told", testWoken},
 }
 
 func testResolve(t *testing.T, d Driver) {
 	now := d.Now()
 	item := put(t, d, "q", 1, nil)[0]
 	held := claimID(t, d, item.ID, "ann", now)
-	changed := d.Changed()
-	r := resolution(held, now.Add(time.Second), "3", "req-1")
-	r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, "declines"
-	r.Verdict.Confidence = proto.Float64(0.9)
+	r := resolve(held, now.Add(time.Second), "3", "req-1")
+	r.Window, r.Verdict.Confidence = time.Minute, proto.Float64(0.9)
 	said := proto.CloneOf(r.Verdict)
-	got, err := d.Resolve(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-changed:
-	default:
-		t.Error("Changed wasn't closed by the time the verdict was stored")
-	}
+	got := change(t, d, item.ID, r)
 	if !proto.Equal(said, r.Verdict) {
 		t.Error("the store changed the caller's verdict")
 	}
 	want := held
-	want.State, want.Release = candorv1.ReviewState_REVIEW_STATE_RESOLVED, r.Release
-	want.Verdict, want.VerdictRequestID = proto.CloneOf(said), "req-1"
-	want.Verdict.Author, want.Verdict.CreateTime = "ann", timestamppb.New(r.Now)
-	want.LeaseUntil, want.FinalTime, want.HeldBy, want.Action = time.Time{}, r.Now, "declines", "approve"
-	want.FinalReason = candorv1.Reason_REASON_VERDICT
+	want.State, want.Revision, want.LeaseUntil = candorv1.ReviewState_REVIEW_STATE_RESOLVED, held.Revision+1, time.Time{}
+	want.Verdict = proto.CloneOf(said)
+	want.Verdict.Author, want.Verdict.CreateTime, want.Verdict.WorkTime = "ann", timestamppb.New(r.Now), durationpb.New(time.Second)
+	want.Verdicts, want.Agreeing, want.UndoUntil = []*candorv1.Verdict{want.Verdict}, 1, now.Add(time.Second+time.Minute)
+	want.FinalReason, want.Excluded = candorv1.Reason_REASON_VERDICT, []review.Exclusion{{Reviewer: "ann"}}
 	if diff := diff(want, got); diff != "" {
-		t.Errorf("the answer (-want +got):\n%s", diff)
+		t.Errorf("settled (-want +got):\n%s", diff)
+	}
+	refused(t, "Finalize in the window", d, item.ID, review.Finalize{Now: got.UndoUntil.Add(-time.Microsecond)}, review.ErrNotDue)
+	refused(t, "Expire of what is settled", d, item.ID, review.Expire{Now: item.Deadline.Add(time.Hour)}, review.ErrResolved)
+	if finals, err := d.Finals(t.Context(), 0, 10); err != nil || len(finals) != 0 {
+		t.Errorf("%d final answers (%v) while it can be undone", len(finals), err)
 	}
 	d = d.Reopen(t)
 	if diff := diff(want, get(t, d, item.ID)); diff != "" {
-		t.Errorf("stored (-want +got):\n%s", diff)
+		t.Errorf("settled and stored (-want +got):\n%s", diff)
 	}
-
-	value := put(t, d, "q", 1, nil)[0]
-	rv := resolution(claimID(t, d, value.ID, "ann", now), now, "", "req-2")
-	rv.Verdict = &candorv1.Verdict{Answer: &candorv1.Verdict_Value{Value: 0}, Author: "ann (phone)"}
-	if _, err := d.Resolve(t.Context(), rv); err != nil {
-		t.Fatal(err)
-	}
-	v := get(t, d, value.ID).Verdict
-	if _, ok := v.GetAnswer().(*candorv1.Verdict_Value); !ok || v.GetAuthor() != "ann (phone)" {
-		t.Errorf("a verdict with the value 0: %v", v)
+	final := change(t, d, item.ID, review.Finalize{Now: got.UndoUntil, Gated: review.Gated{
+		Release: candorv1.ReleaseState_RELEASE_STATE_HELD, HeldBy: "declines", Action: "approve",
+	}})
+	want.Release, want.HeldBy, want.Action = candorv1.ReleaseState_RELEASE_STATE_HELD, "declines", "approve"
+	want.FinalTime, want.UndoUntil, want.Revision = got.UndoUntil, time.Time{}, got.Revision+1
+	for range 2 {
+		if diff := diff(want, final); diff != "" {
+			t.Errorf("final (-want +got):\n%s", diff)
+		}
+		d = d.Reopen(t)
+		final = get(t, d, item.ID)
 	}
 }
 
 func testResolveIdempotent(t *testing.T, d Driver) {
 	now := d.Now()
 	held := claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "ann", now)
-	first, err := d.Resolve(t.Context(), resolution(held, now, "3", "req-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := change(t, d, held.ID, resolve(held, now, "3", "req-1"))
 	for range 2 {
 		// The lease has ended long ago, and the verdict is another one: the answer is what was stored.
-		again, err := d.Resolve(t.Context(), resolution(held, now.Add(time.Hour), "4", "req-1"))
-		if err != nil {
-			t.Fatal(err)
+		again := change(t, d, held.ID, resolve(held, now.Add(time.Hour), "4", "req-1"))
+		if !again.Repeated {
+			t.Error("the second call isn't known as a repetition")
 		}
+		again.Repeated = false
 		if diff := diff(first, again); diff != "" {
 			t.Errorf("the second call (-first +second):\n%s", diff)
 		}
 		d = d.Reopen(t)
 	}
-	_, err = d.Resolve(t.Context(), resolution(held, now, "3", "req-2"))
-	wantError(t, "another request", err, review.ErrResolved)
+	refused(t, "another request", d, held.ID, resolve(held, now, "3", "req-2"), review.ErrResolved)
 	stranger := held
 	stranger.Holder = "bob"
-	_, err = d.Resolve(t.Context(), resolution(stranger, now, "3", "req-1"))
-	wantError(t, "somebody else's request of the same name", err, review.ErrResolved)
+	refused(t, "somebody else's request of the same name", d, held.ID, resolve(stranger, now, "3", "req-1"), review.ErrResolved)
 	none := claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "ann", now)
-	if _, err := d.Resolve(t.Context(), resolution(none, now, "3", "")); err != nil {
-		t.Fatal(err)
-	}
-	_, err = d.Resolve(t.Context(), resolution(none, now, "3", ""))
-	wantError(t, "twice without a request id", err, review.ErrResolved)
-	if finals, err := d.Finals(t.Context(), 0, 10); err != nil || len(finals) != 2 {
-		t.Errorf("%d final answers (%v), want 2", len(finals), err)
-	}
+	change(t, d, none.ID, resolve(none, now, "3", ""))
+	refused(t, "twice without a request id", d, none.ID, resolve(none, now, "3", ""), review.ErrResolved)
 }
 
-func testResolveRefuses(t *testing.T, d Driver) {
+func testChangeRefuses(t *testing.T, d Driver) {
 	now := d.Now()
 	held := claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "ann", now)
-	for name, spoil := range map[string]func(*review.Resolution){
-		"no verdict":       func(r *review.Resolution) { r.Verdict = nil },
-		"no answer":        func(r *review.Resolution) { r.Verdict = &candorv1.Verdict{Reason: "because"} },
-		"no release state": func(r *review.Resolution) { r.Release = candorv1.ReleaseState_RELEASE_STATE_UNSPECIFIED },
-		"not UTF-8":        func(r *review.Resolution) { r.Verdict = Verdict("\xff") },
+	for name, v := range map[string]*candorv1.Verdict{
+		"no verdict":             nil,
+		"no answer":              {Reason: "because"},
+		"a value that isn't one": {Answer: &candorv1.Verdict_Value{Value: math.NaN()}},
+		"not UTF-8":              Verdict("\xff"),
 	} {
-		r := resolution(held, now, "1", name)
-		spoil(&r)
-		if _, err := d.Resolve(t.Context(), r); err == nil {
+		r := resolve(held, now, "1", "r")
+		r.Verdict = v
+		if _, err := d.Change(t.Context(), held.ID, r); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
-	if got := get(t, d, held.ID); got.State != candorv1.ReviewState_REVIEW_STATE_CLAIMED || got.Verdict != nil {
-		t.Errorf("a refused verdict changed the item: %v", got.State)
+	if _, err := d.Change(t.Context(), held.ID, nil); err == nil {
+		t.Error("no act was accepted")
+	}
+	if diff := diff(held, get(t, d, held.ID)); diff != "" {
+		t.Errorf("a refused verdict changed the item (-before +after):\n%s", diff)
+	}
+	// The request that failed may be sent again.
+	if got := change(t, d, held.ID, resolve(held, now, "1", "r")); got.Repeated || got.Verdict.GetLabel() != "1" {
+		t.Errorf("the same request, corrected: repeated %t, %v", got.Repeated, got.Verdict)
 	}
 }
 
 func testExpire(t *testing.T, d Driver) {
 	now := d.Now()
-	items := put(t, d, "q", 5, func(i int, it *review.Item) { it.Deadline = now.Add(time.Duration(i+1) * time.Minute) })
+	items := put(t, d, "q", 3, func(i int, it *review.Item) { it.Deadline = now.Add(time.Duration(i+1) * time.Minute) })
 	held := claimID(t, d, items[1].ID, "ann", now) // held beyond its deadline
-	held, err := d.Renew(t.Context(), lease(held), now, now.Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resolved := claimID(t, d, items[3].ID, "ann", now)
-	if _, err := d.Resolve(t.Context(), resolution(resolved, now, "1", "r")); err != nil {
-		t.Fatal(err)
-	}
-	decide := func(it review.Item) review.Expiry {
-		if it.ID == items[2].ID {
-			return review.Expiry{} // reject
+	change(t, d, held.ID, review.Renew{Lease: lease(held), Now: now, Until: now.Add(time.Hour)})
+	late := items[2].Deadline
+	refused(t, "before the deadline", d, items[0].ID, review.Expire{Now: items[0].Deadline.Add(-time.Microsecond)}, review.ErrNotDue)
+	answer := review.Expire{Now: late, Verdict: Verdict("unknown"), Gated: review.Gated{
+		Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED, Action: "decline",
+	}}
+	for i, a := range []review.Expire{answer, answer, {Now: late}} {
+		got := change(t, d, items[i].ID, a)
+		if got.State != candorv1.ReviewState_REVIEW_STATE_EXPIRED || got.FinalReason != candorv1.Reason_REASON_REVIEW_EXPIRED ||
+			!got.FinalTime.Equal(late) || got.Holder != "" || !got.LeaseUntil.IsZero() {
+			t.Errorf("item %d: %+v", i, got)
 		}
-		return review.Expiry{Verdict: Verdict(it.DefaultLabel), Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED, Action: "decline"}
-	}
-	expire := func(at time.Time, limit int, want ...review.Item) []review.Item {
-		t.Helper()
-		got, err := d.Expire(t.Context(), at, limit, decide)
-		if err != nil || ids(got) != ids(want) {
-			t.Fatalf("at %v: expired %v (%v); want %v", at.Sub(now), ids(got), err, ids(want))
-		}
-		return got
-	}
-	expire(items[0].Deadline.Add(-time.Microsecond), 10)
-	changed := d.Changed()
-	expire(items[1].Deadline, 1, items[0])
-	select {
-	case <-changed:
-	default:
-		t.Error("Changed wasn't closed by the time the item had expired")
-	}
-	late := items[4].Deadline
-	got := expire(late, 10, items[1], items[2], items[4])
-	expire(late.Add(time.Hour), 10)
-
-	for i, it := range got {
-		stored := get(t, d, it.ID)
-		if stored.State != candorv1.ReviewState_REVIEW_STATE_EXPIRED || stored.FinalReason != candorv1.Reason_REASON_REVIEW_EXPIRED ||
-			!stored.FinalTime.Equal(late) || stored.Holder != "" {
-			t.Errorf("item %d: %+v", i, stored)
-		}
-		stored.Payload = nil
-		if diff := diff(it, stored); diff != "" {
+		if diff := diff(got, get(t, d, got.ID)); diff != "" {
 			t.Errorf("item %d, answered and stored (-answered +stored):\n%s", i, diff)
 		}
+		if v := got.Verdict; i < 2 && (v.GetLabel() != "unknown" || v.GetAuthor() != review.AuthorOnExpire || got.Action != "decline" ||
+			got.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED) {
+			t.Errorf("the default answer: %v, action %q, %v", v, got.Action, got.Release)
+		}
+		if i == 2 && (got.Verdict != nil || got.Release != candorv1.ReleaseState_RELEASE_STATE_HELD) {
+			t.Errorf("a rejected item: verdict %v, %v", got.Verdict, got.Release)
+		}
+		refused(t, "a second time", d, got.ID, a, review.ErrResolved)
 	}
-	if v := got[0].Verdict; v.GetLabel() != "unknown" || v.GetAuthor() != "policy/on_expire" || got[0].Action != "decline" ||
-		got[0].Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
-		t.Errorf("the default answer: %v, action %q, %v", v, got[0].Action, got[0].Release)
+	refused(t, "a verdict after the deadline's answer", d, held.ID, resolve(held, now, "1", "too late"), review.ErrResolved)
+}
+
+func testDue(t *testing.T, d Driver) {
+	now := d.Now()
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
+	items := put(t, d, "q", 5, func(i int, it *review.Item) { it.Deadline = at(10 * (i + 1)) })
+	r := resolve(claimID(t, d, items[3].ID, "ann", now), now, "1", "r")
+	r.Window = 15 * time.Minute
+	change(t, d, items[3].ID, r)                         // due at 15, long before its deadline
+	finish(t, d, items[1].ID, "ann", "1", now)           // never again
+	change(t, d, items[2].ID, review.Withdraw{Now: now}) // never again
+	want := func(minutes, limit int, want ...int) {
+		t.Helper()
+		got, err := d.Due(t.Context(), at(minutes), limit)
+		var expected []review.Item
+		for _, i := range want {
+			expected = append(expected, items[i])
+		}
+		if err != nil || ids(got) != ids(expected) {
+			t.Errorf("due at %d: %v (%v), want %v", minutes, ids(got), err, ids(expected))
+		}
+		for _, it := range got {
+			if it.Payload != nil {
+				t.Error("it has its payload")
+			}
+		}
 	}
-	if got[1].Verdict != nil || got[1].Release != candorv1.ReleaseState_RELEASE_STATE_HELD {
-		t.Errorf("a rejected item: verdict %v, %v", got[1].Verdict, got[1].Release)
-	}
-	_, err = d.Resolve(t.Context(), resolution(held, now, "1", "too late"))
-	wantError(t, "a verdict after the deadline's answer", err, review.ErrResolved)
-	if _, err := d.Expire(t.Context(), late, 0, decide); err == nil {
+	want(9, 10)
+	want(10, 10, 0)
+	want(60, 10, 0, 3, 4)
+	want(60, 2, 0, 3)
+	if _, err := d.Due(t.Context(), now, 0); err == nil {
 		t.Error("a limit of 0 was accepted")
 	}
 }
 
-func testExpirePanics(t *testing.T, d Driver) {
-	now := d.Now()
-	items := put(t, d, "q", 2, nil)
-	calls := 0
-	_, err := d.Expire(t.Context(), now.Add(2*time.Hour), 10, func(review.Item) review.Expiry {
-		if calls++; calls == 2 {
-			panic("no idea")
-		}
-		return review.Expiry{}
-	})
-	if err == nil {
-		t.Error("Expire hid the panic")
+type panicking struct{}
+
+func (panicking) Request() (actor, requestID string) { return "ann", "r" }
+
+func (panicking) Apply(it *review.Item) (review.Effects, error) {
+	it.Queue = "elsewhere"
+	panic("no idea")
+}
+
+func testActPanics(t *testing.T, d Driver) {
+	it := put(t, d, "q", 1, nil)[0]
+	if _, err := d.Change(t.Context(), it.ID, panicking{}); err == nil {
+		t.Error("the panic is hidden")
 	}
-	for _, it := range items {
-		if got := get(t, d, it.ID); got.State != candorv1.ReviewState_REVIEW_STATE_PENDING {
-			t.Errorf("item %s is %v; want PENDING, since its neighbour failed", it.ID, got.State)
-		}
+	if got := get(t, d, it.ID); got.Queue != "q" || got.Revision != it.Revision {
+		t.Errorf("queue %s, revision %d", got.Queue, got.Revision)
 	}
 	put(t, d, "q", 1, nil) // the store still works
 }
@@ -213,11 +211,7 @@ func testFinals(t *testing.T, d Driver) {
 	items := put(t, d, "q", n, nil)
 	var want []string
 	for i := n - 1; i >= 0; i-- {
-		held := claimID(t, d, items[i].ID, "ann", now)
-		if _, err := d.Resolve(t.Context(), resolution(held, now, fmt.Sprint(i), held.ID)); err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, held.ID)
+		want = append(want, finish(t, d, items[i].ID, "ann", fmt.Sprint(i), now).ID)
 		if i == n/2 {
 			d = d.Reopen(t)
 		}
@@ -235,7 +229,7 @@ func testFinals(t *testing.T, d Driver) {
 			}
 			after = f.Position
 			got = append(got, f.Item.ID)
-			if f.Item.Verdict.GetLabel() != fmt.Sprint(f.Item.Row) || len(f.Item.Sequences) != 1 || len(f.Item.Answers) != 2 {
+			if f.Item.Verdict.GetLabel() != fmt.Sprint(f.Item.Row) || len(f.Item.Sequences) != 1 || len(f.Item.Answers) != 2 || len(f.Item.Verdicts) != 1 {
 				t.Errorf("position %d: an incomplete item: %+v", f.Position, f.Item)
 			}
 		}
@@ -248,5 +242,30 @@ func testFinals(t *testing.T, d Driver) {
 	}
 	if beyond, err := d.Finals(t.Context(), 1<<63, 3); err != nil || len(beyond) != 0 {
 		t.Errorf("beyond the end: %v, %v", beyond, err)
+	}
+}
+
+// Moved is closed by the time a change of the queue is stored, Changed by the time a final answer is.
+func testWoken(t *testing.T, d Driver) {
+	now := d.Now()
+	var id string
+	for _, step := range []struct {
+		name  string
+		do    func()
+		final bool
+	}{
+		{"an item comes", func() { id = put(t, d, "q", 1, nil)[0].ID }, false},
+		{"a claim", func() { claimID(t, d, id, "ann", now) }, false},
+		{"a verdict", func() { change(t, d, id, resolve(claimID(t, d, id, "ann", now), now, "1", "r")) }, false},
+		{"its end", func() { change(t, d, id, review.Finalize{Now: now, Gated: out}) }, true},
+		{"another answer", func() {
+			change(t, d, id, review.Supersede{By: "sue", Now: now, Verdict: Verdict("2"), RequestID: "r", Gated: out})
+		}, true},
+	} {
+		moved, changed := d.Moved(), d.Changed()
+		step.do()
+		if !closed(moved) || closed(changed) != step.final {
+			t.Errorf("%s: moved %t, changed %t; want true, %t", step.name, closed(moved), closed(changed), step.final)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -65,7 +66,7 @@ func Deferral(now time.Time, queue string, n int) (*candorv1.Record, []review.It
 				Certificate: "a/" + uuid.NewString(), Probability: 0.5, Least: 0.25, Confidence: math.Nextafter(0.3, 1), Label: "7",
 				Value: proto.Float64(1.0 / 3), Accepted: true, Foreign: true,
 			}},
-			PolicyDigest: []byte("8 bytes!"), Kind: candorv1.ReviewKind_REVIEW_KIND_DEFERRED,
+			PolicyDigest: []byte("8 bytes!"), Kind: candorv1.ReviewKind_REVIEW_KIND_DEFERRED, Wanted: 1, Agree: 1, Revision: 1,
 		}
 	}
 	return rec, items
@@ -94,29 +95,87 @@ func put(t *testing.T, d Driver, queue string, n int, change func(i int, it *rev
 // claimNext claims the next item of a queue for a minute.
 func claimNext(t *testing.T, d Driver, queue, holder string, now time.Time) (review.Item, error) {
 	t.Helper()
-	return d.Claim(t.Context(), review.Claim{Queue: queue, Holder: holder, Now: now, LeaseFor: minute})
+	return d.Next(t.Context(), review.Claim{Queue: queue, Holder: holder, Now: now, LeaseFor: minute})
 }
 
-// claimID claims one item for a minute, and must succeed.
+// claimID claims one item for a minute, as a senior, and must succeed.
 func claimID(t *testing.T, d Driver, id, holder string, now time.Time) review.Item {
 	t.Helper()
-	it, err := d.Claim(t.Context(), review.Claim{ID: id, Holder: holder, Now: now, LeaseFor: minute})
+	it, err := d.Next(t.Context(), review.Claim{ID: id, Holder: holder, Senior: true, Now: now, LeaseFor: minute})
 	if err != nil {
-		t.Fatalf("Claim of %s: %v", id, err)
+		t.Fatalf("Next of %s: %v", id, err)
 	}
 	return it
 }
 
 func minute(string) time.Duration { return time.Minute }
 
-func lease(it review.Item) review.Lease {
-	return review.Lease{ID: it.ID, Holder: it.Holder, Epoch: it.Epoch}
+func lease(it review.Item) review.Lease { return review.Lease{Holder: it.Holder, Epoch: it.Epoch} }
+
+// resolve is a verdict without a window.
+func resolve(it review.Item, now time.Time, label, request string) review.Resolve {
+	return review.Resolve{Lease: lease(it), Now: now, Verdict: Verdict(label), RequestID: request}
 }
 
-func resolution(it review.Item, now time.Time, label, request string) review.Resolution {
-	return review.Resolution{
-		Lease: lease(it), Now: now, Verdict: Verdict(label), RequestID: request,
-		Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED, Action: "approve",
+var out = review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED, Action: "approve"}
+
+// Finish gives a verdict that has no window, and makes it final. The same request again answers the item as it is.
+func Finish(ctx context.Context, s review.Store, id string, r review.Resolve, g review.Gated) (review.Item, error) {
+	it, err := s.Change(ctx, id, r)
+	if err != nil || it.Final() {
+		return it, err
+	}
+	return s.Change(ctx, id, review.Finalize{Now: r.Now, Gated: g})
+}
+
+// finish claims an item, gives a verdict and makes it final.
+func finish(t *testing.T, d Driver, id, holder, label string, now time.Time) review.Item {
+	t.Helper()
+	it, err := Finish(t.Context(), d, id, resolve(claimID(t, d, id, holder, now), now, label, "r-"+id), out)
+	if err != nil {
+		t.Fatalf("finish %s: %v", id, err)
+	}
+	return it
+}
+
+// change applies an act, which must succeed.
+func change(t *testing.T, d Driver, id string, a review.Act) review.Item {
+	t.Helper()
+	it, err := d.Change(t.Context(), id, a)
+	if err != nil {
+		t.Fatalf("%T: %v", a, err)
+	}
+	return it
+}
+
+// refused applies an act, which must answer an error and leave the item as it is.
+func refused(t *testing.T, what string, d Driver, id string, a review.Act, want error) {
+	t.Helper()
+	before := get(t, d, id)
+	_, err := d.Change(t.Context(), id, a)
+	wantError(t, what, err, want)
+	if diff := diff(before, get(t, d, id)); diff != "" {
+		t.Errorf("%s, refused, has changed the item (-before +after):\n%s", what, diff)
+	}
+}
+
+// happened are the kinds of an item's events.
+func happened(t *testing.T, d Driver, id string) (out []candorv1.ReviewEventKind) {
+	t.Helper()
+	events, err := d.Events(t.Context(), id, 0, 1000)
+	if err != nil {
+		t.Fatalf("Events of %s: %v", id, err)
+	}
+	for _, e := range events {
+		out = append(out, e.Kind)
+	}
+	return out
+}
+
+func wantState(t *testing.T, what string, it review.Item, want candorv1.ReviewState) {
+	t.Helper()
+	if it.State != want {
+		t.Errorf("%s: %v, want %v", what, it.State, want)
 	}
 }
 

@@ -16,9 +16,9 @@ var heldTests = []test{
 // hold resolves a new item with an answer that a limit holds.
 func hold(t *testing.T, d Driver, limit string, now time.Time) review.Item {
 	t.Helper()
-	r := resolution(claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "ann", now), now, "3", "req-"+limit)
-	r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, limit
-	item, err := d.Resolve(t.Context(), r)
+	id := put(t, d, "q", 1, nil)[0].ID
+	item, err := Finish(t.Context(), d, id, resolve(claimID(t, d, id, "ann", now), now, "3", "req-"+limit),
+		review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_HELD, HeldBy: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,10 +30,7 @@ func testHeld(t *testing.T, d Driver) {
 	a, b, c := hold(t, d, "a", now), hold(t, d, "b", now.Add(time.Second)), hold(t, d, "a", now.Add(2*time.Second))
 	// Neither one that waits nor one that is out is held.
 	put(t, d, "q", 1, nil)
-	released := claimID(t, d, put(t, d, "q", 1, nil)[0].ID, "bob", now)
-	if _, err := d.Resolve(t.Context(), resolution(released, now, "3", "req")); err != nil {
-		t.Fatal(err)
-	}
+	finish(t, d, put(t, d, "q", 1, nil)[0].ID, "bob", "3", now)
 	d = d.Reopen(t)
 	for name, tc := range map[string]struct {
 		except []string
@@ -57,10 +54,7 @@ func testLetOut(t *testing.T, d Driver) {
 	now := d.Now()
 	held := hold(t, d, "a", now)
 	changed := d.Changed()
-	out, err := d.LetOut(t.Context(), held.ID, now.Add(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := change(t, d, held.ID, review.LetOut{Now: now.Add(time.Minute)})
 	select {
 	case <-changed:
 	default:
@@ -75,10 +69,8 @@ func testLetOut(t *testing.T, d Driver) {
 	if err != nil || len(finals) != 2 || finals[0].Item.ID != held.ID || finals[1].Item.ID != held.ID {
 		t.Errorf("finals %v, %v", finals, err)
 	}
-	_, err = d.LetOut(t.Context(), held.ID, now)
-	wantError(t, "LetOut of one that is out", err, review.ErrNotHeld)
-	_, err = d.LetOut(t.Context(), put(t, d, "q", 1, nil)[0].ID, now)
-	wantError(t, "LetOut of one that waits", err, review.ErrNotHeld)
-	_, err = d.LetOut(t.Context(), "0198c0de-0000-7000-8000-000000000000", now)
+	refused(t, "LetOut of one that is out", d, held.ID, review.LetOut{Now: now}, review.ErrNotHeld)
+	refused(t, "LetOut of one that waits", d, put(t, d, "q", 1, nil)[0].ID, review.LetOut{Now: now}, review.ErrNotHeld)
+	_, err = d.Change(t.Context(), "0198c0de-0000-7000-8000-000000000000", review.LetOut{Now: now})
 	wantError(t, "LetOut of nothing", err, review.ErrNotFound)
 }

@@ -18,10 +18,8 @@ func testList(t *testing.T, d Driver) {
 		b[0], b[1] = b[1], b[0]
 	}
 	claimID(t, d, a[1].ID, "ann", now)
-	done := claimID(t, d, b[0].ID, "ann", now)
-	if _, err := d.Resolve(t.Context(), resolution(done, now, "1", "r")); err != nil {
-		t.Fatal(err)
-	}
+	finish(t, d, b[0].ID, "ann", "1", now)
+	change(t, d, a[0].ID, review.Release{Lease: lease(claimID(t, d, a[0].ID, "ann", now)), Now: now})
 	const (
 		pending  = candorv1.ReviewState_REVIEW_STATE_PENDING
 		claimed  = candorv1.ReviewState_REVIEW_STATE_CLAIMED
@@ -39,6 +37,14 @@ func testList(t *testing.T, d Driver) {
 		{"a queue and a state", review.Filter{Queue: "a", State: claimed}, []review.Item{a[1]}, 2, 1},
 		{"finished", review.Filter{State: resolved}, []review.Item{b[0]}, 3, 1},
 		{"a prediction", review.Filter{PredictionID: b[0].PredictionID}, []review.Item{b[0], b[1]}, 3, 1},
+		{"a model", review.Filter{Model: "digits", Queue: "b"}, []review.Item{b[0], b[1]}, 1, 0},
+		{"another model", review.Filter{Model: "letters"}, nil, 3, 1},
+		{"a reviewer", review.Filter{Reviewer: "ann"}, []review.Item{b[0], a[1]}, 3, 1},
+		{"a reviewer's of a queue", review.Filter{Reviewer: "ann", Queue: "a"}, []review.Item{a[1]}, 2, 1},
+		{"nobody's", review.Filter{Reviewer: "bob"}, nil, 3, 1},
+		{"queues that may be seen", review.Filter{Queues: []string{"b", "c"}}, []review.Item{b[0], b[1]}, 1, 0},
+		{"a queue that may be seen", review.Filter{Queue: "a", Queues: []string{"a"}, State: claimed}, []review.Item{a[1]}, 2, 1},
+		{"no queue may be seen", review.Filter{Queues: []string{}}, nil, 0, 0},
 		{"none", review.Filter{Queue: "c"}, nil, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

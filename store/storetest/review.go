@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ var reviewTests = []test{
 	{"an item is kept as it was made", testItemIsKept},
 	{"fields of a row", testFields},
 	{"claims follow the order", testClaimOrder},
+	{"audits come first or last", testAuditsFirst},
 	{"claims follow the queues", testClaimQueues},
 	{"what can't be claimed", testClaimRefusals},
 	{"a lease that has ended is taken over", testTakeover},
@@ -113,7 +115,7 @@ func testClaimQueues(t *testing.T, d Driver) {
 	claim := func(what string, cl review.Claim) (review.Item, error) {
 		t.Helper()
 		cl.Holder, cl.Now, cl.LeaseFor = "ann", now, leaseFor
-		return d.Claim(t.Context(), cl)
+		return d.Next(t.Context(), cl)
 	}
 	want := func(what, id string, lease time.Duration, cl review.Claim) {
 		t.Helper()
@@ -139,7 +141,7 @@ func testClaimRefusals(t *testing.T, d Driver) {
 	_, err := claimNext(t, d, "q", "ann", now)
 	wantError(t, "the next is one's own", err, review.ErrEmpty)
 	named := func(id, holder string) error {
-		_, err := d.Claim(t.Context(), review.Claim{ID: id, Holder: holder, Now: now, LeaseFor: minute})
+		_, err := d.Next(t.Context(), review.Claim{ID: id, Holder: holder, Now: now, LeaseFor: minute})
 		return err
 	}
 	wantError(t, "one's own by name", named(own.ID, "ann"), review.ErrSelfReview)
@@ -152,12 +154,10 @@ func testClaimRefusals(t *testing.T, d Driver) {
 	if again.Epoch <= held.Epoch {
 		t.Errorf("the epoch went from %d to %d; it rises with every claim", held.Epoch, again.Epoch)
 	}
-	if _, err := d.Resolve(t.Context(), resolution(again, now, "1", "r")); err != nil {
-		t.Fatal(err)
-	}
-	wantError(t, "a finished item", named(own.ID, "cid"), review.ErrResolved)
+	change(t, d, again.ID, resolve(again, now, "1", "r"))
+	wantError(t, "a settled item", named(own.ID, "cid"), review.ErrResolved)
 	_, err = claimNext(t, d, "q", "cid", now)
-	wantError(t, "the next is finished", err, review.ErrEmpty)
+	wantError(t, "the next is settled", err, review.ErrEmpty)
 
 	overdue := put(t, d, "late", 1, func(_ int, it *review.Item) { it.Deadline = now.Add(time.Minute) })[0]
 	_, err = claimNext(t, d, "late", "ann", overdue.Deadline)
@@ -182,8 +182,7 @@ func testTakeover(t *testing.T, d Driver) {
 	if third.Epoch != 3 {
 		t.Errorf("taken over by name: epoch %d, want 3", third.Epoch)
 	}
-	_, err = d.Resolve(t.Context(), resolution(first, third.LeaseUntil.Add(-time.Second), "1", "r"))
-	wantError(t, "the first holder's verdict", err, review.ErrStaleLease)
+	refused(t, "the first holder's verdict", d, id, resolve(first, third.LeaseUntil.Add(-time.Second), "1", "r"), review.ErrStaleLease)
 }
 
 func testRenewRelease(t *testing.T, d Driver) {
@@ -191,28 +190,36 @@ func testRenewRelease(t *testing.T, d Driver) {
 	item := put(t, d, "q", 1, nil)[0]
 	held := claimID(t, d, item.ID, "ann", now)
 	until := now.Add(50 * time.Minute)
-	renewed, err := d.Renew(t.Context(), lease(held), now, until)
-	if err != nil || !renewed.LeaseUntil.Equal(until) || renewed.Epoch != held.Epoch {
-		t.Errorf("renewed: until %v at epoch %d (%v); want %v at %d", renewed.LeaseUntil, renewed.Epoch, err, until, held.Epoch)
+	renewed := change(t, d, item.ID, review.Renew{Lease: lease(held), Now: now, Until: until})
+	if !renewed.LeaseUntil.Equal(until) || renewed.Epoch != held.Epoch || !renewed.Deadline.Equal(item.Deadline) {
+		t.Errorf("renewed: until %v at epoch %d, deadline %v; want %v at %d, %v", renewed.LeaseUntil, renewed.Epoch, renewed.Deadline,
+			until, held.Epoch, item.Deadline)
 	}
-	if !renewed.Deadline.Equal(item.Deadline) {
-		t.Errorf("the heartbeat moved the deadline from %v to %v", item.Deadline, renewed.Deadline)
-	}
-	shorter, err := d.Renew(t.Context(), lease(held), now, now.Add(time.Second))
-	if err != nil || !shorter.LeaseUntil.Equal(until) {
-		t.Errorf("renewed to an earlier time: until %v (%v); want %v still", shorter.LeaseUntil, err, until)
+	shorter := change(t, d, item.ID, review.Renew{Lease: lease(held), Now: now, Until: now.Add(time.Second)})
+	if diff := diff(renewed, shorter); diff != "" {
+		t.Errorf("renewed to an earlier time (-before +after):\n%s", diff)
 	}
 	if got := get(t, d, item.ID); !got.LeaseUntil.Equal(until) {
 		t.Errorf("stored: until %v, want %v", got.LeaseUntil, until)
 	}
-	released, err := d.Release(t.Context(), lease(held), now)
-	if err != nil || released.State != candorv1.ReviewState_REVIEW_STATE_PENDING || released.Holder != "" || released.Epoch != held.Epoch {
-		t.Errorf("released: %+v, %v", released, err)
+	released := change(t, d, item.ID, review.Release{Lease: lease(held), Now: now})
+	if released.State != candorv1.ReviewState_REVIEW_STATE_PENDING || released.Holder != "" || released.Epoch != held.Epoch {
+		t.Errorf("released: %+v", released)
 	}
-	_, err = d.Release(t.Context(), lease(held), now)
-	wantError(t, "released twice", err, review.ErrStaleLease)
+	refused(t, "a second release", d, item.ID, review.Release{Lease: lease(held), Now: now}, review.ErrStaleLease)
 	if next, err := claimNext(t, d, "q", "bob", now); err != nil || next.Epoch != held.Epoch+1 {
 		t.Errorf("claimed after the release: epoch %d (%v); want %d", next.Epoch, err, held.Epoch+1)
+	}
+}
+
+// leased are the acts that need a lease.
+func leased(l review.Lease, now time.Time, request string) []review.Act {
+	return []review.Act{
+		review.Renew{Lease: l, Now: now, Until: now.Add(time.Hour)},
+		review.Release{Lease: l, Now: now, RequestID: request + "-release"},
+		review.Skip{Lease: l, Now: now, Reason: "why", RequestID: request + "-skip"},
+		review.Escalate{Lease: l, Now: now, Queue: "other", Note: "why", RequestID: request + "-escalate"},
+		review.Resolve{Lease: l, Now: now, Verdict: Verdict("1"), RequestID: request + "-resolve"},
 	}
 }
 
@@ -220,37 +227,28 @@ func testStaleEpoch(t *testing.T, d Driver) {
 	now := d.Now()
 	id := put(t, d, "q", 1, nil)[0].ID
 	old := claimID(t, d, id, "ann", now)
-	live := claimID(t, d, id, "ann", now.Add(2*time.Minute)) // the same holder, a later epoch
 	now = now.Add(2 * time.Minute)
-
-	every := func(what string, it review.Item, now time.Time, want error) {
+	live := claimID(t, d, id, "ann", now) // the same holder, a later epoch
+	every := func(what, id string, l review.Lease, now time.Time, want error) {
 		t.Helper()
-		_, err := d.Renew(t.Context(), lease(it), now, now.Add(time.Hour))
-		wantError(t, "Renew by "+what, err, want)
-		_, err = d.Release(t.Context(), lease(it), now)
-		wantError(t, "Release by "+what, err, want)
-		_, err = d.Resolve(t.Context(), resolution(it, now, "1", what))
-		wantError(t, "Resolve by "+what, err, want)
+		for _, a := range leased(l, now, what) {
+			refused(t, fmt.Sprintf("%T by %s", a, what), d, id, a, want)
+		}
 	}
-	changed := func(change func(*review.Item)) review.Item {
-		it := live
-		change(&it)
-		return it
+	ann := lease(live)
+	every("an old epoch", id, lease(old), now, review.ErrStaleLease)
+	every("an epoch to come", id, review.Lease{Holder: "ann", Epoch: ann.Epoch + 1}, now, review.ErrStaleLease)
+	every("somebody else", id, review.Lease{Holder: "bob", Epoch: ann.Epoch}, now, review.ErrStaleLease)
+	every("the holder at the lease's end", id, ann, live.LeaseUntil, review.ErrStaleLease)
+	every("nobody", put(t, d, "q", 1, nil)[0].ID, ann, now, review.ErrStaleLease)
+	for _, a := range leased(ann, now, "an unknown id") {
+		_, err := d.Change(t.Context(), uuid.NewString(), a)
+		wantError(t, fmt.Sprintf("%T of nothing", a), err, review.ErrNotFound)
 	}
-	every("an old epoch", old, now, review.ErrStaleLease)
-	every("an epoch to come", changed(func(it *review.Item) { it.Epoch++ }), now, review.ErrStaleLease)
-	every("somebody else", changed(func(it *review.Item) { it.Holder = "bob" }), now, review.ErrStaleLease)
-	every("the holder at the lease's end", live, live.LeaseUntil, review.ErrStaleLease)
-	every("an unknown id", changed(func(it *review.Item) { it.ID = uuid.NewString() }), now, review.ErrNotFound)
-	unclaimed := put(t, d, "q", 1, nil)[0]
-	every("nobody", unclaimed, now, review.ErrStaleLease)
-	if got := get(t, d, id); got.Verdict != nil || got.State != candorv1.ReviewState_REVIEW_STATE_CLAIMED || got.Epoch != live.Epoch {
-		t.Errorf("a refused call changed the item: %+v", got)
-	}
-	if _, err := d.Resolve(t.Context(), resolution(live, now, "1", "r")); err != nil {
-		t.Fatal(err)
-	}
-	every("the holder after the end", live, now, review.ErrResolved)
+	settled := change(t, d, id, resolve(live, now, "1", "r"))
+	every("the holder after the verdict", id, ann, now, review.ErrResolved)
+	change(t, d, id, review.Finalize{Now: settled.UndoUntil, Gated: out})
+	every("the holder after the end", id, ann, now, review.ErrResolved)
 	if finals, err := d.Finals(t.Context(), 0, 10); err != nil || len(finals) != 1 {
 		t.Errorf("%d final answers (%v), want 1", len(finals), err)
 	}
@@ -262,7 +260,36 @@ func testLeaseSurvives(t *testing.T, d Driver) {
 	d = d.Reopen(t)
 	_, err := claimNext(t, d, "q", "bob", held.LeaseUntil.Add(-time.Second))
 	wantError(t, "another's claim after the restart", err, review.ErrEmpty)
-	if _, err := d.Resolve(t.Context(), resolution(held, held.LeaseUntil.Add(-time.Second), "1", "r")); err != nil {
-		t.Errorf("the holder's verdict after the restart: %v", err)
+	change(t, d, id, resolve(held, held.LeaseUntil.Add(-time.Second), "1", "r"))
+}
+
+func testAuditsFirst(t *testing.T, d Driver) {
+	now := d.Now()
+	rec, items := Deferral(now, "q", 4)
+	for i := range items {
+		items[i].Sequences, items[i].ExpectedLoss = nil, float64(i)
+		if i%2 == 1 { // those that would be lost more on
+			items[i].Kind = candorv1.ReviewKind_REVIEW_KIND_AUDIT
+		}
+	}
+	if err := d.Record(t.Context(), rec, items); err != nil {
+		t.Fatal(err)
+	}
+	claim := func(audits bool, c review.Claim, want int) {
+		t.Helper()
+		c.Holder, c.Now, c.LeaseFor, c.AuditsFirst = "ann", now, minute, audits
+		got, err := d.Next(t.Context(), c)
+		if err != nil || got.ID != items[want].ID {
+			t.Errorf("audits first %t: got the item of row %d (%v), want that of %d", audits, got.Row, err, want)
+		}
+	}
+	claim(true, review.Claim{Queue: "q"}, 3)
+	claim(false, review.Claim{}, 2)
+	claim(false, review.Claim{Queues: []string{"q", "z"}}, 0)
+	claim(false, review.Claim{Queue: "q"}, 1) // nothing else is left
+	put(t, d, "q", 1, nil)
+	got, err := d.Next(t.Context(), review.Claim{Queue: "q", Holder: "ann", Now: now, LeaseFor: minute, AuditsFirst: true})
+	if err != nil || got.Kind != candorv1.ReviewKind_REVIEW_KIND_DEFERRED {
+		t.Errorf("no audit is left: %v, %v", got.Kind, err)
 	}
 }
