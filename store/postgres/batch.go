@@ -206,6 +206,15 @@ func (b *batch) change(query string, args []any, each func(scanner) error) error
 	return err
 }
 
+// count is change of a statement that answers a row for each that it has changed, and answers how many.
+func (b *batch) count(query string, args ...any) (n int64, err error) {
+	err = b.change(query, args, func(scanner) error {
+		n++
+		return nil
+	})
+	return n, err
+}
+
 // query calls each for every row, and sees all that the transaction has changed before.
 func (b *batch) query(query string, args []any, each func(scanner) error) error {
 	p := &pgx.Batch{}

@@ -184,20 +184,3 @@ func plainItems(found []stored) []review.Item {
 	}
 	return items
 }
-
-// withPayload fills in an item's payload, of which only its digest may be left. Inside of the transaction that changes the item: a
-// caller who gets an error after the commit would take it for a change that failed.
-func withPayload(query queryFunc, it *review.Item) error {
-	err := query(`SELECT data, sha256 FROM review_payloads WHERE item_id = $1`, []any{idOf(it.ID)}, func(row scanner) error {
-		var data, sum []byte
-		err := row.Scan(&data, &sum)
-		if err == nil {
-			it.Payload, err = review.DecodePayload(data, sum)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read the payload of review item %s: %w", it.ID, err)
-	}
-	return nil
-}

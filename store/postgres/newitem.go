@@ -2,13 +2,11 @@ package postgres
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/audit"
@@ -24,22 +22,53 @@ type newItem struct {
 	payload, sum []byte
 }
 
-// prepareItem checks a new item against its record, and encodes it. It fills in what the row doesn't say of the item.
+// prepareItem checks a new item against the record of the decision that makes it. It fills in what the row doesn't say of the item.
 func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) {
-	n := newItem{Item: it}
-	id, err := canonicalUUID(it.ID)
-	n.id = id
-	if err != nil {
-		return n, fmt.Errorf("item.id: %w", err)
+	switch it.Kind {
+	case candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED, candorv1.ReviewKind_REVIEW_KIND_DEFERRED, candorv1.ReviewKind_REVIEW_KIND_AUDIT:
+	default:
+		return newItem{}, fmt.Errorf("item %s: kind is %d: it is DEFERRED or AUDIT", it.ID, it.Kind)
 	}
-	prediction, err := canonicalUUID(it.PredictionID)
+	n, err := freshItem(it)
+	if err != nil {
+		return n, err
+	}
+	id, prediction := uuid.MustParse(n.ID), uuid.MustParse(n.PredictionID)
 	switch {
-	case err != nil:
-		return n, fmt.Errorf("item %s: prediction_id: %w", it.ID, err)
 	case !bytes.Equal(prediction[:], p.GetPredictionId()):
 		return n, fmt.Errorf("item %s: prediction_id %s isn't the record's", it.ID, it.PredictionID)
 	case audit.Find(p, it.Row, it.Field) < 0:
 		return n, fmt.Errorf("item %s: row %d, field %q: the record has %d rows, and none is this", it.ID, it.Row, it.Field, len(p.GetRows()))
+	}
+	row := p.GetRows()[audit.Find(p, it.Row, it.Field)]
+	if len(row.ReviewItem) == 0 {
+		row.ReviewItem = id[:]
+	}
+	if !bytes.Equal(row.ReviewItem, id[:]) {
+		return n, fmt.Errorf("item %s: row %d of the record names another review_item, %x", it.ID, it.Row, row.ReviewItem)
+	}
+	if n.sum != nil && len(row.PayloadSha256) == 0 {
+		row.PayloadSha256 = n.sum
+	}
+	if n.sum != nil && !bytes.Equal(row.PayloadSha256, n.sum) {
+		return n, fmt.Errorf("item %s: row %d of the record has the payload_sha256 of another payload", it.ID, it.Row)
+	}
+	return n, nil
+}
+
+// freshItem checks a new item by itself: it is PENDING and unjudged, whatever it says, since nobody can have seen it yet.
+func freshItem(it review.Item) (newItem, error) {
+	n := newItem{Item: it}
+	id, err := canonicalUUID(it.ID)
+	if err != nil {
+		return n, fmt.Errorf("item.id: %w", err)
+	}
+	n.id = id
+	if _, err := canonicalUUID(it.PredictionID); err != nil {
+		return n, fmt.Errorf("item %s: prediction_id: %w", it.ID, err)
+	}
+	n.Wanted, n.Agree = max(it.Wanted, 1), max(it.Agree, 1)
+	switch {
 	case it.Queue == "":
 		return n, fmt.Errorf("item %s: queue is empty", it.ID)
 	case !(it.ExpectedLoss >= 0) || math.IsInf(it.ExpectedLoss, 0):
@@ -50,49 +79,65 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 		return n, fmt.Errorf("item %s: created and deadline must be set, by the store's clock", it.ID)
 	case it.DefaultValue != nil && (math.IsNaN(*it.DefaultValue) || math.IsInf(*it.DefaultValue, 0)):
 		return n, fmt.Errorf("item %s: default_value is %v: give a finite number", it.ID, *it.DefaultValue)
+	case n.Agree > n.Wanted:
+		return n, fmt.Errorf("item %s: %d reviewers must agree, and it gets at most %d: give no more than wanted", it.ID, n.Agree, n.Wanted)
+	case !finite(it.Tolerance):
+		return n, fmt.Errorf("item %s: tolerance is %v: give a finite number of at least 0", it.ID, it.Tolerance)
+	case !finite(it.GoldenTolerance):
+		return n, fmt.Errorf("item %s: golden_tolerance is %v: give a finite number of at least 0", it.ID, it.GoldenTolerance)
+	case it.Join != nil && len(it.Join.Key) != joinKeyBytes:
+		return n, fmt.Errorf("item %s: join.key has %d bytes: give a digest of %d", it.ID, len(it.Join.Key), joinKeyBytes)
 	}
-	// Whatever it says: an audit's answer has left, any other waits.
-	switch it.Kind {
-	case candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED, candorv1.ReviewKind_REVIEW_KIND_DEFERRED:
-		n.Kind, n.Release = candorv1.ReviewKind_REVIEW_KIND_DEFERRED, candorv1.ReleaseState_RELEASE_STATE_HELD
-	case candorv1.ReviewKind_REVIEW_KIND_AUDIT:
-		n.Release = candorv1.ReleaseState_RELEASE_STATE_RELEASED
-	default:
-		return n, fmt.Errorf("item %s: kind is %d: it is DEFERRED or AUDIT", it.ID, it.Kind)
+	for i, x := range it.Excluded {
+		if x.Reviewer == "" || slices.ContainsFunc(it.Excluded[:i], func(o review.Exclusion) bool { return o.Reviewer == x.Reviewer }) {
+			return n, fmt.Errorf("item %s: excluded[%d] has the reviewer %q: name everyone once", it.ID, i, x.Reviewer)
+		}
 	}
 	for i, sq := range it.Sequences {
 		if slices.ContainsFunc(it.Sequences[:i], func(o review.Sequence) bool { return o.Certificate == sq.Certificate }) {
 			return n, fmt.Errorf("item %s: it is evidence for certificate %q twice", it.ID, sq.Certificate)
 		}
 	}
-	row := p.GetRows()[audit.Find(p, it.Row, it.Field)]
-	if len(row.ReviewItem) == 0 {
-		row.ReviewItem = id[:]
+	n.reset()
+	if n.body, err = encodeBody(&n.Item); err != nil {
+		return n, fmt.Errorf("item %s: encode: %w", it.ID, err)
 	}
-	if !bytes.Equal(row.ReviewItem, id[:]) {
-		return n, fmt.Errorf("item %s: row %d of the record names another review_item, %x", it.ID, it.Row, row.ReviewItem)
+	if n.payload, n.sum, err = encodePayload(it.Payload); err != nil {
+		return n, fmt.Errorf("item %s: %w", it.ID, err)
 	}
-	if it.Payload != nil {
-		if err := n.encodePayload(); err != nil {
-			return n, err
-		}
-		if len(row.PayloadSha256) == 0 {
-			row.PayloadSha256 = n.sum
-		}
-		if !bytes.Equal(row.PayloadSha256, n.sum) {
-			return n, fmt.Errorf("item %s: row %d of the record has the payload_sha256 of another payload", it.ID, it.Row)
-		}
-	}
-	return n, n.finish()
+	return n, nil
 }
 
-// finish makes a new item one that nobody has touched, and encodes it.
-func (n *newItem) finish() (err error) {
-	n.State, n.Wanted, n.Agree, n.Revision = candorv1.ReviewState_REVIEW_STATE_PENDING, max(n.Wanted, 1), max(n.Agree, 1), 1
-	if n.body, err = encodeBody(&n.Item); err != nil {
-		return fmt.Errorf("item %s: encode: %w", n.ID, err)
+// encodePayload answers a payload as it is stored, and its digest; nil of none.
+func encodePayload(p *candorv1.ReviewPayload) (data, sum []byte, err error) {
+	if p == nil {
+		return nil, nil, nil
 	}
-	return nil
+	encoded, digest, err := review.EncodePayload(p)
+	// An empty message encodes to nothing, and NULL would mean that it was removed.
+	return append([]byte{}, encoded...), digest[:], err
+}
+
+// joinKeyBytes is how long a Join's key is.
+const joinKeyBytes = 16
+
+func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }
+
+// reset takes away what only acts give.
+func (n *newItem) reset() {
+	if n.Kind == candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED {
+		n.Kind = candorv1.ReviewKind_REVIEW_KIND_DEFERRED
+	}
+	n.State, n.Release = candorv1.ReviewState_REVIEW_STATE_PENDING, candorv1.ReleaseState_RELEASE_STATE_RELEASED
+	if n.Awaited() {
+		n.Release = candorv1.ReleaseState_RELEASE_STATE_HELD
+	}
+	none := review.Item{}
+	n.Holder, n.Epoch, n.LeaseUntil, n.ClaimedAt = none.Holder, none.Epoch, none.LeaseUntil, none.ClaimedAt
+	n.Verdicts, n.Adjudication, n.UndoUntil, n.Verdict, n.Agreeing = nil, false, none.UndoUntil, nil, 0
+	n.FinalTime, n.HeldBy, n.Action, n.FinalReason = none.FinalTime, "", "", none.FinalReason
+	n.JoinedTo, n.Joined, n.Revision = "", 0, 1
+	wholeMicros(&n.Item)
 }
 
 func canonicalUUID(s string) (uuid.UUID, error) {
@@ -103,8 +148,8 @@ func canonicalUUID(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// insertItem stores a new item with its payload and its first event, as it is.
-func insertItem(to writing, n *newItem, by string) {
+// insertItem stores a new item as it is, with its exclusions, its own payload and its history.
+func insertItem(to writing, n *newItem, history ...review.Event) {
 	var golden []byte
 	if n.GoldenAnswer != nil {
 		golden, _ = proto.MarshalOptions{Deterministic: true}.Marshal(n.GoldenAnswer) // of a golden question, which was encoded
@@ -125,38 +170,20 @@ func insertItem(to writing, n *newItem, by string) {
 		n.DefaultValue, n.Holder, int64(n.Epoch), micros(n.LeaseUntil), micros(n.ClaimedAt), n.Unit, n.body, n.Traceparent,
 		n.SamplingProbability, n.PolicyDigest, int32(n.Wanted), int32(n.Agree), n.Tolerance, idOf(n.Golden), golden, n.GoldenTolerance,
 		joinKey, idOf(n.JoinedTo), int64(n.Revision))
-	if n.sum != nil {
+	if n.sum != nil && n.JoinedTo == "" { // One that joined shows the other's.
 		to.later(`INSERT INTO review_payloads (item_id, data, sha256) VALUES ($1, $2, $3)`, n.id, n.payload, n.sum)
 	}
 	for _, x := range n.Excluded {
 		to.later(insertExclusion, n.id, x.Reviewer, micros(x.Until))
 	}
-	insertEvent(to, review.Event{
-		ItemID: n.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_CREATED, At: n.Created, Actor: by, Queue: n.Queue,
-	})
+	for _, ev := range history {
+		insertEvent(to, ev)
+	}
 }
 
-// join lets a new item share the answer of an identical one that waits, if there is one. Two that come at the same time to two
-// gateways may both wait.
-func (b *batch) join(n *newItem) error {
-	if n.Join == nil {
-		return nil
+// created is the first entry of an item's history.
+func created(it *review.Item, by, note string) review.Event {
+	return review.Event{
+		ItemID: it.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_CREATED, At: it.Created, Actor: by, Note: note, Queue: it.Queue,
 	}
-	var first nullUUID
-	err := b.queryRow(`
-		SELECT id FROM review_items i WHERE join_key = $1 AND state IN (1, 2) AND joined_to IS NULL AND created_us >= $2 AND joined < $3
-			AND NOT EXISTS (SELECT FROM review_verdicts v WHERE v.item_id = i.id AND NOT v.undone)
-		ORDER BY created_us, id LIMIT 1 FOR UPDATE OF i`, []any{n.Join.Key, micros(n.Join.Since), int32(n.Join.Max)}, &first)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look for an item that is like %s: %w", n.ID, err)
-	}
-	n.JoinedTo = uuidText(first)
-	b.later(`UPDATE review_items SET joined = joined + 1, revision = revision + 1 WHERE id = $1`, first)
-	insertEvent(b, review.Event{
-		ItemID: n.JoinedTo, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, At: b.now, Actor: byGateway, Note: n.ID, Queue: n.Queue,
-	})
-	return nil
 }

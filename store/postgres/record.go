@@ -54,10 +54,9 @@ func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review
 		for i := range fresh {
 			// A copy: the job may run again.
 			n := fresh[i]
-			if err := b.join(&n); err != nil {
+			if err := b.add(&n); err != nil {
 				return err
 			}
-			insertItem(b, &n, byGateway)
 		}
 		b.moved = b.moved || len(fresh) > 0
 		return b.draw(fresh, r.timeUS)

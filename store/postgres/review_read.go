@@ -16,15 +16,19 @@ import (
 )
 
 // Get answers one item with its payload. Errors: review.ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string) (review.Item, error) {
-	it, err := loadItem(s.reader(ctx), id, "")
-	if err == nil {
-		err = withPayload(s.reader(ctx), &it.Item)
-	}
+func (s *Store) Get(ctx context.Context, id string) (it review.Item, err error) {
+	err = s.snapshot(ctx, func(read queryFunc) error {
+		found, err := loadItem(read, id, "")
+		if err != nil {
+			return err
+		}
+		it = found.Item
+		return withPayload(read, &it)
+	})
 	if err != nil {
 		return review.Item{}, fmt.Errorf("postgres: %w", err)
 	}
-	return it.Item, nil
+	return it, nil
 }
 
 // Due answers items that something happens to by now; see review.Store.
@@ -44,7 +48,11 @@ func (s *Store) some(ctx context.Context, doing string, limit int, query string,
 	if limit < 1 {
 		return nil, fmt.Errorf("%s: limit is %d: give at least 1", doing, limit)
 	}
-	found, err := readItems(s.reader(ctx), query, args)
+	var found []stored
+	err := s.snapshot(ctx, func(read queryFunc) (err error) {
+		found, err = readItems(read, query, args)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -52,7 +60,7 @@ func (s *Store) some(ctx context.Context, doing string, limit int, query string,
 }
 
 // List answers items, newest first, without payloads. An item whose lease has ended is listed as CLAIMED until somebody
-// claims it again. Errors: review.ErrPageToken.
+// claims it again; one that joined another is listed, and isn't counted: nobody can claim it. Errors: review.ErrPageToken.
 func (s *Store) List(ctx context.Context, f review.Filter) (review.Page, error) {
 	const doing = "postgres: list review items"
 	if f.Limit < 1 {
@@ -62,17 +70,21 @@ func (s *Store) List(ctx context.Context, f review.Filter) (review.Page, error) 
 	if err != nil {
 		return review.Page{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	found, err := readItems(s.reader(ctx), query, args)
+	var page review.Page
+	err = s.snapshot(ctx, func(read queryFunc) error {
+		found, err := readItems(read, query, args)
+		page = review.Page{Items: plainItems(found)}
+		if err != nil {
+			return err
+		}
+		return countOpen(read, f, &page)
+	})
 	if err != nil {
 		return review.Page{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	page := review.Page{Items: plainItems(found)}
-	if len(found) > f.Limit {
+	if len(page.Items) > f.Limit {
 		page.Items = page.Items[:f.Limit]
 		page.Next = review.PageToken(page.Items[f.Limit-1])
-	}
-	if err := s.countOpen(ctx, f.Queue, &page); err != nil {
-		return review.Page{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	return page, nil
 }
@@ -129,22 +141,13 @@ func listQuery(f review.Filter) (string, []any, error) {
 	return query + ` ORDER BY i.created_us DESC, i.id DESC LIMIT $` + strconv.Itoa(len(args)), args, nil
 }
 
-func (s *Store) countOpen(ctx context.Context, queue string, page *review.Page) error {
-	return s.reader(ctx)(`
-		SELECT state, count(*) FROM review_items WHERE state IN (1, 2) AND ($1::text = '' OR queue = $1) GROUP BY state`,
-		[]any{queue}, func(row scanner) error {
-			var state int32
-			var n int64
-			if err := row.Scan(&state, &n); err != nil {
-				return err
-			}
-			if candorv1.ReviewState(state) == candorv1.ReviewState_REVIEW_STATE_PENDING {
-				page.Pending = n
-			} else {
-				page.Claimed = n
-			}
-			return nil
-		})
+// countOpen counts what waits and what is claimed, of the filter's queue or queues.
+func countOpen(read queryFunc, f review.Filter, page *review.Page) error {
+	return read(`
+		SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) FROM review_items
+		WHERE state IN (1, 2) AND joined_to IS NULL AND ($1::text = '' OR queue = $1) AND ($1 <> '' OR $2::text[] IS NULL OR queue = ANY($2))
+			AND (NOT $3::boolean OR kind <> 3)`,
+		[]any{f.Queue, f.Queues, f.NoGolden}, func(row scanner) error { return row.Scan(&page.Pending, &page.Claimed) })
 }
 
 // Finals answers final answers in the order in which they were stored, without payloads; see the gateway's ledger.
@@ -152,17 +155,19 @@ func (s *Store) Finals(ctx context.Context, after uint64, limit int) ([]review.F
 	const doing = "postgres: read final answers"
 	var positions []uint64
 	var found []stored
-	read := s.reader(ctx)
-	err := read(`SELECT `+itemColumns+`, f.position FROM finals f JOIN review_items i ON i.id = f.item_id
-		WHERE f.position > $1 ORDER BY f.position LIMIT $2`, []any{int64(min(after, math.MaxInt64)), limit}, func(row scanner) error {
-		var position int64
-		it, err := scanItem(row, &position)
-		found, positions = append(found, it), append(positions, uint64(position))
-		return err
+	err := s.snapshot(ctx, func(read queryFunc) error {
+		positions, found = nil, nil
+		if err := read(`SELECT `+itemColumns+`, f.position FROM finals f JOIN review_items i ON i.id = f.item_id
+			WHERE f.position > $1 ORDER BY f.position LIMIT $2`, []any{int64(min(after, math.MaxInt64)), limit}, func(row scanner) error {
+			var position int64
+			it, err := scanItem(row, &position)
+			found, positions = append(found, it), append(positions, uint64(position))
+			return err
+		}); err != nil {
+			return err
+		}
+		return loadParts(read, found)
 	})
-	if err == nil {
-		err = loadParts(read, found)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}

@@ -13,160 +13,104 @@ import (
 	"github.com/candor-gateway/candor/review"
 )
 
-// mostWorkTimes of a queue, newest first: enough for a median.
+// mostWorkTimes bounds QueueState.WorkTimes.
 const mostWorkTimes = 1000
 
-// Queues answers the state of every queue that has items, from one snapshot; see review.Reports.
-func (s *Store) Queues(ctx context.Context, now, since time.Time) ([]review.QueueState, error) {
-	var out []review.QueueState
-	err := s.snapshot(ctx, func(query queryFunc) error {
-		c := queueCount{query: query, now: micros(now), since: micros(since), at: map[string]int{}}
-		for _, part := range []func() error{c.names, c.open, c.waiting, c.holders, c.ended, c.workTimes, c.created} {
-			if err := part(); err != nil {
-				return err
-			}
+const (
+	// queueNames jumps from one queue's name to the next: there are few queues, and many items.
+	queueNames = `WITH RECURSIVE names (name) AS (
+			SELECT min(queue) FROM review_items
+			UNION ALL
+			SELECT (SELECT min(i.queue) FROM review_items i WHERE i.queue > names.name) FROM names WHERE names.name IS NOT NULL)
+		SELECT name FROM names WHERE name IS NOT NULL`
+	// waits: what a person may claim. $1 the queue, $2 now. A golden item isn't work that waits.
+	waits        = `queue = $1 AND state IN (1, 2) AND joined_to IS NULL AND kind <> 3 AND (state = 1 OR lease_until_us <= $2)`
+	countWaiting = `SELECT count(*) FROM review_items WHERE ` + waits
+	listWaiting  = `SELECT expected_loss, created_us, deadline_us, audit FROM review_items WHERE ` + waits + `
+		ORDER BY audit, expected_loss DESC, deadline_us, created_us, id LIMIT $3`
+	listHolders = `SELECT holder, id, lease_until_us FROM review_items
+		WHERE queue = $1 AND state = 2 AND joined_to IS NULL AND lease_until_us > $2 ORDER BY lease_until_us, id`
+	countResolved = `SELECT count(*) FROM review_verdicts WHERE queue = $1 AND NOT undone AND given_us >= $2`
+	listWorkTimes = `SELECT work_us FROM review_verdicts
+		WHERE queue = $1 AND NOT undone AND given_us >= $2 AND work_us IS NOT NULL ORDER BY given_us DESC LIMIT $3`
+	countExpired = `SELECT count(*) FROM review_items WHERE queue = $1 AND state = 4 AND final_us >= $2`
+	countCreated = `SELECT kind, count(*) FROM review_items WHERE queue = $1 AND created_us >= $2 GROUP BY kind`
+)
+
+// Queues answers the state of every queue that has items; see review.Reports.
+func (s *Store) Queues(ctx context.Context, now, since time.Time) (out []review.QueueState, err error) {
+	err = s.snapshot(ctx, func(read queryFunc) error {
+		out = nil
+		var names []string
+		if err := read(queueNames, nil, func(row scanner) error {
+			var name string
+			err := row.Scan(&name)
+			names = append(names, name)
+			return err
+		}); err != nil {
+			return err
 		}
-		out = c.states
+		for _, name := range names {
+			q, err := queueState(read, name, micros(now), micros(since))
+			if err != nil {
+				return fmt.Errorf("queue %s: %w", name, err)
+			}
+			out = append(out, q)
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("postgres: count the queues: %w", err)
+		return nil, fmt.Errorf("postgres: read the state of the queues: %w", err)
 	}
 	return out, nil
 }
 
-// queueCount reads the parts of queues' states.
-type queueCount struct {
-	query      queryFunc
-	now, since int64
-	states     []review.QueueState
-	at         map[string]int
-}
-
-// state of a queue that names has found.
-func (c *queueCount) state(queue string) *review.QueueState {
-	i, ok := c.at[queue]
-	if !ok {
-		return &review.QueueState{}
-	}
-	return &c.states[i]
-}
-
-// names reads the queues one after the other from their index, without looking at every item.
-func (c *queueCount) names() error {
-	return c.query(`
-		WITH RECURSIVE names (queue) AS (
-			(SELECT queue FROM review_items ORDER BY queue LIMIT 1)
-			UNION ALL
-			SELECT (SELECT i.queue FROM review_items i WHERE i.queue > names.queue ORDER BY i.queue LIMIT 1) FROM names WHERE names.queue IS NOT NULL
-		) SELECT queue FROM names WHERE queue IS NOT NULL ORDER BY queue COLLATE "C"`, nil, func(row scanner) error {
-		st := review.QueueState{Created: map[candorv1.ReviewKind]int64{}}
-		err := row.Scan(&st.Queue)
-		c.at[st.Queue] = len(c.states)
-		c.states = append(c.states, st)
-		return err
-	})
-}
-
-func (c *queueCount) open() error {
-	return c.query(`SELECT queue, count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) FROM review_items
-		WHERE state IN (1, 2) AND joined_to IS NULL GROUP BY queue`, nil, func(row scanner) error {
-		var queue string
-		var pending, claimed int64
-		err := row.Scan(&queue, &pending, &claimed)
-		st := c.state(queue)
-		st.Pending, st.Claimed = pending, claimed
-		return err
-	})
-}
-
-func (c *queueCount) waiting() error {
-	return c.query(`SELECT queue, expected_loss, created_us, deadline_us, audit FROM (
-			SELECT queue, expected_loss, created_us, deadline_us, audit, row_number() OVER turn AS turn FROM review_items
-			WHERE state = 1 AND joined_to IS NULL WINDOW turn AS (PARTITION BY queue ORDER BY audit, expected_loss DESC, deadline_us, created_us, id)
-		) AS waiting WHERE turn <= $1 ORDER BY queue, turn`, []any{review.MostWaiting}, func(row scanner) error {
-		var queue string
-		var w review.Waiting
-		var created, deadline int64
-		err := row.Scan(&queue, &w.ExpectedLoss, &created, &deadline, &w.Audit)
-		w.Created, w.Deadline = instant(created), instant(deadline)
-		st := c.state(queue)
-		st.Waiting = append(st.Waiting, w)
-		return err
-	})
-}
-
-func (c *queueCount) holders() error {
-	return c.query(`SELECT queue, holder, id, lease_until_us FROM review_items
-		WHERE state = 2 AND joined_to IS NULL AND lease_until_us > $1 ORDER BY queue, holder, id`, []any{c.now}, func(row scanner) error {
-		var queue string
-		var h review.Holder
-		var id [16]byte
-		var until int64
-		err := row.Scan(&queue, &h.Reviewer, &id, &until)
-		h.ItemID, h.Until = uuid.UUID(id).String(), instant(until)
-		st := c.state(queue)
-		st.Holders = append(st.Holders, h)
-		return err
-	})
-}
-
-func (c *queueCount) ended() error {
-	err := c.query(`SELECT i.queue, count(*) FROM review_verdicts v JOIN review_items i ON i.id = v.item_id
-		WHERE v.given_us >= $1 AND NOT v.undone GROUP BY i.queue`, []any{c.since}, func(row scanner) error {
-		var queue string
-		var n int64
-		err := row.Scan(&queue, &n)
-		c.state(queue).Resolved = n
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.query(`SELECT queue, count(*) FROM review_items WHERE final_us >= $1 AND state = 4 GROUP BY queue`, []any{c.since}, func(row scanner) error {
-		var queue string
-		var n int64
-		err := row.Scan(&queue, &n)
-		c.state(queue).Expired = n
-		return err
-	})
-}
-
-func (c *queueCount) workTimes() error {
-	return c.query(`SELECT queue, verdict FROM (
-			SELECT i.queue, v.verdict, v.given_us, row_number() OVER (PARTITION BY i.queue ORDER BY v.given_us DESC, v.item_id) AS n
-			FROM review_verdicts v JOIN review_items i ON i.id = v.item_id WHERE v.given_us >= $1 AND NOT v.undone
-		) AS given WHERE n <= $2 ORDER BY queue, n`, []any{c.since, mostWorkTimes}, func(row scanner) error {
-		var queue string
-		var data []byte
-		if err := row.Scan(&queue, &data); err != nil {
+func queueState(read queryFunc, name string, nowUS, sinceUS int64) (review.QueueState, error) {
+	q := review.QueueState{Queue: name, Created: map[candorv1.ReviewKind]int64{}}
+	for _, part := range []struct {
+		query string
+		args  []any
+		each  func(scanner) error
+	}{
+		{countWaiting, []any{name, nowUS}, func(row scanner) error { return row.Scan(&q.Pending) }},
+		{listWaiting, []any{name, nowUS, review.MostWaiting}, func(row scanner) error {
+			var w review.Waiting
+			var created, deadline int64
+			err := row.Scan(&w.ExpectedLoss, &created, &deadline, &w.Audit)
+			w.Created, w.Deadline = instant(created), instant(deadline)
+			q.Waiting = append(q.Waiting, w)
 			return err
-		}
-		v := &candorv1.Verdict{}
-		if err := proto.Unmarshal(data, v); err != nil {
-			return fmt.Errorf("decode a verdict: %w", err)
-		}
-		if v.GetWorkTime() != nil {
-			st := c.state(queue)
-			st.WorkTimes = append(st.WorkTimes, v.GetWorkTime().AsDuration())
-		}
-		return nil
-	})
-}
-
-func (c *queueCount) created() error {
-	return c.query(`SELECT queue, kind, count(*) FROM review_items WHERE created_us >= $1 GROUP BY queue, kind`, []any{c.since}, func(row scanner) error {
-		var queue string
-		var kind int32
-		var n int64
-		if err := row.Scan(&queue, &kind, &n); err != nil {
+		}},
+		{listHolders, []any{name, nowUS}, func(row scanner) error {
+			var h review.Holder
+			var id [16]byte
+			var until int64
+			err := row.Scan(&h.Reviewer, &id, &until)
+			h.ItemID, h.Until = uuid.UUID(id).String(), instant(until)
+			q.Holders, q.Claimed = append(q.Holders, h), q.Claimed+1
 			return err
+		}},
+		{countResolved, []any{name, sinceUS}, func(row scanner) error { return row.Scan(&q.Resolved) }},
+		{listWorkTimes, []any{name, sinceUS, mostWorkTimes}, func(row scanner) error {
+			var us int64
+			err := row.Scan(&us)
+			q.WorkTimes = append(q.WorkTimes, time.Duration(us)*time.Microsecond)
+			return err
+		}},
+		{countExpired, []any{name, sinceUS}, func(row scanner) error { return row.Scan(&q.Expired) }},
+		{countCreated, []any{name, sinceUS}, func(row scanner) error {
+			var kind int32
+			var n int64
+			err := row.Scan(&kind, &n)
+			q.Created[candorv1.ReviewKind(kind)] = n
+			return err
+		}},
+	} {
+		if err := read(part.query, part.args, part.each); err != nil {
+			return q, err
 		}
-		if st := c.state(queue); st.Created != nil {
-			st.Created[candorv1.ReviewKind(kind)] = n
-		}
-		return nil
-	})
+	}
+	return q, nil
 }
 
 // Given answers verdicts in the order in which they were given; see review.Reports.
@@ -181,11 +125,11 @@ func (s *Store) Given(ctx context.Context, f review.GivenFilter) ([]review.Given
 	}
 	var out []review.Given
 	err := s.reader(ctx)(`
-		SELECT i.id, i.queue, i.model, i.field, i.kind, i.body, i.golden_answer, i.golden_tolerance, v.given_us, v.verdict, v.undone
+		SELECT i.id, v.queue, v.model, i.field, i.kind, i.body, i.golden_answer, i.golden_tolerance, v.given_us, v.verdict, v.undone
 		FROM review_verdicts v JOIN review_items i ON i.id = v.item_id
-		WHERE v.given_us >= $1 AND v.given_us < $2 AND ($3::text = '' OR i.queue = $3) AND ($4::text = '' OR i.model = $4)
+		WHERE v.given_us >= $1 AND v.given_us < $2 AND ($3::text = '' OR v.queue = $3) AND ($4::text = '' OR v.model = $4)
 			AND ($5::text = '' OR v.reviewer = $5)
-		ORDER BY v.given_us, v.item_id, v.reviewer LIMIT $6`,
+		ORDER BY v.given_us, v.position LIMIT $6`,
 		[]any{micros(f.Since), until, f.Queue, f.Model, f.Reviewer, f.Limit}, func(row scanner) error {
 			g, err := scanGiven(row)
 			out = append(out, g)

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -14,7 +16,7 @@ import (
 const (
 	insertExclusion = `INSERT INTO review_exclusions (item_id, reviewer, until_us) VALUES ($1, $2, $3)
 		ON CONFLICT (item_id, reviewer) DO UPDATE SET until_us = excluded.until_us`
-	insertRequest = `INSERT INTO review_requests (item_id, actor, request_id, act) VALUES ($1, $2, $3, $4)`
+	insertRequest = `INSERT INTO review_requests (item_id, actor, request_id, led, at_us) VALUES ($1, $2, $3, $4, $5)`
 )
 
 // applied is an act on an item: as it was and is, and what follows.
@@ -24,8 +26,9 @@ type applied struct {
 	effects review.Effects
 }
 
-// apply applies an act to an item that is locked. An act that was done before leaves the item as it is, and says so in it.
-func apply(to writing, it stored, a review.Act) (applied, error) {
+// apply applies an act to an item that is locked. An act that was done before leaves the item as it is, and says so in it. led is how
+// its request came to the item.
+func apply(to writing, it stored, a review.Act, led int, now time.Time) (applied, error) {
 	actor, request := a.Request()
 	if request != "" {
 		var done bool
@@ -44,7 +47,7 @@ func apply(to writing, it stored, a review.Act) (applied, error) {
 		return applied{}, err
 	}
 	if request != "" {
-		to.later(insertRequest, it.id, actor, request, actName(a))
+		to.later(insertRequest, it.id, actor, request, led, micros(now))
 	}
 	return applied{it, before, effects}, nil
 }
@@ -59,15 +62,13 @@ func guarded(a review.Act, it *review.Item) (effects review.Effects, err error) 
 	return a.Apply(it)
 }
 
-// actName tells claims from all other acts: a claim may be repeated without naming its item.
-func actName(a review.Act) string {
-	if _, ok := a.(review.Claim); ok {
-		return claimAct
-	}
-	return ""
-}
-
-const claimAct = "claim"
+// How a request came to its item: it named it, or the store chose or made it. The second and third kind are asked for without an
+// item.
+const (
+	ledByName = iota
+	ledByClaim
+	ledByAppeal
+)
 
 // save stores what an act has changed of the item itself: it, its history, its exclusions and verdicts.
 func save(to writing, a *applied) error {
@@ -75,6 +76,8 @@ func save(to writing, a *applied) error {
 		return nil
 	}
 	it := &a.Item
+	wholeMicros(it)
+	slices.SortFunc(it.Excluded, func(a, b review.Exclusion) int { return cmp.Compare(a.Reviewer, b.Reviewer) })
 	it.Revision++
 	body, err := encodeBody(it)
 	if err != nil {
@@ -111,31 +114,41 @@ func insertEvent(to writing, ev review.Event) {
 		idOf(ev.ItemID), int32(ev.Kind), micros(ev.At), text(ev.Actor), text(ev.Note), text(ev.Queue), int64(ev.Epoch), verdict)
 }
 
-// saveVerdicts keeps what was given, changed and taken back.
+// saveVerdicts keeps how the reviewers' verdicts differ from those before. One that was taken back stays, and says so.
 func saveVerdicts(to writing, a *applied) error {
-	given := func(v *candorv1.Verdict) int64 { return v.GetCreateTime().AsTime().UnixMicro() }
-	same := func(list []*candorv1.Verdict, v *candorv1.Verdict) *candorv1.Verdict {
-		for _, o := range list {
-			if o.GetAuthor() == v.GetAuthor() && given(o) == given(v) {
-				return o
-			}
+	for _, old := range a.before.Verdicts {
+		if verdictBy(&a.Item, old.GetAuthor()) == nil {
+			to.later(`UPDATE review_verdicts SET undone = true WHERE item_id = $1 AND reviewer = $2 AND NOT undone`, a.id, old.GetAuthor())
 		}
-		return nil
 	}
 	for _, v := range a.Verdicts {
-		if old := same(a.before.Verdicts, v); old != nil && proto.Equal(old, v) {
+		old := verdictBy(&a.before, v.GetAuthor())
+		if old != nil && proto.Equal(old, v) {
 			continue
 		}
 		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(v)
 		if err != nil {
 			return fmt.Errorf("encode a verdict: %w", err)
 		}
-		to.later(`INSERT INTO review_verdicts (item_id, reviewer, given_us, verdict) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (item_id, reviewer, given_us) DO UPDATE SET verdict = excluded.verdict`, a.id, v.GetAuthor(), given(v), data)
+		if old != nil {
+			to.later(`UPDATE review_verdicts SET verdict = $3 WHERE item_id = $1 AND reviewer = $2 AND NOT undone`, a.id, v.GetAuthor(), data)
+			continue
+		}
+		var work *int64
+		if v.GetWorkTime() != nil {
+			us := v.GetWorkTime().AsDuration().Microseconds()
+			work = &us
+		}
+		to.later(`INSERT INTO review_verdicts (item_id, reviewer, queue, model, given_us, work_us, verdict) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			a.id, v.GetAuthor(), a.Queue, a.Model, v.GetCreateTime().AsTime().UnixMicro(), work, data)
 	}
-	for _, v := range a.before.Verdicts {
-		if same(a.Verdicts, v) == nil {
-			to.later(`UPDATE review_verdicts SET undone = true WHERE item_id = $1 AND reviewer = $2 AND given_us = $3`, a.id, v.GetAuthor(), given(v))
+	return nil
+}
+
+func verdictBy(it *review.Item, reviewer string) *candorv1.Verdict {
+	for _, v := range it.Verdicts {
+		if v.GetAuthor() == reviewer {
+			return v
 		}
 	}
 	return nil
@@ -144,5 +157,13 @@ func saveVerdicts(to writing, a *applied) error {
 // logged says whether something follows that only the writer can do: what is told the decision log, and other items.
 func logged(e review.Effects) bool { return e.Final || e.Announced || e.Orphaned }
 
-// whole is a time as it is stored.
-func whole(t time.Time) time.Time { return instant(micros(t)) }
+// wholeMicros cuts an item's times to what the store keeps.
+func wholeMicros(it *review.Item) {
+	for _, at := range []*time.Time{&it.Created, &it.Deadline, &it.LeaseUntil, &it.ClaimedAt, &it.UndoUntil, &it.FinalTime} {
+		*at = instant(micros(*at))
+	}
+	it.Excluded = slices.Clone(it.Excluded)
+	for i := range it.Excluded {
+		it.Excluded[i].Until = instant(micros(it.Excluded[i].Until))
+	}
+}

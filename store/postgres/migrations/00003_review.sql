@@ -2,7 +2,7 @@
 
 -- Review items stay when they are finished. body is a candor.v1.ReviewItem with what nothing is looked for by: reasons, labels,
 -- every stage's answer, verdicts, notes. A state of 1 is PENDING, 2 CLAIMED, 3 RESOLVED, 4 EXPIRED, 5 WITHDRAWN; a kind of 2 an
--- audit, 4 an appeal; a release_state of 1 HELD. due_us is when something happens to the item by itself.
+-- audit, 3 golden, 4 an appeal; a release_state of 1 HELD. due_us is when something happens to the item by itself.
 CREATE TABLE review_items (
     id                   UUID             NOT NULL PRIMARY KEY,
     queue                TEXT             NOT NULL,
@@ -66,8 +66,9 @@ CREATE INDEX review_items_prediction ON review_items (prediction_id, created_us 
 CREATE INDEX review_items_held ON review_items (final_us, id) WHERE release_state = 1 AND held_by <> '' AND final_us > 0;
 CREATE INDEX review_items_join ON review_items (join_key, created_us) WHERE state IN (1, 2) AND joined_to IS NULL AND join_key IS NOT NULL;
 CREATE INDEX review_items_joined ON review_items (joined_to) WHERE joined_to IS NOT NULL AND state IN (1, 2);
-CREATE INDEX review_items_final ON review_items (queue, final_us) WHERE final_us > 0;
-CREATE INDEX review_items_created_in_queue ON review_items (queue, created_us);
+CREATE INDEX review_items_expired ON review_items (queue, final_us) WHERE state = 4;
+CREATE INDEX review_items_newest_of_queue ON review_items (queue, created_us DESC, id DESC);
+CREATE INDEX review_items_holders ON review_items (holder, id) WHERE state = 2;
 -- One appeal of a row at a time.
 CREATE UNIQUE INDEX review_items_appeal ON review_items (prediction_id, prediction_row, field) WHERE kind = 4 AND final_us = 0;
 
@@ -79,29 +80,35 @@ CREATE TABLE review_exclusions (
     PRIMARY KEY (item_id, reviewer)
 );
 
--- Every verdict that was given, for reports; verdict is a candor.v1.Verdict.
+-- Every verdict that was given, for reports: in which queue, and how long it took; verdict is a candor.v1.Verdict.
 CREATE TABLE review_verdicts (
+    position BIGINT  NOT NULL PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     item_id  UUID    NOT NULL REFERENCES review_items (id),
     reviewer TEXT    NOT NULL,
+    queue    TEXT    NOT NULL,
+    model    TEXT    NOT NULL,
     given_us BIGINT  NOT NULL,
-    verdict  BYTEA   NOT NULL,
+    work_us  BIGINT,
     undone   BOOLEAN NOT NULL DEFAULT false,
-    PRIMARY KEY (item_id, reviewer, given_us)
+    verdict  BYTEA   NOT NULL
 );
 
-CREATE INDEX review_verdicts_given ON review_verdicts (given_us, item_id);
-CREATE INDEX review_verdicts_reviewer ON review_verdicts (reviewer, item_id);
+CREATE UNIQUE INDEX review_verdicts_standing ON review_verdicts (item_id, reviewer) WHERE NOT undone;
+CREATE INDEX review_verdicts_given ON review_verdicts (given_us, position);
+CREATE INDEX review_verdicts_of_queue ON review_verdicts (queue, given_us) WHERE NOT undone;
+CREATE INDEX review_verdicts_of_reviewer ON review_verdicts (reviewer, item_id) WHERE NOT undone;
 
--- What was done once and isn't done again: actor and request id of acts.
+-- What was asked for by a request id. led: the request came to the item by itself (1 a claim, 2 an appeal), and comes to it again.
 CREATE TABLE review_requests (
-    item_id    UUID NOT NULL REFERENCES review_items (id),
-    actor      TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    act        TEXT NOT NULL,
-    PRIMARY KEY (item_id, actor, request_id)
+    actor      TEXT     NOT NULL,
+    request_id TEXT     NOT NULL,
+    item_id    UUID     NOT NULL REFERENCES review_items (id),
+    led        SMALLINT NOT NULL,
+    at_us      BIGINT   NOT NULL,
+    PRIMARY KEY (actor, request_id, item_id)
 );
 
-CREATE INDEX review_requests_act ON review_requests (actor, request_id, act);
+CREATE INDEX review_requests_at ON review_requests (at_us);
 
 CREATE TABLE review_events (
     position BIGINT   NOT NULL PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -117,26 +124,37 @@ CREATE TABLE review_events (
 
 CREATE INDEX review_events_of_item ON review_events (item_id, position);
 
--- Questions whose answer is known. body is a candor.v1.ReviewItem with labels, unit, field, answers and where they come from.
-CREATE TABLE review_goldens (
-    position   BIGINT           NOT NULL PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    id         UUID             NOT NULL UNIQUE,
-    queue      TEXT             NOT NULL,
-    model      TEXT             NOT NULL,
-    body       BYTEA            NOT NULL,
+-- Questions whose answer is known. body is a candor.v1.GoldenItem without what has a column; payload NULL: removed with the
+-- question. answer_key is the answer as a text, for the balance. judged and correct count final verdicts.
+CREATE TABLE review_golden (
+    position   BIGINT  NOT NULL PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    id         UUID    NOT NULL UNIQUE,
+    queue      TEXT    NOT NULL,
+    consumer   TEXT    NOT NULL,
+    answer_key TEXT    NOT NULL,
+    body       BYTEA   NOT NULL,
     payload    BYTEA,
     sha256     BYTEA,
-    answer     BYTEA            NOT NULL,
-    tolerance  DOUBLE PRECISION NOT NULL,
-    author     TEXT             NOT NULL,
-    request_id TEXT             NOT NULL,
-    created_us BIGINT           NOT NULL,
-    deleted    BOOLEAN          NOT NULL DEFAULT false
+    author     TEXT    NOT NULL,
+    request_id TEXT    NOT NULL,
+    created_us BIGINT  NOT NULL,
+    deleted    BOOLEAN NOT NULL DEFAULT false,
+    judged     BIGINT  NOT NULL DEFAULT 0,
+    correct    BIGINT  NOT NULL DEFAULT 0
 );
 
-CREATE UNIQUE INDEX review_goldens_request ON review_goldens (author, request_id) WHERE request_id <> '';
-CREATE INDEX review_goldens_of_queue ON review_goldens (queue, position) WHERE NOT deleted;
-CREATE INDEX review_items_golden ON review_items (golden) WHERE golden IS NOT NULL;
+CREATE INDEX review_golden_of_queue ON review_golden (queue, position) WHERE NOT deleted;
+CREATE UNIQUE INDEX review_golden_requests ON review_golden (author, request_id) WHERE request_id <> '';
+
+-- Which question was shown to whom.
+CREATE TABLE review_golden_shown (
+    golden     UUID NOT NULL REFERENCES review_golden (id),
+    reviewer   TEXT NOT NULL,
+    answer_key TEXT NOT NULL,
+    PRIMARY KEY (golden, reviewer)
+);
+
+CREATE INDEX review_golden_shown_to ON review_golden_shown (reviewer, answer_key);
 
 -- An item's part in each certificate, for as long as the item is kept. number 0: it doesn't count. position is the row's
 -- place in its unit. loss and missing are the final verdict's, once the row is settled.
