@@ -29,6 +29,7 @@ func check(src *source, cfg *candorv1.Config, around surroundings) {
 	c.store()
 	c.telemetry()
 	c.principals()
+	c.people()
 	for name, backend := range cfg.GetBackends() {
 		c.backend(top("backends").key(name), backend)
 	}

@@ -14,8 +14,11 @@ func (c *checker) queue(at path, name string, queue *candorv1.Queue) {
 		func(i int) path { return at.field("reviewers").item(i) })
 	for i, name := range queue.GetReviewers() {
 		here := at.field("reviewers").item(i)
+		if _, declared := c.cfg.GetOperators()[name]; !declared && c.cfg.GetPeople() != nil {
+			continue // Users of the store and people of the provider are nobody that a configuration could know.
+		}
 		operator, ok := refer(c, here, "operator", name, "operators", c.cfg.GetOperators())
-		if ok && !mayReview(operator) && !c.lostWithin(top("operators").key(name)) {
+		if ok && !includes(operator.GetRoles(), candorv1.Role_ROLE_REVIEWER) && !c.lostWithin(top("operators").key(name)) {
 			c.complain(here, fmt.Sprintf("operators.%s has not the role reviewer", name), "add reviewer to its roles, or take it out here")
 		}
 	}
@@ -60,13 +63,6 @@ func (c *checker) agreement(at path, queue *candorv1.Queue) {
 	if !senior && c.cfg.GetPeople() == nil && !c.lostWithin(top("operators")) {
 		c.warn(here, "nobody may decide where reviewers disagree: such items will expire", "give an operator the role senior")
 	}
-}
-
-// mayReview says whether an operator has the role reviewer, or one that includes it.
-func mayReview(operator *candorv1.Operator) bool {
-	return slices.ContainsFunc(operator.GetRoles(), func(r candorv1.Role) bool {
-		return r == candorv1.Role_ROLE_REVIEWER || r == candorv1.Role_ROLE_SENIOR || r == candorv1.Role_ROLE_ADMIN
-	})
 }
 
 // evidence checks that the queue of a policy that promises something can earn it.

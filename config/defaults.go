@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -49,6 +50,10 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		fillEnum(&limit.OnTrip, candorv1.OnTrip_ON_TRIP_REVIEW)
 	}
 
+	if cfg.GetPeople() != nil {
+		peopleDefaults(cfg.GetPeople())
+	}
+
 	if cfg.Audit == nil {
 		cfg.Audit = &candorv1.Audit{}
 	}
@@ -62,6 +67,21 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		cfg.Telemetry = &candorv1.Telemetry{}
 	}
 	fill(&cfg.Telemetry.SampleRatio, 0.01)
+}
+
+func peopleDefaults(people *candorv1.People) {
+	if oidc := people.GetOidc(); oidc != nil {
+		oidc.NameClaim = cmp.Or(oidc.NameClaim, "email")
+		oidc.GroupsClaim = cmp.Or(oidc.GroupsClaim, "groups")
+		if len(oidc.GetScopes()) == 0 {
+			oidc.Scopes = []string{"email", "profile", "groups"}
+		}
+	}
+	if people.Sessions == nil {
+		people.Sessions = &candorv1.Sessions{}
+	}
+	fillDuration(&people.Sessions.Idle, time.Hour)
+	fillDuration(&people.Sessions.Absolute, 12*time.Hour)
 }
 
 func backendDefaults(backend *candorv1.Backend) {

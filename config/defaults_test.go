@@ -36,6 +36,7 @@ func bareConfig() *candorv1.Config {
 		}}},
 		Queues: map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}}},
 		Limits: map[string]*candorv1.LimitConfig{"l": {}},
+		People: &candorv1.People{Oidc: &candorv1.OIDC{}},
 	}
 }
 
@@ -53,8 +54,11 @@ var defaultsInWords = map[string]string{
 	"ReviewPolicy.on_expire":      "Default reject",
 	"Promise.on_stale":            "The default",
 	"Promise.on_new_version":      "The default",
+	"OIDC.name_claim":             "Default email",
+	"OIDC.groups_claim":           "Default groups",
+	"OIDC.scopes":                 "Default email, profile, groups",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "", "People.sessions": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

@@ -61,6 +61,9 @@ func TestExampleWithEveryOption(t *testing.T) {
 	writeTLS(t, folder, "tls/client.crt", "tls/client.key")
 	writeTLS(t, folder, "tls/clients.crt", "tls/clients.key")
 	writeTLS(t, folder, "tls/servers.crt", "tls/servers.key")
+	if err := os.WriteFile(filepath.Join(folder, "oidc.secret"), []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(folder, "candor.yaml")
 	if err := os.WriteFile(file, on, 0o600); err != nil {
 		t.Fatal(err)

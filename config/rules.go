@@ -118,8 +118,10 @@ func (s *source) words(v *protovalidate.Violation) (problem, remedy string) {
 	must := strings.TrimPrefix(strings.TrimPrefix(v.Proto.GetMessage(), "value "), "must be ")
 	field, rule := v.FieldDescriptor, v.Proto.GetRuleId()
 	switch {
+	case field == nil && rule == "string.min_len":
+		return "is empty", "write a text, or take it out"
 	case field == nil:
-		return "breaks a rule: " + v.Proto.GetMessage(), ""
+		return "breaks a rule: " + v.Proto.GetMessage(), "change it, or take it out"
 	case rule == "string.pattern" || rule == "string.uri":
 		return badText(v.FieldValue.String(), v)
 	case rule == "string.min_len" || rule == "string.uri_empty":

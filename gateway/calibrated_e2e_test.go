@@ -87,7 +87,8 @@ func TestSameRawScoreTakesDifferentPathsByCalibration(t *testing.T) {
 // A calibrator that is named and not there would let raw numbers pass for calibrated ones.
 func TestCalibratorMustBeThere(t *testing.T) {
 	cfg, faults := config.Parse("test.yaml", []byte(strings.Replace(strings.NewReplacer("PRIMARY", "127.0.0.1:1", "MEMBER_A", "127.0.0.1:1", "MEMBER_B", "127.0.0.1:1",
-		"OLD", "127.0.0.1:1", "BREAKER", calmBreaker, "CLIENT", gateway.HashToken("c"), "REVIEWER", gateway.HashToken("r"), "OPERATOR", gateway.HashToken("o")).
+		"OLD", "127.0.0.1:1", "BREAKER", calmBreaker, "CLIENT", gateway.HashToken("c"), "REVIEWER", gateway.HashToken("r"), "OPERATOR", gateway.HashToken("o"),
+		"OTHER", gateway.HashToken("b"), "SENIOR", gateway.HashToken("s"), "AUDITOR", gateway.HashToken("v"), "ADMIN", gateway.HashToken("a")).
 		Replace(worldYAML), `timeout: 2s`, `timeout: 2s, calibrator: shy@1`, 1)))
 	if errs := faults.Errors(); len(errs) > 0 {
 		t.Fatal(errs)

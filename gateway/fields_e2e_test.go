@@ -64,8 +64,11 @@ func TestOnlyTheUnsureFieldIsReviewed(t *testing.T) {
 			}
 			item := w.claim(reviewerToken, items[0].GetName())
 			if item.GetField() != "vendor" || item.GetRow() != 0 || !slices.Equal(item.GetLabels(), []string{"acme", "globex", "other"}) || item.GetUnit() != "" ||
-				len(item.GetPayload().GetTensors()) != 1 || len(item.GetAnswers()) != 1 || item.GetAnswers()[0].GetLabel() != "acme" {
+				len(item.GetPayload().GetTensors()) != 1 || len(item.GetAnswers()) != 0 {
 				t.Errorf("item %v", item)
+			}
+			if items[0].GetAnswers()[0].GetLabel() != "acme" {
+				t.Errorf("as an auditor sees it: %v", items[0])
 			}
 			w.resolve(reviewerToken, items[0].GetName(), "globex")
 			for field, want := range map[string]string{"vendor": "globex", "currency": "EUR", "total": "80 EUR"} {

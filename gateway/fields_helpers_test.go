@@ -22,6 +22,7 @@ consumers:
 operators:
   ann: {identity: {token_sha256: REVIEWER}, roles: [reviewer]}
   olga: {identity: {token_sha256: OPERATOR}, roles: [operator, auditor]}
+  vera: {identity: {token_sha256: AUDITOR}, roles: [auditor]}
 backends:
   reader: {address: PRIMARY, model: m, version: "3", breaker: BREAKER, card: {
     created_at: "2026-01-02T03:04:05Z", owner: docs, rows: first_dim,
@@ -48,7 +49,7 @@ models:
         {output: total, fill: value}, {output: total_low, fill: neutral}, {output: total_high, fill: neutral}, {output: vector, fill: neutral}]
       actions: [{name: pay, when: {output: total, above: 100}}, {name: block, when: {output: vendor_probs, label_in: [other]}}]
       conditions: []
-queues: {desk: {deadline: 1h, lease: 5m}}
+queues: {desk: {deadline: 1h, lease: 5m, undo_window: 0s}}
 `
 
 // documents starts a world whose reader answers, for a row [p, q, v, w]: the vendor acme with probability p, USD with q, and the
@@ -58,7 +59,7 @@ func documents(t *testing.T, edits ...string) *world {
 	w := &world{t: t, dir: t.TempDir()}
 	w.primary = oiptest.Start(t, oiptest.Model{Name: "m", Version: "3", Infer: readDocuments})
 	edits = append(edits, "PRIMARY", w.primary.Addr(), "BREAKER", calmBreaker, "CLIENT", gateway.HashToken(clientToken),
-		"REVIEWER", gateway.HashToken(reviewerToken), "OPERATOR", gateway.HashToken(operatorToken))
+		"REVIEWER", gateway.HashToken(reviewerToken), "OPERATOR", gateway.HashToken(operatorToken), "AUDITOR", gateway.HashToken(auditorToken))
 	w.yaml = strings.NewReplacer(edits...).Replace(documentsYAML)
 	if err := sqlite.Init(t.Context(), w.db(), "test"); err != nil {
 		t.Fatal(err)

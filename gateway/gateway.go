@@ -16,6 +16,7 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/inside"
 	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/router"
 )
@@ -29,6 +30,10 @@ type Deps struct {
 	Certificates Certificates
 	// Artefacts are calibrators and the like.
 	Artefacts Artefacts
+	// People know the tokens that the configuration doesn't; nil: nobody does.
+	People People
+	// Users are administered by PeopleService; nil: none are.
+	Users people.Store
 	// Log; nil: slog.Default().
 	Log *slog.Logger
 	// Registry of the metrics; nil: a new one.
@@ -59,6 +64,7 @@ type Gateway struct {
 	looking    sync.Mutex
 	artefacts  Artefacts
 	principals *principals
+	users      people.Store
 	backends   map[string]*backend.Backend
 	models     map[string]*model
 	// calibrators by backend; read-only.
@@ -89,7 +95,7 @@ type Gateway struct {
 func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
-		principals: newPrincipals(cfg), backends: map[string]*backend.Backend{}, models: map[string]*model{},
+		principals: newPrincipals(cfg, d.People), users: d.Users, backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		certificates: d.Certificates, calibrators: map[string]router.Calibrator{},
 		due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}

@@ -62,7 +62,13 @@ func (g *Gateway) streamGuard(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	if err != nil {
 		return g.toStatus(ctx, info.FullMethod, err)
 	}
-	return g.leave(ctx, info.FullMethod, handler(srv, &identified{ServerStream: ss, ctx: withPrincipal(ctx, p)}))
+	ctx, ended, stop := whileKnown(ctx, p)
+	defer stop()
+	err = handler(srv, &identified{ServerStream: ss, ctx: withPrincipal(ctx, p)})
+	if err != nil && ended() {
+		err = unauthenticated("the token was revoked meanwhile")
+	}
+	return g.leave(ctx, info.FullMethod, err)
 }
 
 // leave turns a handler's error into what the caller gets. Statuses that grpc-go itself made pass as they are, but for the

@@ -28,6 +28,8 @@ type Principal struct {
 	queues []string
 	// method by which a person proved who they are; empty: consumers and operators of the configuration.
 	method string
+	// again says whether the caller is still somebody; nil: as long as the configuration says so.
+	again func(context.Context) error
 	// dialect and contents are what the configuration says about the consumer's client; unspecified: nothing.
 	dialect  candorv1.Dialect
 	contents candorv1.Contents
@@ -46,10 +48,12 @@ type principals struct {
 	bySAN       map[string]*Principal
 	byTokenHash map[string]*Principal
 	anonymous   *Principal
+	// people know the tokens that the configuration doesn't; nil: nobody does.
+	people People
 }
 
-func newPrincipals(cfg *candorv1.Config) *principals {
-	ps := &principals{bySAN: map[string]*Principal{}, byTokenHash: map[string]*Principal{}}
+func newPrincipals(cfg *candorv1.Config, people People) *principals {
+	ps := &principals{people: people, bySAN: map[string]*Principal{}, byTokenHash: map[string]*Principal{}}
 	for name, c := range cfg.GetConsumers() {
 		p := ps.find(name, c.GetIdentity())
 		p.models, p.dialect, p.contents = c.GetModels(), c.GetDialect(), c.GetContents()
@@ -104,7 +108,7 @@ func (ps *principals) identify(ctx context.Context) (*Principal, error) {
 		if p, ok := ps.byTokenHash[HashToken(token)]; ok {
 			return p, nil
 		}
-		return nil, unauthenticated("the token is unknown or revoked")
+		return ps.ofPeople(ctx, token)
 	}
 	if cert := clientCertificate(ctx); cert != nil {
 		for _, name := range alternativeNames(cert) {
@@ -122,7 +126,7 @@ func (ps *principals) identify(ctx context.Context) (*Principal, error) {
 
 func unauthenticated(why string) *Error {
 	return errf(codes.Unauthenticated, candorv1.ErrorReason_ERROR_REASON_UNAUTHENTICATED, "%s", why).
-		with("remedy", "present a client certificate, or `authorization: Bearer TOKEN`, that is declared under consumers or operators")
+		with("remedy", "present a client certificate, or `authorization: Bearer TOKEN`, that is declared under consumers or operators, or a token of candor users token")
 }
 
 func clientCertificate(ctx context.Context) *x509.Certificate {
@@ -174,6 +178,6 @@ func requireRole(ctx context.Context, roles ...candorv1.Role) (*Principal, error
 	}
 	list := strings.Join(want, " or ")
 	return nil, errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,
-		"%q needs the role %s; an administrator can add it under operators", p.Name, list).
+		"%q needs the role %s; an administrator can add it, under operators or with candor users update", p.Name, list).
 		with("principal", p.Name).with("role", list)
 }

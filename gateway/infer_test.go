@@ -129,7 +129,7 @@ func TestDeferWithholds(t *testing.T) {
 	}
 
 	// The item survives the failed call.
-	item, err := candorv1.NewReviewServiceClient(w.conn).GetReviewItem(as(reviewerToken), &candorv1.GetReviewItemRequest{Name: md["review_item"]})
+	item, err := candorv1.NewReviewServiceClient(w.conn).GetReviewItem(as(auditorToken), &candorv1.GetReviewItemRequest{Name: md["review_item"]})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}
 operators:
   ann: {identity: {token_sha256: REVIEWER}, roles: [reviewer]}
   olga: {identity: {token_sha256: OPERATOR}, roles: [operator, auditor]}
+  vera: {identity: {token_sha256: AUDITOR}, roles: [auditor]}
 backends:
   primary: {address: PRIMARY, model: m, version: "3", breaker: BREAKER, card: {
     created_at: "2026-01-02T03:04:05Z", owner: risk, rows: first_dim,
@@ -37,7 +38,7 @@ models:
       review: {queue: desk, default_value: -1}
       on_defer: withhold
       answers: [{output: value, fill: value}, {output: low, fill: neutral}, {output: high, fill: neutral}]
-queues: {desk: {deadline: 1h}}
+queues: {desk: {deadline: 1h, undo_window: 0s}}
 `
 
 // regression starts a world whose primary answers, for a row [v, w, ...], the value v and an interval of width w around it.
@@ -57,7 +58,7 @@ func regression(t *testing.T, edits ...string) *world {
 		return oiptest.Reply(req, oiptest.FP32("value", []int64{n}, value...), oiptest.FP32("low", []int64{n, 1}, low...), oiptest.FP32("high", []int64{n, 1}, high...)), nil
 	}})
 	edits = append(edits, "PRIMARY", w.primary.Addr(), "BREAKER", calmBreaker,
-		"REVIEWER", gateway.HashToken(reviewerToken), "OPERATOR", gateway.HashToken(operatorToken))
+		"REVIEWER", gateway.HashToken(reviewerToken), "OPERATOR", gateway.HashToken(operatorToken), "AUDITOR", gateway.HashToken(auditorToken))
 	w.yaml = strings.NewReplacer(edits...).Replace(regressionYAML)
 	if err := sqlite.Init(t.Context(), w.db(), "test"); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,9 @@ func (s *reviewService) ClaimReviewItem(ctx context.Context, in *candorv1.ClaimR
 	if err != nil {
 		return nil, s.refused(ctx, s.unclaimable(ctx, err, in.GetName()), in.GetName())
 	}
-	s.g.metrics.claims.WithLabelValues(item.Queue).Inc()
+	if !item.Repeated {
+		s.g.metrics.claims.WithLabelValues(item.Queue).Inc()
+	}
 	return &candorv1.ClaimReviewItemResponse{Item: s.g.shown(p, &item)}, nil
 }
 

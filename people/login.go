@@ -74,8 +74,9 @@ func (g *Gate) loginByPassword(w http.ResponseWriter, r *http.Request) {
 // enter begins the session and sends the person on.
 func (g *Gate) enter(w http.ResponseWriter, r *http.Request, who Person, next string) {
 	err := g.begin(w, r, who)
-	if errors.Is(err, ErrNotFound) {
-		// Disabled in the meantime.
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) {
+		// Disabled in the meantime, or a namesake of somebody of the configuration.
+		g.refused(r, who.Name, err.Error())
 		g.login(w, r, http.StatusUnauthorized, next, "", wrongLogin)
 		return
 	}

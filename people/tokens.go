@@ -111,6 +111,9 @@ func (t *Tokens) look(ctx context.Context, token string, sum Sum, now time.Time)
 	if err != nil {
 		return Person{}, time.Time{}, err
 	}
+	if t.taken(who.Name) {
+		return Person{}, time.Time{}, refusedf("the name %s is one of the configuration's", who.Name)
+	}
 	if now.Sub(found.LastUse) >= touchEvery {
 		if err := t.store.TouchToken(ctx, found.ID); err != nil {
 			// Not knowing when it was used last keeps nobody from working.

@@ -77,8 +77,8 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		g.trouble(w, r, err)
 		return
 	}
-	if SumOf(forms) != s.Forgery {
-		// The key alone is right: somebody put the cookie together.
+	if SumOf(forms) != s.Forgery || g.taken(s.Person.Name) {
+		// The key alone is right: somebody put the cookie together. Or the configuration has given the name to another.
 		g.askToLogIn(w, r)
 		return
 	}
@@ -189,8 +189,12 @@ func here(next string) string {
 	return next
 }
 
-// begin begins a session of somebody who has just proved who they are, and ends the one that the browser had.
+// begin begins a session of somebody who has just proved who they are, and ends the one that the browser had. Errors: ErrNotFound and
+// ErrRefused, when they may not come in.
 func (g *Gate) begin(w http.ResponseWriter, r *http.Request, who Person) error {
+	if g.taken(who.Name) {
+		return refusedf("the name %s is one of the configuration's", who.Name)
+	}
 	if key, _, ok := g.sessionCookie(r); ok {
 		if old, err := g.store.Session(r.Context(), SumOf(key)); err == nil {
 			if err := g.store.EndSession(r.Context(), old.ID, By{Name: old.Person.Name, Reason: "another login", Remote: remoteOf(r)}); err != nil {

@@ -50,6 +50,7 @@ var rooms = []room{
 	{path: "backend", level: 2, why: "one model server"},
 	{path: "fallback", level: 2, why: "asks several backends through an interface of its own"},
 	{path: "review", level: 2, why: "the review queue over a store interface"},
+	{path: "webhook", level: 2, why: "delivers events of a feed; knows feed and store as interfaces, and nothing of reviews"},
 	{path: "config", level: 2, why: "the configuration and its faults"},
 	{path: "people", level: 2, why: "who somebody is: users, logins, sessions, over a store interface"},
 	{path: "replay", level: 2, why: "decides records again: over records as values, knows no store"},

@@ -25,7 +25,7 @@ const (
 	listWaiting  = `SELECT expected_loss, created_us, deadline_us, lane FROM review_items INDEXED BY review_items_next_of_queue WHERE ` +
 		waits + ` ORDER BY lane, expected_loss DESC, deadline_us, created_us, id LIMIT ?3`
 	listHolders = `SELECT holder, id, lease_until_us FROM review_items INDEXED BY review_items_count
-		WHERE queue = ?1 AND state = 2 AND joined_to = '' AND lease_until_us > ?2 ORDER BY lease_until_us, id`
+		WHERE queue = ?1 AND state IN (1, 2) AND +state = 2 AND joined_to = '' AND lease_until_us > ?2 ORDER BY lease_until_us, id`
 	countResolved = `SELECT count(*) FROM review_verdicts INDEXED BY review_verdicts_of_queue WHERE queue = ? AND undone = 0 AND given_us >= ?`
 	listWorkTimes = `SELECT work_us FROM review_verdicts INDEXED BY review_verdicts_of_queue
 		WHERE queue = ? AND undone = 0 AND given_us >= ? AND work_us IS NOT NULL ORDER BY given_us DESC LIMIT ?`

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Store is an open store. It is safe for concurrent use. It implements review.Store, limits.Store, and the gateway's ledger,
-// certificates and artefacts.
+// Store is an open store. It is safe for concurrent use. It implements review.Store, limits.Store, webhook.Store,
+// and the gateway's ledger, certificates and artefacts.
 type Store struct {
 	path         string
 	identity, id string

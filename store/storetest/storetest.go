@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store, people.Store, and the
-// gateway's ledger, certificates and artefacts, as tests. A driver's own test calls [Run].
+// Package storetest is the conformance suite that every store passes: the contracts of review.Store, limits.Store, people.Store,
+// webhook.Store, and the gateway's ledger, certificates and artefacts, as tests. A driver's own test calls [Run].
 package storetest
 
 import (
@@ -12,6 +12,7 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/webhook"
 )
 
 // Ledger is what the suite tests of the gateway's ledger; gateway.Ledger has the contract.
@@ -46,6 +47,7 @@ type Driver interface {
 	Artefacts
 	Pins
 	People
+	webhook.Store
 	// Reopen closes the store in good order and opens the same one again, as a restart does. The driver must not be used
 	// afterwards. It fails t when it can't.
 	Reopen(t testing.TB) Driver
@@ -63,6 +65,14 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"Summarize", summarizeTests},
 		{"Review", reviewTests},
 		{"Finish", finishTests},
+		{"Verdicts", verdictTests},
+		{"Routing", routingTests},
+		{"Joining", joiningTests},
+		{"Replacing", replacingTests},
+		{"History", historyTests},
+		{"Appeals", appealTests},
+		{"Golden", goldenTests},
+		{"Reports", reportTests},
 		{"Held", heldTests},
 		{"List", listTests},
 		{"Concurrency", concurrencyTests},
@@ -73,6 +83,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"Ensembles", ensembleTests},
 		{"People", peopleTests},
 		{"Sessions", sessionTests},
+		{"Webhooks", webhookTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tc := range group.tests {

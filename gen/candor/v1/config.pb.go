@@ -5318,8 +5318,10 @@ type LimitConfig struct {
 	OnTrip   OnTrip               `protobuf:"varint,6,opt,name=on_trip,json=onTrip,proto3,enum=candor.v1.OnTrip" json:"on_trip,omitempty"`
 	// Reports a trip and withholds nothing.
 	DryRun bool `protobuf:"varint,7,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// Where the one alert goes besides log and metric; http or https.
-	Webhook       string `protobuf:"bytes,8,opt,name=webhook,proto3" json:"webhook,omitempty"`
+	// Where the one alert goes besides log and metric; https, or http with allow_private.
+	Webhook string `protobuf:"bytes,8,opt,name=webhook,proto3" json:"webhook,omitempty"`
+	// The webhook's address may point inside (loopback, private, link-local), and be http.
+	AllowPrivate  bool `protobuf:"varint,9,opt,name=allow_private,json=allowPrivate,proto3" json:"allow_private,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5410,6 +5412,13 @@ func (x *LimitConfig) GetWebhook() string {
 	return ""
 }
 
+func (x *LimitConfig) GetAllowPrivate() bool {
+	if x != nil {
+		return x.AllowPrivate
+	}
+	return false
+}
+
 type Audit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Plain accepts, too, wait until their record is durable.
@@ -5484,7 +5493,7 @@ func (x *Audit) GetOnFull() OnFull {
 
 type Retention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Payloads of review items after their end. Default 720h.
+	// Payloads of review items after their end, and webhook deliveries after theirs. Default 720h.
 	Payloads      *durationpb.Duration `protobuf:"bytes,1,opt,name=payloads,proto3" json:"payloads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6057,7 +6066,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x06queues\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06queues\"\x84\x01\n" +
 	"\bSessions\x127\n" +
 	"\x04idle\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04idle\x12?\n" +
-	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\xc9\x02\n" +
+	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\xee\x02\n" +
 	"\vLimitConfig\x12\x1f\n" +
 	"\x06action\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06action\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
@@ -6066,7 +6075,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01R\bmaxCount\x124\n" +
 	"\aon_trip\x18\x06 \x01(\x0e2\x11.candor.v1.OnTripB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onTrip\x12\x17\n" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x12%\n" +
-	"\awebhook\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\awebhook\"\xde\x01\n" +
+	"\awebhook\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\awebhook\x12#\n" +
+	"\rallow_private\x18\t \x01(\bR\fallowPrivate\"\xde\x01\n" +
 	"\x05Audit\x12\x16\n" +
 	"\x06strict\x18\x01 \x01(\bR\x06strict\x121\n" +
 	"\rqueue_records\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\fqueueRecords\x88\x01\x01\x12B\n" +

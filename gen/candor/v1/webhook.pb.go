@@ -521,6 +521,7 @@ type ReplayWebhookRequest struct {
 	//
 	//	*ReplayWebhookRequest_Id
 	//	*ReplayWebhookRequest_Since
+	//	*ReplayWebhookRequest_FromStart
 	What isReplayWebhookRequest_What `protobuf_oneof:"what"`
 	// With since: only those that failed.
 	FailedOnly    bool `protobuf:"varint,4,opt,name=failed_only,json=failedOnly,proto3" json:"failed_only,omitempty"`
@@ -590,6 +591,15 @@ func (x *ReplayWebhookRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReplayWebhookRequest) GetFromStart() bool {
+	if x != nil {
+		if x, ok := x.What.(*ReplayWebhookRequest_FromStart); ok {
+			return x.FromStart
+		}
+	}
+	return false
+}
+
 func (x *ReplayWebhookRequest) GetFailedOnly() bool {
 	if x != nil {
 		return x.FailedOnly
@@ -609,13 +619,21 @@ type ReplayWebhookRequest_Since struct {
 	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3,oneof"`
 }
 
+type ReplayWebhookRequest_FromStart struct {
+	// Everything in the feed that has no delivery to this receiver yet: a new one begins at the feed's end.
+	FromStart bool `protobuf:"varint,5,opt,name=from_start,json=fromStart,proto3,oneof"`
+}
+
 func (*ReplayWebhookRequest_Id) isReplayWebhookRequest_What() {}
 
 func (*ReplayWebhookRequest_Since) isReplayWebhookRequest_What() {}
 
+func (*ReplayWebhookRequest_FromStart) isReplayWebhookRequest_What() {}
+
 type ReplayWebhookResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Deliveries    int64                  `protobuf:"varint,1,opt,name=deliveries,proto3" json:"deliveries,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many will be sent again; 0 with from_start, whose deliveries are made as the feed is read.
+	Deliveries    int64 `protobuf:"varint,1,opt,name=deliveries,proto3" json:"deliveries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1003,11 +1021,13 @@ const file_candor_v1_webhook_proto_rawDesc = "" +
 	"\n" +
 	"deliveries\x18\x01 \x03(\v2\x1a.candor.v1.WebhookDeliveryR\n" +
 	"deliveries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xaf\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd9\x01\n" +
 	"\x14ReplayWebhookRequest\x12!\n" +
 	"\awebhook\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\awebhook\x12\x10\n" +
 	"\x02id\x18\x02 \x01(\tH\x00R\x02id\x122\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\x05since\x12\x1f\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\x05since\x12(\n" +
+	"\n" +
+	"from_start\x18\x05 \x01(\bB\a\xbaH\x04j\x02\b\x01H\x00R\tfromStart\x12\x1f\n" +
 	"\vfailed_only\x18\x04 \x01(\bR\n" +
 	"failedOnlyB\r\n" +
 	"\x04what\x12\x05\xbaH\x02\b\x01\"7\n" +
@@ -1119,6 +1139,7 @@ func file_candor_v1_webhook_proto_init() {
 	file_candor_v1_webhook_proto_msgTypes[6].OneofWrappers = []any{
 		(*ReplayWebhookRequest_Id)(nil),
 		(*ReplayWebhookRequest_Since)(nil),
+		(*ReplayWebhookRequest_FromStart)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -36,13 +36,16 @@ type WebhookServiceClient interface {
 	ListWebhooks(ctx context.Context, in *ListWebhooksRequest, opts ...grpc.CallOption) (*ListWebhooksResponse, error)
 	// Deliveries of one receiver, newest first.
 	ListWebhookDeliveries(ctx context.Context, in *ListWebhookDeliveriesRequest, opts ...grpc.CallOption) (*ListWebhookDeliveriesResponse, error)
-	// Sends again, under the same id: one delivery, or everything since a time. Errors: WEBHOOK_NOT_FOUND.
+	// Sends again, under the same id: one delivery, or everything since a time. One that waits is tried at once. Errors:
+	// WEBHOOK_NOT_FOUND.
 	ReplayWebhook(ctx context.Context, in *ReplayWebhookRequest, opts ...grpc.CallOption) (*ReplayWebhookResponse, error)
 	// Makes a new secret and answers it, this once. For overlap both sign. Errors: WEBHOOK_NOT_FOUND.
 	RotateWebhookSecret(ctx context.Context, in *RotateWebhookSecretRequest, opts ...grpc.CallOption) (*RotateWebhookSecretResponse, error)
-	// Sends a test event now and answers what came back.
+	// Sends a test event now and answers what came back. Nothing is stored, and a disabled receiver is asked too. Errors:
+	// WEBHOOK_NOT_FOUND.
 	TestWebhook(ctx context.Context, in *TestWebhookRequest, opts ...grpc.CallOption) (*TestWebhookResponse, error)
-	// Lets a receiver that was disabled (it answered 410, or used up its attempts) go on.
+	// Lets a receiver that was disabled (it answered 410, or a delivery used up its attempts while no other succeeded) go on: what
+	// waits begins anew. Errors: WEBHOOK_NOT_FOUND.
 	EnableWebhook(ctx context.Context, in *EnableWebhookRequest, opts ...grpc.CallOption) (*EnableWebhookResponse, error)
 }
 
@@ -123,13 +126,16 @@ type WebhookServiceServer interface {
 	ListWebhooks(context.Context, *ListWebhooksRequest) (*ListWebhooksResponse, error)
 	// Deliveries of one receiver, newest first.
 	ListWebhookDeliveries(context.Context, *ListWebhookDeliveriesRequest) (*ListWebhookDeliveriesResponse, error)
-	// Sends again, under the same id: one delivery, or everything since a time. Errors: WEBHOOK_NOT_FOUND.
+	// Sends again, under the same id: one delivery, or everything since a time. One that waits is tried at once. Errors:
+	// WEBHOOK_NOT_FOUND.
 	ReplayWebhook(context.Context, *ReplayWebhookRequest) (*ReplayWebhookResponse, error)
 	// Makes a new secret and answers it, this once. For overlap both sign. Errors: WEBHOOK_NOT_FOUND.
 	RotateWebhookSecret(context.Context, *RotateWebhookSecretRequest) (*RotateWebhookSecretResponse, error)
-	// Sends a test event now and answers what came back.
+	// Sends a test event now and answers what came back. Nothing is stored, and a disabled receiver is asked too. Errors:
+	// WEBHOOK_NOT_FOUND.
 	TestWebhook(context.Context, *TestWebhookRequest) (*TestWebhookResponse, error)
-	// Lets a receiver that was disabled (it answered 410, or used up its attempts) go on.
+	// Lets a receiver that was disabled (it answered 410, or a delivery used up its attempts while no other succeeded) go on: what
+	// waits begins anew. Errors: WEBHOOK_NOT_FOUND.
 	EnableWebhook(context.Context, *EnableWebhookRequest) (*EnableWebhookResponse, error)
 	mustEmbedUnimplementedWebhookServiceServer()
 }

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,45 +17,57 @@ import (
 )
 
 func showCommand(f *remote.Flags) *cobra.Command {
-	var showAnswer, asJSON bool
+	var showAnswer, showEvents, asJSON bool
 	c := &cobra.Command{
 		Use:   "show ITEM",
 		Short: "Show one review item with its input",
 		Long: `Show one review item with its input, without claiming it. The answers of the models stay
-hidden until the item has its verdict, unless --show-answer asks for them; --json has
-everything.`,
-		Example: `  candor review show 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11`,
-		Args:    cli.Args("ITEM"),
+hidden until the item has its verdict, unless --show-answer asks for them and you may see
+them; --json has everything that you may see.`,
+		Example: `  candor review show ` + exampleItem + `
+  candor review show ` + exampleItem + ` --events`,
+		Args: cli.Args("ITEM"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := itemName(args[0])
 			if err != nil {
 				return err
 			}
-			conn, client, err := dial(f)
-			if err != nil {
-				return err
+			if asJSON && showEvents {
+				return cli.Usage("candor review events ITEM --json has the history", "--json and --events are two outputs")
 			}
-			defer conn.Close()
-			ctx, cancel := conn.Context(cmd.Context())
-			defer cancel()
-			resp, err := client.GetReviewItem(ctx, &candorv1.GetReviewItemRequest{Name: name})
-			if err != nil {
-				return err
-			}
-			w, item := cmd.OutOrStdout(), resp.GetItem()
-			if asJSON {
-				return cli.JSON(w, item)
-			}
-			if err := writeItem(w, item, showsColour(w)); err != nil {
-				return err
-			}
-			if showAnswer || finished(item) {
-				return writeAnswers(w, item)
-			}
-			return nil
+			return call(cmd, f, func(ctx context.Context, client candorv1.ReviewServiceClient) error {
+				resp, err := client.GetReviewItem(ctx, &candorv1.GetReviewItemRequest{Name: name})
+				if err != nil {
+					return err
+				}
+				w, item := cmd.OutOrStdout(), resp.GetItem()
+				if asJSON {
+					return cli.JSON(w, item)
+				}
+				if err := writeItem(w, item, showsColour(w)); err != nil {
+					return err
+				}
+				if showAnswer || finished(item) {
+					if err := writeAnswers(w, item); err != nil {
+						return err
+					}
+				}
+				if !showEvents {
+					return nil
+				}
+				all := &candorv1.ListReviewEventsResponse{}
+				if err := listEvents(ctx, client, &candorv1.ListReviewEventsRequest{Name: name}, maxPage, all); err != nil {
+					return err
+				}
+				if _, err := fmt.Fprintln(w); err != nil {
+					return err
+				}
+				return writeEvents(w, all)
+			})
 		},
 	}
 	c.Flags().BoolVar(&showAnswer, "show-answer", false, "show what the models answered, too")
+	c.Flags().BoolVar(&showEvents, "events", false, "and what happened to it")
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return c
 }
@@ -68,34 +81,7 @@ func showsColour(w io.Writer) bool {
 // writeItem shows an item and its input, and nothing of what the models answered.
 func writeItem(w io.Writer, i *candorv1.ReviewItem, colour bool) error {
 	var b strings.Builder
-	field := func(name, format string, args ...any) {
-		if text := cli.Plain(fmt.Sprintf(format, args...)); text != "" {
-			fmt.Fprintf(&b, "  %-10s %s\n", name, text)
-		}
-	}
-	fmt.Fprintf(&b, "item %s\n", review.IDOf(i.GetName()))
-	state := strings.ToLower(cli.Enum(i.GetState()))
-	if finished(i) {
-		// Until there is an answer every item is held; that says nothing.
-		state += ", " + strings.ToLower(cli.Enum(i.GetReleaseState()))
-	}
-	field("queue", "%s, %s", i.GetQueue(), state)
-	field("from", "%s version %s, asked by %s", i.GetModel(), i.GetModelVersion(), i.GetConsumer())
-	field("because", "%s", reasons(i.GetReasons()))
-	field("prediction", "%s, row %d", i.GetPredictionId(), i.GetRow())
-	if i.GetField() != "" {
-		field("field", "%s", i.GetField())
-	}
-	field("created", "%s", cli.Time(i.GetCreateTime().AsTime()))
-	field("deadline", "%s, then %s", cli.Time(i.GetExpireTime().AsTime()), strings.ToLower(cli.Enum(i.GetOnExpire())))
-	if i.GetState() == candorv1.ReviewState_REVIEW_STATE_CLAIMED {
-		field("claimed", "by %s until %s, epoch %d", i.GetHolder(), cli.Time(i.GetLeaseExpireTime().AsTime()), i.GetEpoch())
-	}
-	if v := i.GetVerdict(); v != nil {
-		field("verdict", "%q by %s at %s", verdictText(v), v.GetAuthor(), cli.Time(v.GetCreateTime().AsTime()))
-		field("reason", "%s", v.GetReason())
-		field("note", "%s", v.GetNote())
-	}
+	writeFacts(&b, i)
 	b.WriteByte('\n')
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
@@ -120,7 +106,11 @@ func writeAnswers(w io.Writer, i *candorv1.ReviewItem) error {
 		rows = append(rows, []string{a.GetStage(), a.GetVersion(), answer, confidence})
 	}
 	if len(rows) == 1 {
-		_, err := fmt.Fprintln(w, "\nno stage had a usable answer")
+		text := "no stage had a usable answer"
+		if !finished(i) && len(i.GetVerdicts()) == 0 {
+			text = "what the models said is not shown before your verdict"
+		}
+		_, err := fmt.Fprintln(w, "\n"+text)
 		return err
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
@@ -129,9 +119,12 @@ func writeAnswers(w io.Writer, i *candorv1.ReviewItem) error {
 	return cli.Table(w, rows)
 }
 
-func verdictText(v *candorv1.Verdict) string {
-	if a, ok := v.GetAnswer().(*candorv1.Verdict_Value); ok {
-		return cli.Quantity(a.Value)
+// verdictText is what a verdict says; empty: nothing.
+func verdictText(v *candorv1.Verdict) string { return answerText(review.AnswerOf(v)) }
+
+func answerText(a *candorv1.VerdictAnswer) string {
+	if v, ok := a.GetAnswer().(*candorv1.VerdictAnswer_Value); ok {
+		return cli.Quantity(v.Value)
 	}
-	return v.GetLabel()
+	return a.GetLabel()
 }

@@ -24,7 +24,7 @@ func payload(tensors ...*candorv1.PayloadTensor) *candorv1.ReviewPayload {
 	return &candorv1.ReviewPayload{Tensors: tensors}
 }
 
-func gray(shape []int64, values ...float64) *candorv1.PayloadTensor {
+func grayImage(shape []int64, values ...float64) *candorv1.PayloadTensor {
 	return &candorv1.PayloadTensor{Name: "image", Datatype: "FP32", Shape: shape, Values: values, View: candorv1.PayloadView_PAYLOAD_VIEW_GRAY_IMAGE}
 }
 
@@ -35,16 +35,16 @@ func TestDrawn(t *testing.T) {
 		colour bool
 		want   string
 	}{
-		{name: "an image, two columns a pixel", in: payload(gray([]int64{2, 3}, 0, 8, 16, 16, 8, 0)),
+		{name: "an image, two columns a pixel", in: payload(grayImage([]int64{2, 3}, 0, 8, 16, 16, 8, 0)),
 			want: "image  FP32 [2 3]\n    ++@@\n  @@++\n"},
-		{name: "an image in shades of grey", colour: true, in: payload(gray([]int64{2, 1}, 0, 16)),
+		{name: "an image in shades of grey", colour: true, in: payload(grayImage([]int64{2, 1}, 0, 16)),
 			want: "image  FP32 [2 1]\n" + strings.Repeat("  "+strings.Repeat("\x1b[38;5;232;48;5;232m▀", 4)+"\x1b[0m\n", 2) +
 				strings.Repeat("  "+strings.Repeat("\x1b[38;5;255;48;5;255m▀", 4)+"\x1b[0m\n", 2)},
-		{name: "an image with a channel", in: payload(gray([]int64{1, 2, 1}, 0, 1)),
+		{name: "an image with a channel", in: payload(grayImage([]int64{1, 2, 1}, 0, 1)),
 			want: "image  FP32 [1 2 1]\n    @@\n"},
-		{name: "an image without contrast, and what can't be", in: payload(gray([]int64{1, 3}, math.NaN(), math.Inf(1), 0)),
+		{name: "an image without contrast, and what can't be", in: payload(grayImage([]int64{1, 3}, math.NaN(), math.Inf(1), 0)),
 			want: "image  FP32 [1 3]\n    @@\n"},
-		{name: "an image whose shape is wrong is a table", in: payload(gray([]int64{7, 7}, 1, 2)),
+		{name: "an image whose shape is wrong is a table", in: payload(grayImage([]int64{7, 7}, 1, 2)),
 			want: "image  FP32 [7 7]\n  [0]  1\n  [1]  2\n"},
 		{name: "a table", in: payload(&candorv1.PayloadTensor{
 			Name: "features", Datatype: "FP64", Shape: []int64{3}, Values: []float64{1200, 3, 0.5}, View: candorv1.PayloadView_PAYLOAD_VIEW_TABLE,
@@ -82,7 +82,7 @@ func TestLargeInputsAreCut(t *testing.T) {
 	if lines := strings.Count(drawn(t, false, payload(wide)), "\n"); lines != maxValues+2 {
 		t.Errorf("a long table takes %d lines", lines)
 	}
-	big := gray([]int64{224, 224}, make([]float64, 224*224)...)
+	big := grayImage([]int64{224, 224}, make([]float64, 224*224)...)
 	for y := range 224 {
 		big.Values[y*224+y] = 255 // a diagonal
 	}
@@ -116,7 +116,7 @@ func FuzzImage(f *testing.F) {
 	f.Add(int64(-1), int64(1)<<62, 3)
 	f.Add(int64(0), int64(0), 0)
 	f.Fuzz(func(t *testing.T, height, width int64, values int) {
-		p := payload(gray([]int64{height, width}, make([]float64, min(max(values, 0), 1<<12))...))
+		p := payload(grayImage([]int64{height, width}, make([]float64, min(max(values, 0), 1<<12))...))
 		drawn(t, false, p)
 		drawn(t, true, p)
 	})

@@ -49,16 +49,24 @@ func sizeOf(t *candorv1.PayloadTensor) (height, width int, ok bool) {
 	return int(shape[0]), int(shape[1]), true
 }
 
-// image draws a grey image. The brightest is the largest value that a pixel can have, or, where the card doesn't tell, the
-// largest that is there.
-func image(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
-	height, width, _ := sizeOf(t)
-	most := maxPixels
+// mostWide is how many pixels fit into a line.
+func mostWide(colour bool) int {
 	if colour {
-		most = maxHalfBlocks
+		return maxHalfBlocks
 	}
-	g := shrink(grid{t.GetValues(), height, width}, most)
-	low, high := 0.0, max(0, t.GetImageMax())
+	return maxPixels
+}
+
+// gray draws a grey image. The brightest is the largest value that a pixel can have, or, where the card doesn't tell, the
+// largest that is there.
+func gray(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
+	height, width, _ := sizeOf(t)
+	shaded(b, shrink(grid{t.GetValues(), height, width}, mostWide(colour)), t.GetImageMax(), colour)
+}
+
+// shaded draws an image that is small enough. brightest is the largest value that a pixel can have; 0: the largest that is there.
+func shaded(b *strings.Builder, g grid, brightest float64, colour bool) {
+	low, high := 0.0, max(0, brightest)
 	for _, v := range g.values {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
 			low, high = min(low, v), max(high, v)
@@ -119,7 +127,7 @@ const (
 
 // enlarge repeats the pixels of an image that is too small to be seen.
 func enlarge(g grid) grid {
-	times := min(maxSquare, easyWidth/g.width)
+	times := min(maxSquare, easyWidth/g.width, maxTall/g.height)
 	if times <= 1 {
 		return g
 	}
@@ -132,9 +140,17 @@ func enlarge(g grid) grid {
 	return out
 }
 
+// maxTall is how many pixels an image may be high, so that it doesn't bury the rest.
+const maxTall = 120
+
+// stepOf is the side of the squares that an image is cut into, for it to be small enough.
+func stepOf(height, width, most int) int {
+	return max((width+most-1)/most, (height+maxTall-1)/maxTall)
+}
+
 // shrink makes an image at most that wide, each pixel the mean of a square of the original.
 func shrink(g grid, most int) grid {
-	step := (g.width + most - 1) / most
+	step := stepOf(g.height, g.width, most)
 	if step <= 1 {
 		return g
 	}

@@ -39,7 +39,11 @@ func tensor(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
 	case len(t.GetValues()) == 0 && len(t.GetTexts()) == 0:
 		b.WriteString("  too large to be kept with the item\n")
 	case t.GetView() == candorv1.PayloadView_PAYLOAD_VIEW_GRAY_IMAGE && drawable(t):
-		image(b, t, colour)
+		gray(b, t, colour)
+	case t.GetView() == candorv1.PayloadView_PAYLOAD_VIEW_IMAGE:
+		pictures(b, t.GetTexts(), colour)
+	case t.GetView() == candorv1.PayloadView_PAYLOAD_VIEW_JSON:
+		documents(b, t.GetTexts())
 	case len(t.GetTexts()) > 0:
 		texts(b, t.GetTexts())
 	default:
@@ -49,20 +53,33 @@ func tensor(b *strings.Builder, t *candorv1.PayloadTensor, colour bool) {
 
 // texts are shown as lines of text, cut where they would bury the rest.
 func texts(b *strings.Builder, texts [][]byte) {
-	lines := 0
+	p := page{b: b}
 	for _, text := range texts {
 		for line := range strings.Lines(string(text)) {
-			if lines++; lines > maxTextLines {
-				b.WriteString("  ... cut here; candor review show --json has all of it\n")
+			if !p.line(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")) {
 				return
 			}
-			line = strings.TrimRight(line, "\r\n")
-			if utf8.RuneCountInString(line) > maxLineRunes {
-				line = string([]rune(line)[:maxLineRunes]) + " ..."
-			}
-			b.WriteString("  | " + cli.Plain(strings.ReplaceAll(line, "\t", "    ")) + "\n")
 		}
 	}
+}
+
+// page is lines of text that are cut where they would bury the rest.
+type page struct {
+	b     *strings.Builder
+	lines int
+}
+
+// line reports whether there is room for more.
+func (p *page) line(text string) bool {
+	if p.lines++; p.lines > maxTextLines {
+		p.b.WriteString("  ... cut here; candor review show --json has all of it\n")
+		return false
+	}
+	if utf8.RuneCountInString(text) > maxLineRunes {
+		text = string([]rune(text)[:maxLineRunes]) + " ..."
+	}
+	p.b.WriteString("  | " + cli.Plain(text) + "\n")
+	return true
 }
 
 // table is one line a value: its name, unit and typical range where the card gives them.

@@ -70,14 +70,40 @@ func dialError(message string) string {
 
 // Reason answers which of the gateway's reasons an error has; unspecified: none.
 func Reason(err error) candorv1.ErrorReason {
+	if st := statusOf(err); st != nil {
+		return ParseReason(infoOf(st).GetReason())
+	}
+	return candorv1.ErrorReason_ERROR_REASON_UNSPECIFIED
+}
+
+// Code answers the gRPC code of an error; Unknown: it is no answer to a call.
+func Code(err error) codes.Code {
+	if st := statusOf(err); st != nil {
+		return st.Code()
+	}
+	return codes.Unknown
+}
+
+// Field answers which field of the request an error is about; empty: none.
+func Field(err error) string {
+	for _, d := range statusOf(err).Details() {
+		if bad, ok := d.(*errdetails.BadRequest); ok && len(bad.GetFieldViolations()) > 0 {
+			return bad.GetFieldViolations()[0].GetField()
+		}
+	}
+	return ""
+}
+
+func statusOf(err error) *status.Status {
 	var e *cli.Error
 	if errors.As(err, &e) && e.Err != nil {
 		err = e.Err
 	}
-	if st, ok := status.FromError(err); ok {
-		return ParseReason(infoOf(st).GetReason())
+	st, ok := status.FromError(err)
+	if !ok {
+		return nil
 	}
-	return candorv1.ErrorReason_ERROR_REASON_UNSPECIFIED
+	return st
 }
 
 // ParseReason reads a reason in the form in which ErrorInfo has it.
@@ -100,6 +126,10 @@ var remedies = map[candorv1.ErrorReason]string{
 	candorv1.ErrorReason_ERROR_REASON_PREDICTION_NOT_FOUND:  "copy the id from the reply's candor_prediction_id, and ask as its consumer or as an operator",
 	candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_NOT_FOUND: "candor review list shows the items that there are",
 	candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_RESOLVED:  "candor review show has the verdict",
+	candorv1.ErrorReason_ERROR_REASON_ETAG_MISMATCH:         "candor review show has the item as it is now",
+	candorv1.ErrorReason_ERROR_REASON_UNDO_WINDOW_CLOSED:    "candor review supersede replaces a final answer, with the role senior",
+	candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_NOT_FINAL: "candor review revise or undo changes it, until its window closes",
+	candorv1.ErrorReason_ERROR_REASON_GOLDEN_ITEM_NOT_FOUND: "candor review golden list shows what there is",
 	candorv1.ErrorReason_ERROR_REASON_QUEUE_EMPTY:           "candor review list --state any shows what was there",
 	candorv1.ErrorReason_ERROR_REASON_ARTEFACT_NOT_FOUND:    "candor artefacts list shows what there is",
 	candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND:       "candor limits list shows their names",

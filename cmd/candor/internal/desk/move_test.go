@@ -35,6 +35,13 @@ func TestParseMove(t *testing.T) {
 		{amount, "1e999", "is no number"},
 		{amount, "ten", "is no number"},
 		{amount, "q", ":q"},
+		{amount, "u", ":u"},
+		{amount, "?", ":?"},
+		{amount, "n see page 2", ":n see page 2"},
+		{animals, "s blurry", ":s blurry"},
+		{animals, ":e  lawyers ", ":e lawyers"},
+		{animals, "skip", "none of the labels"},
+		{animals, "\u202es", "none of the labels"},
 	} {
 		m, err := parseMove(tt.line, tt.item)
 		got := ""
@@ -42,7 +49,7 @@ func TestParseMove(t *testing.T) {
 		case err != nil:
 			got = err.Error()
 		case m.command != 0:
-			got = ":" + string(m.command)
+			got = strings.TrimSpace(":" + string(m.command) + " " + m.rest)
 		default:
 			got = verdictText(m.verdict)
 		}

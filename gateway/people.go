@@ -1,0 +1,105 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"google.golang.org/grpc/peer"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/inside"
+	"github.com/candor-gateway/candor/people"
+)
+
+// People says whose a bearer token is that the configuration doesn't know. Errors: people.ErrNotFound and people.ErrRefused, when it is
+// nobody's, people.ErrProvider when the one who would know doesn't answer; any other is the store's trouble. What it answers is at
+// most half a minute old. Safe for concurrent use.
+type People interface {
+	Authenticate(ctx context.Context, bearer string) (people.Person, error)
+}
+
+// ofPeople answers the person of a token.
+func (ps *principals) ofPeople(ctx context.Context, token string) (*Principal, error) {
+	const unknown = "the token is unknown or revoked"
+	if ps.people == nil {
+		return nil, unauthenticated(unknown)
+	}
+	who, err := ps.people.Authenticate(ctx, token)
+	switch {
+	case errors.Is(err, people.ErrNotFound), errors.Is(err, people.ErrRefused):
+		return nil, unauthenticated(unknown)
+	case errors.Is(err, people.ErrProvider):
+		e := unauthenticated("the OpenID provider, who could say whose the token is, does not answer; try again")
+		e.RetryAfter = time.Second
+		return nil, e
+	case err != nil:
+		return nil, err
+	}
+	p := principalOf(who)
+	p.again = func(ctx context.Context) error {
+		_, err := ps.people.Authenticate(ctx, token)
+		return err
+	}
+	return p, nil
+}
+
+// recheckEvery is how often a stream's caller is asked for again; with what People may remember, a revoked token is good for a
+// minute at most.
+const recheckEvery = 30 * time.Second
+
+// whileKnown is a context that ends when a stream's caller is no longer somebody. ended says that it was that. stop must be called.
+func whileKnown(ctx context.Context, p *Principal) (_ context.Context, ended func() bool, stop context.CancelFunc) {
+	if p.again == nil {
+		return ctx, func() bool { return false }, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		ticker := time.NewTicker(recheckEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+			if err := p.again(ctx); errors.Is(err, people.ErrNotFound) || errors.Is(err, people.ErrRefused) {
+				cancel(errForgotten)
+				return
+			}
+		}
+	}()
+	return ctx, func() bool { return errors.Is(context.Cause(ctx), errForgotten) }, func() { cancel(nil) }
+}
+
+var errForgotten = errors.New("gateway: the caller is no longer known")
+
+// by is a caller, as records name them.
+func by(ctx context.Context, p *Principal) people.By {
+	out := people.By{Name: p.Name}
+	pr, ok := peer.FromContext(ctx)
+	if !ok || inside.Is(pr.AuthInfo) || pr.Addr == nil {
+		return out
+	}
+	if host, _, err := net.SplitHostPort(pr.Addr.String()); err == nil {
+		out.Remote = host
+	}
+	return out
+}
+
+// othersAdminister says whether somebody who is no user of the store may administer: an operator of the configuration, or whom the
+// OpenID provider puts into a group.
+func othersAdminister(cfg *candorv1.Config) bool {
+	for _, o := range cfg.GetOperators() {
+		if people.Includes(o.GetRoles(), candorv1.Role_ROLE_ADMIN) {
+			return true
+		}
+	}
+	for _, g := range cfg.GetPeople().GetOidc().GetGrants() {
+		if people.Includes(g.GetRoles(), candorv1.Role_ROLE_ADMIN) {
+			return true
+		}
+	}
+	return false
+}
