@@ -26,6 +26,7 @@ func check(src *source, cfg *candorv1.Config, around surroundings) {
 	c := &checker{source: src, surroundings: around, cfg: cfg, used: map[string]bool{}, declarers: declarersOfActions(cfg.GetModels())}
 	c.actionsKnown = c.allActionsKnown()
 	c.listen()
+	c.store()
 	c.telemetry()
 	c.principals()
 	c.people()

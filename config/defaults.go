@@ -23,6 +23,9 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		fillDuration(&listen.DrainTimeout, 30*time.Second)
 		fillDuration(&listen.MaxConnectionIdle, 15*time.Minute)
 	}
+	if postgres := cfg.GetStore().GetPostgres(); postgres != nil {
+		fill(&postgres.MaxConnections, 16)
+	}
 	for _, backend := range cfg.GetBackends() {
 		backendDefaults(backend)
 	}

@@ -21,6 +21,7 @@ import (
 func bareConfig() *candorv1.Config {
 	return &candorv1.Config{
 		Listen: &candorv1.Listen{},
+		Store:  &candorv1.Store{Kind: &candorv1.Store_Postgres{Postgres: &candorv1.PostgresStore{}}},
 		Backends: map[string]*candorv1.Backend{"b": {Card: &candorv1.ModelCard{
 			Inputs: []*candorv1.InputSpec{{}},
 			Scores: []*candorv1.Score{{Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY}},

@@ -28,7 +28,7 @@ var owners = []owner{
 	{
 		imports: []string{"database/sql/...", "modernc.org/sqlite/...", "github.com/jackc/pgx/...", "github.com/lib/pq/...",
 			"github.com/mattn/go-sqlite3/...", "github.com/pressly/goose/..."},
-		rooms: []string{"store/sqlite", "store/postgres", "store/storetest"},
+		rooms: []string{"store/sqlite", "store/postgres", "store/postgres/pgtest", "store/storetest"},
 		why: "only store/* knows SQL: each driver is native, and what it must do is the interface and store/storetest. " +
 			"Add a method to the store's interface",
 	},

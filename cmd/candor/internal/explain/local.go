@@ -3,6 +3,7 @@ package explain
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"time"
 
@@ -10,16 +11,30 @@ import (
 	"github.com/candor-gateway/candor/calibration/certificate"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
+	"github.com/candor-gateway/candor/cmd/candor/internal/server"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // storeLog reads a store without a gateway.
-type storeLog struct{ store *sqlite.Store }
+type storeLog struct{ store stores.Reader }
 
 func openStore(ctx context.Context, path string) (*storeLog, error) {
 	store, err := datadir.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &storeLog{store}, nil
+}
+
+// openConfigured opens the store of a configuration; its faults go to w.
+func openConfigured(ctx context.Context, file string, w io.Writer) (*storeLog, error) {
+	cfg, err := server.Load(file, w)
+	if err != nil {
+		return nil, err
+	}
+	store, err := stores.Read(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
