@@ -56,6 +56,10 @@ func (l *life) act() Act {
 		lease = l.leases[len(l.leases)-1-l.rng.IntN(min(2, len(l.leases)))]
 	}
 	v := &candorv1.Verdict{Answer: &candorv1.Verdict_Label{Label: []string{"a", "b", "b"}[l.rng.IntN(3)]}}
+	author := who
+	if n := len(l.it.Verdicts); n > 0 {
+		author = l.it.Verdicts[l.rng.IntN(n)].GetAuthor()
+	}
 	window := l.window * time.Duration(1+l.rng.IntN(2)) // the configuration may change
 	etag := []string{"", "", l.it.Etag(), "7"}[l.rng.IntN(4)]
 	switch l.rng.IntN(16) {
@@ -72,9 +76,9 @@ func (l *life) act() Act {
 	case 10:
 		return Escalate{Lease: lease, Now: l.now, Queue: []string{"q", "p"}[l.rng.IntN(2)], Note: "x"}
 	case 11, 12:
-		return Revise{Reviewer: who, Now: l.now, Verdict: v, Window: window, Etag: etag}
+		return Revise{Reviewer: author, Now: l.now, Verdict: v, Window: window, Etag: etag}
 	case 13:
-		return Undo{Reviewer: who, Now: l.now, LeaseUntil: l.now.Add(3 * time.Minute), Window: window, Etag: etag}
+		return Undo{Reviewer: []string{who, author}[l.rng.IntN(2)], Now: l.now, LeaseUntil: l.now.Add(3 * time.Minute), Window: window, Etag: etag}
 	case 14:
 		return []Act{
 			Finalize{Now: l.now, Gated: Gated{Release: candorv1.ReleaseState_RELEASE_STATE_HELD, HeldBy: "limit"}},
