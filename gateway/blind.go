@@ -31,7 +31,12 @@ func (g *Gateway) shown(p *Principal, item *review.Item) *candorv1.ReviewItem {
 
 // mayJudge says that the principal may judge the item, or may change what they said of it.
 func mayJudge(p *Principal, item *review.Item) bool {
-	return !item.Final() && p.has(candorv1.Role_ROLE_REVIEWER)
+	return (!item.Final() || givenBack(item)) && p.has(candorv1.Role_ROLE_REVIEWER)
+}
+
+// givenBack says that it is a golden item that its holder gave back. To reviewers it goes on looking like one that waits for others.
+func givenBack(item *review.Item) bool {
+	return item.Golden != "" && item.State == candorv1.ReviewState_REVIEW_STATE_WITHDRAWN
 }
 
 // veil takes from an item what would tell why it is there, what the machine made of it, and what others said.
@@ -48,9 +53,8 @@ func (g *Gateway) veil(p *Principal, item *review.Item, out *candorv1.ReviewItem
 	if item.Payload != nil || item.AppealReason == "" {
 		out.AppealReason = ""
 	}
-	if item.Golden != "" && item.State == candorv1.ReviewState_REVIEW_STATE_WITHDRAWN {
-		// It was given back: it goes on looking like one that waits for others.
-		out.State = candorv1.ReviewState_REVIEW_STATE_PENDING
+	if givenBack(item) {
+		out.State, out.FinalTime = candorv1.ReviewState_REVIEW_STATE_PENDING, nil
 	}
 	if own == nil {
 		return

@@ -134,9 +134,9 @@ func TestExpiryMeetsALimit(t *testing.T) {
 		for _, id := range ids {
 			states[w.prediction(id).GetState()]++
 		}
-		return states[candorv1.AnswerState_ANSWER_STATE_FINAL] == 1 && w.limit("declines").GetTripped()
+		return states[candorv1.AnswerState_ANSWER_STATE_PENDING] == 0 && w.limit("declines").GetTripped()
 	})
-	if states[candorv1.AnswerState_ANSWER_STATE_WITHHELD] != 1 || w.limit("declines").GetUsed() != 1 {
+	if states[candorv1.AnswerState_ANSWER_STATE_FINAL] != 1 || states[candorv1.AnswerState_ANSWER_STATE_WITHHELD] != 1 || w.limit("declines").GetUsed() != 1 {
 		t.Errorf("states %v, limit %v", states, w.limit("declines"))
 	}
 }

@@ -15,7 +15,7 @@ import (
 // refused is a store's refusal in the caller's words, with what the caller needs to go on.
 func (s *reviewService) refused(ctx context.Context, err error, name string) error {
 	if errors.Is(err, review.ErrResolved) {
-		if _, ok := s.givenBack(ctx, name); ok {
+		if _, ok := s.wasGivenBack(ctx, name); ok {
 			err = review.ErrStaleLease
 		}
 	}
@@ -50,16 +50,16 @@ func (s *reviewService) refused(ctx context.Context, err error, name string) err
 	return e
 }
 
-// givenBack says that the item is a golden one that its holder gave back. It goes on being refused as any other item would be.
-func (s *reviewService) givenBack(ctx context.Context, name string) (review.Item, bool) {
+// wasGivenBack reads a named item: see givenBack.
+func (s *reviewService) wasGivenBack(ctx context.Context, name string) (review.Item, bool) {
 	item, err := s.g.reviews.Get(ctx, review.IDOf(name))
-	return item, err == nil && item.Golden != "" && item.State == candorv1.ReviewState_REVIEW_STATE_WITHDRAWN
+	return item, err == nil && givenBack(&item)
 }
 
 // unclaimable is why a golden item that was given back can't be claimed: what another item would say to who has skipped it, or
 // while somebody else holds it.
 func (s *reviewService) unclaimable(ctx context.Context, err error, name string) error {
-	item, ok := s.givenBack(ctx, name)
+	item, ok := s.wasGivenBack(ctx, name)
 	switch who := principal(ctx).Name; {
 	case !ok || !errors.Is(err, review.ErrResolved):
 		return err

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 
 func (w *world) skip(token string, item *candorv1.ReviewItem, routing candorv1.SkipRouting) (*candorv1.ReviewItem, error) {
 	resp, err := w.reviews().SkipReviewItem(as(token), &candorv1.SkipReviewItemRequest{
-		Name: item.GetName(), Epoch: item.GetEpoch(), Reason: "a conflict of interest", Routing: routing, RequestId: "skip " + item.GetName(),
+		Name: item.GetName(), Epoch: item.GetEpoch(), Reason: "a conflict of interest", Routing: routing, RequestId: fmt.Sprint("skip ", item.GetName(), item.GetEpoch()),
 	})
 	return resp.GetItem(), err
 }
@@ -54,12 +55,13 @@ func TestSkip(t *testing.T) {
 	}
 	wantError(t, w.claimErr(otherToken, "", "desk"), codes.NotFound, "QUEUE_EMPTY")
 	w.eventually(func() bool { return w.claimErr(otherToken, "", "desk") == nil })
+	// Not theirs any more.
 	_, err = w.skip(reviewerToken, second, candorv1.SkipRouting_SKIP_ROUTING_ALL)
 	wantError(t, err, codes.Aborted, "STALE_LEASE")
 }
 
 func TestEscalate(t *testing.T) {
-	w := start(t, withDesk(", reviewers: [ann, ben], escalate_to: [seniors]", ", seniors: {reviewers: [sam]}, cellar: {}")...)
+	w := start(t, withDesk(", reviewers: [ann, ben], escalate_to: [seniors], undo_window: 0s", ", seniors: {reviewers: [sam], undo_window: 0s}, cellar: {undo_window: 0s}")...)
 	name, id := w.deferOne(deferredRow)
 	item := w.claim(reviewerToken, "")
 	for queue, want := range map[string]string{"cellar": "may be escalated to seniors", "nowhere": "may be escalated to seniors", "desk": "is in desk already"} {

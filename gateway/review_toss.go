@@ -36,6 +36,9 @@ func (s *reviewService) tossClaim(ctx context.Context, c *review.Claim) (golden 
 		names, waiting, total = append(names, name), append(waiting, page.Pending), total+page.Pending
 	}
 	chosen := c.Queue
+	if len(queues) == 1 {
+		chosen = queues[0]
+	}
 	if total > 0 && chosen == "" {
 		at := int64(toss() * float64(total))
 		i := slices.IndexFunc(waiting, func(n int64) bool { at -= n; return at < 0 })
