@@ -34,6 +34,7 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 	})
 	wg.Go(func() { g.every(ctx, depthEvery, nil, g.measureQueues) })
 	wg.Go(func() { g.watchDesks(ctx) })
+	wg.Go(func() { g.replaceItems(ctx) })
 	wg.Go(func() {
 		g.every(ctx, settleEvery, nil, func(ctx context.Context) {
 			if err := g.gate.Settle(ctx, g.ledger.Now()); err != nil && ctx.Err() == nil {
