@@ -45,6 +45,10 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		fillEnum(&limit.OnTrip, candorv1.OnTrip_ON_TRIP_REVIEW)
 	}
 
+	for _, webhook := range cfg.GetWebhooks() {
+		fillDuration(&webhook.Timeout, 10*time.Second)
+	}
+
 	if cfg.Audit == nil {
 		cfg.Audit = &candorv1.Audit{}
 	}

@@ -33,8 +33,9 @@ func bareConfig() *candorv1.Config {
 		}}, "promised": {Primary: "b", Policy: &candorv1.Policy{
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
-		Queues: map[string]*candorv1.Queue{"q": {}},
-		Limits: map[string]*candorv1.LimitConfig{"l": {}},
+		Queues:   map[string]*candorv1.Queue{"q": {}},
+		Limits:   map[string]*candorv1.LimitConfig{"l": {}},
+		Webhooks: map[string]*candorv1.Webhook{"w": {}},
 	}
 }
 

@@ -95,7 +95,7 @@ func run(ctx context.Context, o Options) (err error) {
 
 	// The gateway closes its exporters when it is closed, and when it can't be made.
 	g, err := gateway.New(ctx, cfg, gateway.Deps{
-		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
+		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Webhooks: store, Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Config, err)
