@@ -62,7 +62,7 @@ func (s *predictionService) GetPrediction(ctx context.Context, in *candorv1.GetP
 	if err := validate(in); err != nil {
 		return nil, err
 	}
-	predictions, _, _, err := s.g.story(ctx, principal(ctx), in.GetPredictionId())
+	predictions, err := s.g.awaitFinal(ctx, principal(ctx), in.GetPredictionId(), in.GetWait().AsDuration())
 	if err != nil {
 		return nil, err
 	}
