@@ -45,6 +45,10 @@ func check(src *source, cfg *candorv1.Config, around surroundings) {
 	for name, limit := range cfg.GetLimits() {
 		c.limit(top("limits").key(name), limit)
 	}
+	for name, webhook := range cfg.GetWebhooks() {
+		c.webhook(top("webhooks").key(name), webhook)
+	}
+	c.secrets()
 	c.staff()
 	c.unused()
 }

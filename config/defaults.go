@@ -53,6 +53,9 @@ func ApplyDefaults(cfg *candorv1.Config) {
 	if cfg.GetPeople() != nil {
 		peopleDefaults(cfg.GetPeople())
 	}
+	for _, webhook := range cfg.GetWebhooks() {
+		fillDuration(&webhook.Timeout, 10*time.Second)
+	}
 
 	if cfg.Audit == nil {
 		cfg.Audit = &candorv1.Audit{}

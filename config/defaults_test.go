@@ -34,9 +34,10 @@ func bareConfig() *candorv1.Config {
 		}}, "promised": {Primary: "b", Policy: &candorv1.Policy{
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
-		Queues: map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
-		Limits: map[string]*candorv1.LimitConfig{"l": {}},
-		People: &candorv1.People{Oidc: &candorv1.OIDC{}},
+		Queues:   map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
+		Limits:   map[string]*candorv1.LimitConfig{"l": {}},
+		People:   &candorv1.People{Oidc: &candorv1.OIDC{}},
+		Webhooks: map[string]*candorv1.Webhook{"w": {}},
 	}
 }
 

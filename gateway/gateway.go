@@ -19,6 +19,7 @@ import (
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/router"
+	"github.com/candor-gateway/candor/webhook"
 )
 
 // Deps are what a Gateway is made of, beside its configuration. The caller owns them and closes them after Run has returned.
@@ -40,6 +41,8 @@ type Deps struct {
 	Registry *prometheus.Registry
 	// Spans go to these exporters; none: nothing is traced.
 	Spans []sdktrace.SpanExporter
+	// Webhooks keep what is delivered to receivers; nil: a configuration that has some is refused.
+	Webhooks webhook.Store
 	// Pins keep what each version of an ensemble means; nil: nobody does.
 	Pins Pins
 	// Version of the program, for ServerMetadata.
@@ -83,7 +86,11 @@ type Gateway struct {
 	// hours of the queues that have some.
 	hours map[string]*review.Hours
 	// due wakes the work that makes answers final.
-	due chan struct{}
+	due        chan struct{}
+	webhooks   webhook.Store
+	dispatcher *webhook.Dispatcher
+	// sender is for webhooks and for the alerts of limits.
+	sender *webhook.Sender
 	// tripped wakes the sender of alerts.
 	tripped chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.
@@ -101,7 +108,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		principals: newPrincipals(cfg, d.People), users: d.Users, backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		certificates: d.Certificates, calibrators: map[string]router.Calibrator{},
-		due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		sender: webhook.NewSender(), due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
@@ -173,7 +180,7 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 			return fmt.Errorf("queues: %w", err)
 		}
 	}
-	return nil
+	return g.openWebhooks(ctx, d.Webhooks)
 }
 
 // Close releases connections and flushes spans. Call it after Run, or when Run is never called.
@@ -185,6 +192,7 @@ func (g *Gateway) Close() error {
 	for _, b := range g.backends {
 		errs = append(errs, b.Close())
 	}
+	g.sender.Close()
 	errs = append(errs, g.tracing.close())
 	return errors.Join(errs...)
 }

@@ -142,7 +142,7 @@ func (g *Gateway) replaceItem(ctx context.Context, m *model, id string) (done st
 
 // change applies an act to the item as it was read. One that has moved on is somebody else's.
 func (g *Gateway) change(ctx context.Context, it *review.Item, a review.Act) error {
-	next, err := g.reviews.Change(ctx, it.ID, unmoved{a, it.Etag()})
+	next, err := g.reviews.Change(ctx, it.ID, ending{a, it.Etag()})
 	if err == nil {
 		*it = next
 	} else if errors.Is(err, review.ErrResolved) || errors.Is(err, review.ErrNotFound) {
@@ -151,26 +151,12 @@ func (g *Gateway) change(ctx context.Context, it *review.Item, a review.Act) err
 	return err
 }
 
-// unmoved is an act on the item that the gateway saw, and on no later state of it. Errors: review.ErrEtag, those of the act.
-type unmoved struct {
-	review.Act
-	etag string
-}
-
-func (u unmoved) Apply(it *review.Item) (review.Effects, error) {
-	if it.Etag() != u.etag {
-		return review.Effects{}, review.ErrEtag
-	}
-	return u.Act.Apply(it)
-}
-
 // withdraw ends an item with an answer, which passes the limits; nil: none, which rejects.
 func (g *Gateway) withdraw(ctx context.Context, it *review.Item, v *candorv1.Verdict) error {
 	now := g.ledger.Now()
 	r := g.pass(ctx, now, it, v)
-	ids := g.tracing.reviewIDs()
 	act := review.Withdraw{Now: now, Verdict: v, Author: v.GetAuthor(), Gated: r.Gated}
-	final, err := g.reviews.Change(ctx, it.ID, ending{Act: act, etag: it.Etag(), traceparent: ids.traceparent()})
+	final, err := g.reviews.Change(ctx, it.ID, ending{Act: act, etag: it.Etag()})
 	if err != nil {
 		r.undo()
 		if errors.Is(err, review.ErrResolved) || errors.Is(err, review.ErrNotFound) {
@@ -178,7 +164,7 @@ func (g *Gateway) withdraw(ctx context.Context, it *review.Item, v *candorv1.Ver
 		}
 		return err
 	}
-	g.tracing.review(&final, ids)
+	g.tracing.review(&final)
 	g.metrics.finals.WithLabelValues(final.Model, "replaced").Inc()
 	return nil
 }

@@ -249,10 +249,3 @@ func (l *life) end() {
 	}
 	l.fail("it doesn't end")
 }
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}

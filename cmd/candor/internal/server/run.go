@@ -94,7 +94,7 @@ func run(ctx context.Context, o Options) (err error) {
 	users := store.People()
 	// The gateway closes its exporters when it is closed, and when it can't be made.
 	g, err := gateway.New(ctx, cfg, gateway.Deps{
-		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store,
+		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Webhooks: store,
 		Users: users, People: people.NewTokens(people.TokensOptions{Config: cfg, Store: users, Log: o.Log}), Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
 	})
 	if err != nil {

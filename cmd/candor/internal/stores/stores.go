@@ -18,6 +18,7 @@ import (
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/postgres"
 	"github.com/candor-gateway/candor/store/sqlite"
+	"github.com/candor-gateway/candor/webhook"
 )
 
 // Store is an open store, for a gateway to serve from.
@@ -29,6 +30,7 @@ type Store interface {
 	gateway.Pins
 	review.Store
 	limits.Store
+	webhook.Store
 	// People keeps local users, tokens and sessions.
 	People() people.Store
 	// Identity is the name that Init gave the store.
