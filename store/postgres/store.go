@@ -11,15 +11,17 @@ import (
 
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/webhook"
 )
 
 var _ interface {
 	review.Store
 	limits.Store
+	webhook.Store
 } = (*Store)(nil)
 
 // Store is an open store. It is safe for concurrent use, and so is a database by many open stores. It implements review.Store,
-// limits.Store, and the gateway's ledger, certificates, artefacts and pins.
+// limits.Store, webhook.Store, and the gateway's ledger, certificates, artefacts and pins.
 type Store struct {
 	db           database
 	identity, id string

@@ -150,22 +150,17 @@ func (v verification) content(e storedEntry, r *audit.WriterReport) (*audit.Faul
 			continue
 		}
 		item := uuid.UUID(row.GetReviewItem()).String()
-		var data, sum []byte
-		var there bool
-		err := v.query(`SELECT data, sha256 FROM review_payloads WHERE item_id = $1`, []any{[16]byte(row.GetReviewItem())}, func(row scanner) error {
-			there = true
-			return row.Scan(&data, &sum)
-		})
+		p, err := loadPayload(v.query, [16]byte(row.GetReviewItem()))
 		if err != nil {
 			return nil, err
 		}
-		found := sha256.Sum256(data)
+		found := sha256.Sum256(p.data)
 		switch {
-		case !there:
+		case !p.there:
 			return fault(audit.PayloadAltered, "row %d: review item %s, or its payload's digest, was deleted", i, item), nil
-		case !bytes.Equal(sum, row.GetPayloadSha256()), data != nil && !bytes.Equal(found[:], sum):
+		case !bytes.Equal(p.sum, row.GetPayloadSha256()), p.data != nil && !bytes.Equal(found[:], p.sum):
 			return fault(audit.PayloadAltered, "row %d: the payload of review item %s isn't the recorded one", i, item), nil
-		case data == nil:
+		case p.data == nil:
 			r.PayloadsRemoved++
 		default:
 			r.Payloads++
