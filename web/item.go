@@ -227,7 +227,10 @@ func (s *Server) eventsOf(ctx context.Context, it *candorv1.ReviewItem) ([]event
 	}
 	var out []event
 	for _, one := range resp.GetEvents() {
-		e := event{At: one.GetCreateTime().AsTime(), What: short(one.GetKind()), Actor: one.GetActor(), Note: one.GetNote(), Queue: one.GetQueue()}
+		e := event{At: one.GetCreateTime().AsTime(), What: short(one.GetKind()), Actor: one.GetActor(), Note: one.GetNote()}
+		if one.GetKind() == candorv1.ReviewEventKind_REVIEW_EVENT_KIND_CREATED || one.GetKind() == candorv1.ReviewEventKind_REVIEW_EVENT_KIND_ESCALATED {
+			e.Queue = one.GetQueue()
+		}
 		if one.GetVerdict() != nil {
 			e.Said = answerText(one.GetVerdict(), it.GetUnit())
 		}

@@ -36,6 +36,9 @@ func span(d time.Duration) string {
 		}
 		return out
 	}
+	if d > 0 {
+		return "< 1 s"
+	}
 	return "0 s"
 }
 
