@@ -45,6 +45,7 @@ type Reader interface {
 	Summarize(ctx context.Context, q audit.Query) (audit.Summary, error)
 	Outcomes(ctx context.Context, predictionID string) ([]*candorv1.OutcomeRecord, error)
 	List(ctx context.Context, f review.Filter) (review.Page, error)
+	Events(ctx context.Context, id string, after uint64, limit int) ([]review.Event, error)
 	Certificate(ctx context.Context, id string) (*candorv1.CertificateState, error)
 	// VerifyLog checks the hash chains, and that stored payloads are those whose digests were recorded.
 	VerifyLog(ctx context.Context) (audit.VerifyReport, error)
