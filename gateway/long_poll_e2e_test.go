@@ -56,7 +56,7 @@ func TestLongPoll(t *testing.T) {
 	got := w.poll(bounded(t, clientToken), id, long)
 	<-waits
 	w.resolve(reviewerToken, foreign, "good")
-	items, err := w.reviews().ListReviewItems(as(reviewerToken), &candorv1.ListReviewItemsRequest{})
+	items, err := w.reviews().ListReviewItems(as(auditorToken), &candorv1.ListReviewItemsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
