@@ -14,9 +14,11 @@ import (
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/postgres"
 	"github.com/candor-gateway/candor/store/sqlite"
+	"github.com/candor-gateway/candor/webhook"
 )
 
 // Store is an open store, for a gateway to serve from.
@@ -28,6 +30,9 @@ type Store interface {
 	gateway.Pins
 	review.Store
 	limits.Store
+	webhook.Store
+	// People answers the part of the store that knows users, sessions and tokens.
+	People() people.Store
 	// Identity is the name that Init gave the store.
 	Identity() string
 	// Sweep removes payloads of items that were finished at least payloadAge before now.
