@@ -144,10 +144,14 @@ func Open(ctx context.Context, url, identity string, opts Options) (_ *Store, er
 	if err := s.clock.measure(ctx, s.pool); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", d.name, err)
 	}
-	if s.writer, err = startWriter(ctx, s, opts); err != nil {
+	w, err := startWriter(ctx, s, opts)
+	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", d.name, err)
 	}
-	s.watch = startWatch(s)
+	s.writer = w
+	if s.watch, err = startWatch(ctx, s); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", d.name, err), w.stop())
+	}
 	return s, nil
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -47,12 +48,25 @@ type watch struct {
 	event  int64     // of the queue's history, seen last
 }
 
-func startWatch(s *Store) *watch {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &watch{store: s, cancel: cancel, last: time.Now()}
+// startWatch knows what was there before: whoever waits from now on is woken by what comes after.
+func startWatch(ctx context.Context, s *Store) (*watch, error) {
+	w := &watch{store: s, last: time.Now()}
+	var err error
+	if w.event, err = lastEvent(ctx, s.pool); err != nil {
+		return nil, err
+	}
+	for _, f := range [...]struct {
+		name string
+		feed *feed
+	}{{finalsFeed, &s.finals}, {certificatesFeed, &s.certified}} {
+		if err := s.pool.QueryRow(ctx, `SELECT position FROM feeds WHERE name = $1`, f.name).Scan(&f.feed.position); err != nil {
+			return nil, fmt.Errorf("read the feed of %s: %w", f.name, err)
+		}
+	}
+	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.wait.Go(func() { w.loop(ctx) })
 	w.wait.Go(func() { w.tell(ctx) })
-	return w
+	return w, nil
 }
 
 func (w *watch) stop() {
@@ -170,15 +184,22 @@ func (w *watch) poll(ctx context.Context, conn *pgx.Conn) error {
 
 // pollQueue looks at the end of the queue's history: nearly every change leaves something there.
 func (w *watch) pollQueue(ctx context.Context, conn *pgx.Conn) error {
-	var last int64
-	if err := conn.QueryRow(ctx, `SELECT coalesce(max(position), 0) FROM review_events`).Scan(&last); err != nil {
+	last, err := lastEvent(ctx, conn)
+	if err != nil {
 		return err
 	}
-	if w.event != 0 && last != w.event {
+	if last != w.event {
 		w.store.queue.wake()
 	}
 	w.event = last
 	return nil
+}
+
+func lastEvent(ctx context.Context, on querier) (position int64, err error) {
+	if err = on.QueryRow(ctx, `SELECT coalesce(max(position), 0) FROM review_events`).Scan(&position); err != nil {
+		err = fmt.Errorf("read the end of the queue's history: %w", err)
+	}
+	return position, err
 }
 
 // reached passes on that a feed has a position.

@@ -31,7 +31,7 @@ type Store interface {
 	review.Store
 	limits.Store
 	webhook.Store
-	// People keeps local users, tokens and sessions.
+	// People answers the part of the store that knows users, sessions and tokens.
 	People() people.Store
 	// Identity is the name that Init gave the store.
 	Identity() string
