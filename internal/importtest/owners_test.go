@@ -42,8 +42,8 @@ var owners = []owner{
 	},
 	{
 		imports: []string{"google.golang.org/grpc/status", "google.golang.org/genproto/googleapis/rpc/..."},
-		rooms:   []string{"gateway", "backend", "cmd/...", "bench/...", "examples/...", "internal/oiptest"},
-		why: "only gateway makes statuses for callers, and backend reads those of model servers: elsewhere a status would reach " +
+		rooms:   []string{"gateway", "backend", "web", "cmd/...", "bench/...", "examples/...", "internal/oiptest"},
+		why: "only gateway makes statuses for callers, backend reads those of model servers, and web, as a client, gateway's: elsewhere a status would reach " +
 			"callers without a documented reason. Return an error that gateway can tell by errors.Is",
 	},
 	{
