@@ -117,8 +117,8 @@ func TestRefusalsKeepWhatWasEntered(t *testing.T) {
 				s.desk.it.Holder, s.desk.it.State = "", candorv1.ReviewState_REVIEW_STATE_PENDING
 			}
 			r := s.post("/items/"+itemID+"/resolve", form)
-			if r.StatusCode != tt.status {
-				t.Errorf("answered by %d", r.StatusCode)
+			if r.StatusCode != tt.status || r.Header.Get("HX-Push-Url") != "false" {
+				t.Errorf("answered by %d %v", r.StatusCode, r.Header)
 			}
 			for _, want := range append(tt.says, "look at the link") {
 				if !strings.Contains(r.text(t), want) {

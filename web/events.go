@@ -87,14 +87,15 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, v *visit) error 
 		return rc.Flush()
 	}
 	const moved = "event: moved\ndata: 1\n\n"
-	// Between the page and its stream something may have moved.
+	// Asked before anything is sent, so that no change falls between the two. And between the page and its stream something may
+	// have moved already.
+	changed := s.deps.Moved()
 	if send("retry: 2000\n\n"+moved) != nil {
 		return nil
 	}
 	beats, ticks := time.NewTicker(beat), time.NewTicker(tick)
 	defer beats.Stop()
 	defer ticks.Stop()
-	changed := s.deps.Moved()
 	last := time.Now()
 	// due is when a change that was seen is told; nil: there is none.
 	var due <-chan time.Time

@@ -66,7 +66,9 @@ func navOf(p people.Person, section string) []navLink {
 func (s *Server) render(w http.ResponseWriter, r *http.Request, v *visit, p view) error {
 	f := frame{view: p, visit: v, Nav: navOf(v.Person, p.Section), Path: r.URL.RequestURI()}
 	if r.Method != http.MethodGet {
+		// The page of a refusal isn't at the address that was posted to.
 		f.Path = p.Section
+		w.Header().Set("HX-Push-Url", "false")
 	}
 	part := "layout"
 	if r.Header.Get("HX-Request") == "true" && r.Header.Get("HX-History-Restore-Request") != "true" {
