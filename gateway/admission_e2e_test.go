@@ -22,19 +22,6 @@ func unsureRows(n int) [][4]float32 {
 	return out
 }
 
-func (w *world) queue(name string) *candorv1.ReviewQueue {
-	w.t.Helper()
-	resp, err := w.reviews().ListReviewQueues(as(auditorToken), &candorv1.ListReviewQueuesRequest{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	i := slices.IndexFunc(resp.GetQueues(), func(q *candorv1.ReviewQueue) bool { return q.GetName() == "queues/"+name })
-	if i < 0 {
-		w.t.Fatalf("no queue %q in %v", name, resp)
-	}
-	return resp.GetQueues()[i]
-}
-
 // routesOf counts the rows by where they went.
 func (a answer) routesOf(t *testing.T) map[string]int {
 	t.Helper()
@@ -87,7 +74,7 @@ func TestRowsThatCantBeReachedTakeTheFallback(t *testing.T) {
 	if got := w.metric(`candor_review_shed_total{queue="desk"}`); got != 30 {
 		t.Errorf("%v rows are counted as shed", got)
 	}
-	q := w.queue("desk")
+	q := w.queue(auditorToken, "desk")
 	if q.GetShedCount() != 30 || q.GetPendingCount() != 50 || q.GetExpectedWait().AsDuration().Minutes() != 5 || q.GetAtRiskCount() != 0 || q.BudgetLeft != nil {
 		t.Errorf("the queue: %v", q)
 	}
@@ -144,7 +131,7 @@ func TestWhatARowGetsThatWasShed(t *testing.T) {
 			if rr := w.explain(p.GetPredictionId()).GetRecord().GetRows()[0]; rr.GetRoute().String() != "ROUTE_"+c.route || rr.GetAppliedRoute() != rr.GetRoute() {
 				t.Errorf("record %v", rr)
 			}
-			if q := w.queue("desk"); q.GetPendingCount() != 0 || q.GetShedCount() != 1 {
+			if q := w.queue(auditorToken, "desk"); q.GetPendingCount() != 0 || q.GetShedCount() != 1 {
 				t.Errorf("queue %v", q)
 			}
 		})
@@ -166,7 +153,7 @@ func TestLimitsOfShedRows(t *testing.T) {
 			t.Errorf("%s: %v", name, a.predictions[0])
 		}
 	}
-	if q := w.queue("desk"); q.GetPendingCount() != 2 {
+	if q := w.queue(auditorToken, "desk"); q.GetPendingCount() != 2 {
 		t.Errorf("queue %v", q)
 	}
 }
@@ -182,7 +169,7 @@ func TestBudgetOfADay(t *testing.T) {
 			w.restart()
 		}
 	}
-	q := w.queue("desk")
+	q := w.queue(auditorToken, "desk")
 	if deferred < 4 || deferred > 12 || q.GetPendingCount() != int64(deferred) || q.GetBudgetLeft() != int64(12-deferred) {
 		t.Errorf("%d rows of a budget of 12 were deferred: %v", deferred, q)
 	}
@@ -236,7 +223,7 @@ func TestHoursOfAQueue(t *testing.T) {
 	// Two minutes a week.
 	w := start(t, "desk: {deadline: 1h, lease: 5m", `desk: {deadline: 1h, lease: 5m, hours: {shifts: [{days: [mon], from: "03:00", until: "03:02"}]}, capacity: {reviewers: 1, service_time: 1s}`)
 	a := w.infer(t.Context(), request([][4]float32{deferredRow}, "candor_route"))
-	q := w.queue("desk")
+	q := w.queue(auditorToken, "desk")
 	if a.param("candor_route") == "DEFER" != (q.GetExpectedWait().AsDuration().Minutes() < 60) {
 		t.Errorf("%v with a queue that is %v", a.resp.GetParameters(), q)
 	}

@@ -38,7 +38,7 @@ func TestOneVerdictForManyCallers(t *testing.T) {
 	if w.item(fourth).GetJoinedTo() != "" || w.item(other).GetJoinedTo() != "" {
 		t.Errorf("the fourth joined %q, another row %q", w.item(fourth).GetJoinedTo(), w.item(other).GetJoinedTo())
 	}
-	if q := w.queue("desk"); q.GetPendingCount() != 3 {
+	if q := w.queue(auditorToken, "desk"); q.GetPendingCount() != 3 {
 		t.Errorf("people have %d items to do", q.GetPendingCount())
 	}
 
