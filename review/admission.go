@@ -126,11 +126,11 @@ func (d *Desk) InTime(now time.Time, w Waiting, overtaking float64) bool {
 		if t.End.After(w.Deadline) {
 			return false
 		}
-		more := int(overtaking * t.Begin.Sub(now).Seconds())
-		if more <= overtaken {
+		more := overtaking * t.Begin.Sub(now).Seconds()
+		if !(more >= float64(overtaken+1)) {
 			return true
 		}
-		overtaken = more
+		overtaken = int(math.Min(more, math.MaxInt32))
 	}
 	return false
 }
