@@ -174,7 +174,8 @@ func (d *desk) admit(now time.Time, w review.Waiting) *seat {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.arrivals.See(d.staff.Hours, now, w.ExpectedLoss)
-	if !d.view.InTime(now, w) || !d.arrivals.Affords(d.staff, now, w.ExpectedLoss, d.spentNow()) {
+	overtaking := d.arrivals.Overtaking(now, w.Deadline, w.ExpectedLoss)
+	if !d.view.InTime(now, w, overtaking) || !d.arrivals.Affords(d.staff, now, w.ExpectedLoss, d.spentNow()) {
 		d.shed++
 		return nil
 	}

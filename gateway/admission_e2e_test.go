@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -226,5 +227,20 @@ func TestHoursOfAQueue(t *testing.T) {
 	q := w.queue(auditorToken, "desk")
 	if a.param("candor_route") == "DEFER" != (q.GetExpectedWait().AsDuration().Minutes() < 60) {
 		t.Errorf("%v with a queue that is %v", a.resp.GetParameters(), q)
+	}
+}
+
+// A replay decides rows that were shed as they were decided before people's time came into it.
+func TestShedRowsAreReplayed(t *testing.T) {
+	w := start(t, append(bounds("reviewers: 1, service_time: 1m"), withConditions(`{name: large, when: "has(params.amount) && params.amount > 10.0", route: defer}`)...)...)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 60 {
+		w.ask([]float64{-1, 5, 20}[rng.IntN(3)], [4]float32{rng.Float32(), rng.Float32(), rng.Float32(), 0})
+	}
+	if w.metric(`candor_review_shed_total{queue="desk"}`) < 5 {
+		t.Fatal("nothing was shed")
+	}
+	if got := w.replayed(); got.Changed != 0 || len(got.Undecided) != 0 {
+		t.Errorf("%+v\n%+v\n%+v", got.Decided, got.Undecided, got.Changes)
 	}
 }

@@ -92,13 +92,18 @@ func read(timeUS int64, p *candorv1.PredictionRecord, i int, was *Was) *recorded
 		return r
 	}
 	r.says = append(r.says, r.primary())
-	r.readTiers()
+	spare := r.spare()
+	if !spare {
+		r.readTiers()
+	}
 	last := &r.says[len(r.says)-1]
 	last.threshold, last.raw = r.row.ThresholdPpm, r.row.RawConfidencePpm
 	if last.method = r.row.GetConfidenceMethod(); last.method == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_UNSPECIFIED {
 		last.method = p.GetConfidenceMethod()
 	}
-	if len(r.says) == 1 {
+	if spare {
+		last.threshold, last.raw, last.method = r.row.PrimaryThresholdPpm, nil, r.prediction.GetConfidenceMethod()
+	} else if len(r.says) == 1 {
 		last.ppm = r.row.ConfidencePpm
 	} else {
 		r.says[0].threshold = r.row.PrimaryThresholdPpm
@@ -248,14 +253,27 @@ func (r *recorded) coveredByTier(last *said) *bool {
 	case r.row.GetCondition() != "" || r.row.GetLimit() != "":
 		return nil
 	default:
-		covered = r.row.GetRoute() == candorv1.Route_ROUTE_FALLBACK
+		covered = r.row.GetRoute() == candorv1.Route_ROUTE_FALLBACK && !r.shed()
 	}
 	return &covered
 }
 
-// beforeLimits is the route that the row had before a limit held it.
+// shed says that the row was deferred, and took the fallback because nobody had time for it.
+func (r *recorded) shed() bool {
+	return slices.Contains(r.row.GetReasons(), candorv1.Reason_REASON_REVIEW_CAPACITY)
+}
+
+// spare says that a tier was asked only because nobody had time for the row: what it said was compared with nothing.
+func (r *recorded) spare() bool {
+	return r.shed() && r.row.ThresholdPpm == nil && r.row.PrimaryThresholdPpm != nil
+}
+
+// beforeLimits is the route that the row had before a limit held it, or its queue let it go.
 func (r *recorded) beforeLimits() candorv1.Route {
 	route := r.row.GetRoute()
+	if r.shed() {
+		return candorv1.Route_ROUTE_DEFER // Whether people have time for it is no matter of the policy.
+	}
 	if r.row.GetLimit() == "" || r.row.GetCondition() != "" {
 		return route
 	}

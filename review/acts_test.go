@@ -257,7 +257,7 @@ func (l *life) end() {
 		if l.it.Open() {
 			l.do(Expire{Now: l.now})
 		} else {
-			l.now = later(l.now, l.it.UndoUntil)
+			l.now = latest(l.now, l.it.UndoUntil)
 			l.do(Finalize{Now: l.now})
 		}
 	}

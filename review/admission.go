@@ -40,8 +40,7 @@ func (s Staff) ServiceTime(measured []time.Duration) time.Duration {
 	return max(sorted[(len(sorted)-1)/2], time.Millisecond)
 }
 
-// Desk says when an item's turn comes, by what waits now. What will come later and be worth more is not foreseen: it overtakes, and
-// AtRisk then counts what it has pushed back. Not safe for concurrent use.
+// Desk says when an item's turn comes, by what waits now and what is worth more and comes later. Not safe for concurrent use.
 //
 // The model: each of the reviewers does one item after the other, of which each takes the service time; of the items that are in
 // somebody's hands each is half done. AuditShare of the turns goes to audits, as long as there are any.
@@ -102,7 +101,7 @@ func before(a, b Waiting) bool {
 // Turn is when somebody begins with an item, and when they are done.
 type Turn struct{ Begin, End time.Time }
 
-// Turn of an item that comes now.
+// Turn of an item that comes now, if nothing overtakes it.
 func (d *Desk) Turn(now time.Time, w Waiting) Turn {
 	if w.Audit {
 		return d.turn(now, d.ofAudit(len(d.audits)))
@@ -114,8 +113,30 @@ func (d *Desk) Turn(now time.Time, w Waiting) Turn {
 	return d.turn(now, d.ofAwaited(at))
 }
 
-// InTime says that an item that comes now is answered by its deadline.
-func (d *Desk) InTime(now time.Time, w Waiting) bool { return !d.Turn(now, w).End.After(w.Deadline) }
+// InTime says that an item that comes now is answered by its deadline, if so many a second overtake it until its turn comes.
+func (d *Desk) InTime(now time.Time, w Waiting, overtaking float64) bool {
+	at := d.place(w)
+	if at == len(d.waiting) {
+		at += d.more
+	}
+	// The longer it waits the more overtake it: the least wait that agrees with itself is looked for from below.
+	overtaken := 0
+	for range mostRounds {
+		t := d.turn(now, d.ofAwaited(at+overtaken))
+		if t.End.After(w.Deadline) {
+			return false
+		}
+		more := overtaking * t.Begin.Sub(now).Seconds()
+		if !(more >= float64(overtaken+1)) {
+			return true
+		}
+		overtaken = int(math.Min(more, math.MaxInt32))
+	}
+	return false
+}
+
+// mostRounds: a wait that still grows after so many has no end.
+const mostRounds = 64
 
 // Wait is how long an item waits that comes now and that everything else that waits comes before.
 func (d *Desk) Wait(now time.Time) time.Duration {

@@ -18,7 +18,7 @@ func TestTenReviewers(t *testing.T) {
 	in := 0
 	for range 80 {
 		w := review.Waiting{ExpectedLoss: .4, Created: monday, Deadline: monday.Add(5 * time.Minute)}
-		if d.InTime(monday, w) {
+		if d.InTime(monday, w, 0) {
 			d.Take(w)
 			in++
 		}
@@ -31,7 +31,7 @@ func TestTenReviewers(t *testing.T) {
 	}
 	// What is worth more comes before all of them.
 	dear := review.Waiting{ExpectedLoss: .5, Created: monday, Deadline: monday.Add(time.Minute)}
-	if turn := d.Turn(monday, dear); !turn.Begin.Equal(monday) || !d.InTime(monday, dear) {
+	if turn := d.Turn(monday, dear); !turn.Begin.Equal(monday) || !d.InTime(monday, dear, 0) {
 		t.Errorf("its turn is %v", turn)
 	}
 	for range 10 {
@@ -129,7 +129,100 @@ func TestServiceTime(t *testing.T) {
 	}
 	// Numbers that no queue has.
 	d := review.NewDesk(review.Staff{Reviewers: 0}, math.MaxInt64, &review.QueueState{Pending: math.MaxInt32, Claimed: math.MaxInt32})
-	if d.InTime(monday, review.Waiting{Deadline: monday.Add(time.Hour)}) {
+	if d.InTime(monday, review.Waiting{Deadline: monday.Add(time.Hour)}, 0) {
 		t.Error("in time behind everything there is")
+	}
+}
+
+// What comes later and is worth more overtakes: at half of the pace of the people a wait is twice as long, at all of it there is no end.
+func TestOvertaking(t *testing.T) {
+	var waiting []review.Waiting
+	for range 60 {
+		waiting = append(waiting, review.Waiting{ExpectedLoss: .5, Created: monday, Deadline: monday.Add(24 * time.Hour)})
+	}
+	d := review.NewDesk(review.Staff{Reviewers: 2}, time.Minute, &review.QueueState{Waiting: waiting, Pending: 60})
+	perSecond := 2. / 60
+	for name, c := range map[string]struct {
+		overtaking float64
+		after      time.Duration
+		want       bool
+	}{
+		"nothing":             {0, 31 * time.Minute, true},
+		"nothing, and late":   {0, 30 * time.Minute, false},
+		"half":                {perSecond / 2, 62 * time.Minute, true},
+		"half, and late":      {perSecond / 2, 57 * time.Minute, false},
+		"as much as they can": {perSecond, 23 * time.Hour, false},
+		"more than they can":  {5 * perSecond, 23 * time.Hour, false},
+		"more than can be":    {math.Inf(1), 23 * time.Hour, false},
+		"no number":           {math.NaN(), 31 * time.Minute, true},
+		"nearly all they can": {perSecond * .9, 10 * time.Hour, true},
+	} {
+		if got := d.InTime(monday, review.Waiting{ExpectedLoss: .4, Created: monday, Deadline: monday.Add(c.after)}, c.overtaking); got != c.want {
+			t.Errorf("%s: in time %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// Rows that a stream of a queue's people admits are answered in time: the people do them in the queue's order, and nearly none is late.
+// go test ./review -run TestAdmittedRowsAreInTime -v prints the shares.
+func TestAdmittedRowsAreInTime(t *testing.T) {
+	const service, deadline, reviewers = time.Minute, 30 * time.Minute, 4
+	for _, load := range []float64{.5, 1, 2, 5} {
+		for _, foresight := range []bool{false, true} {
+			rng := rand.New(rand.NewPCG(9, 10))
+			var a review.Arrivals
+			var waiting []review.Waiting
+			free := make([]time.Time, reviewers)
+			now, admitted, late, settled, rows := monday, 0, 0, 0, 0
+			for now.Before(monday.Add(8 * time.Hour)) {
+				now = now.Add(time.Duration(rng.ExpFloat64() * float64(service) / reviewers / load))
+				// Until now the people have taken item after item.
+				for {
+					i := 0
+					for k := range free {
+						if free[k].Before(free[i]) {
+							i = k
+						}
+					}
+					if len(waiting) == 0 || free[i].After(now) {
+						break
+					}
+					begin := free[i]
+					if begin.Before(waiting[0].Created) {
+						begin = waiting[0].Created
+					}
+					if begin.Add(service).After(waiting[0].Deadline) {
+						if late++; waiting[0].Created.Sub(monday) > 2*deadline {
+							settled++
+						}
+						waiting = waiting[1:]
+						continue
+					}
+					free[i], waiting = begin.Add(service), waiting[1:]
+				}
+				w := review.Waiting{ExpectedLoss: rng.Float64(), Created: now, Deadline: now.Add(deadline)}
+				rows++
+				a.See(nil, now, w.ExpectedLoss)
+				overtaking := 0.
+				if foresight {
+					overtaking = a.Overtaking(now, w.Deadline, w.ExpectedLoss)
+				}
+				d := review.NewDesk(review.Staff{Reviewers: reviewers}, service, &review.QueueState{Waiting: waiting, Pending: int64(len(waiting)), Claimed: reviewers})
+				if !d.InTime(now, w, overtaking) {
+					continue
+				}
+				admitted++
+				at := slices.IndexFunc(waiting, func(have review.Waiting) bool { return have.ExpectedLoss < w.ExpectedLoss })
+				if at < 0 {
+					at = len(waiting)
+				}
+				waiting = slices.Insert(waiting, at, w)
+			}
+			t.Logf("load %.1f, foresight %v: of %d rows %d were admitted, %d of them late (%.1f %%), %d after the first hour", load, foresight, rows, admitted, late,
+				100*float64(late)/float64(admitted), settled)
+			if foresight && float64(settled) > .04*float64(admitted) {
+				t.Errorf("load %.1f: %d of %d admitted rows are late after the first hour", load, settled, admitted)
+			}
+		}
 	}
 }

@@ -15,6 +15,8 @@ type Arrivals struct {
 	sorted []float64
 	// open counts those of them that came while people were at work.
 	open int
+	// minutes count rows by the minute in which they came, of one day.
+	minutes [minutesOfDay]minute
 	// credit is what rows at the edge of the budget have saved up.
 	credit float64
 }
@@ -24,6 +26,14 @@ type arrival struct {
 	at   time.Time
 	open bool
 }
+
+// minute is a minute since 1970 and what came in it.
+type minute struct {
+	of   int64
+	rows int
+}
+
+const minutesOfDay = 24 * 60
 
 const (
 	// remembered rows are enough for a quantile that is a share of some percent, and are forgotten soon enough when the traffic changes.
@@ -52,8 +62,36 @@ func (a *Arrivals) See(h *Hours, now time.Time, loss float64) {
 	if came.open {
 		a.open++
 	}
+	of := now.Unix() / 60
+	if m := &a.minutes[of%minutesOfDay]; m.of == of {
+		m.rows++
+	} else {
+		*m = minute{of, 1}
+	}
 	i, _ := slices.BinarySearch(a.sorted, loss)
 	a.sorted = slices.Insert(a.sorted, i, loss)
+}
+
+// Overtaking is how many rows a second come that lose more than loss: as many as came in a span before now that is as long as the one
+// until then, of a minute to a day. A burst is not taken for the pace of a day.
+func (a *Arrivals) Overtaking(now, until time.Time, loss float64) float64 {
+	if len(a.sorted) == 0 {
+		return 0
+	}
+	span := min(max(until.Sub(now), leastPace), 24*time.Hour)
+	n, of := 0, now.Unix()/60
+	for back := range int64(span / time.Minute) {
+		if m := &a.minutes[(of-back)%minutesOfDay]; m.of == of-back {
+			n += m.rows
+		}
+	}
+	low, _ := slices.BinarySearchFunc(a.sorted, loss, func(have, loss float64) int {
+		if have <= loss {
+			return -1
+		}
+		return 1
+	})
+	return float64(n) * float64(len(a.sorted)-low) / float64(len(a.sorted)) / span.Seconds()
 }
 
 // expected is how many rows will come until then: at one pace while people are at work, and at another while they aren't.

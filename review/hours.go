@@ -174,7 +174,7 @@ func (h *Hours) OpenBetween(from, to time.Time) time.Duration {
 			return sum
 		}
 		for _, o := range h.open(d) {
-			begin, end := later(o.from, from), earlier(o.until, to)
+			begin, end := latest(o.from, from), earliest(o.until, to)
 			if begin.Before(end) {
 				sum += end.Sub(begin)
 			}
@@ -192,7 +192,7 @@ func (h *Hours) Add(t time.Time, d time.Duration) time.Time {
 	first := h.dateOf(t)
 	for i := range horizon {
 		for _, o := range h.open(first.plus(i)) {
-			begin := later(o.from, t)
+			begin := latest(o.from, t)
 			if !begin.Before(o.until) {
 				continue
 			}
@@ -239,14 +239,14 @@ func (h *Hours) closing(d date) (time.Time, bool) {
 	return open[len(open)-1].until, true
 }
 
-func later(a, b time.Time) time.Time {
+func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
 
-func earlier(a, b time.Time) time.Time {
+func earliest(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
 	}

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"os"
+	_ "time/tzdata" // Images without a database of time zones know the hours of queues, too.
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 )

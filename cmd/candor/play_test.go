@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,12 @@ func cmdPlay(ts *testscript.TestScript, neg bool, args []string) {
 		if p.GetDecision().GetLimit() != "" {
 			if ts.Getenv("WITHHELD") == "" {
 				ts.Setenv("WITHHELD", p.GetPredictionId())
+			}
+			continue
+		}
+		if slices.Contains(p.GetDecision().GetReasons(), candorv1.Reason_REASON_REVIEW_CAPACITY) {
+			if ts.Getenv("SHED") == "" {
+				ts.Setenv("SHED", p.GetPredictionId())
 			}
 			continue
 		}

@@ -43,6 +43,8 @@ func comparedOf(rec *candorv1.PredictionRecord, rr *candorv1.RowRecord, path []S
 		if primary.Passed {
 			// What a limit did afterwards is told with the limit.
 			primary.Route = cli.Enum(candorv1.Route_ROUTE_ACCEPT)
+		} else if shed(rr) {
+			primary.Route = cli.Enum(candorv1.Route_ROUTE_DEFER)
 		}
 		return []Compared{primary}
 	}
@@ -53,10 +55,15 @@ func comparedOf(rec *candorv1.PredictionRecord, rr *candorv1.RowRecord, path []S
 	}
 	fallback := Compared{Stage: second.Stage, Confidence: fromPPM(rr.ConfidencePpm), Threshold: fromPPM(rr.ThresholdPpm)}
 	raised := hasReason(rr, candorv1.Reason_REASON_CONDITION) && rr.ConfidencePpm != nil && rr.ThresholdPpm != nil
-	fallback.Passed = rr.GetRoute() == candorv1.Route_ROUTE_FALLBACK || (withheld(rr) || raised) && rr.GetConfidencePpm() >= rr.GetThresholdPpm()
+	fallback.Passed = rr.GetRoute() == candorv1.Route_ROUTE_FALLBACK && !shed(rr) || (withheld(rr) || raised) && rr.GetConfidencePpm() >= rr.GetThresholdPpm()
 	fallback.Route = cli.Enum(rr.GetRoute())
 	if fallback.Passed {
 		fallback.Route = cli.Enum(candorv1.Route_ROUTE_FALLBACK)
+	} else if shed(rr) && fallback.Threshold != nil {
+		fallback.Route = cli.Enum(candorv1.Route_ROUTE_DEFER)
+	} else if shed(rr) && !primary.Passed {
+		// It was asked only because nobody could have judged the row.
+		primary.Route = cli.Enum(candorv1.Route_ROUTE_DEFER)
 	}
 	fallback.calibrated(rr, second.Calibrator)
 	out := []Compared{primary}
@@ -93,6 +100,10 @@ func fallbackStep(path []Step, rr *candorv1.RowRecord) *Step {
 	}
 	return found
 }
+
+// shed says that a row which was deferred took the fallback because nobody could have judged it in time. What is compared is told as it
+// was before.
+func shed(rr *candorv1.RowRecord) bool { return hasReason(rr, candorv1.Reason_REASON_REVIEW_CAPACITY) }
 
 func withheld(rr *candorv1.RowRecord) bool {
 	return hasReason(rr, candorv1.Reason_REASON_LIMIT_TRIPPED, candorv1.Reason_REASON_LIMIT_UNAVAILABLE)

@@ -26,7 +26,7 @@ var meanings = map[candorv1.Reason]string{
 	candorv1.Reason_REASON_CERTIFICATE_UNAVAILABLE: "the certificates could not be read, so that nothing counted as certified",
 	candorv1.Reason_REASON_DISAGREEMENT:            "members of the ensemble that must agree did not",
 	candorv1.Reason_REASON_AUDIT:                   "the coin chose the row to be judged, whatever its route",
-	candorv1.Reason_REASON_REVIEW_CAPACITY:         "reviewers could not have judged it before its deadline",
+	candorv1.Reason_REASON_REVIEW_CAPACITY:         "reviewers could not have judged it before its deadline, or their day's budget is for rows that lose more",
 	candorv1.Reason_REASON_CONDITION:               "a condition of the policy holds, or could not be computed, which counts as much",
 	candorv1.Reason_REASON_VERDICT:                 "a person answered",
 	candorv1.Reason_REASON_APPEAL:                  "somebody disputes the answer that it had",
