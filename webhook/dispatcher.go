@@ -16,7 +16,7 @@ const (
 
 const (
 	// pollEvery is how late what another gateway did is noticed: a lease that it left, an endpoint that it enabled.
-	pollEvery = 5 * time.Second
+	pollEvery = 15 * time.Second
 	// feedPage is how many entries of the feed become deliveries in one transaction.
 	feedPage = 256
 	// leaseMargin beyond the timeout of an attempt is for storing what came of it.
