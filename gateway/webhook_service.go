@@ -197,7 +197,7 @@ func (s *webhookService) TestWebhook(ctx context.Context, in *candorv1.TestWebho
 	if err != nil {
 		return nil, err
 	}
-	out := &candorv1.TestWebhookResponse{Id: "msg_test_" + uuid.NewString(), Error: "it has no secret yet; make one with RotateWebhookSecret"}
+	out := &candorv1.TestWebhookResponse{Id: "msg_test_" + uuid.NewString(), Error: "it has no secret yet; candor webhooks rotate makes one"}
 	if len(e.Secrets) == 0 {
 		return out, nil
 	}

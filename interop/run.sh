@@ -142,6 +142,7 @@ newer_libraries() {
 
 CANDOR_PYTHON_TRITON="$(environment interop/clients/triton.txt tritonclient.grpc.aio)"
 CANDOR_PYTHON_OIP="$(environment interop/clients/oip.txt open_inference.grpc.service,grpc_status.rpc_status)"
+CANDOR_PYTHON_WEBHOOKS="$(environment interop/clients/webhooks.txt standardwebhooks)"
 CANDOR_PYTHON_MLSERVER="$(environment interop/conformance/servers/mlserver.txt mlserver,mlserver_sklearn)"
 CANDOR_PYTHON_KSERVE="$(environment interop/conformance/servers/kserve.txt kserve)"
 CANDOR_PYTHON_PYTRITON="$(environment interop/conformance/servers/pytriton.txt pytriton.triton)"
@@ -149,7 +150,7 @@ CANDOR_PYTHON_PYTRITON_LIBRARIES="$(python_library)"
 CANDOR_NODE_MODULES="$(node_modules)"
 CANDOR_PERF_ANALYZER_VERSION=2.60.0
 CANDOR_PERF_ANALYZER="$(perf_analyzer)"
-export CANDOR_PYTHON_TRITON CANDOR_PYTHON_OIP CANDOR_PYTHON_MLSERVER CANDOR_PYTHON_KSERVE CANDOR_PYTHON_PYTRITON
+export CANDOR_PYTHON_TRITON CANDOR_PYTHON_OIP CANDOR_PYTHON_WEBHOOKS CANDOR_PYTHON_MLSERVER CANDOR_PYTHON_KSERVE CANDOR_PYTHON_PYTRITON
 export CANDOR_PYTHON_PYTRITON_LIBRARIES CANDOR_NODE_MODULES CANDOR_PERF_ANALYZER CANDOR_PERF_ANALYZER_VERSION
 
 CANDOR_INTEROP=1 go test -count=1 -v "$@" ./interop/...

@@ -66,6 +66,12 @@ const nobody = "127.0.0.1:1"
 // start runs the three model servers, but for those that are named down, and the gateway until the test ends.
 func start(t *testing.T, down ...string) *world {
 	t.Helper()
+	return startWith(t, func(*candorv1.Config) {}, down...)
+}
+
+// startWith is start with a configuration that is changed before it is served.
+func startWith(t *testing.T, change func(*candorv1.Config), down ...string) *world {
+	t.Helper()
 	dir := t.TempDir()
 	edits := []string{"candor-data/digits.db", filepath.Join(dir, "digits.db"), "127.0.0.1:8433", "127.0.0.1:0", "127.0.0.1:8434", "127.0.0.1:0"}
 	w := &world{}
@@ -80,6 +86,7 @@ func start(t *testing.T, down ...string) *world {
 		}
 	}
 	w.cfg = patched(t, dir, edits)
+	change(w.cfg)
 	w.gateway = serve(t, w.cfg)
 	return w
 }
@@ -151,7 +158,7 @@ func serve(t *testing.T, cfg *candorv1.Config) string {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(ctx, cfg, gateway.Deps{
-		Ledger: store, Reviews: store, Limits: store, Artefacts: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "interop",
+		Ledger: store, Reviews: store, Limits: store, Artefacts: store, Webhooks: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "interop",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,11 +16,11 @@ const (
 
 const (
 	// pollEvery is how late what another gateway did is noticed: a lease that it left, an endpoint that it enabled.
-	pollEvery = 5 * time.Second
+	pollEvery = 15 * time.Second
 	// feedPage is how many entries of the feed become deliveries in one transaction.
 	feedPage = 256
 	// leaseMargin beyond the timeout of an attempt is for storing what came of it.
-	leaseMargin = 30 * time.Second
+	leaseMargin = storeTime
 	// drainTime is how long deliveries under way may go on after the stop; one that takes longer is left to its lease.
 	drainTime = 5 * time.Second
 	// storeTime bounds the storing of a result, which is worth waiting for.

@@ -8,9 +8,11 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
@@ -20,21 +22,29 @@ import (
 func getCommand() *cobra.Command {
 	var f remote.Flags
 	var asJSON bool
+	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "get PREDICTION",
 		Short: "Get the newest state of a prediction",
 		Long: `Get the newest state of a prediction, a line for each row: the final answer once a
 review has one. You see your own predictions; operators see all. candor explain tells
-how it came about.`,
+how it came about. With --wait it answers when no row waits for a review any more, and
+after that time in any case.`,
 		Example: `  candor get 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11
-  candor get 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --json`,
+  candor get 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --json
+  candor get 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --wait 5m`,
 		Args: cli.Args("PREDICTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := uuid.Parse(args[0]); err != nil {
 				return cli.Usage("copy it from the reply's candor_prediction_id", "%q is not the id of a prediction", args[0])
 			}
+			req := &candorv1.GetPredictionRequest{PredictionId: args[0]}
+			if wait > 0 {
+				req.Wait = durationpb.New(wait)
+				f.Await(wait)
+			}
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
-				resp, err := candorv1.NewPredictionServiceClient(conn).GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: args[0]})
+				resp, err := candorv1.NewPredictionServiceClient(conn).GetPrediction(ctx, req)
 				if err != nil {
 					return err
 				}
@@ -49,6 +59,7 @@ how it came about.`,
 			})
 		},
 	}
+	c.Flags().DurationVar(&wait, "wait", 0, "wait so long for final answers, at most 10m")
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	f.Register(c.Flags())
 	return c

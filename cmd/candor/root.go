@@ -12,6 +12,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/replay"
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 	"github.com/candor-gateway/candor/cmd/candor/internal/users"
+	"github.com/candor-gateway/candor/cmd/candor/internal/webhooks"
 )
 
 // The groups of candor help.
@@ -56,7 +57,7 @@ the command line makes no sense.`,
 	}
 	add(groupRun, demo.Command(), server.Command(version), server.InitCommand(), checkCommand(), tokenCommand(), healthcheckCommand())
 	add(groupAnswer, desk.Command(), explain.Command(), getCommand(), watchCommand())
-	add(groupOps, users.Command(), limitsCommand(), certificateCommand(), monitorsCommand(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), ensemble.Command(), auditCommand(), simulateCommand(), replay.Command())
+	add(groupOps, users.Command(), limitsCommand(), certificateCommand(), monitorsCommand(), webhooks.Command(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), ensemble.Command(), auditCommand(), simulateCommand(), replay.Command())
 	root.AddCommand(versionCommand(version))
 	cli.Prepare(root)
 	return root

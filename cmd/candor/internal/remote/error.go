@@ -129,6 +129,7 @@ var remedies = map[candorv1.ErrorReason]string{
 	candorv1.ErrorReason_ERROR_REASON_QUEUE_EMPTY:           "candor review list --state any shows what was there",
 	candorv1.ErrorReason_ERROR_REASON_ARTEFACT_NOT_FOUND:    "candor artefacts list shows what there is",
 	candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND:       "candor limits list shows their names",
+	candorv1.ErrorReason_ERROR_REASON_WEBHOOK_NOT_FOUND:     "candor webhooks list shows their names, candor webhooks deliveries their ids",
 	candorv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE:     "try again; the gateway's log says what is wrong with its store",
 	candorv1.ErrorReason_ERROR_REASON_INTERNAL:              "report it with what the gateway's log says",
 }

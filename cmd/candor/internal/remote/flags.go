@@ -50,6 +50,9 @@ func (f *Flags) Register(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.timeout, "timeout", defaultTimeout, "longest wait for one answer")
 }
 
+// Await makes every call wait for longer than --timeout says, because the gateway itself waits that long before it answers.
+func (f *Flags) Await(longer time.Duration) { f.timeout += longer }
+
 // Server is the address that the flags and the environment give.
 func (f *Flags) Server() string {
 	return cmp.Or(f.server, os.Getenv(serverVariable), DefaultServer)
