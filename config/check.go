@@ -26,6 +26,7 @@ func check(src *source, cfg *candorv1.Config, around surroundings) {
 	c := &checker{source: src, surroundings: around, cfg: cfg, used: map[string]bool{}, declarers: declarersOfActions(cfg.GetModels())}
 	c.actionsKnown = c.allActionsKnown()
 	c.listen()
+	c.store()
 	c.telemetry()
 	c.principals()
 	c.people()
@@ -44,6 +45,10 @@ func check(src *source, cfg *candorv1.Config, around surroundings) {
 	for name, limit := range cfg.GetLimits() {
 		c.limit(top("limits").key(name), limit)
 	}
+	for name, webhook := range cfg.GetWebhooks() {
+		c.webhook(top("webhooks").key(name), webhook)
+	}
+	c.secrets()
 	c.staff()
 	c.unused()
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -110,11 +109,7 @@ func (c *checker) limit(at path, limit *candorv1.LimitConfig) {
 	if name := limit.GetConsumer(); name != "" {
 		refer(c, at.field("consumer"), "consumer", name, "consumers", c.cfg.GetConsumers())
 	}
-	if hook := limit.GetWebhook(); hook != "" && !c.lost(at.field("webhook")) {
-		if u, err := url.Parse(hook); err == nil && u.IsAbs() && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-			c.complain(at.field("webhook"), fmt.Sprintf("%q is not an http or https URL", abridged(hook)), "write one such as https://alerts.example.com/candor")
-		}
-	}
+	c.receiver(at.field("webhook"), limit.GetWebhook(), limit.GetAllowPrivate(), "https://alerts.example.com/candor")
 	_, modelExists := c.cfg.GetModels()[limit.GetModel()]
 	matching := c.declarers[limit.GetAction()]
 	if limit.GetModel() != "" {

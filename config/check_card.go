@@ -98,9 +98,17 @@ func (c *checker) view(at path, input *candorv1.InputSpec, rows bool) {
 		if input.GetDatatype() != wire.BYTES.String() {
 			c.complain(at.field("view"), "only BYTES can be shown as text", "write table, or make the datatype BYTES")
 		}
+	case candorv1.PayloadView_PAYLOAD_VIEW_IMAGE:
+		if input.GetDatatype() != wire.BYTES.String() {
+			c.complain(at.field("view"), "only BYTES can hold an encoded picture", "write gray_image for numbers that are pixels, or make the datatype BYTES")
+		}
+	case candorv1.PayloadView_PAYLOAD_VIEW_JSON:
+		if input.GetDatatype() != wire.BYTES.String() {
+			c.complain(at.field("view"), "only BYTES can hold a JSON document", "write table, or make the datatype BYTES")
+		}
 	case candorv1.PayloadView_PAYLOAD_VIEW_GRAY_IMAGE:
 		if input.GetDatatype() == wire.BYTES.String() {
-			c.complain(at.field("view"), "BYTES can't be shown as an image", "write text, or a numeric datatype")
+			c.complain(at.field("view"), "BYTES can't be shown as pixels", "write image for encoded pictures, or a numeric datatype")
 		}
 		dims, width := rowShape(input.GetShape(), rows), int64(input.GetImageWidth())
 		switch {

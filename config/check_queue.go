@@ -35,6 +35,8 @@ func (c *checker) queue(at path, name string, queue *candorv1.Queue) {
 			window.AsDuration(), deadline.AsDuration()), "write a shorter one")
 	}
 	c.agreement(at, queue)
+	c.hours(at.field("hours"), queue.GetHours())
+	c.capacity(at, queue)
 	if queue.GetGolden() != nil && queue.Blind != nil && !queue.GetBlind() {
 		c.warn(at.field("golden"), "the queue isn't blind: what a golden item measures is who copies the model", "take blind out, or golden")
 	}

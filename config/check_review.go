@@ -18,6 +18,8 @@ func (c *checker) review(at path, policy *candorv1.Policy, card *candorv1.ModelC
 		return
 	}
 	at = at.field("review")
+	c.costs(at.field("costs"), review.GetCosts(), card, known)
+	c.replaced(at, policy, card)
 	refer(c, at.field("queue"), "queue", review.GetQueue(), "queues", c.cfg.GetQueues())
 	c.evidence(at[:len(at)-1], policy)
 	if review.GetOnExpire() == candorv1.ExpireAction_EXPIRE_ACTION_FALLBACK && policy.GetFallback() == nil && !c.lost(at[:len(at)-1].field("fallback")) {

@@ -23,6 +23,9 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		fillDuration(&listen.DrainTimeout, 30*time.Second)
 		fillDuration(&listen.MaxConnectionIdle, 15*time.Minute)
 	}
+	if postgres := cfg.GetStore().GetPostgres(); postgres != nil {
+		fill(&postgres.MaxConnections, 16)
+	}
 	for _, backend := range cfg.GetBackends() {
 		backendDefaults(backend)
 	}
@@ -49,6 +52,9 @@ func ApplyDefaults(cfg *candorv1.Config) {
 
 	if cfg.GetPeople() != nil {
 		peopleDefaults(cfg.GetPeople())
+	}
+	for _, webhook := range cfg.GetWebhooks() {
+		fillDuration(&webhook.Timeout, 10*time.Second)
 	}
 
 	if cfg.Audit == nil {
@@ -134,6 +140,7 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 	}
 	if review := policy.GetReview(); review != nil {
 		fillEnum(&review.OnExpire, candorv1.ExpireAction_EXPIRE_ACTION_REJECT)
+		fillEnum(&review.OnReplaced, candorv1.OnReplaced_ON_REPLACED_KEEP)
 		if queue := cfg.GetQueues()[review.GetQueue()]; queue != nil && review.Deadline == nil {
 			review.Deadline = proto.CloneOf(queue.GetDeadline())
 		}
@@ -153,6 +160,13 @@ func queueDefaults(queue *candorv1.Queue) {
 		fill(&agreement.Agree, agreement.GetReviewers()/2+1)
 		fill(&agreement.Share, 1)
 		fill(&agreement.Tolerance, 0)
+	}
+	if coalesce := queue.GetCoalesce(); coalesce != nil {
+		fillDuration(&coalesce.Within, time.Hour)
+		fill(&coalesce.MaxRows, 100)
+	}
+	if hours := queue.GetHours(); hours != nil && hours.TimeZone == "" {
+		hours.TimeZone = "UTC"
 	}
 }
 

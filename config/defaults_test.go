@@ -21,6 +21,7 @@ import (
 func bareConfig() *candorv1.Config {
 	return &candorv1.Config{
 		Listen: &candorv1.Listen{},
+		Store:  &candorv1.Store{Kind: &candorv1.Store_Postgres{Postgres: &candorv1.PostgresStore{}}},
 		Backends: map[string]*candorv1.Backend{"b": {Card: &candorv1.ModelCard{
 			Inputs: []*candorv1.InputSpec{{}},
 			Scores: []*candorv1.Score{{Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY}},
@@ -33,9 +34,10 @@ func bareConfig() *candorv1.Config {
 		}}, "promised": {Primary: "b", Policy: &candorv1.Policy{
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
-		Queues: map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}}},
-		Limits: map[string]*candorv1.LimitConfig{"l": {}},
-		People: &candorv1.People{Oidc: &candorv1.OIDC{}},
+		Queues:   map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
+		Limits:   map[string]*candorv1.LimitConfig{"l": {}},
+		People:   &candorv1.People{Oidc: &candorv1.OIDC{}},
+		Webhooks: map[string]*candorv1.Webhook{"w": {}},
 	}
 }
 
@@ -51,6 +53,8 @@ var defaultsInWords = map[string]string{
 	"Policy.on_defer":             "The default",
 	"LimitConfig.on_trip":         "The default",
 	"ReviewPolicy.on_expire":      "Default reject",
+	"ReviewPolicy.on_replaced":    "Default keep",
+	"Hours.time_zone":             "Default UTC",
 	"Promise.on_stale":            "The default",
 	"Promise.on_new_version":      "The default",
 	"OIDC.name_claim":             "Default email",

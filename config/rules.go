@@ -19,6 +19,9 @@ const (
 	namePattern  = "^[a-z0-9][a-z0-9._-]{0,62}$"
 	modelPattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 	tokenPattern = "^[0-9a-f]{64}$"
+	// fromPattern and untilPattern are times of day.
+	fromPattern  = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+	untilPattern = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 	// artefactPattern is name@version.
 	artefactPattern = "^[a-z0-9][a-z0-9._-]{0,62}@[1-9][0-9]{0,8}$"
 )
@@ -118,8 +121,10 @@ func (s *source) words(v *protovalidate.Violation) (problem, remedy string) {
 	must := strings.TrimPrefix(strings.TrimPrefix(v.Proto.GetMessage(), "value "), "must be ")
 	field, rule := v.FieldDescriptor, v.Proto.GetRuleId()
 	switch {
+	case rule == "string.in":
+		return fmt.Sprintf("%q is not among its values", abridged(v.FieldValue.String())), "write one of " + strings.Trim(strings.TrimPrefix(must, "in list "), "[]")
 	case field == nil && rule == "string.min_len":
-		return "is empty", "write a text, or take it out"
+		return "is empty", "write some text, or take it out"
 	case field == nil:
 		return "breaks a rule: " + v.Proto.GetMessage(), "change it, or take it out"
 	case rule == "string.pattern" || rule == "string.uri":
@@ -202,6 +207,10 @@ func badText(text string, v *protovalidate.Violation) (problem, remedy string) {
 		return text + " is not a model's name", "write 1 to 63 of A-Z a-z 0-9 . _ -, with a letter or digit first"
 	case artefactPattern:
 		return text + " is not an artefact's name and version", "write one such as fraud-beta@3, as candor artefacts list shows it"
+	case fromPattern:
+		return text + " is not a time of day", "write one such as 09:30"
+	case untilPattern:
+		return text + " is not a time of day", "write one such as 17:30, at most 24:00"
 	case tokenPattern:
 		if v.FieldDescriptor.Name() == "training_sha256" {
 			return "is not a SHA-256", "write the 64 hexadecimal digits, in lower case, that sha256sum prints of the training file"

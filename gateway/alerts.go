@@ -1,16 +1,14 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"time"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/webhook"
 )
 
 // onTrip is told of every trip once it is durable. The log and the metric are told here; the webhook by the sender, which
@@ -51,8 +49,8 @@ func (g *Gateway) sendAlerts(ctx context.Context) {
 		// A delivery that has begun is finished, and marked, even when the gateway stops meanwhile: cut off in between it would
 		// be made a second time.
 		ctx := context.WithoutCancel(ctx)
-		if url := g.cfg.GetLimits()[t.Limit].GetWebhook(); url != "" {
-			if err := postAlert(ctx, url, t); err != nil {
+		if l := g.cfg.GetLimits()[t.Limit]; l.GetWebhook() != "" {
+			if err := g.postAlert(ctx, l, t); err != nil {
 				g.metrics.alertFailures.Inc()
 				g.log.WarnContext(ctx, "an alert could not be delivered; trying again", slog.String("limit", t.Limit), slog.String("alert_id", t.ID), slog.Any("error", err))
 				continue
@@ -67,13 +65,8 @@ func (g *Gateway) sendAlerts(ctx context.Context) {
 // alertTimeout bounds one delivery; a receiver that hangs must not hold back the others for long.
 const alertTimeout = 5 * time.Second
 
-// alertClient follows no redirect: an alert goes where the configuration says and nowhere else.
-var alertClient = &http.Client{
-	Timeout:       alertTimeout,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
-func postAlert(ctx context.Context, url string, t limits.Trip) error {
+// postAlert makes one attempt. Nothing signs an alert: it tells no more than the log does.
+func (g *Gateway) postAlert(ctx context.Context, l *candorv1.LimitConfig, t limits.Trip) error {
 	body, err := json.Marshal(map[string]any{
 		"type": "limit.tripped", "id": t.ID, "timestamp": t.At.UTC().Format(time.RFC3339Nano),
 		"data": map[string]any{
@@ -85,21 +78,6 @@ func postAlert(ctx context.Context, url string, t limits.Trip) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("webhook-id", t.ID)
-	resp, err := alertClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	// Read what little there is, so that the connection can be used again.
-	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("the receiver answered %s", resp.Status)
-	}
-	return nil
+	target := webhook.Target{URL: l.GetWebhook(), AllowPrivate: l.GetAllowPrivate(), Timeout: alertTimeout}
+	return g.sender.Send(ctx, target, webhook.Message{ID: t.ID, Body: body}).Err
 }

@@ -24,7 +24,7 @@ func (g *Gateway) shown(p *Principal, item *review.Item) *candorv1.ReviewItem {
 		return out
 	}
 	if len(p.roles) > 0 {
-		out.TraceUrl = g.traceURL(item.Traceparent)
+		out.TraceUrl, out.ReviewTraceUrl = g.traceURL(item.Traceparent), g.traceURL(out.GetReviewTraceparent())
 	}
 	return out
 }

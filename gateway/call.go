@@ -50,6 +50,10 @@ type call struct {
 	failure  *backend.Failure
 	record   *candorv1.Record
 	items    []review.Item
+	// seats that its rows were admitted to.
+	seats []*seat
+	// part: it is one of several answers to a request on a stream.
+	part bool
 	// facts of the call for expressions, made when they are first wanted.
 	facts *facts
 
@@ -109,6 +113,12 @@ type row struct {
 	q, share float64
 	chosen   bool
 	input    inputDigest
+	// loss is what the answer is expected to cost, once it is weighed.
+	loss    float64
+	weighed bool
+	// seat is the row's in its queue's desk; nil: none. spare: the first tier was asked only because nobody could judge the row.
+	seat  *seat
+	spare bool
 	// stageEvidence has this row's Evidence of every stage that gave one, with the stage's index.
 	stageEvidence []stageEvidence
 }
@@ -129,6 +139,7 @@ func (c *call) traceID() trace.TraceID { return c.trace.traceID() }
 // at the request, predictions and items share what they tell.
 func (c *call) end() {
 	c.ctx.stop()
+	c.leave()
 	if c.response != nil {
 		c.response.Free()
 		c.response = nil

@@ -72,6 +72,9 @@ func (c *call) scored(r *row, stage int) *router.Evidence {
 		return nil
 	}
 	ev := &r.evidence
+	if stage > 0 && r.spare {
+		return nil
+	}
 	if stage > 0 {
 		ev = c.tierEvidence(r, stage-1)
 	}

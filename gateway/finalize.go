@@ -50,8 +50,7 @@ func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item
 	if expired {
 		act = review.Expire{Now: now, Verdict: v, Gated: r.Gated}
 	}
-	ids := g.tracing.reviewIDs()
-	final, err := g.reviews.Change(ctx, item.ID, ending{Act: act, etag: item.Etag(), traceparent: ids.traceparent()})
+	final, err := g.reviews.Change(ctx, item.ID, ending{Act: act, etag: item.Etag()})
 	if err != nil {
 		r.undo()
 		if ctx.Err() == nil && !g.movedOn(err) {
@@ -59,7 +58,7 @@ func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item
 		}
 		return review.Item{}, false
 	}
-	g.ended(ctx, &final, expired, ids)
+	g.ended(ctx, &final, expired)
 	return final, true
 }
 
@@ -70,8 +69,8 @@ func (g *Gateway) movedOn(err error) bool {
 }
 
 // ended counts and traces an item's end.
-func (g *Gateway) ended(ctx context.Context, item *review.Item, expired bool, ids reviewIDs) {
-	g.tracing.review(item, ids)
+func (g *Gateway) ended(ctx context.Context, item *review.Item, expired bool) {
+	g.tracing.review(item)
 	if expired {
 		g.metrics.finals.WithLabelValues(item.Model, "expired").Inc()
 		g.metrics.expired.WithLabelValues(item.Queue).Inc()
@@ -130,7 +129,7 @@ func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Ite
 	if r.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
 		return false
 	}
-	if _, err := g.reviews.Change(ctx, item.ID, ending{Act: review.LetOut{Now: now}, etag: item.Etag(), traceparent: item.ReviewTraceparent}); err != nil {
+	if _, err := g.reviews.Change(ctx, item.ID, ending{Act: review.LetOut{Now: now}, etag: item.Etag()}); err != nil {
 		r.undo()
 		if ctx.Err() == nil && !g.movedOn(err) {
 			g.log.WarnContext(ctx, "a held answer could not be let out; trying again", slog.String("review_item", item.ID), slog.Any("error", err))

@@ -19,6 +19,7 @@ import (
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/router"
+	"github.com/candor-gateway/candor/webhook"
 )
 
 // Deps are what a Gateway is made of, beside its configuration. The caller owns them and closes them after Run has returned.
@@ -40,6 +41,8 @@ type Deps struct {
 	Registry *prometheus.Registry
 	// Spans go to these exporters; none: nothing is traced.
 	Spans []sdktrace.SpanExporter
+	// Webhooks keep what is delivered to receivers; nil: a configuration that has some is refused.
+	Webhooks webhook.Store
 	// Pins keep what each version of an ensemble means; nil: nobody does.
 	Pins Pins
 	// Version of the program, for ServerMetadata.
@@ -78,8 +81,16 @@ type Gateway struct {
 	gap        gap
 	// inside is how pages of this process call.
 	inside *inside.Pipe
+	// desks of the queues that have a capacity, by name.
+	desks map[string]*desk
+	// hours of the queues that have some.
+	hours map[string]*review.Hours
 	// due wakes the work that makes answers final.
-	due chan struct{}
+	due        chan struct{}
+	webhooks   webhook.Store
+	dispatcher *webhook.Dispatcher
+	// sender is for webhooks and for the alerts of limits.
+	sender *webhook.Sender
 	// tripped wakes the sender of alerts.
 	tripped chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.
@@ -97,7 +108,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		principals: newPrincipals(cfg, d.People), users: d.Users, backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		certificates: d.Certificates, calibrators: map[string]router.Calibrator{},
-		due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		sender: webhook.NewSender(), due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
@@ -160,7 +171,16 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 		return fmt.Errorf("limits: %w", err)
 	}
 	g.metrics.watchLimits(g.gate, g.ledger.Now)
-	return nil
+	if g.desks, g.hours, err = newDesks(g.cfg); err != nil {
+		return err
+	}
+	if len(g.desks) > 0 {
+		// Before the first call: what a day's budget was spent on before a restart counts.
+		if err := g.lookAtDesks(ctx, true); err != nil {
+			return fmt.Errorf("queues: %w", err)
+		}
+	}
+	return g.openWebhooks(ctx, d.Webhooks)
 }
 
 // Close releases connections and flushes spans. Call it after Run, or when Run is never called.
@@ -172,6 +192,7 @@ func (g *Gateway) Close() error {
 	for _, b := range g.backends {
 		errs = append(errs, b.Close())
 	}
+	g.sender.Close()
 	errs = append(errs, g.tracing.close())
 	return errors.Join(errs...)
 }

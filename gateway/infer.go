@@ -62,12 +62,15 @@ func (g *Gateway) run(c *call, ask func(*call) error) (*Reply, error) {
 	g.askMeta(c)
 	g.decide(c)
 	g.fallBack(c)
+	g.shed(c)
 	g.checkLimits(c)
 	g.choose(c)
 	g.deferRows(c)
+	g.coalesce(c)
 	if err := g.recordCall(c); err != nil {
 		return &Reply{PredictionID: c.idText}, g.named(c, err)
 	}
+	g.seated(c)
 	reply, err := g.answer(c)
 	if err != nil {
 		return reply, g.named(c, err)

@@ -57,7 +57,7 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 		PredictionID: c.idText, Row: uint32(r.row), Field: f.Name,
 		Model: m.name, Backend: m.primary.Name(), ModelVersion: m.backendCfg.GetVersion(), Consumer: c.who.Name,
 		Reasons:      r.decision.Reasons,
-		ExpectedLoss: expectedLoss(r),
+		ExpectedLoss: g.lossOf(c, r),
 		Created:      now, Deadline: now.Add(m.reviewDeadline),
 		OnExpire: m.review.GetOnExpire(), DefaultLabel: f.defaultLabel, DefaultValue: f.defaultValue,
 		Labels: f.Labels, Unit: f.Unit,
@@ -90,14 +90,6 @@ func (g *Gateway) agreement(queue string) (wanted, agree uint32, tolerance float
 		return 1, 1, 0
 	}
 	return a.GetReviewers(), a.GetAgree(), a.GetTolerance()
-}
-
-// expectedLoss of the answer that the row has so far: 1 - confidence, and 1 where nothing is known.
-func expectedLoss(r *row) float64 {
-	if r.answeredBy < 0 || r.answer.Confidence == nil {
-		return 1
-	}
-	return 1 - *r.answer.Confidence
 }
 
 func stageAnswer(se stageEvidence, c *call) *candorv1.StageAnswer {

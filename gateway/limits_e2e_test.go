@@ -21,7 +21,7 @@ func TestExactlyTheLimit(t *testing.T) {
 			in := newInbox(t, 0)
 			log := &lines{}
 			w := startWith(t, options{deps: func(d *gateway.Deps) { d.Log = slog.New(slog.NewTextHandler(log, nil)) }},
-				withLimit(limit, fmt.Sprintf(", on_trip: %s, webhook: %q", onTrip, in.URL))...)
+				withLimit(limit, fmt.Sprintf(", on_trip: %s, webhook: %q, allow_private: true", onTrip, in.URL))...)
 			var released, withheld int
 			var mu sync.Mutex
 			var wg sync.WaitGroup
@@ -83,7 +83,7 @@ func TestExactlyTheLimit(t *testing.T) {
 // A reset needs the role and a reason, and a replay of it resets nothing again.
 func TestResetOfALimit(t *testing.T) {
 	in := newInbox(t, 0)
-	w := start(t, withLimit(1, fmt.Sprintf(", on_trip: reject, webhook: %q", in.URL))...)
+	w := start(t, withLimit(1, fmt.Sprintf(", on_trip: reject, webhook: %q, allow_private: true", in.URL))...)
 	reset := func(token, reason, request string) error {
 		_, err := w.limits().ResetLimit(bounded(t, token), &candorv1.ResetLimitRequest{Name: "limits/declines", Reason: reason, RequestId: request})
 		return err
@@ -139,7 +139,7 @@ func TestResetOfALimit(t *testing.T) {
 // An alert that its receiver refuses is delivered later, over a restart, under the same id.
 func TestAlertIsTriedAgain(t *testing.T) {
 	in := newInbox(t, 1)
-	w := start(t, withLimit(1, fmt.Sprintf(", webhook: %q", in.URL))...)
+	w := start(t, withLimit(1, fmt.Sprintf(", webhook: %q, allow_private: true", in.URL))...)
 	for range 2 {
 		w.infer(t.Context(), request([][4]float32{sureRow}))
 	}

@@ -32,6 +32,8 @@ type metrics struct {
 	finals           *prometheus.CounterVec
 	age              *prometheus.GaugeVec
 	alertFailures    prometheus.Counter
+	// webhookDeliveries are attempts.
+	webhookDeliveries *prometheus.CounterVec
 	recordFailures,
 	panics prometheus.Counter
 	*certificateMetrics
@@ -73,11 +75,11 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		queueFull:        counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
 		conditionErrors:  counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		ofModel:          map[string]*modelMetrics{}, ofBackend: map[string]backendMetrics{},
-		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(),
+		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(), webhookDeliveries: newWebhookDeliveries(),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
-		m.finals, m.age, m.alertFailures, m.recordFailures, m.panics, m.queueFull, m.conditionErrors, m.evidenceLost, m.looked, m.certificateMetrics)
+		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.panics, m.queueFull, m.conditionErrors, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	for name := range cfg.GetModels() {
 		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name))

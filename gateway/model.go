@@ -46,6 +46,7 @@ type model struct {
 	// rules of the tiers' remedial stages, by their source.
 	rules   map[string]*rule
 	review  *candorv1.ReviewPolicy
+	losses  *losses
 	onDefer candorv1.OnDefer
 	// reviewDeadline and auditDeadline are the spans from a decision to the deadline of its review item.
 	reviewDeadline, auditDeadline time.Duration
@@ -103,6 +104,7 @@ func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
 			m.auditDeadline = m.review.GetAuditDeadline().AsDuration()
 		}
 	}
+	m.losses = newLosses(m.review.GetCosts(), bc.GetCard(), m.fields)
 	m.params = m.constantParams()
 	m.asked = []*backend.Backend{primary}
 	if m.policy.Method == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_META {

@@ -140,8 +140,8 @@ func TestUsersOverGRPC(t *testing.T) {
 		wantError(t, err, codes.NotFound, "USER_NOT_FOUND")
 	}
 	want := []string{
-		"user.create users/sam root 127.0.0.1", "user.update users/sam root 127.0.0.1", "user.reset users/sam root 127.0.0.1",
-		"token.create users/sam root 127.0.0.1", "token.revoke users/sam root 127.0.0.1",
+		"user.create users/pam root 127.0.0.1", "user.update users/pam root 127.0.0.1", "user.reset users/pam root 127.0.0.1",
+		"token.create users/pam root 127.0.0.1", "token.revoke users/pam root 127.0.0.1",
 	}
 	if got := w.adminRecords(); !slices.Equal(got, want) {
 		t.Errorf("recorded %q", got)

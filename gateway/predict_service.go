@@ -62,7 +62,7 @@ func (s *predictionService) GetPrediction(ctx context.Context, in *candorv1.GetP
 	if err := validate(in); err != nil {
 		return nil, err
 	}
-	predictions, _, _, err := s.g.story(ctx, principal(ctx), in.GetPredictionId())
+	predictions, err := s.g.awaitFinal(ctx, principal(ctx), in.GetPredictionId(), in.GetWait().AsDuration())
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (s *predictionService) WatchPredictions(in *candorv1.WatchPredictionsReques
 			if item.Consumer != p.Name || (in.GetModel() != "" && item.Model != in.GetModel()) {
 				continue
 			}
-			prediction, err := s.finalOf(ctx, item)
+			prediction, err := s.g.finalOf(ctx, item)
 			if err != nil {
 				return err
 			}
@@ -200,15 +200,15 @@ func (s *predictionService) WatchPredictions(in *candorv1.WatchPredictionsReques
 }
 
 // finalOf is the row's Prediction with the item's final answer.
-func (s *predictionService) finalOf(ctx context.Context, item *review.Item) (*candorv1.Prediction, error) {
-	stored, err := s.g.ledger.Find(ctx, item.PredictionID)
+func (g *Gateway) finalOf(ctx context.Context, item *review.Item) (*candorv1.Prediction, error) {
+	stored, err := g.ledger.Find(ctx, item.PredictionID)
 	if err != nil {
 		return nil, err
 	}
-	predictions := s.g.predictionsOf(stored.Record)
+	predictions := g.predictionsOf(stored.Record)
 	at := audit.Find(stored.Record.GetPrediction(), item.Row, item.Field)
 	if at < 0 {
-		s.g.log.ErrorContext(ctx, "a review item names a row that its prediction doesn't have", slog.String("review_item", item.ID))
+		g.log.ErrorContext(ctx, "a review item names a row that its prediction doesn't have", slog.String("review_item", item.ID))
 		return nil, errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "review item %s names row %d of a prediction without it", item.ID, item.Row)
 	}
 	finish(predictions[at], item)

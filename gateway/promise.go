@@ -80,7 +80,9 @@ func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion stri
 	if pc == nil {
 		return nil, nil
 	}
-	p := &promise{cfg: pc, reviewed: m.onDefer == candorv1.OnDefer_ON_DEFER_WITHHOLD, staleAfter: pc.GetStaleAfter().AsDuration()}
+	// Where a queue has bounds a deferred row may be judged by its coin alone.
+	bounded := cfg.GetQueues()[m.review.GetQueue()].GetCapacity() != nil
+	p := &promise{cfg: pc, reviewed: m.onDefer == candorv1.OnDefer_ON_DEFER_WITHHOLD && !bounded, staleAfter: pc.GetStaleAfter().AsDuration()}
 	if p.staleAfter == 0 {
 		p.staleAfter = 2 * m.reviewDeadline
 	}

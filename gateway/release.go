@@ -48,17 +48,11 @@ func verdictValue(v *candorv1.Verdict) *float64 {
 type ending struct {
 	review.Act
 	etag string
-	// traceparent of the review's own trace; empty: it isn't traced.
-	traceparent string
 }
 
 func (e ending) Apply(it *review.Item) (review.Effects, error) {
 	if it.Etag() != e.etag {
 		return review.Effects{}, review.ErrEtag
 	}
-	out, err := e.Act.Apply(it)
-	if err == nil {
-		it.ReviewTraceparent = e.traceparent
-	}
-	return out, err
+	return e.Act.Apply(it)
 }

@@ -66,7 +66,7 @@ func TestGoldenItemsLookLikeAnyOther(t *testing.T) {
 		}
 	}
 	golden, others := kinds[candorv1.ReviewKind_REVIEW_KIND_GOLDEN], kinds[candorv1.ReviewKind_REVIEW_KIND_DEFERRED]
-	if len(golden) < 4 || len(golden) > 20 || len(others) < 4 {
+	if len(golden) < 3 || len(others) < 4 {
 		t.Fatalf("of 24 claims %d are golden, %d not", len(golden), len(others))
 	}
 	list, err := w.reviews().ListReviewItems(as(reviewerToken), &candorv1.ListReviewItemsRequest{Reviewer: "me", State: candorv1.ReviewState_REVIEW_STATE_CLAIMED})

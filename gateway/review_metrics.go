@@ -12,6 +12,7 @@ import (
 // reviewMetrics count what people do, and show the queues as they were last looked at.
 type reviewMetrics struct {
 	claims, verdicts, expired, flips *prometheus.CounterVec
+	shed, badAmounts                 *prometheus.CounterVec
 	depth, oldest                    *prometheus.GaugeVec
 }
 
@@ -23,17 +24,19 @@ func newReviewMetrics() *reviewMetrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	}
 	return &reviewMetrics{
-		claims:   counter("candor_review_claims_total", "Review items that were claimed.", "queue"),
-		verdicts: counter("candor_review_verdicts_total", "Verdicts that were given, final or not.", "queue"),
-		expired:  counter("candor_review_expired_total", "Review items whose deadline passed: the service level was missed.", "queue"),
-		flips:    counter("candor_review_flips_total", "Verdicts that were changed when the model's answer was shown, to it or away from it.", "model", "direction"),
-		depth:    gauge("candor_review_queue_items", "Review items that wait, by whether somebody holds them.", "queue", "state"),
-		oldest:   gauge("candor_review_queue_oldest_seconds", "Age of the oldest pending item; 0: there is none.", "queue"),
+		claims:     counter("candor_review_claims_total", "Review items that were claimed.", "queue"),
+		verdicts:   counter("candor_review_verdicts_total", "Verdicts that were given, final or not.", "queue"),
+		expired:    counter("candor_review_expired_total", "Review items whose deadline passed: the service level was missed.", "queue"),
+		flips:      counter("candor_review_flips_total", "Verdicts that were changed when the model's answer was shown, to it or away from it.", "model", "direction"),
+		shed:       counter("candor_review_shed_total", "Deferred rows that took the fallback because they could not be judged before their deadline, or were outside of the day's budget.", "queue"),
+		badAmounts: counter("candor_review_bad_amounts_total", "Amounts of rows that were no number, negative or too large, and so were bounded.", "model"),
+		depth:      gauge("candor_review_queue_items", "Review items that wait, by whether somebody holds them.", "queue", "state"),
+		oldest:     gauge("candor_review_queue_oldest_seconds", "Age of the oldest pending item; 0: there is none.", "queue"),
 	}
 }
 
 func (m *reviewMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.claims, m.verdicts, m.expired, m.flips, m.depth, m.oldest}
+	return []prometheus.Collector{m.claims, m.verdicts, m.expired, m.flips, m.shed, m.badAmounts, m.depth, m.oldest}
 }
 
 // countFlips counts the changed verdicts of an item that has become final.

@@ -75,6 +75,7 @@ func (g *Gateway) queueProto(st *review.QueueState, now time.Time) *candorv1.Rev
 		q.ExpectedWait = durationpb.New(wait)
 	}
 	q.AtRiskCount = atRisk
+	g.showDesk(q, st.Queue, now)
 	return q
 }
 

@@ -130,6 +130,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	candorv1.RegisterExplainServiceServer(reg, &explainService{g: g})
 	candorv1.RegisterCertificateServiceServer(reg, &certificateService{g: g})
 	candorv1.RegisterPeopleServiceServer(reg, &peopleService{g: g})
+	candorv1.RegisterWebhookServiceServer(reg, &webhookService{g: g})
 	h := health.NewServer()
 	for service := range wire.Services() {
 		h.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)

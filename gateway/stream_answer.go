@@ -49,6 +49,7 @@ func (s *clientStream) answer(q *question, m *backend.Message, final, marked boo
 		return
 	}
 	c, index := q.call(s), q.responses-1
+	c.part = index > 0 || !final
 	reply, err := s.g.run(c, func(c *call) error {
 		began := q.last
 		var evidence []router.Evidence

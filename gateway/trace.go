@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/review"
 )
 
 // tracing makes spans after the decision: ids are allocated first and sent on to the model servers, and spans are built from
@@ -160,7 +159,7 @@ func (ct *callTrace) export(c *call, end time.Time) {
 	}
 	ctx := trace.ContextWithSpanContext(context.Background(), ct.parent)
 	ctx, root := ct.t.tracer.Start(withIDs(ctx, ct.trace, ct.span), spanPredict,
-		trace.WithTimestamp(c.start), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(callAttributes(c)...))
+		trace.WithTimestamp(c.start), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(callAttributes(c)...), trace.WithLinks(reviewLinks(c)...))
 	ct.mu.Lock()
 	attempts := slices.Clone(ct.attempts)
 	ct.mu.Unlock()
@@ -217,39 +216,6 @@ func (ct *callTrace) export(c *call, end time.Time) {
 
 // maxRowEvents bounds a batch's part of its span.
 const maxRowEvents = 32
-
-// reviewIDs are those of a review's trace; its zero value: it isn't traced.
-type reviewIDs ids
-
-// reviewIDs allocates them, so that the item can name its trace before there is one.
-func (t *tracing) reviewIDs() reviewIDs {
-	if t.provider == nil {
-		return reviewIDs{}
-	}
-	return reviewIDs{newTraceID(), newSpanID()}
-}
-
-func (r reviewIDs) traceparent() string {
-	if !r.trace.IsValid() {
-		return ""
-	}
-	return traceparent(r.trace, r.span, true)
-}
-
-// review exports the trace of a review: its own, linked to the prediction's span.
-func (t *tracing) review(item *review.Item, own reviewIDs) {
-	if t.provider == nil {
-		return
-	}
-	opts := []trace.SpanStartOption{
-		trace.WithNewRoot(), trace.WithTimestamp(item.Created), trace.WithAttributes(itemAttributes(item)...),
-	}
-	if link := parseTraceparent(item.Traceparent); link.IsValid() {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: link}))
-	}
-	_, span := t.tracer.Start(withIDs(context.Background(), own.trace, own.span), spanReview, opts...)
-	span.End(trace.WithTimestamp(item.FinalTime))
-}
 
 type idsKey struct{}
 

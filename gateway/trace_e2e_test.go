@@ -211,21 +211,55 @@ func TestSpansOfOneBackendTwice(t *testing.T) {
 	}
 }
 
-// A review is a trace of its own, linked to the prediction's span.
+// A review is a trace of its own. From either of the two traces one finds the other, and the item names both.
 func TestSpanOfAReview(t *testing.T) {
-	w, s := traced(t, "0")
+	w, s := traced(t, "0", "telemetry: {sample_ratio: 0}", "telemetry: {sample_ratio: 0, trace_url: 'https://traces.example/{trace_id}?span={span_id}'}")
 	name, id := w.deferOne(deferredRow)
 	w.resolve(reviewerToken, name, "good")
+	item := w.look(auditorToken, name)
 	all := s.exported(w)
-	root, reviews := named(all, "candor.predict")[0], named(all, "candor.review")
-	if len(reviews) != 1 || len(reviews[0].Links) != 1 {
+	root, reviews := named(all, "candor.predict")[0].SpanContext, named(all, "candor.review")
+	if len(reviews) != 2 {
 		t.Fatalf("review spans %v", reviews)
 	}
-	r, link := reviews[0], reviews[0].Links[0].SpanContext
-	if link.SpanID() != root.SpanContext.SpanID() || link.TraceID() != root.SpanContext.TraceID() {
-		t.Errorf("linked to %v %v", link.TraceID(), link.SpanID())
+	own, back := reviews[0], reviews[1]
+	if own.Parent.IsValid() || own.SpanContext.TraceID() == root.TraceID() || attr(own, "candor.prediction_id") != id || attr(own, "candor.author") != "ann" || !own.EndTime.After(own.StartTime) {
+		t.Errorf("review span %v", own)
 	}
-	if r.Parent.IsValid() || r.SpanContext.TraceID() == root.SpanContext.TraceID() || attr(r, "candor.prediction_id") != id || attr(r, "candor.author") != "ann" || !r.EndTime.After(r.StartTime) {
-		t.Errorf("review span %v", r)
+	if back.Parent.SpanID() != root.SpanID() || back.SpanContext.TraceID() != root.TraceID() || !back.StartTime.Equal(own.EndTime) || !back.EndTime.Equal(back.StartTime) {
+		t.Errorf("span in the prediction's trace %v", back)
+	}
+	for what, l := range map[string]struct {
+		links []sdktrace.Link
+		to    trace.SpanContext
+	}{
+		"the review":                {own.Links, root},
+		"the prediction":            {named(all, "candor.predict")[0].Links, own.SpanContext},
+		"the prediction's way back": {back.Links, own.SpanContext},
+	} {
+		if len(l.links) != 1 || l.links[0].SpanContext.TraceID() != l.to.TraceID() || l.links[0].SpanContext.SpanID() != l.to.SpanID() {
+			t.Errorf("%s links to %v, want %v", what, l.links, l.to)
+		}
+	}
+	for got, want := range map[string]string{
+		item.GetTraceparent():       "00-" + root.TraceID().String() + "-" + root.SpanID().String() + "-01",
+		item.GetReviewTraceparent(): "00-" + own.SpanContext.TraceID().String() + "-" + own.SpanContext.SpanID().String() + "-01",
+		item.GetTraceUrl():          "https://traces.example/" + root.TraceID().String() + "?span=" + root.SpanID().String(),
+		item.GetReviewTraceUrl():    "https://traces.example/" + own.SpanContext.TraceID().String() + "?span=" + own.SpanContext.SpanID().String(),
+	} {
+		if got != want {
+			t.Errorf("the item says %q, want %q", got, want)
+		}
+	}
+}
+
+// Until a review has ended there is no trace of it to be named, and who judges it is not led to what the model said.
+func TestTraceOfAnOpenReview(t *testing.T) {
+	w, _ := traced(t, "0", "telemetry: {sample_ratio: 0}", "telemetry: {sample_ratio: 0, trace_url: 'https://traces.example/{trace_id}'}")
+	name, _ := w.deferOne(deferredRow)
+	for token, traced := range map[string]bool{auditorToken: true, reviewerToken: false} {
+		if it := w.look(token, name); (it.GetTraceUrl() != "") != traced || (it.GetTraceparent() != "") != traced || it.GetReviewTraceparent() != "" || it.GetReviewTraceUrl() != "" {
+			t.Errorf("%q: traces %q %q %q %q", token, it.GetTraceUrl(), it.GetTraceparent(), it.GetReviewTraceparent(), it.GetReviewTraceUrl())
+		}
 	}
 }

@@ -16,6 +16,8 @@ const (
 	finalEvery  = time.Second
 	settleEvery = 2 * time.Second
 	alertEvery  = 15 * time.Second
+	// sweepEvery is how late a webhook delivery may be removed after its retention.
+	sweepEvery = time.Hour
 	// detectEvery is how soon a model server that wasn't there is asked again what it is. What it said holds for longer.
 	detectEvery = 5 * time.Second
 	finalBatch  = 256
@@ -33,6 +35,8 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 		})
 	})
 	wg.Go(func() { g.every(ctx, depthEvery, nil, g.measureQueues) })
+	wg.Go(func() { g.watchDesks(ctx) })
+	wg.Go(func() { g.replaceItems(ctx) })
 	wg.Go(func() {
 		g.every(ctx, settleEvery, nil, func(ctx context.Context) {
 			if err := g.gate.Settle(ctx, g.ledger.Now()); err != nil && ctx.Err() == nil {
@@ -46,6 +50,10 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 		}
 	})
 	wg.Go(func() { g.every(ctx, alertEvery, g.tripped, g.sendAlerts) })
+	wg.Go(func() { g.dispatcher.Run(ctx) })
+	if g.webhooks != nil {
+		wg.Go(func() { g.every(ctx, sweepEvery, nil, g.sweepWebhooks) })
+	}
 	wg.Go(func() {
 		<-ctx.Done()
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)

@@ -197,7 +197,7 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	deps := gateway.Deps{Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Log: slog.New(slog.DiscardHandler), Version: "test"}
+	deps := gateway.Deps{Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Webhooks: store, Log: slog.New(slog.DiscardHandler), Version: "test"}
 	if w.config != nil {
 		w.config(cfg)
 	}

@@ -46,8 +46,6 @@ type Item struct {
 	// Answers are every stage's, so that one verdict scores all of them.
 	Answers     []*candorv1.StageAnswer
 	Traceparent string
-	// ReviewTraceparent is of the review's own trace, which links to Traceparent; empty: not finished, or not traced.
-	ReviewTraceparent string
 	// SamplingProbability in (0,1]: 1 for a deferred row.
 	SamplingProbability float64
 	// Kind says whether a caller waits for the answer, or the row is judged only to know how good such answers are (or how good the

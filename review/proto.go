@@ -34,7 +34,7 @@ func (i *Item) Proto() *candorv1.ReviewItem {
 	out.Reviewers, out.Agree, out.Adjudication, out.Verdicts = i.Wanted, i.Agree, i.Adjudication, i.Verdicts
 	out.Joined, out.JoinedTo = i.Joined, Name(i.JoinedTo)
 	out.EscalationNote, out.EscalatedBy, out.EscalatedFrom = i.EscalationNote, i.EscalatedBy, i.EscalatedFrom
-	out.ReviewTraceparent, out.AppealReason, out.Superseded, out.ModelReplaced = i.ReviewTraceparent, i.AppealReason, i.Superseded, i.ModelReplaced
+	out.ReviewTraceparent, out.AppealReason, out.Superseded, out.ModelReplaced = i.ReviewTraceparent(), i.AppealReason, i.Superseded, i.ModelReplaced
 	out.Etag = i.Etag()
 	return out
 }

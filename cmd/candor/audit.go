@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
-	"github.com/candor-gateway/candor/store/sqlite"
+	"github.com/candor-gateway/candor/cmd/candor/internal/server"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 )
 
 func auditCommand() *cobra.Command {
@@ -24,9 +26,9 @@ func auditCommand() *cobra.Command {
 }
 
 func auditVerifyCommand() *cobra.Command {
-	var dataDir string
+	var dataDir, file string
 	c := &cobra.Command{
-		Use:   "verify --data-dir DIR",
+		Use:   "verify (--data-dir DIR | --config FILE)",
 		Short: "Verify the decision log's hash chains and the digests of payloads",
 		Long: `Verify the decision log of a store, beside the gateway that serves from it or without
 one: every record's hash chain from the first to the last, and that stored inputs of
@@ -35,13 +37,11 @@ moved is named, and the exit status is 1.
 
 The chain shows tampering up to its head. Keep the heads that this prints somewhere
 else, such as in a ticket: then nobody can rewrite the whole log without it being seen.`,
-		Example: `  candor audit verify --data-dir /var/lib/candor`,
-		Args:    cli.Args(),
+		Example: `  candor audit verify --data-dir /var/lib/candor
+  candor audit verify --config candor.yaml`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if dataDir == "" {
-				return cli.Usage("name the file of store.sqlite.path, or its folder", "--data-dir is missing")
-			}
-			store, err := datadir.Open(cmd.Context(), dataDir)
+			store, err := openReader(cmd, dataDir, file)
 			if err != nil {
 				return err
 			}
@@ -52,11 +52,29 @@ else, such as in a ticket: then nobody can rewrite the whole log without it bein
 			return writeVerified(cmd.OutOrStdout(), report)
 		},
 	}
-	c.Flags().StringVar(&dataDir, "data-dir", "", "the store: its file, or a folder that holds one (required)")
+	c.Flags().StringVar(&dataDir, "data-dir", "", "the store: its file, or a folder that holds one")
+	c.Flags().StringVar(&file, "config", "", "the store of this configuration, also one in PostgreSQL")
 	return c
 }
 
-func writeVerified(w io.Writer, report sqlite.VerifyReport) error {
+// openReader opens the store that one of two flags names.
+func openReader(cmd *cobra.Command, dataDir, file string) (stores.Reader, error) {
+	switch {
+	case dataDir == "" && file == "":
+		return nil, cli.Usage("name the file of store.sqlite.path, or its folder; or the configuration with --config", "--data-dir is missing")
+	case dataDir != "" && file != "":
+		return nil, cli.Usage("give one of them", "--data-dir and --config both name a store")
+	case dataDir != "":
+		return datadir.Open(cmd.Context(), dataDir)
+	}
+	cfg, err := server.Load(file, cmd.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	return stores.Read(cmd.Context(), cfg)
+}
+
+func writeVerified(w io.Writer, report audit.VerifyReport) error {
 	table := [][]string{{"WRITER", "RECORDS", "INPUTS", "REMOVED", "HEAD", "RESULT"}}
 	var records uint64
 	for _, r := range report.Writers {

@@ -174,5 +174,5 @@ models:
       accept: {threshold: {probability: 0.9}}
       review: {queue: pennies}
       answers: [{output: probabilities, fill: scores}]
-queues: {coins: {undo_window: 0s}, pennies: {undo_window: 0s}}
+queues: {coins: {undo_window: 0s, audit_share: 1}, pennies: {undo_window: 0s}}
 `

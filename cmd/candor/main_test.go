@@ -4,10 +4,17 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
 
 // TestMain puts candor, which is this test binary, into the path, so that scripts and tests start the real program in a process
 // of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"candor": main})
+	testscript.Main(tests{m}, map[string]func(){"candor": main})
 }
+
+// tests stop the PostgreSQL that they have used.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return pgtest.Main(t.M) }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/candor-gateway/candor/examples/digits"
 	"github.com/candor-gateway/candor/examples/digits/modelserver"
+	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
 
 // TestScripts runs the sessions in testdata/script. Beside candor itself they have
@@ -37,9 +39,21 @@ import (
 //	                 the primary in [LOW,HIGH), all from ROUTE or all to it
 //	tamper STORE     flips a bit in the seventh record of the decision log
 func TestScripts(t *testing.T) {
-	models := startModels(t)
+	runScripts(t, "testdata/script", startModels(t), "")
+}
+
+// TestPostgresScripts does the same over a database, which is empty when a script begins: $DATABASE.
+func TestPostgresScripts(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/postgres/*.txtar")
+	if err != nil || len(scripts) != 1 {
+		t.Fatalf("%d scripts (%v), for one database", len(scripts), err)
+	}
+	runScripts(t, "testdata/postgres", startModels(t), pgtest.Database(t))
+}
+
+func runScripts(t *testing.T, dir, models, database string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
@@ -47,6 +61,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CANDOR_SERVER", "")
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("MODELS", models)
+			env.Setenv("DATABASE", database)
 			env.Values[gatewayKey{}] = new(running)
 			return nil
 		},

@@ -28,7 +28,7 @@ var owners = []owner{
 	{
 		imports: []string{"database/sql/...", "modernc.org/sqlite/...", "github.com/jackc/pgx/...", "github.com/lib/pq/...",
 			"github.com/mattn/go-sqlite3/...", "github.com/pressly/goose/..."},
-		rooms: []string{"store/sqlite", "store/postgres", "store/storetest"},
+		rooms: []string{"store/sqlite", "store/postgres", "store/postgres/pgtest", "store/storetest"},
 		why: "only store/* knows SQL: each driver is native, and what it must do is the interface and store/storetest. " +
 			"Add a method to the store's interface",
 	},
@@ -43,7 +43,7 @@ var owners = []owner{
 	{
 		imports: []string{"google.golang.org/grpc/status", "google.golang.org/genproto/googleapis/rpc/..."},
 		rooms:   []string{"gateway", "backend", "web", "cmd/...", "bench/...", "examples/...", "internal/oiptest"},
-		why: "only gateway makes statuses for callers, backend reads those of model servers, and web, as a client, gateway's: elsewhere a status would reach " +
+		why: "only gateway makes statuses for callers; backend reads those of model servers, and web those of the gateway: elsewhere a status would reach " +
 			"callers without a documented reason. Return an error that gateway can tell by errors.Is",
 	},
 	{

@@ -2,41 +2,17 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"fmt"
 
 	"github.com/candor-gateway/candor/audit"
 )
 
-// VerifyReport says what VerifyLog found.
-type VerifyReport struct {
-	// Writers in the order in which they first appeared.
-	Writers []WriterReport
-}
-
-// Fault answers the first fault; nil: the log is what was written.
-func (r VerifyReport) Fault() *audit.Fault {
-	for _, w := range r.Writers {
-		if w.Fault != nil {
-			return w.Fault
-		}
-	}
-	return nil
-}
-
-// WriterReport is one writer's part.
-type WriterReport struct {
-	Writer string
-	// Entries that were verified, up to the fault.
-	Entries uint64
-	// Head of the chain as far as it was verified. Kept elsewhere, it shows later that nobody rewrote the whole log.
-	Head [sha256.Size]byte
-	// Payloads that are stored and have the recorded digest; PayloadsRemoved by retention.
-	Payloads, PayloadsRemoved uint64
-	// Fault is the first one; nil: none.
-	Fault *audit.Fault
-}
+// VerifyReport says what VerifyLog found, WriterReport of one writer.
+type (
+	VerifyReport = audit.VerifyReport
+	WriterReport = audit.WriterReport
+)
 
 // verifyPage is how many entries are read at a time.
 const verifyPage = 512

@@ -38,12 +38,11 @@ func sessionUntil(t *testing.T, d Driver, name string, local bool, idle, expire 
 }
 
 func testSession(t *testing.T, d Driver) {
-	p := d.People()
 	user(t, d, "ann", []string{"desk"}, reviewer)
 	before := d.Now()
 	key := session(t, d, "ann", true, reviewer)
 	d = d.Reopen(t)
-	p = d.People()
+	p := d.People()
 	s, err := p.Session(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)

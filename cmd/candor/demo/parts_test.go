@@ -185,7 +185,7 @@ func TestNewDirectoryDropsPublishedTokens(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if !slices.Equal(names, slices.Concat([]string{"ann", "olga"}, simulated, []string{"you"})) {
+	if !slices.Equal(names, append(append([]string{"ann", "olga"}, simulated...), "you")) {
 		t.Errorf("operators %v", names)
 	}
 }

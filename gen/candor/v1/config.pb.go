@@ -1168,6 +1168,7 @@ type Store struct {
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Store_Sqlite
+	//	*Store_Postgres
 	Kind          isStore_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1226,15 +1227,127 @@ func (x *Store) GetSqlite() *SQLiteStore {
 	return nil
 }
 
+func (x *Store) GetPostgres() *PostgresStore {
+	if x != nil {
+		if x, ok := x.Kind.(*Store_Postgres); ok {
+			return x.Postgres
+		}
+	}
+	return nil
+}
+
 type isStore_Kind interface {
 	isStore_Kind()
 }
 
 type Store_Sqlite struct {
+	// One gateway, one file.
 	Sqlite *SQLiteStore `protobuf:"bytes,2,opt,name=sqlite,proto3,oneof"`
 }
 
+type Store_Postgres struct {
+	// Many gateways, one database.
+	Postgres *PostgresStore `protobuf:"bytes,3,opt,name=postgres,proto3,oneof"`
+}
+
 func (*Store_Sqlite) isStore_Kind() {}
+
+func (*Store_Postgres) isStore_Kind() {}
+
+// Each gateway counts action limits for what it releases itself, and learns of the others' when it starts.
+type PostgresStore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Source:
+	//
+	//	*PostgresStore_Url
+	//	*PostgresStore_UrlEnv
+	Source isPostgresStore_Source `protobuf_oneof:"source"`
+	// Most connections that each gateway opens. Default 16.
+	MaxConnections *uint32 `protobuf:"varint,3,opt,name=max_connections,json=maxConnections,proto3,oneof" json:"max_connections,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PostgresStore) Reset() {
+	*x = PostgresStore{}
+	mi := &file_candor_v1_config_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PostgresStore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PostgresStore) ProtoMessage() {}
+
+func (x *PostgresStore) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PostgresStore.ProtoReflect.Descriptor instead.
+func (*PostgresStore) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PostgresStore) GetSource() isPostgresStore_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *PostgresStore) GetUrl() string {
+	if x != nil {
+		if x, ok := x.Source.(*PostgresStore_Url); ok {
+			return x.Url
+		}
+	}
+	return ""
+}
+
+func (x *PostgresStore) GetUrlEnv() string {
+	if x != nil {
+		if x, ok := x.Source.(*PostgresStore_UrlEnv); ok {
+			return x.UrlEnv
+		}
+	}
+	return ""
+}
+
+func (x *PostgresStore) GetMaxConnections() uint32 {
+	if x != nil && x.MaxConnections != nil {
+		return *x.MaxConnections
+	}
+	return 0
+}
+
+type isPostgresStore_Source interface {
+	isPostgresStore_Source()
+}
+
+type PostgresStore_Url struct {
+	// postgres://USER@HOST:PORT/DATABASE, with ?sslmode=verify-full unless the server is on this machine. Without a password: see
+	// url_env, or keep it in ~/.pgpass. Tables are in the schema "candor".
+	Url string `protobuf:"bytes,1,opt,name=url,proto3,oneof"`
+}
+
+type PostgresStore_UrlEnv struct {
+	// Name of an environment variable that has the url, which may then hold the password.
+	UrlEnv string `protobuf:"bytes,2,opt,name=url_env,json=urlEnv,proto3,oneof"`
+}
+
+func (*PostgresStore_Url) isPostgresStore_Source() {}
+
+func (*PostgresStore_UrlEnv) isPostgresStore_Source() {}
 
 type SQLiteStore struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1246,7 +1359,7 @@ type SQLiteStore struct {
 
 func (x *SQLiteStore) Reset() {
 	*x = SQLiteStore{}
-	mi := &file_candor_v1_config_proto_msgTypes[4]
+	mi := &file_candor_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1371,7 @@ func (x *SQLiteStore) String() string {
 func (*SQLiteStore) ProtoMessage() {}
 
 func (x *SQLiteStore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[4]
+	mi := &file_candor_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1384,7 @@ func (x *SQLiteStore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SQLiteStore.ProtoReflect.Descriptor instead.
 func (*SQLiteStore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SQLiteStore) GetPath() string {
@@ -1296,7 +1409,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_candor_v1_config_proto_msgTypes[5]
+	mi := &file_candor_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +1421,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[5]
+	mi := &file_candor_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +1434,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Identity) GetProof() isIdentity_Proof {
@@ -1401,7 +1514,7 @@ type Consumer struct {
 
 func (x *Consumer) Reset() {
 	*x = Consumer{}
-	mi := &file_candor_v1_config_proto_msgTypes[6]
+	mi := &file_candor_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1413,7 +1526,7 @@ func (x *Consumer) String() string {
 func (*Consumer) ProtoMessage() {}
 
 func (x *Consumer) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[6]
+	mi := &file_candor_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1426,7 +1539,7 @@ func (x *Consumer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consumer.ProtoReflect.Descriptor instead.
 func (*Consumer) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Consumer) GetIdentity() *Identity {
@@ -1474,7 +1587,7 @@ type Operator struct {
 
 func (x *Operator) Reset() {
 	*x = Operator{}
-	mi := &file_candor_v1_config_proto_msgTypes[7]
+	mi := &file_candor_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1599,7 @@ func (x *Operator) String() string {
 func (*Operator) ProtoMessage() {}
 
 func (x *Operator) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[7]
+	mi := &file_candor_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1612,7 @@ func (x *Operator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operator.ProtoReflect.Descriptor instead.
 func (*Operator) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Operator) GetIdentity() *Identity {
@@ -1551,7 +1664,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_candor_v1_config_proto_msgTypes[8]
+	mi := &file_candor_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1676,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[8]
+	mi := &file_candor_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1689,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Backend) GetAddress() string {
@@ -1691,7 +1804,7 @@ type ClientTLS struct {
 
 func (x *ClientTLS) Reset() {
 	*x = ClientTLS{}
-	mi := &file_candor_v1_config_proto_msgTypes[9]
+	mi := &file_candor_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1816,7 @@ func (x *ClientTLS) String() string {
 func (*ClientTLS) ProtoMessage() {}
 
 func (x *ClientTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[9]
+	mi := &file_candor_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1829,7 @@ func (x *ClientTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTLS.ProtoReflect.Descriptor instead.
 func (*ClientTLS) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ClientTLS) GetCaFile() string {
@@ -1765,7 +1878,7 @@ type BreakerConfig struct {
 
 func (x *BreakerConfig) Reset() {
 	*x = BreakerConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1890,7 @@ func (x *BreakerConfig) String() string {
 func (*BreakerConfig) ProtoMessage() {}
 
 func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1903,7 @@ func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakerConfig.ProtoReflect.Descriptor instead.
 func (*BreakerConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BreakerConfig) GetFailureRatio() float64 {
@@ -1852,7 +1965,7 @@ type ModelCard struct {
 
 func (x *ModelCard) Reset() {
 	*x = ModelCard{}
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +1977,7 @@ func (x *ModelCard) String() string {
 func (*ModelCard) ProtoMessage() {}
 
 func (x *ModelCard) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +1990,7 @@ func (x *ModelCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelCard.ProtoReflect.Descriptor instead.
 func (*ModelCard) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ModelCard) GetCreatedAt() *timestamppb.Timestamp {
@@ -1966,7 +2079,7 @@ type InputSpec struct {
 
 func (x *InputSpec) Reset() {
 	*x = InputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1978,7 +2091,7 @@ func (x *InputSpec) String() string {
 func (*InputSpec) ProtoMessage() {}
 
 func (x *InputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +2104,7 @@ func (x *InputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputSpec.ProtoReflect.Descriptor instead.
 func (*InputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *InputSpec) GetName() string {
@@ -2068,7 +2181,7 @@ type OutputSpec struct {
 
 func (x *OutputSpec) Reset() {
 	*x = OutputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2193,7 @@ func (x *OutputSpec) String() string {
 func (*OutputSpec) ProtoMessage() {}
 
 func (x *OutputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2206,7 @@ func (x *OutputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputSpec.ProtoReflect.Descriptor instead.
 func (*OutputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OutputSpec) GetName() string {
@@ -2138,7 +2251,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2150,7 +2263,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2163,7 +2276,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Score) GetOutput() string {
@@ -2235,7 +2348,7 @@ type RegressionScore struct {
 
 func (x *RegressionScore) Reset() {
 	*x = RegressionScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2360,7 @@ func (x *RegressionScore) String() string {
 func (*RegressionScore) ProtoMessage() {}
 
 func (x *RegressionScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2373,7 @@ func (x *RegressionScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegressionScore.ProtoReflect.Descriptor instead.
 func (*RegressionScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RegressionScore) GetUnit() string {
@@ -2334,7 +2447,7 @@ type Ensemble struct {
 
 func (x *Ensemble) Reset() {
 	*x = Ensemble{}
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2346,7 +2459,7 @@ func (x *Ensemble) String() string {
 func (*Ensemble) ProtoMessage() {}
 
 func (x *Ensemble) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2359,7 +2472,7 @@ func (x *Ensemble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ensemble.ProtoReflect.Descriptor instead.
 func (*Ensemble) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Ensemble) GetVersion() string {
@@ -2431,7 +2544,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2443,7 +2556,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2456,7 +2569,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Member) GetBackend() string {
@@ -2495,7 +2608,7 @@ type Remedial struct {
 
 func (x *Remedial) Reset() {
 	*x = Remedial{}
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2507,7 +2620,7 @@ func (x *Remedial) String() string {
 func (*Remedial) ProtoMessage() {}
 
 func (x *Remedial) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2520,7 +2633,7 @@ func (x *Remedial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remedial.ProtoReflect.Descriptor instead.
 func (*Remedial) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Remedial) GetStage() isRemedial_Stage {
@@ -2608,7 +2721,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2620,7 +2733,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2633,7 +2746,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Model) GetPrimary() string {
@@ -2686,7 +2799,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2698,7 +2811,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2711,7 +2824,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Policy) GetMode() Mode {
@@ -2848,7 +2961,7 @@ type FieldPolicy struct {
 
 func (x *FieldPolicy) Reset() {
 	*x = FieldPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2860,7 +2973,7 @@ func (x *FieldPolicy) String() string {
 func (*FieldPolicy) ProtoMessage() {}
 
 func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2873,7 +2986,7 @@ func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldPolicy.ProtoReflect.Descriptor instead.
 func (*FieldPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FieldPolicy) GetConfidence() ConfidenceMethod {
@@ -2947,7 +3060,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3072,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3085,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Condition) GetName() string {
@@ -3007,7 +3120,7 @@ type MetaScore struct {
 
 func (x *MetaScore) Reset() {
 	*x = MetaScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3019,7 +3132,7 @@ func (x *MetaScore) String() string {
 func (*MetaScore) ProtoMessage() {}
 
 func (x *MetaScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3032,7 +3145,7 @@ func (x *MetaScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
 func (*MetaScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *MetaScore) GetBackend() string {
@@ -3055,7 +3168,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3067,7 +3180,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3080,7 +3193,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -3163,7 +3276,7 @@ type Promise struct {
 
 func (x *Promise) Reset() {
 	*x = Promise{}
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3175,7 +3288,7 @@ func (x *Promise) String() string {
 func (*Promise) ProtoMessage() {}
 
 func (x *Promise) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3188,7 +3301,7 @@ func (x *Promise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Promise.ProtoReflect.Descriptor instead.
 func (*Promise) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Promise) GetAlpha() float64 {
@@ -3295,7 +3408,7 @@ type AuditSampling struct {
 
 func (x *AuditSampling) Reset() {
 	*x = AuditSampling{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3307,7 +3420,7 @@ func (x *AuditSampling) String() string {
 func (*AuditSampling) ProtoMessage() {}
 
 func (x *AuditSampling) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3320,7 +3433,7 @@ func (x *AuditSampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
 func (*AuditSampling) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
@@ -3382,7 +3495,7 @@ type ThresholdGrid struct {
 
 func (x *ThresholdGrid) Reset() {
 	*x = ThresholdGrid{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3507,7 @@ func (x *ThresholdGrid) String() string {
 func (*ThresholdGrid) ProtoMessage() {}
 
 func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3520,7 @@ func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
 func (*ThresholdGrid) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ThresholdGrid) GetLevels() []float64 {
@@ -3449,7 +3562,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3461,7 +3574,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3474,7 +3587,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Segment) GetName() string {
@@ -3509,7 +3622,7 @@ type Monitors struct {
 
 func (x *Monitors) Reset() {
 	*x = Monitors{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3521,7 +3634,7 @@ func (x *Monitors) String() string {
 func (*Monitors) ProtoMessage() {}
 
 func (x *Monitors) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3534,7 +3647,7 @@ func (x *Monitors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
 func (*Monitors) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Monitors) GetMinRows() uint32 {
@@ -3595,7 +3708,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3607,7 +3720,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3620,7 +3733,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -3823,7 +3936,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3835,7 +3948,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3848,7 +3961,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -3888,7 +4001,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3900,7 +4013,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3913,7 +4026,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -3986,7 +4099,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3998,7 +4111,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4011,7 +4124,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Costs) GetEntries() []*Cost {
@@ -4039,7 +4152,7 @@ type Cost struct {
 
 func (x *Cost) Reset() {
 	*x = Cost{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4051,7 +4164,7 @@ func (x *Cost) String() string {
 func (*Cost) ProtoMessage() {}
 
 func (x *Cost) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4064,7 +4177,7 @@ func (x *Cost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cost.ProtoReflect.Descriptor instead.
 func (*Cost) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Cost) GetAnswer() string {
@@ -4107,7 +4220,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4119,7 +4232,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4132,7 +4245,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -4181,7 +4294,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4193,7 +4306,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4206,7 +4319,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -4238,7 +4351,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4363,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4376,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -4330,7 +4443,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4342,7 +4455,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4355,7 +4468,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Queue) GetDescription() string {
@@ -4487,7 +4600,7 @@ type Agreement struct {
 
 func (x *Agreement) Reset() {
 	*x = Agreement{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4499,7 +4612,7 @@ func (x *Agreement) String() string {
 func (*Agreement) ProtoMessage() {}
 
 func (x *Agreement) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4512,7 +4625,7 @@ func (x *Agreement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
 func (*Agreement) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Agreement) GetReviewers() uint32 {
@@ -4554,7 +4667,7 @@ type Golden struct {
 
 func (x *Golden) Reset() {
 	*x = Golden{}
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4566,7 +4679,7 @@ func (x *Golden) String() string {
 func (*Golden) ProtoMessage() {}
 
 func (x *Golden) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4579,7 +4692,7 @@ func (x *Golden) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Golden.ProtoReflect.Descriptor instead.
 func (*Golden) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Golden) GetShare() float64 {
@@ -4605,7 +4718,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4617,7 +4730,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4630,7 +4743,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Capacity) GetReviewers() uint32 {
@@ -4667,7 +4780,7 @@ type Coalesce struct {
 
 func (x *Coalesce) Reset() {
 	*x = Coalesce{}
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4679,7 +4792,7 @@ func (x *Coalesce) String() string {
 func (*Coalesce) ProtoMessage() {}
 
 func (x *Coalesce) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4692,7 +4805,7 @@ func (x *Coalesce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coalesce.ProtoReflect.Descriptor instead.
 func (*Coalesce) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Coalesce) GetWithin() *durationpb.Duration {
@@ -4721,7 +4834,7 @@ type Hours struct {
 
 func (x *Hours) Reset() {
 	*x = Hours{}
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4733,7 +4846,7 @@ func (x *Hours) String() string {
 func (*Hours) ProtoMessage() {}
 
 func (x *Hours) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4746,7 +4859,7 @@ func (x *Hours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hours.ProtoReflect.Descriptor instead.
 func (*Hours) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Hours) GetTimeZone() string {
@@ -4776,7 +4889,7 @@ type Shift struct {
 
 func (x *Shift) Reset() {
 	*x = Shift{}
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4788,7 +4901,7 @@ func (x *Shift) String() string {
 func (*Shift) ProtoMessage() {}
 
 func (x *Shift) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4801,7 +4914,7 @@ func (x *Shift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shift.ProtoReflect.Descriptor instead.
 func (*Shift) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Shift) GetDays() []string {
@@ -4844,7 +4957,7 @@ type Webhook struct {
 
 func (x *Webhook) Reset() {
 	*x = Webhook{}
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4856,7 +4969,7 @@ func (x *Webhook) String() string {
 func (*Webhook) ProtoMessage() {}
 
 func (x *Webhook) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4869,7 +4982,7 @@ func (x *Webhook) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
 func (*Webhook) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Webhook) GetUrl() string {
@@ -4920,7 +5033,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4932,7 +5045,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4945,7 +5058,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *People) GetOidc() *OIDC {
@@ -4991,7 +5104,7 @@ type OIDC struct {
 
 func (x *OIDC) Reset() {
 	*x = OIDC{}
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5003,7 +5116,7 @@ func (x *OIDC) String() string {
 func (*OIDC) ProtoMessage() {}
 
 func (x *OIDC) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5016,7 +5129,7 @@ func (x *OIDC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDC.ProtoReflect.Descriptor instead.
 func (*OIDC) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OIDC) GetIssuer() string {
@@ -5088,7 +5201,7 @@ type OIDCGrant struct {
 
 func (x *OIDCGrant) Reset() {
 	*x = OIDCGrant{}
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5100,7 +5213,7 @@ func (x *OIDCGrant) String() string {
 func (*OIDCGrant) ProtoMessage() {}
 
 func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5113,7 +5226,7 @@ func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDCGrant.ProtoReflect.Descriptor instead.
 func (*OIDCGrant) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *OIDCGrant) GetGroup() string {
@@ -5149,7 +5262,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5161,7 +5274,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5174,7 +5287,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Sessions) GetIdle() *durationpb.Duration {
@@ -5215,7 +5328,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5227,7 +5340,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5240,7 +5353,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -5322,7 +5435,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5334,7 +5447,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5347,7 +5460,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -5388,7 +5501,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5400,7 +5513,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5413,7 +5526,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -5439,7 +5552,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5451,7 +5564,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5464,7 +5577,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -5562,11 +5675,19 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\tServerTLS\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
 	"\bkey_file\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\akeyFile\x12$\n" +
-	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\"\x88\x01\n" +
+	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\"\xc0\x01\n" +
 	"\x05Store\x12>\n" +
 	"\bidentity\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\bidentity\x120\n" +
-	"\x06sqlite\x18\x02 \x01(\v2\x16.candor.v1.SQLiteStoreH\x00R\x06sqliteB\r\n" +
-	"\x04kind\x12\x05\xbaH\x02\b\x01\"*\n" +
+	"\x06sqlite\x18\x02 \x01(\v2\x16.candor.v1.SQLiteStoreH\x00R\x06sqlite\x126\n" +
+	"\bpostgres\x18\x03 \x01(\v2\x18.candor.v1.PostgresStoreH\x00R\bpostgresB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xc7\x01\n" +
+	"\rPostgresStore\x12\x1b\n" +
+	"\x03url\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\x03url\x12:\n" +
+	"\aurl_env\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a2\x18^[A-Za-z_][A-Za-z0-9_]*$H\x00R\x06urlEnv\x128\n" +
+	"\x0fmax_connections\x18\x03 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\xe8\a(\x04H\x01R\x0emaxConnections\x88\x01\x01B\x0f\n" +
+	"\x06source\x12\x05\xbaH\x02\b\x01B\x12\n" +
+	"\x10_max_connections\"*\n" +
 	"\vSQLiteStore\x12\x1b\n" +
 	"\x04path\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04path\"\xa5\x01\n" +
 	"\bIdentity\x12$\n" +
@@ -6068,7 +6189,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Contents)(0),                 // 0: candor.v1.Contents
 	(Role)(0),                     // 1: candor.v1.Role
@@ -6087,195 +6208,197 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(*Listen)(nil),                // 14: candor.v1.Listen
 	(*ServerTLS)(nil),             // 15: candor.v1.ServerTLS
 	(*Store)(nil),                 // 16: candor.v1.Store
-	(*SQLiteStore)(nil),           // 17: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 18: candor.v1.Identity
-	(*Consumer)(nil),              // 19: candor.v1.Consumer
-	(*Operator)(nil),              // 20: candor.v1.Operator
-	(*Backend)(nil),               // 21: candor.v1.Backend
-	(*ClientTLS)(nil),             // 22: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 23: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 24: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 25: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 26: candor.v1.OutputSpec
-	(*Score)(nil),                 // 27: candor.v1.Score
-	(*RegressionScore)(nil),       // 28: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 29: candor.v1.Ensemble
-	(*Member)(nil),                // 30: candor.v1.Member
-	(*Remedial)(nil),              // 31: candor.v1.Remedial
-	(*Model)(nil),                 // 32: candor.v1.Model
-	(*Policy)(nil),                // 33: candor.v1.Policy
-	(*FieldPolicy)(nil),           // 34: candor.v1.FieldPolicy
-	(*Condition)(nil),             // 35: candor.v1.Condition
-	(*MetaScore)(nil),             // 36: candor.v1.MetaScore
-	(*Accept)(nil),                // 37: candor.v1.Accept
-	(*Promise)(nil),               // 38: candor.v1.Promise
-	(*AuditSampling)(nil),         // 39: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 40: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 41: candor.v1.Segment
-	(*Monitors)(nil),              // 42: candor.v1.Monitors
-	(*Threshold)(nil),             // 43: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 44: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 45: candor.v1.ReviewPolicy
-	(*Costs)(nil),                 // 46: candor.v1.Costs
-	(*Cost)(nil),                  // 47: candor.v1.Cost
-	(*AnswerSpec)(nil),            // 48: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 49: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 50: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 51: candor.v1.Queue
-	(*Agreement)(nil),             // 52: candor.v1.Agreement
-	(*Golden)(nil),                // 53: candor.v1.Golden
-	(*Capacity)(nil),              // 54: candor.v1.Capacity
-	(*Coalesce)(nil),              // 55: candor.v1.Coalesce
-	(*Hours)(nil),                 // 56: candor.v1.Hours
-	(*Shift)(nil),                 // 57: candor.v1.Shift
-	(*Webhook)(nil),               // 58: candor.v1.Webhook
-	(*People)(nil),                // 59: candor.v1.People
-	(*OIDC)(nil),                  // 60: candor.v1.OIDC
-	(*OIDCGrant)(nil),             // 61: candor.v1.OIDCGrant
-	(*Sessions)(nil),              // 62: candor.v1.Sessions
-	(*LimitConfig)(nil),           // 63: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 64: candor.v1.Audit
-	(*Retention)(nil),             // 65: candor.v1.Retention
-	(*Telemetry)(nil),             // 66: candor.v1.Telemetry
-	nil,                           // 67: candor.v1.Config.ConsumersEntry
-	nil,                           // 68: candor.v1.Config.OperatorsEntry
-	nil,                           // 69: candor.v1.Config.BackendsEntry
-	nil,                           // 70: candor.v1.Config.EnsemblesEntry
-	nil,                           // 71: candor.v1.Config.ModelsEntry
-	nil,                           // 72: candor.v1.Config.QueuesEntry
-	nil,                           // 73: candor.v1.Config.LimitsEntry
-	nil,                           // 74: candor.v1.Config.WebhooksEntry
-	nil,                           // 75: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 76: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
-	(PayloadView)(0),              // 78: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 79: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 80: candor.v1.ScoreKind
-	(Mode)(0),                     // 81: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 82: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 83: candor.v1.Route
-	(ExpireAction)(0),             // 84: candor.v1.ExpireAction
+	(*PostgresStore)(nil),         // 17: candor.v1.PostgresStore
+	(*SQLiteStore)(nil),           // 18: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 19: candor.v1.Identity
+	(*Consumer)(nil),              // 20: candor.v1.Consumer
+	(*Operator)(nil),              // 21: candor.v1.Operator
+	(*Backend)(nil),               // 22: candor.v1.Backend
+	(*ClientTLS)(nil),             // 23: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 24: candor.v1.BreakerConfig
+	(*ModelCard)(nil),             // 25: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 26: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 27: candor.v1.OutputSpec
+	(*Score)(nil),                 // 28: candor.v1.Score
+	(*RegressionScore)(nil),       // 29: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 30: candor.v1.Ensemble
+	(*Member)(nil),                // 31: candor.v1.Member
+	(*Remedial)(nil),              // 32: candor.v1.Remedial
+	(*Model)(nil),                 // 33: candor.v1.Model
+	(*Policy)(nil),                // 34: candor.v1.Policy
+	(*FieldPolicy)(nil),           // 35: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 36: candor.v1.Condition
+	(*MetaScore)(nil),             // 37: candor.v1.MetaScore
+	(*Accept)(nil),                // 38: candor.v1.Accept
+	(*Promise)(nil),               // 39: candor.v1.Promise
+	(*AuditSampling)(nil),         // 40: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 41: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 42: candor.v1.Segment
+	(*Monitors)(nil),              // 43: candor.v1.Monitors
+	(*Threshold)(nil),             // 44: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 45: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 46: candor.v1.ReviewPolicy
+	(*Costs)(nil),                 // 47: candor.v1.Costs
+	(*Cost)(nil),                  // 48: candor.v1.Cost
+	(*AnswerSpec)(nil),            // 49: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 50: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 51: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 52: candor.v1.Queue
+	(*Agreement)(nil),             // 53: candor.v1.Agreement
+	(*Golden)(nil),                // 54: candor.v1.Golden
+	(*Capacity)(nil),              // 55: candor.v1.Capacity
+	(*Coalesce)(nil),              // 56: candor.v1.Coalesce
+	(*Hours)(nil),                 // 57: candor.v1.Hours
+	(*Shift)(nil),                 // 58: candor.v1.Shift
+	(*Webhook)(nil),               // 59: candor.v1.Webhook
+	(*People)(nil),                // 60: candor.v1.People
+	(*OIDC)(nil),                  // 61: candor.v1.OIDC
+	(*OIDCGrant)(nil),             // 62: candor.v1.OIDCGrant
+	(*Sessions)(nil),              // 63: candor.v1.Sessions
+	(*LimitConfig)(nil),           // 64: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 65: candor.v1.Audit
+	(*Retention)(nil),             // 66: candor.v1.Retention
+	(*Telemetry)(nil),             // 67: candor.v1.Telemetry
+	nil,                           // 68: candor.v1.Config.ConsumersEntry
+	nil,                           // 69: candor.v1.Config.OperatorsEntry
+	nil,                           // 70: candor.v1.Config.BackendsEntry
+	nil,                           // 71: candor.v1.Config.EnsemblesEntry
+	nil,                           // 72: candor.v1.Config.ModelsEntry
+	nil,                           // 73: candor.v1.Config.QueuesEntry
+	nil,                           // 74: candor.v1.Config.LimitsEntry
+	nil,                           // 75: candor.v1.Config.WebhooksEntry
+	nil,                           // 76: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 77: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 78: google.protobuf.Timestamp
+	(PayloadView)(0),              // 79: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 80: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 81: candor.v1.ScoreKind
+	(Mode)(0),                     // 82: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 83: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 84: candor.v1.Route
+	(ExpireAction)(0),             // 85: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
 	14,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
 	16,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	67,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	68,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	69,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	70,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	71,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	72,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	73,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	64,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	65,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	66,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	74,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
-	59,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
+	68,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	69,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	70,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	71,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	72,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	73,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	74,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	65,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	66,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	67,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	75,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	60,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
 	15,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	76,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	76,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	76,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	17,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	18,  // 19: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	2,   // 20: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	0,   // 21: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	18,  // 22: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	1,   // 23: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	24,  // 24: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	22,  // 25: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	2,   // 26: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	76,  // 27: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	76,  // 28: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	23,  // 29: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	3,   // 30: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	76,  // 31: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	76,  // 32: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	77,  // 33: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	4,   // 34: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	25,  // 35: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	26,  // 36: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	27,  // 37: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	78,  // 38: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	79,  // 39: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	80,  // 40: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	28,  // 41: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	30,  // 42: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	5,   // 43: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	31,  // 44: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	31,  // 45: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	76,  // 46: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	33,  // 47: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	81,  // 48: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	82,  // 49: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	37,  // 50: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	44,  // 51: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	45,  // 52: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	9,   // 53: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	48,  // 54: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	49,  // 55: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	35,  // 56: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	44,  // 57: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	36,  // 58: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	42,  // 59: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	75,  // 60: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	82,  // 61: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	43,  // 62: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	83,  // 63: candor.v1.Condition.route:type_name -> candor.v1.Route
-	43,  // 64: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	38,  // 65: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	39,  // 66: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	40,  // 67: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,   // 68: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	76,  // 69: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,   // 70: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	41,  // 71: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	43,  // 72: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	76,  // 73: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	84,  // 74: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	76,  // 75: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	46,  // 76: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	8,   // 77: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	47,  // 78: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	10,  // 79: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	50,  // 80: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	76,  // 81: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	76,  // 82: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	76,  // 83: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	76,  // 84: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	52,  // 85: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	53,  // 86: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	54,  // 87: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	55,  // 88: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	56,  // 89: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	76,  // 90: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	76,  // 91: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	57,  // 92: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	76,  // 93: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	60,  // 94: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	62,  // 95: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	61,  // 96: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	1,   // 97: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	76,  // 98: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	76,  // 99: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	76,  // 100: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	11,  // 101: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	76,  // 102: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	12,  // 103: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	76,  // 104: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	19,  // 105: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	20,  // 106: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	21,  // 107: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	29,  // 108: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	32,  // 109: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	51,  // 110: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	63,  // 111: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	58,  // 112: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	34,  // 113: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	114, // [114:114] is the sub-list for method output_type
-	114, // [114:114] is the sub-list for method input_type
-	114, // [114:114] is the sub-list for extension type_name
-	114, // [114:114] is the sub-list for extension extendee
-	0,   // [0:114] is the sub-list for field type_name
+	77,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	77,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	77,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	18,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	17,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
+	19,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	2,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	0,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	19,  // 23: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	1,   // 24: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	25,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	23,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	2,   // 27: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	77,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	77,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	24,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	3,   // 31: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	77,  // 32: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	77,  // 33: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	78,  // 34: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	4,   // 35: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	26,  // 36: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	27,  // 37: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	28,  // 38: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	79,  // 39: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	80,  // 40: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	81,  // 41: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	29,  // 42: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	31,  // 43: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	5,   // 44: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	32,  // 45: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	32,  // 46: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	77,  // 47: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	34,  // 48: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	82,  // 49: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	83,  // 50: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	38,  // 51: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	45,  // 52: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	46,  // 53: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	9,   // 54: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	49,  // 55: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	50,  // 56: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	36,  // 57: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	45,  // 58: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	37,  // 59: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	43,  // 60: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	76,  // 61: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	83,  // 62: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	44,  // 63: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	84,  // 64: candor.v1.Condition.route:type_name -> candor.v1.Route
+	44,  // 65: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	39,  // 66: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	40,  // 67: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	41,  // 68: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	6,   // 69: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	77,  // 70: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	7,   // 71: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	42,  // 72: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	44,  // 73: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	77,  // 74: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	85,  // 75: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	77,  // 76: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	47,  // 77: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	8,   // 78: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	48,  // 79: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	10,  // 80: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	51,  // 81: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	77,  // 82: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	77,  // 83: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	77,  // 84: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	77,  // 85: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	53,  // 86: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	54,  // 87: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	55,  // 88: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	56,  // 89: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	57,  // 90: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	77,  // 91: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	77,  // 92: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	58,  // 93: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	77,  // 94: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	61,  // 95: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	63,  // 96: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	62,  // 97: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	1,   // 98: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	77,  // 99: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	77,  // 100: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	77,  // 101: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	11,  // 102: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	77,  // 103: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	12,  // 104: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	77,  // 105: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	20,  // 106: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	21,  // 107: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	22,  // 108: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	30,  // 109: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	33,  // 110: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	52,  // 111: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	64,  // 112: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	59,  // 113: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	35,  // 114: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	115, // [115:115] is the sub-list for method output_type
+	115, // [115:115] is the sub-list for method input_type
+	115, // [115:115] is the sub-list for extension type_name
+	115, // [115:115] is the sub-list for extension extendee
+	0,   // [0:115] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -6288,38 +6411,43 @@ func file_candor_v1_config_proto_init() {
 	file_candor_v1_config_proto_msgTypes[1].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[3].OneofWrappers = []any{
 		(*Store_Sqlite)(nil),
+		(*Store_Postgres)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[5].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[4].OneofWrappers = []any{
+		(*PostgresStore_Url)(nil),
+		(*PostgresStore_UrlEnv)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[6].OneofWrappers = []any{
 		(*Identity_MtlsSan)(nil),
 		(*Identity_TokenSha256)(nil),
 		(*Identity_Anonymous)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[8].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[10].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[14].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[9].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[11].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[15].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[16].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[17].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[18].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[18].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[19].OneofWrappers = []any{
 		(*Remedial_Backend)(nil),
 		(*Remedial_ConstantLabel)(nil),
 		(*Remedial_Rule)(nil),
 		(*Remedial_ConstantValue)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[24].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[22].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
 		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{
 		(*AuditSampling_Rate)(nil),
 		(*AuditSampling_PerDay)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
@@ -6332,22 +6460,22 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Spread)(nil),
 		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[36].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[38].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[41].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[51].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[53].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[43].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[52].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[54].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   63,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

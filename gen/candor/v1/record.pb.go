@@ -1178,7 +1178,7 @@ type VerdictRecord struct {
 	Agreeing uint32 `protobuf:"varint,20,opt,name=agreeing,proto3" json:"agreeing,omitempty"`
 	// Decided by a senior over reviewers who disagreed.
 	Adjudication bool `protobuf:"varint,21,opt,name=adjudication,proto3" json:"adjudication,omitempty"`
-	// Hex digest of the item's golden question; empty: it is none.
+	// Id of the golden question that the item showed; empty: it is none.
 	Golden        string `protobuf:"bytes,22,opt,name=golden,proto3" json:"golden,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -544,8 +544,10 @@ type ReviewItem struct {
 	Superseded []*Verdict `protobuf:"bytes,46,rep,name=superseded,proto3" json:"superseded,omitempty"`
 	// The model's version is another by now.
 	ModelReplaced bool `protobuf:"varint,47,opt,name=model_replaced,json=modelReplaced,proto3" json:"model_replaced,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The trace of the review, by telemetry.trace_url; empty as review_traceparent, or none is configured.
+	ReviewTraceUrl string `protobuf:"bytes,48,opt,name=review_trace_url,json=reviewTraceUrl,proto3" json:"review_trace_url,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReviewItem) Reset() {
@@ -905,6 +907,13 @@ func (x *ReviewItem) GetModelReplaced() bool {
 		return x.ModelReplaced
 	}
 	return false
+}
+
+func (x *ReviewItem) GetReviewTraceUrl() string {
+	if x != nil {
+		return x.ReviewTraceUrl
+	}
+	return ""
 }
 
 // What the reviewer is shown: the row's inputs, by their declared type.
@@ -4324,7 +4333,7 @@ var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x0e\n" +
+	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x0e\n" +
 	"\n" +
 	"ReviewItem\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
@@ -4380,7 +4389,8 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
 	"superseded\x18. \x03(\v2\x12.candor.v1.VerdictR\n" +
 	"superseded\x12%\n" +
-	"\x0emodel_replaced\x18/ \x01(\bR\rmodelReplaced\"u\n" +
+	"\x0emodel_replaced\x18/ \x01(\bR\rmodelReplaced\x12(\n" +
+	"\x10review_trace_url\x180 \x01(\tR\x0ereviewTraceUrl\"u\n" +
 	"\rReviewPayload\x122\n" +
 	"\atensors\x18\x01 \x03(\v2\x18.candor.v1.PayloadTensorR\atensors\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x18\n" +

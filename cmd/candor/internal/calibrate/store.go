@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/user"
 
@@ -12,6 +13,8 @@ import (
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
+	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
@@ -19,6 +22,15 @@ import (
 // store puts artefacts into the store of the configuration: itself where no gateway serves from it, else by the gateway, which needs
 // an operator's token. Where --server is given, always by the gateway. It answers them as they are stored, and how.
 func store(ctx context.Context, cfg *candorv1.Config, f *remote.Flags, asked bool, all []*candorv1.Artefact) ([]*candorv1.Artefact, string, error) {
+	if p := cfg.GetStore().GetPostgres(); p != nil && !asked {
+		// Beside the gateways that serve from it.
+		s, err := stores.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, "", err
+		}
+		stored, err := putLocally(ctx, s, all)
+		return stored, "in the database of store.postgres", errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+	}
 	if !asked {
 		s, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), cfg.GetStore().GetIdentity(), sqlite.Options{})
 		if err == nil {
@@ -51,7 +63,7 @@ func store(ctx context.Context, cfg *candorv1.Config, f *remote.Flags, asked boo
 	return stored, "by the gateway at " + f.Server(), nil
 }
 
-func putLocally(ctx context.Context, s *sqlite.Store, all []*candorv1.Artefact) ([]*candorv1.Artefact, error) {
+func putLocally(ctx context.Context, s gateway.Artefacts, all []*candorv1.Artefact) ([]*candorv1.Artefact, error) {
 	author := "candor calibrate"
 	if u, err := user.Current(); err == nil {
 		author = u.Username

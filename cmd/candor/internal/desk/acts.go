@@ -43,7 +43,7 @@ func (s *session) try(ctx context.Context, h *hold, do func(context.Context) err
 				return false, err
 			}
 		case passing(err):
-			if _, err := s.read(ctx, h, fmt.Sprintf("not stored yet: %v\nEnter tries once more: ", err)); err != nil {
+			if _, err := s.read(ctx, h, fmt.Sprintf("it can't be done now: %v\nEnter tries once more: ", err)); err != nil {
 				return false, err
 			}
 		case reason != candorv1.ErrorReason_ERROR_REASON_UNSPECIFIED:

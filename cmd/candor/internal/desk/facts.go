@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -28,12 +29,14 @@ func writeFacts(b *strings.Builder, i *candorv1.ReviewItem) {
 		state += ", " + strings.ToLower(cli.Enum(i.GetReleaseState()))
 	}
 	f.add("queue", "%s, %s", i.GetQueue(), state)
-	f.add("from", "%s version %s, asked by %s", i.GetModel(), i.GetModelVersion(), i.GetConsumer())
+	f.add("from", "%s", from(i))
 	f.add("because", "%s", because(i))
-	f.add("prediction", "%s, row %d", i.GetPredictionId(), i.GetRow())
+	if i.GetPredictionId() != "" {
+		f.add("prediction", "%s, row %d", i.GetPredictionId(), i.GetRow())
+	}
 	f.add("field", "%s", i.GetField())
 	f.add("created", "%s", cli.Time(i.GetCreateTime().AsTime()))
-	f.add("deadline", "%s, then %s", cli.Time(i.GetExpireTime().AsTime()), strings.ToLower(cli.Enum(i.GetOnExpire())))
+	f.add("deadline", "%s", deadline(i))
 	if i.GetState() == candorv1.ReviewState_REVIEW_STATE_CLAIMED {
 		f.add("claimed", "by %s until %s, epoch %d", i.GetHolder(), cli.Time(i.GetLeaseExpireTime().AsTime()), i.GetEpoch())
 	}
@@ -57,8 +60,28 @@ func writeFacts(b *strings.Builder, i *candorv1.ReviewItem) {
 		f.add("joined", "%s, whose answer it gets", review.IDOf(i.GetJoinedTo()))
 	}
 	writeVerdicts(f, i)
-	f.add("trace", "%s", i.GetTraceUrl())
-	f.add("traced as", "%s", i.GetReviewTraceparent())
+	f.add("trace", "%s", cmp.Or(i.GetTraceUrl(), i.GetTraceparent()))
+	f.add("its review", "%s", cmp.Or(i.GetReviewTraceUrl(), i.GetReviewTraceparent()))
+}
+
+// from says whose the row is. Who judges it is told the model, and no more.
+func from(i *candorv1.ReviewItem) string {
+	text := i.GetModel()
+	if i.GetModelVersion() != "" {
+		text += " version " + i.GetModelVersion()
+	}
+	if i.GetConsumer() != "" {
+		text += ", asked by " + i.GetConsumer()
+	}
+	return text
+}
+
+func deadline(i *candorv1.ReviewItem) string {
+	text := cli.Time(i.GetExpireTime().AsTime())
+	if i.GetOnExpire() != candorv1.ExpireAction_EXPIRE_ACTION_UNSPECIFIED {
+		text += ", then " + strings.ToLower(cli.Enum(i.GetOnExpire()))
+	}
+	return text
 }
 
 // because is why there is an item, as far as the caller may know.

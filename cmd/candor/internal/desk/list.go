@@ -109,8 +109,8 @@ func writeList(cmd *cobra.Command, all *candorv1.ListReviewItemsResponse, now ti
 		table := [][]string{{"ITEM", "QUEUE", "STATE", "MODEL", "REASONS", "LOSS", "AGE", "DUE IN", "BY"}}
 		for _, i := range all.GetItems() {
 			table = append(table, []string{
-				review.IDOf(i.GetName()), i.GetQueue(), stateText(i), i.GetModel() + " " + i.GetModelVersion(), reasons(i.GetReasons()),
-				cli.Number(i.GetExpectedLoss()), cli.Span(now.Sub(i.GetCreateTime().AsTime())), dueIn(i, now), whose(i),
+				review.IDOf(i.GetName()), i.GetQueue(), stateText(i), strings.TrimSpace(i.GetModel() + " " + i.GetModelVersion()), reasons(i.GetReasons()),
+				loss(i), cli.Span(now.Sub(i.GetCreateTime().AsTime())), dueIn(i, now), whose(i),
 			})
 		}
 		if err := cli.Table(w, table); err != nil {
@@ -121,6 +121,14 @@ func writeList(cmd *cobra.Command, all *candorv1.ListReviewItemsResponse, now ti
 		return err
 	}
 	return nil
+}
+
+// loss is empty where who asks may not know it.
+func loss(i *candorv1.ReviewItem) string {
+	if i.GetReasons() == nil {
+		return ""
+	}
+	return cli.Number(i.GetExpectedLoss())
 }
 
 // more says how a list that was cut goes on; empty: it is complete.

@@ -62,7 +62,7 @@ func TestDrawn(t *testing.T) {
 		{name: "what was left out", in: payload(&candorv1.PayloadTensor{Name: "scan", Datatype: "UINT8", Shape: []int64{9000, 9000}}),
 			want: "scan  UINT8 [9000 9000]\n  too large to be kept with the item\n"},
 		{name: "what retention removed", in: &candorv1.ReviewPayload{Deleted: true, Sha256: "ab"},
-			want: "the input has been removed by retention; its SHA-256 was ab\n"},
+			want: "the input has been removed by retention or by request; its SHA-256 was ab\n"},
 		{name: "what the card redacts", in: nil, want: "the input is not kept: its model's card redacts it\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func Payload(w io.Writer, p *candorv1.ReviewPayload, colour bool) error {
 	case p == nil:
 		b.WriteString("the input is not kept: its model's card redacts it\n")
 	case p.GetDeleted():
-		b.WriteString("the input has been removed by retention; its SHA-256 was " + p.GetSha256() + "\n")
+		b.WriteString("the input has been removed by retention or by request; its SHA-256 was " + p.GetSha256() + "\n")
 	}
 	for _, t := range p.GetTensors() {
 		tensor(&b, t, colour)

@@ -28,7 +28,7 @@ type log interface {
 // flags of the command.
 type flags struct {
 	remote                                   remote.Flags
-	dataDir                                  string
+	dataDir, config                          string
 	json                                     bool
 	row                                      int
 	since, until, model, consumer, action, r string
@@ -52,7 +52,7 @@ With --since it counts rows beside those of the span of equal length before, and
 the group that changed most: the answer to "why did declines double?".
 
 Both ask a gateway (as the consumer who made the prediction, or as an operator with any
-role), or, with --data-dir, read its store: also while nobody serves from it.`,
+role), or, with --data-dir or --config, read its store: also while nobody serves from it.`,
 		Example: `  candor explain 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11
   candor explain 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --json
   candor explain --since 2h --action decline --by reason,version
@@ -62,6 +62,7 @@ role), or, with --data-dir, read its store: also while nobody serves from it.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.dataDir, "data-dir", "", "read this store (its file, or a folder that holds one) instead of asking a gateway")
+	fs.StringVar(&f.config, "config", "", "read the store of this configuration, also one in PostgreSQL, instead of asking a gateway")
 	fs.BoolVar(&f.json, "json", false, "write JSON")
 	fs.IntVar(&f.row, "row", -1, "tell this row of a batch only, from 0")
 	fs.StringVar(&f.since, "since", "", "count since then: a span before now (90m, 2h, 7d) or a time (RFC 3339)")
@@ -89,7 +90,7 @@ func (f *flags) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	log, err := f.open(cmd.Context())
+	log, err := f.open(cmd)
 	if err != nil {
 		return err
 	}
@@ -101,9 +102,14 @@ func (f *flags) run(cmd *cobra.Command, args []string) error {
 	return errors.Join(err, log.close())
 }
 
-func (f *flags) open(ctx context.Context) (log, error) {
-	if f.dataDir != "" {
-		return openStore(ctx, f.dataDir)
+func (f *flags) open(cmd *cobra.Command) (log, error) {
+	switch {
+	case f.dataDir != "" && f.config != "":
+		return nil, cli.Usage("give one of them", "--data-dir and --config both name a store")
+	case f.dataDir != "":
+		return openStore(cmd.Context(), f.dataDir)
+	case f.config != "":
+		return openConfigured(cmd.Context(), f.config, cmd.ErrOrStderr())
 	}
 	conn, err := f.remote.Dial()
 	if err != nil {

@@ -29,6 +29,9 @@ var meanings = map[candorv1.Reason]string{
 	candorv1.Reason_REASON_REVIEW_CAPACITY:         "reviewers could not have judged it before its deadline",
 	candorv1.Reason_REASON_CONDITION:               "a condition of the policy holds, or could not be computed, which counts as much",
 	candorv1.Reason_REASON_VERDICT:                 "a person answered",
+	candorv1.Reason_REASON_APPEAL:                  "somebody disputes the answer that it had",
+	candorv1.Reason_REASON_MODEL_REPLACED:          "its model was replaced before anybody judged it",
+	candorv1.Reason_REASON_SUPERSEDED:              "a senior replaced the answer that was final",
 	candorv1.Reason_REASON_REVIEW_EXPIRED:          "nobody answered before the review's deadline; the policy's default was taken",
 }
 

@@ -32,6 +32,7 @@ func (g *gatewayLog) find(ctx context.Context, id string) (source, error) {
 		made: timeOfID(resp.GetRecord().GetPredictionId()),
 	}
 	s.certificates = g.certificates(ctx, s.record)
+	s.events = g.events(ctx, s.items)
 	for _, p := range resp.GetPredictions() {
 		if t := p.GetCreateTime(); t != nil {
 			s.made = t.AsTime()
@@ -52,6 +53,26 @@ func (g *gatewayLog) certificates(ctx context.Context, r *candorv1.PredictionRec
 		if err == nil {
 			out[id] = resp.GetCertificate()
 		}
+	}
+	return out
+}
+
+// mostEvents of an item are told, and of at most as many items as there are rows told in full.
+const mostEvents = 200
+
+// events are the histories of the items that the caller may know them of: of a batch, of the first items.
+func (g *gatewayLog) events(ctx context.Context, items []*candorv1.ReviewItem) map[string][]*candorv1.ReviewEvent {
+	client, out := candorv1.NewReviewServiceClient(g.conn), map[string][]*candorv1.ReviewEvent{}
+	for i, item := range items {
+		if i == mostEvents {
+			break
+		}
+		// The story is worth telling without it.
+		resp, err := client.ListReviewEvents(ctx, &candorv1.ListReviewEventsRequest{Name: item.GetName(), PageSize: mostEvents})
+		if err != nil {
+			break
+		}
+		out[item.GetName()] = resp.GetEvents()
 	}
 	return out
 }

@@ -14,9 +14,11 @@ import (
 
 // source is what is known of a prediction, wherever it was read.
 type source struct {
-	record   *candorv1.PredictionRecord
-	made     time.Time
-	items    []*candorv1.ReviewItem
+	record *candorv1.PredictionRecord
+	made   time.Time
+	items  []*candorv1.ReviewItem
+	// events are the histories of items, by their names; those that the caller may not know are missing.
+	events   map[string][]*candorv1.ReviewEvent
 	outcomes []outcome
 	writer   string
 	sequence uint64
@@ -64,6 +66,7 @@ type Row struct {
 	Condition    string     `json:"condition,omitempty"`
 	Promise      *Promise   `json:"promise,omitempty"`
 	Review       *Review    `json:"review,omitempty"`
+	Appeals      []*Review  `json:"appeals,omitempty"`
 	Outcomes     []outcome  `json:"outcomes,omitempty"`
 	plain        bool
 }
@@ -137,9 +140,13 @@ func tellRow(s *source, i int, rr *candorv1.RowRecord) Row {
 		row.AnsweredBy = s.record.GetStages()[by-1].GetStage()
 		row.Answer = answerText(rr.GetLabel(), rr.Value)
 	}
-	for _, item := range s.items {
+	// Oldest first: an appeal's answer comes after the one that it disputes.
+	items := slices.SortedStableFunc(slices.Values(s.items), func(a, b *candorv1.ReviewItem) int {
+		return a.GetCreateTime().AsTime().Compare(b.GetCreateTime().AsTime())
+	})
+	for _, item := range items {
 		if item.GetRow() == at && item.GetField() == field {
-			row.addReview(item)
+			row.addReview(item, s.events[item.GetName()])
 		}
 	}
 	for _, o := range s.outcomes {

@@ -140,7 +140,10 @@ func (p *printer) row(s Story, r *Row) {
 		p.promise(r)
 	}
 	if r.Review != nil {
-		p.review(r.Review)
+		p.review("review", r.Review)
+	}
+	for _, a := range r.Appeals {
+		p.review("appeal", a)
 	}
 	for _, o := range r.Outcomes {
 		when := ""
@@ -168,42 +171,6 @@ func result(r *Row) string {
 		return fmt.Sprintf("none: %q by %s is held by %s", r.Review.Verdict.Answer, cli.Plain(r.Review.Verdict.Author), by)
 	}
 	return "none: nothing was released"
-}
-
-func (p *printer) review(r *Review) {
-	p.line("\nreview")
-	p.field("item", r.Item)
-	state := strings.ToLower(r.State)
-	switch {
-	case r.audit():
-		p.field("kind", "an audit: the coin chose the row, nobody waits for the verdict")
-	case r.Verdict != nil:
-		// Until there is an answer every item is held; that says nothing.
-		state += ", " + strings.ToLower(r.ReleaseState)
-	}
-	p.field("queue", cli.Plain(r.Queue)+", "+state)
-	p.field("created", fmt.Sprintf("%s, expected loss %s", cli.Time(r.Created), cli.Number(r.ExpectedLoss)))
-	if r.Claims > 0 {
-		claimed := cli.Count(r.Claims, "time")
-		if r.Holder != "" {
-			claimed += ", now by " + cli.Plain(r.Holder)
-		}
-		if r.LeaseUntil != nil {
-			claimed += " until " + cli.Time(*r.LeaseUntil)
-		}
-		p.field("claimed", claimed)
-	}
-	p.field("deadline", fmt.Sprintf("%s, then %s", cli.Time(r.Deadline), strings.ToLower(r.OnExpire)))
-	v := r.Verdict
-	if v == nil {
-		return
-	}
-	p.field("verdict", fmt.Sprintf("%q by %s at %s, %s after the prediction", v.Answer, cli.Plain(v.Author), cli.Time(v.Time), cli.Span(v.Time.Sub(r.Created))))
-	if v.Confidence != nil {
-		p.field("sure", cli.Number(*v.Confidence))
-	}
-	p.field("reason", cli.Plain(v.Reason))
-	p.field("note", cli.Plain(v.Note))
 }
 
 // path draws the stages as a tree: members below their ensemble, the person who answered last.

@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	"github.com/candor-gateway/candor/config"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // Command is candor serve.
@@ -27,8 +27,9 @@ func Command(version string) *cobra.Command {
 		Long: `Run the gateway of a configuration until it is interrupted.
 
 It refuses to start on any fault of the configuration, and on a store that is absent,
-belongs to another gateway or is in use: a fresh store would free every action limit
-that has tripped. candor init makes the store once.
+belongs to another gateway or, where it is a file, is in use: a fresh store would free
+every action limit that has tripped. candor init makes the store once. Many gateways
+may serve from one PostgreSQL.
 
 SIGTERM or an interrupt drains: health turns NOT_SERVING, calls in flight finish within
 listen.drain_timeout, records are written, and the exit status is 0. A second signal
@@ -76,7 +77,8 @@ func InitCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init --config FILE",
 		Short: "Make the store that a configuration names, once",
-		Long: `Make the store that a configuration names and write store.identity into it.
+		Long: `Make the store that a configuration names and write store.identity into it: a file, or
+tables in an empty database.
 
 An existing store is never touched: it holds review items, the decision log, and the
 latches of action limits, which nothing but a named person may release.`,
@@ -86,11 +88,11 @@ latches of action limits, which nothing but a named person may release.`,
 			if file == "" {
 				return cli.Usage("candor init --config candor.yaml", "--config is missing")
 			}
-			path, identity, err := Init(cmd.Context(), file)
+			name, identity, err := Init(cmd.Context(), file)
 			if err != nil {
 				return refused(cmd.ErrOrStderr(), file, err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made store %s with identity %s; candor serve --config %s serves from it\n", path, identity, file)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made store %s with identity %s; candor serve --config %s serves from it\n", name, identity, file)
 			return err
 		},
 	}
@@ -98,17 +100,16 @@ latches of action limits, which nothing but a named person may release.`,
 	return c
 }
 
-// Init makes the store that a configuration file names, and answers where it is and whose.
-func Init(ctx context.Context, file string) (path, identity string, err error) {
+// Init makes the store that a configuration file names, and answers what it is called and whose.
+func Init(ctx context.Context, file string) (name, identity string, err error) {
 	cfg, err := load(file, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", "", err
 	}
-	path, identity = cfg.GetStore().GetSqlite().GetPath(), cfg.GetStore().GetIdentity()
-	if err := sqlite.Init(ctx, path, identity); err != nil {
-		return "", "", storeError(err)
+	if name, err = stores.Init(ctx, cfg); err != nil {
+		return "", "", err
 	}
-	return path, identity, nil
+	return name, cfg.GetStore().GetIdentity(), nil
 }
 
 // Load reads a configuration file for another command. Its faults are written to w, its names of files start at its folder.

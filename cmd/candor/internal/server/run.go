@@ -12,12 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/people"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // Options of Run.
@@ -73,13 +72,9 @@ func run(ctx context.Context, o Options) (err error) {
 	}
 	cleanups.add(closePprof)
 
-	store, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), cfg.GetStore().GetIdentity(), sqlite.Options{
-		MaxLinger:    cfg.GetAudit().GetMaxLinger().AsDuration(),
-		QueueRecords: int(cfg.GetAudit().GetQueueRecords()),
-		Logger:       o.Log,
-	})
+	store, err := stores.Open(ctx, cfg, o.Log)
 	if err != nil {
-		return storeError(err)
+		return err
 	}
 	cleanups.add(func() error {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
@@ -99,7 +94,7 @@ func run(ctx context.Context, o Options) (err error) {
 	users := store.People()
 	// The gateway closes its exporters when it is closed, and when it can't be made.
 	g, err := gateway.New(ctx, cfg, gateway.Deps{
-		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store,
+		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Webhooks: store,
 		Users: users, People: people.NewTokens(people.TokensOptions{Config: cfg, Store: users, Log: o.Log}), Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
 	})
 	if err != nil {
@@ -147,15 +142,6 @@ func load(path string, log *slog.Logger) (*candorv1.Config, error) {
 	}
 	resolve(cfg, filepath.Dir(path))
 	return cfg, nil
-}
-
-// storeError puts a store's refusal in the form of the command line: the store has the remedy.
-func storeError(err error) error {
-	var open *sqlite.OpenError
-	if errors.As(err, &open) {
-		return &cli.Error{What: fmt.Sprintf("store %s: %v", open.Path, open.Err), Remedy: open.Remedy, Err: err}
-	}
-	return err
 }
 
 // cleanups are run last in, first out.

@@ -5,15 +5,15 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // sweepEvery is how late a payload may be removed after its retention.
 const sweepEvery = time.Hour
 
 // startSweep removes expired payloads at once and then every hour. stop ends it and waits.
-func startSweep(ctx context.Context, store *sqlite.Store, retention *candorv1.Retention, log *slog.Logger) (stop func() error) {
+func startSweep(ctx context.Context, store stores.Store, retention *candorv1.Retention, log *slog.Logger) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -36,7 +36,7 @@ func startSweep(ctx context.Context, store *sqlite.Store, retention *candorv1.Re
 	}
 }
 
-func sweep(ctx context.Context, store *sqlite.Store, age time.Duration, log *slog.Logger) {
+func sweep(ctx context.Context, store stores.Store, age time.Duration, log *slog.Logger) {
 	removed, err := store.Sweep(ctx, store.Now(), age)
 	if err != nil && ctx.Err() == nil {
 		log.WarnContext(ctx, "payloads could not be removed after their retention; trying again in an hour", slog.Any("error", err))

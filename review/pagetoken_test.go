@@ -1,0 +1,27 @@
+package review
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func FuzzParsePageToken(f *testing.F) {
+	f.Add(PageToken(Item{ID: "0198c0de-0000-7000-8000-000000000000", Created: morning}))
+	f.Add(PageToken(Item{ID: "a/b", Created: time.UnixMicro(-1)}))
+	f.Add("")
+	f.Add("MTIzLw")
+	f.Fuzz(func(t *testing.T, token string) {
+		created, id, err := ParsePageToken(token)
+		if err != nil {
+			if !errors.Is(err, ErrPageToken) {
+				t.Errorf("%q: %v", token, err)
+			}
+			return
+		}
+		again, sameID, err := ParsePageToken(PageToken(Item{ID: id, Created: created}))
+		if err != nil || sameID != id || !again.Equal(created) {
+			t.Errorf("%q: %v and %q, then %v and %q, %v", token, created, id, again, sameID, err)
+		}
+	})
+}

@@ -1,0 +1,50 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/store/postgres"
+	"github.com/candor-gateway/candor/store/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Driver {
+		url, opts := initialised(t), postgres.Options{Writer: "w"}
+		return driver{open(t, url, opts), url, opts}
+	})
+}
+
+// driver is a store that can be opened again.
+type driver struct {
+	*postgres.Store
+	url  string
+	opts postgres.Options
+}
+
+func (d driver) AdminRecords(t testing.TB) []*candorv1.AdminRecord {
+	t.Helper()
+	scan, err := d.Scan(t.Context(), time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*candorv1.AdminRecord
+	for rec, err := range scan.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := rec.GetAdmin(); a != nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (d driver) Reopen(t testing.TB) storetest.Driver {
+	t.Helper()
+	if err := d.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return driver{open(t, d.url, d.opts), d.url, d.opts}
+}

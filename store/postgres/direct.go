@@ -1,0 +1,189 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// writing is a transaction, the writer's or one beside it.
+type writing interface {
+	// later runs a statement that changes something, at the latest with the commit.
+	later(query string, args ...any)
+	// query calls each for every row, and sees all that the transaction has changed before.
+	query(query string, args []any, each func(scanner) error) error
+	// queryRow scans the one row of a query; pgx.ErrNoRows: there is none.
+	queryRow(query string, args []any, into ...any) error
+}
+
+// direct is a transaction of its own, beside the writer's: of what isn't chained to the log.
+type direct struct {
+	ctx        context.Context
+	conn       *pgxpool.Conn
+	now        time.Time
+	statements []statement
+	// moved: something in the queue has changed.
+	moved bool
+}
+
+func (d *direct) later(query string, args ...any) {
+	d.statements = append(d.statements, statement{query, args})
+}
+
+// flush sends what was left for later.
+func (d *direct) flush() error {
+	if len(d.statements) == 0 {
+		return nil
+	}
+	p := &pgx.Batch{}
+	for _, st := range d.statements {
+		p.Queue(st.query, st.args...)
+	}
+	d.statements = nil
+	return d.conn.SendBatch(d.ctx, p).Close()
+}
+
+// exec runs a statement now, and answers how many rows it changed.
+func (d *direct) exec(query string, args ...any) (int64, error) {
+	if err := d.flush(); err != nil {
+		return 0, err
+	}
+	tag, err := d.conn.Exec(d.ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+func (d *direct) query(query string, args []any, one func(scanner) error) error {
+	if err := d.flush(); err != nil {
+		return err
+	}
+	return each(d.ctx, d.conn, query, args, one)
+}
+
+func (d *direct) queryRow(query string, args []any, into ...any) error {
+	if err := d.flush(); err != nil {
+		return err
+	}
+	return d.conn.QueryRow(d.ctx, query, args...).Scan(into...)
+}
+
+// directly runs a transaction until it is durable; run may be called more than once. An error means that nothing is stored.
+func (s *Store) directly(ctx context.Context, doing string, run func(*direct) error) error {
+	if s.writer == nil {
+		return fmt.Errorf("%s: %w", doing, ErrReadOnly)
+	}
+	for attempt := 1; ; attempt++ {
+		if s.writer.closing() {
+			return fmt.Errorf("%s: %w", doing, ErrClosed)
+		}
+		err := s.attempt(ctx, run)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if attempt >= maxTries || !transient(err) {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		select {
+		case <-time.After(rand.N(retryPause * time.Duration(attempt))):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	// A connection that isn't idle by then is closed, and what was under way rolled back.
+	defer conn.Release()
+	// Only a transaction whose commit was sent is asked for.
+	token := [16]byte(uuid.New())
+	p := &pgx.Batch{}
+	p.Queue(`BEGIN`)
+	p.Queue(`INSERT INTO commit_tokens (token) VALUES ($1)`, token)
+	if err := conn.SendBatch(ctx, p).Close(); err != nil {
+		return broken(conn, err)
+	}
+	d := &direct{ctx: ctx, conn: conn, now: s.Now()}
+	err = run(d)
+	if err == nil {
+		err = d.flush()
+	}
+	if err != nil {
+		err = broken(conn, err)
+		rolling, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+		defer cancel()
+		_, _ = conn.Exec(rolling, `ROLLBACK`)
+		return err
+	}
+	// From here on the caller waits, whatever its context says: so an error always means that nothing was stored.
+	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
+	defer cancel()
+	tag, err := conn.Exec(committing, `COMMIT`)
+	if err == nil {
+		if tag.String() != "COMMIT" {
+			return errors.New("the transaction had failed before its commit")
+		}
+		d.done(s)
+		return nil
+	}
+	if err = broken(conn, err); !lost(err) {
+		return err
+	}
+	happened, uerr := s.redeem(token)
+	switch {
+	case uerr != nil:
+		return uerr
+	case happened:
+		d.done(s)
+		return nil
+	}
+	return err
+}
+
+// done tells others what was committed.
+func (d *direct) done(s *Store) {
+	if d.moved {
+		s.move()
+	}
+}
+
+// broken marks the error of a connection that broke.
+func broken(conn *pgxpool.Conn, err error) error {
+	if err != nil && !lost(err) && conn.Conn().IsClosed() {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	return err
+}
+
+// redeem finds out whether the transaction with that token was committed. To store the token once more waits until that transaction
+// has ended, if the server still works on it; then there is one already, or there isn't. The same is asked for as long as it
+// takes; see (*writer).happened. Errors: ErrUnknown.
+func (s *Store) redeem(token [16]byte) (bool, error) {
+	var give <-chan time.Time
+	stopping := s.writer.stopping
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+		tag, err := s.pool.Exec(ctx, `INSERT INTO commit_tokens (token) VALUES ($1) ON CONFLICT DO NOTHING`, token)
+		cancel()
+		if err == nil {
+			return tag.RowsAffected() == 0, nil
+		}
+		select {
+		case <-time.After(askEvery):
+		case <-stopping:
+			stopping, give = nil, time.After(closingPatience)
+		case <-give:
+			return false, fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
+	}
+}

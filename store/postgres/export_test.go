@@ -1,0 +1,18 @@
+package postgres
+
+import "context"
+
+// Migrate runs the migrations in the database that url names.
+func Migrate(ctx context.Context, url string) error {
+	d, err := parse(url, 0)
+	if err != nil {
+		return err
+	}
+	return d.migrate(ctx)
+}
+
+// Setting answers a setting of the store's own sessions.
+func (s *Store) Setting(ctx context.Context, name string) (value string, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT current_setting($1)`, name).Scan(&value)
+	return value, err
+}

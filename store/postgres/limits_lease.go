@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/candor-gateway/candor/limits"
+)
+
+// Load answers every limit's leases, latch and last reset; see limits.Store.
+func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
+	const doing = "postgres: load the action limits"
+	out := map[string]limits.State{}
+	// One snapshot, or a latch could be seen without its leases.
+	err := s.snapshot(ctx, func(read queryFunc) error {
+		clear(out)
+		return errors.Join(
+			read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, nil, func(row scanner) error {
+				var l limits.Lease
+				var from, until int64
+				err := row.Scan(&l.Limit, &l.ID, &l.Count, &from, &until)
+				l.From, l.Until = instant(from), instant(until)
+				st := out[l.Limit]
+				st.Leases = append(st.Leases, l)
+				out[l.Limit] = st
+				return err
+			}),
+			read(`SELECT `+tripColumns+` FROM limit_trips WHERE id IN (SELECT trip_id FROM limit_latches)`, nil, func(row scanner) error {
+				t, err := scanTrip(row)
+				st := out[t.Limit]
+				st.Tripped, st.Trip = true, t
+				out[t.Limit] = st
+				return err
+			}),
+			read(`SELECT limit_name, author, reason, request_id, at_us FROM limit_resets
+			WHERE position IN (SELECT max(position) FROM limit_resets GROUP BY limit_name)`, nil, func(row scanner) error {
+				var r limits.Reset
+				var at int64
+				err := row.Scan(&r.Limit, &r.By, &r.Reason, &r.RequestID, &at)
+				r.At = instant(at)
+				st := out[r.Limit]
+				st.LastReset = r
+				out[r.Limit] = st
+				return err
+			}),
+		)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return out, nil
+}
+
+// Lease stores a lease, settles an earlier one and forgets those that no window holds any more; see limits.Store.
+func (s *Store) Lease(ctx context.Context, l limits.Lease, settled *limits.Lease) error {
+	const doing = "postgres: lease permits"
+	if l.Limit == "" || l.Count < 0 {
+		return fmt.Errorf("%s: limit %q, count %d: name the limit and ask for at least 0", doing, l.Limit, l.Count)
+	}
+	return s.directly(ctx, doing, func(d *direct) error {
+		if settled != nil {
+			if _, err := d.exec(`UPDATE limit_leases SET permits = $1, from_us = $2, until_us = $3 WHERE limit_name = $4 AND id = $5`,
+				settled.Count, micros(settled.From), micros(settled.Until), settled.Limit, settled.ID); err != nil {
+				return fmt.Errorf("settle lease %d of %s: %w", settled.ID, settled.Limit, err)
+			}
+		}
+		if _, err := d.exec(`DELETE FROM limit_leases WHERE limit_name = $1 AND (until_us <= $2 OR permits = 0)`,
+			l.Limit, micros(l.Forget)); err != nil {
+			return fmt.Errorf("forget leases of %s: %w", l.Limit, err)
+		}
+		if l.Count == 0 {
+			return nil
+		}
+		if _, err := d.exec(`INSERT INTO limit_leases (limit_name, id, permits, from_us, until_us) VALUES ($1, $2, $3, $4, $5)`,
+			l.Limit, l.ID, l.Count, micros(l.From), micros(l.Until)); err != nil {
+			return fmt.Errorf("store lease %d of %s: %w", l.ID, l.Limit, err)
+		}
+		return nil
+	})
+}

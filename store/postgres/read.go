@@ -1,0 +1,56 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// querier is whatever can be read from: the pool, a connection, a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// scanner is a row.
+type scanner interface{ Scan(into ...any) error }
+
+// queryFunc runs a query on whichever connection the caller reads from, and calls each for every row.
+type queryFunc func(query string, args []any, each func(scanner) error) error
+
+// reader reads what is committed.
+func (s *Store) reader(ctx context.Context) queryFunc {
+	return readerOn(ctx, s.pool)
+}
+
+func readerOn(ctx context.Context, on querier) queryFunc {
+	return func(query string, args []any, one func(scanner) error) error { return each(ctx, on, query, args, one) }
+}
+
+func each(ctx context.Context, on querier, query string, args []any, one func(scanner) error) error {
+	rows, err := on.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return scanAll(rows, one)
+}
+
+func scanAll(rows pgx.Rows, one func(scanner) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := one(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// snapshot runs read in a transaction that sees one state of the database and keeps nobody from writing.
+func (s *Store) snapshot(ctx context.Context, read func(queryFunc) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return read(readerOn(ctx, tx))
+	})
+}
+
+// ignore is for rows that only say that they are there.
+func ignore(scanner) error { return nil }

@@ -1,0 +1,119 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/candor-gateway/candor/audit"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+// errRecorded: the prediction's id is in the log already.
+var errRecorded = errors.New("the prediction is recorded already: give every call an id of its own")
+
+// nullUUID is a UUID, or none.
+type nullUUID = pgtype.UUID
+
+// record is a prediction's record, ready to be stored. Encoding happens on the caller's side, where there are many.
+type record struct {
+	prediction nullUUID
+	data       []byte
+	timeUS     int64
+	kinds      []kindCount
+}
+
+// Record stores a prediction's record and the review items that it defers in one transaction, durable when it answers nil.
+// On an error nothing of it is stored.
+//
+// What the ledger knows and rec doesn't say yet is filled in: time_us, and each deferred row's review_item and
+// payload_sha256. An item that contradicts the record (another prediction, a row that it doesn't have, another payload) is
+// refused. Items that are evidence for certificates are drawn for them in the same transaction; see certificate_draw.go.
+func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review.Item) error {
+	const doing = "postgres: record a prediction"
+	fresh := make([]newItem, 0, len(items))
+	for _, it := range items {
+		n, err := prepareItem(rec.GetPrediction(), it)
+		if err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		fresh = append(fresh, n)
+	}
+	r, err := s.prepare(rec)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	err = s.write(ctx, doing, needs{digests: digestsOf(fresh), kinds: r.kinds}, func(b *batch) error {
+		if err := b.record(&r); err != nil {
+			return err
+		}
+		for i := range fresh {
+			// A copy: the job may run again.
+			n := fresh[i]
+			if err := b.add(&n); err != nil {
+				return err
+			}
+		}
+		b.moved = b.moved || len(fresh) > 0
+		return b.draw(fresh, r.timeUS)
+	})
+	if violates(err, "log_predictions") {
+		err = fmt.Errorf("%s: prediction %s: %w", doing, uuid.UUID(r.prediction.Bytes), errRecorded)
+	}
+	return err
+}
+
+// Enqueue leaves a prediction's record to the group commit: durable within MaxLinger and one commit, as long as the process
+// lives. It waits while the queue is full, until ctx ends: not at all when ctx has ended. rec is a prediction's or a
+// gap's, and may be used again once it has returned; time_us is filled in.
+func (s *Store) Enqueue(ctx context.Context, rec *candorv1.Record) error {
+	const doing = "postgres: queue a record"
+	if s.writer == nil {
+		return fmt.Errorf("%s: %w", doing, ErrReadOnly)
+	}
+	r, err := s.prepare(rec)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	if err := s.writer.enqueue(ctx, r); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+func (s *Store) prepare(rec *candorv1.Record) (record, error) {
+	p := rec.GetPrediction()
+	if p == nil && rec.GetGap() == nil {
+		return record{}, errors.New("record.prediction is unset: verdicts, limits and outcomes have methods of their own")
+	}
+	if rec.TimeUs == 0 {
+		rec.TimeUs = s.Now().UnixMicro()
+	}
+	data, err := audit.Encode(rec)
+	if err != nil {
+		return record{}, err
+	}
+	r := record{data: data, timeUS: rec.TimeUs, kinds: kindsOf(p)}
+	if id := p.GetPredictionId(); len(id) == len(r.prediction.Bytes) {
+		r.prediction = nullUUID{Bytes: [16]byte(id), Valid: true}
+	}
+	return r, nil
+}
+
+// record stores a prediction's record and its place in the index.
+func (b *batch) record(r *record) error {
+	for _, k := range r.kinds {
+		number, known := b.w.store.kinds.number(k.kindKey)
+		if !known {
+			return fmt.Errorf("index a decision: the number of its kind (model %q) isn't known", k.model)
+		}
+		b.counts = append(b.counts, decision{number, r.timeUS, r.prediction, k.rows})
+	}
+	b.append(r.data, r.prediction)
+	b.predictions++
+	return nil
+}

@@ -1,0 +1,114 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
+)
+
+// nextGolden chooses a question that $1 hasn't been shown and didn't submit, of the queues $2 (NULL: all). Of the answers it takes
+// the one that $1 was shown least, or guessing the commoner one would pay; of those questions the one that was shown least.
+const nextGolden = `SELECT id FROM review_golden g
+	WHERE NOT deleted AND consumer <> $1 AND ($2::text[] IS NULL OR queue = ANY($2))
+		AND NOT EXISTS (SELECT FROM review_golden_shown s WHERE s.golden = g.id AND s.reviewer = $1)
+	ORDER BY (SELECT count(*) FROM review_golden_shown s WHERE s.reviewer = $1 AND s.answer_key = g.answer_key),
+		(SELECT count(*) FROM review_golden_shown s WHERE s.golden = g.id), position
+	LIMIT 1`
+
+// goldenLock is the first half of the lock on what a reviewer is shown.
+const goldenLock = 0x434e4447
+
+// NextGolden makes an item of a question and claims it; see review.Goldens. Whether the question's queue is open to the holder is the
+// claim's to say, as with any item.
+func (s *Store) NextGolden(ctx context.Context, c review.Claim, made review.Item) (review.Item, error) {
+	const doing = "postgres: claim a golden question"
+	if err := checkClaim(c); err != nil {
+		return review.Item{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	queues := c.Queues
+	if c.Queue != "" {
+		if queues != nil && !slices.Contains(queues, c.Queue) {
+			return review.Item{}, fmt.Errorf("%s: %w", doing, review.ErrEmpty)
+		}
+		queues = []string{c.Queue}
+	}
+	var item review.Item
+	err := s.directly(ctx, doing, func(d *direct) error {
+		// Two claims of one reviewer at once would be shown the same.
+		if _, err := d.exec(`SELECT pg_advisory_xact_lock($1, hashtext($2))`, goldenLock, c.Holder); err != nil {
+			return err
+		}
+		again, err := d.claimedBefore(c)
+		if err != nil || again != nil {
+			if err == nil {
+				item = *again
+			}
+			return err
+		}
+		item, err = d.showGolden(c, queues, made)
+		return err
+	})
+	if err != nil {
+		return review.Item{}, err
+	}
+	return item, nil
+}
+
+func (d *direct) showGolden(c review.Claim, queues []string, made review.Item) (review.Item, error) {
+	var id nullUUID
+	err := d.queryRow(nextGolden, []any{c.Holder, queues}, &id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return review.Item{}, review.ErrEmpty
+	}
+	var g review.Golden
+	if err == nil {
+		g, err = oneGolden(d.query, `id = $1`, id)
+	}
+	if err != nil {
+		return review.Item{}, err
+	}
+	n, err := freshItem(ofGolden(made, g))
+	if err != nil {
+		return review.Item{}, err
+	}
+	history := []review.Event{created(&n.Item, byGateway, "")}
+	c.ID, c.Queue, c.Queues = n.ID, "", nil
+	e, err := guarded(c, &n.Item)
+	if err != nil {
+		return review.Item{}, err
+	}
+	if !made.LeaseUntil.IsZero() {
+		n.LeaseUntil = made.LeaseUntil
+	}
+	wholeMicros(&n.Item)
+	insertItem(d, &n, append(history, e.Events...)...)
+	if c.RequestID != "" {
+		d.later(insertRequest, n.id, c.Holder, c.RequestID, ledByClaim, micros(d.now))
+	}
+	key, err := answerKey(g.Answer)
+	if err != nil {
+		return review.Item{}, err
+	}
+	d.later(`INSERT INTO review_golden_shown (golden, reviewer, answer_key) VALUES ($1, $2, $3)`, id, c.Holder, key)
+	it, err := loadItem(d.query, n.ID, "")
+	if err != nil {
+		return review.Item{}, err
+	}
+	d.moved = true
+	return it.Item, withPayload(d.query, &it.Item)
+}
+
+// ofGolden is the item that shows a question.
+func ofGolden(made review.Item, g review.Golden) review.Item {
+	made.Kind, made.Golden, made.GoldenAnswer, made.GoldenTolerance = candorv1.ReviewKind_REVIEW_KIND_GOLDEN, g.ID, g.Answer, g.Tolerance
+	made.Queue, made.Model, made.Field, made.Backend, made.ModelVersion = g.Queue, g.Model, g.Field, g.Backend, g.ModelVersion
+	made.Consumer, made.Labels, made.Unit, made.Payload, made.Answers = g.Consumer, g.Labels, g.Unit, g.Payload, g.Answers
+	made.Wanted, made.Agree, made.Tolerance, made.Sequences, made.Join, made.Excluded = 1, 1, 0, nil, nil, nil
+	return made
+}

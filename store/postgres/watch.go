@@ -1,0 +1,213 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// channel carries "FEED POSITION" from the transaction that appends to a feed to every open store, and "moved WRITER" after
+// changes of the queue.
+const channel = "candor"
+
+// Names of feeds, as in their table.
+const (
+	finalsFeed       = "finals"
+	certificatesFeed = "certificates"
+	movedFeed        = "moved"
+)
+
+const (
+	// pollEvery is how late a change is seen at worst: a notification is lost with the connection that it should have come by,
+	// and a pooler between us and the server may swallow all of them.
+	pollEvery = 2 * time.Second
+	// tellEvery is how often other gateways are told that the queue has changed.
+	tellEvery = 50 * time.Millisecond
+	// measureEvery keeps the estimate of the server's clock fresh.
+	measureEvery = 30 * time.Second
+	// A connection that breaks is made again after this, doubling up to the maximum.
+	minReconnect = 100 * time.Millisecond
+	maxReconnect = 5 * time.Second
+	// tokenAge is how long a commit's token is kept: far longer than anybody asks for it.
+	tokenAge = "1 day"
+)
+
+// watch is the goroutine that hears of other gateways' commits, and does what has to be done from time to time.
+type watch struct {
+	store  *Store
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+	last   time.Time // clock last measured
+	event  int64     // of the queue's history, seen last
+}
+
+// startWatch knows what was there before: whoever waits from now on is woken by what comes after.
+func startWatch(ctx context.Context, s *Store) (*watch, error) {
+	w := &watch{store: s, last: time.Now()}
+	var err error
+	if w.event, err = lastEvent(ctx, s.pool); err != nil {
+		return nil, err
+	}
+	for _, f := range [...]struct {
+		name string
+		feed *feed
+	}{{finalsFeed, &s.finals}, {certificatesFeed, &s.certified}} {
+		if err := s.pool.QueryRow(ctx, `SELECT position FROM feeds WHERE name = $1`, f.name).Scan(&f.feed.position); err != nil {
+			return nil, fmt.Errorf("read the feed of %s: %w", f.name, err)
+		}
+	}
+	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	w.wait.Go(func() { w.loop(ctx) })
+	w.wait.Go(func() { w.tell(ctx) })
+	return w, nil
+}
+
+func (w *watch) stop() {
+	w.cancel()
+	w.wait.Wait()
+}
+
+// tell passes on that this store has changed the queue. Not in the transactions that do: one that notifies holds a lock of the
+// whole server's until it is on disk, and claims would wait for one another. What gets lost is found by polling.
+func (w *watch) tell(ctx context.Context) {
+	for {
+		select {
+		case <-w.store.queue.tell:
+		case <-ctx.Done():
+			return
+		}
+		_, _ = w.store.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, movedFeed+" "+w.store.writer.name)
+		select {
+		case <-time.After(tellEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *watch) loop(ctx context.Context) {
+	wait := minReconnect
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := w.listen(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > maxReconnect {
+			wait = minReconnect
+		}
+		w.store.log.Warn("postgres: the connection that listens broke; connecting again", slog.Any("error", err))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		wait = min(2*wait, maxReconnect)
+	}
+}
+
+// listen hears notifications on one connection until it breaks.
+func (w *watch) listen(ctx context.Context) error {
+	conn, err := w.store.db.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is broken, or we are done
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+		return err
+	}
+	for {
+		if err := w.poll(ctx, conn); err != nil {
+			return err
+		}
+		if err := w.hear(ctx, conn); err != nil {
+			return err
+		}
+	}
+}
+
+// hear passes on notifications until pollEvery is over.
+func (w *watch) hear(ctx context.Context, conn *pgx.Conn) error {
+	until, cancel := context.WithTimeout(ctx, pollEvery)
+	defer cancel()
+	for {
+		n, err := conn.WaitForNotification(until)
+		if err != nil {
+			if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+				return nil
+			}
+			return err
+		}
+		name, position, _ := strings.Cut(n.Payload, " ")
+		if name == movedFeed {
+			if position != w.store.writer.name {
+				w.store.queue.wake()
+			}
+			continue
+		}
+		if at, err := strconv.ParseInt(position, 10, 64); err == nil {
+			w.store.reached(name, at)
+		}
+	}
+}
+
+// poll asks for what a notification would have said.
+func (w *watch) poll(ctx context.Context, conn *pgx.Conn) error {
+	err := each(ctx, conn, `SELECT name, position FROM feeds`, nil, func(row scanner) error {
+		var name string
+		var position int64
+		if err := row.Scan(&name, &position); err != nil {
+			return err
+		}
+		w.store.reached(name, position)
+		return nil
+	})
+	if err == nil {
+		err = w.pollQueue(ctx, conn)
+	}
+	if err != nil || time.Since(w.last) < measureEvery {
+		return err
+	}
+	w.last = time.Now()
+	if err := w.store.clock.measure(ctx, conn); err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, `DELETE FROM commit_tokens WHERE created_at < clock_timestamp() - $1::text::interval`, tokenAge)
+	return err
+}
+
+// pollQueue looks at the end of the queue's history: nearly every change leaves something there.
+func (w *watch) pollQueue(ctx context.Context, conn *pgx.Conn) error {
+	last, err := lastEvent(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if last != w.event {
+		w.store.queue.wake()
+	}
+	w.event = last
+	return nil
+}
+
+func lastEvent(ctx context.Context, on querier) (position int64, err error) {
+	if err = on.QueryRow(ctx, `SELECT coalesce(max(position), 0) FROM review_events`).Scan(&position); err != nil {
+		err = fmt.Errorf("read the end of the queue's history: %w", err)
+	}
+	return position, err
+}
+
+// reached passes on that a feed has a position.
+func (s *Store) reached(feed string, position int64) {
+	switch feed {
+	case finalsFeed:
+		s.finals.reached(position)
+	case certificatesFeed:
+		s.certified.reached(position)
+	}
+}
