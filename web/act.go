@@ -1,7 +1,7 @@
 package web
 
 import (
-	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -190,7 +190,11 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request, v *visit) error {
 		p := s.problemOf(r, err)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(p.Status)
-		_, _ = fmt.Fprintf(w, "%s. %s", p.Title, p.Remedy) // the reader has gone
+		text := p.Remedy
+		if text == "" {
+			text = p.Title + "."
+		}
+		_, _ = io.WriteString(w, text) // the reader has gone
 		return nil
 	}
 	left := leftUntil(resp.GetItem().GetLeaseExpireTime(), v.Now)

@@ -152,7 +152,7 @@ func TestHeartbeat(t *testing.T) {
 		t.Errorf("a heartbeat is answered by %d, %q s left", r.StatusCode, left)
 	}
 	s.desk.refuse = refusal(codes.Aborted, "STALE_LEASE", "the lease has ended")
-	if r := s.post("/items/"+itemID+"/renew", form); r.StatusCode != http.StatusConflict || !strings.Contains(r.body, "Your hold on this item has ended") {
+	if r := s.post("/items/"+itemID+"/renew", form); r.StatusCode != http.StatusConflict || !strings.Contains(r.body, "Somebody else may have it by now") {
 		t.Errorf("a refused heartbeat is answered by %d %q", r.StatusCode, r.body)
 	}
 }
