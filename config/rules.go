@@ -118,6 +118,10 @@ func (s *source) words(v *protovalidate.Violation) (problem, remedy string) {
 	must := strings.TrimPrefix(strings.TrimPrefix(v.Proto.GetMessage(), "value "), "must be ")
 	field, rule := v.FieldDescriptor, v.Proto.GetRuleId()
 	switch {
+	case field == nil && rule == "string.min_len": // An element of a list.
+		return "is empty", "take it out, or write what it shall be"
+	case field == nil && rule == "string.max_len":
+		return fmt.Sprintf("has more than %s characters", counted(v.RuleValue)), "write less"
 	case field == nil:
 		return "breaks a rule: " + v.Proto.GetMessage(), ""
 	case rule == "string.pattern" || rule == "string.uri":
