@@ -59,8 +59,8 @@ func TestQueryPlans(t *testing.T) {
 		"alerts":                    {`SELECT id FROM limit_trips WHERE delivered = 0 ORDER BY position`, "limit_trips_undelivered"},
 		"secrets of a webhook":      {secretsOfWebhook, "webhook_secrets_of_webhook"},
 		"deliveries that have gone": {endedDeliveries, "webhook_deliveries_ended"},
-		"deliveries that are due":   {due, "webhook_deliveries_due (webhook=? AND due_us<?"},
-		"others of their order":     {due, "webhook_deliveries_order (webhook=? AND prediction_id=? AND position<?"},
+		"deliveries that are due":   {dueDeliveries, "webhook_deliveries_due (webhook=? AND due_us<?"},
+		"others of their order":     {dueDeliveries, "webhook_deliveries_order (webhook=? AND prediction_id=? AND position<?"},
 		"the next delivery":         {nextDue, "webhook_deliveries_due (webhook=? AND due_us>?"},
 		"a list of deliveries":      {`SELECT ` + deliveryColumns + ` FROM webhook_deliveries WHERE webhook = ? AND (position, id) < (?, ?) ORDER BY position DESC, id DESC LIMIT ?`, "webhook_deliveries_listed "},
 	} {
