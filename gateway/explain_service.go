@@ -124,6 +124,6 @@ func (g *Gateway) backendStatus(ctx context.Context, b *backend.Backend) *candor
 		InFlight: st.InFlight, Calls: st.Calls, Failures: st.Failures, ContractFailures: st.ContractFailures,
 		BreakerOpened: st.Opened, BreakerClosed: st.Closed, LastFailure: st.LastFailure,
 		CreateTime: timestamppb.New(b.Card().Proto().GetCreatedAt().AsTime()),
-		Dialect:    st.Speech.Dialect, DialectSource: st.Speech.Source, Server: st.Speech.Server,
+		Dialect:    st.Speech.Dialect, DialectSource: st.Speech.Source, Server: st.Speech.Server, Owner: b.Card().Proto().GetOwner(),
 	}
 }

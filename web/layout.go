@@ -46,6 +46,7 @@ var sections = []struct {
 	{"/work", "My work", []candorv1.Role{candorv1.Role_ROLE_REVIEWER}},
 	{"/queue", "Queues", nil},
 	{"/items", "Items", nil},
+	{"/ops", "Operation", opsRoles},
 }
 
 func navOf(p people.Person, section string) []navLink {

@@ -56,6 +56,9 @@ var advice = map[string]struct{ title, remedy string }{
 	"STORE_UNAVAILABLE":     {"The store did not answer", "Nothing was changed. Try again in a moment."},
 	"DRAINING":              {"The gateway is shutting down", "Nothing was changed. Try again in a moment."},
 	"APPEAL_REFUSED":        {"This can't be appealed", "It has no answer yet, or is under appeal already."},
+	"LIMIT_NOT_TRIPPED":     {"This limit is not tripped", "There is nothing to reset; somebody may have done it."},
+	"LIMIT_NOT_FOUND":       {"There is no such limit", "The configuration may have changed. Look at the list."},
+	"MODEL_NOT_FOUND":       {"There is no such model", "Look at the list of models."},
 	"PREDICTION_NOT_FOUND":  {"There is no such prediction", "Check its id."},
 }
 

@@ -45,6 +45,7 @@ type Server struct {
 	deps      Deps
 	gate      Gate
 	review    candorv1.ReviewServiceClient
+	ops       operations
 	templates *templates
 	assets    *assets
 	streams   *streams
@@ -72,7 +73,7 @@ func New(d Deps) (*Server, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	return &Server{
-		deps: d, review: candorv1.NewReviewServiceClient(d.Conn), templates: t, assets: a, streams: newStreams(),
+		deps: d, review: candorv1.NewReviewServiceClient(d.Conn), ops: operationsOf(d.Conn), templates: t, assets: a, streams: newStreams(),
 		decoding: make(chan struct{}, decodersAtOnce),
 	}, nil
 }
@@ -101,6 +102,7 @@ func (s *Server) Behind(gate Gate) http.Handler {
 	} {
 		pages.Handle("POST /items/{id}/"+verb, s.page(act))
 	}
+	s.handleOps(pages)
 	pages.Handle("POST /settings", s.page(s.saveSettings))
 	pages.Handle("GET /events", s.page(s.events))
 	pages.Handle("/", s.page(func(http.ResponseWriter, *http.Request, *visit) error { return errNoPage }))

@@ -70,6 +70,10 @@ func functions(a *assets) template.FuncMap {
 		"clock":      clock,
 		"machine":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"args":       args,
+		"short":      short,
+		"ago":        ago,
+		"meter":      meterOf,
+		"px":         px,
 	}
 }
 

@@ -31,6 +31,12 @@ func (f *finding) tested(st *Stream, value, p float64) {
 
 func (s *series) psiFinding(st *Stream, f *finding) {
 	f.status.Bound = st.opts.PSI
+	if s.ends != nil {
+		f.status.ReferenceBins = s.reference.confidence.even()
+	}
+	if s.compared != nil {
+		f.status.WindowBins = s.compared.bins
+	}
 	if !s.rows(st, f) {
 		return
 	}

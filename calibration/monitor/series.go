@@ -37,6 +37,8 @@ type series struct {
 
 // comparison is what one full window said beside the reference.
 type comparison struct {
+	// bins of the window's confidences, for people to look at.
+	bins []uint64
 	psi, psiP             float64
 	ks, ksP               float64
 	medianBefore, median  float64
@@ -101,7 +103,7 @@ func (s *series) answer(st *Stream, from Source) bool {
 func (s *series) compare() {
 	before, now := &s.reference, &s.window
 	c := &comparison{
-		right: now.right, rightBefore: before.right,
+		bins: now.confidence.even(), right: now.right, rightBefore: before.right,
 		medianBefore: before.confidence.quantile(0.5), median: now.confidence.quantile(0.5),
 	}
 	c.psi, c.psiP = psi(binned(&before.confidence, s.ends), binned(&now.confidence, s.ends))

@@ -114,6 +114,17 @@ func TestShift(t *testing.T) {
 			t.Errorf("%v", s)
 		}
 	}
+	psi := of(t, set.Status("m"), "", candorv1.MonitorKind_MONITOR_KIND_PSI)
+	var before, now uint64
+	for i, n := range psi.GetReferenceBins() {
+		before, now = before+n, now+psi.GetWindowBins()[i]
+		if middle := (float64(i) + 0.5) / evenBins; middle < 0.5 && n > 0 {
+			t.Errorf("%d confidences about %g: none was below 0.5", n, middle)
+		}
+	}
+	if before != 200 || now != 200 || len(psi.GetReferenceBins()) != evenBins {
+		t.Errorf("bins %v and %v of 200 confidences each", psi.GetReferenceBins(), psi.GetWindowBins())
+	}
 	for _, s := range set.Status("calm") {
 		if s.GetState() == warning {
 			t.Errorf("%v", s)

@@ -79,3 +79,17 @@ func (s *sketch) bucketAt(rank float64) int {
 	}
 	return buckets - 1
 }
+
+// evenBins of equal width over [0,1] are what even counts by.
+const evenBins = 20
+
+// even counts the values by bins of equal width. A bucket counts for the bin that its middle lies in.
+func (s *sketch) even() []uint64 {
+	out := make([]uint64, evenBins)
+	for i, c := range s.counts {
+		if c > 0 {
+			out[min(int(middleOf(i)*evenBins), evenBins-1)] += uint64(c)
+		}
+	}
+	return out
+}

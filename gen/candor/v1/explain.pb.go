@@ -420,7 +420,11 @@ type MonitorStatus struct {
 	// In plain words.
 	Says string `protobuf:"bytes,11,opt,name=says,proto3" json:"says,omitempty"`
 	// Field of the answers, where the model has several; empty: it has one.
-	Field         string `protobuf:"bytes,12,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,12,opt,name=field,proto3" json:"field,omitempty"`
+	// Of MONITOR_KIND_PSI, once the reference is full: its confidences counted in 20 bins of equal width over [0,1], and those of
+	// the last full window, empty until there is one. A confidence within 1/128 of a bin's end may be counted beyond it.
+	ReferenceBins []uint64 `protobuf:"varint,13,rep,packed,name=reference_bins,json=referenceBins,proto3" json:"reference_bins,omitempty"`
+	WindowBins    []uint64 `protobuf:"varint,14,rep,packed,name=window_bins,json=windowBins,proto3" json:"window_bins,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -537,6 +541,20 @@ func (x *MonitorStatus) GetField() string {
 		return x.Field
 	}
 	return ""
+}
+
+func (x *MonitorStatus) GetReferenceBins() []uint64 {
+	if x != nil {
+		return x.ReferenceBins
+	}
+	return nil
+}
+
+func (x *MonitorStatus) GetWindowBins() []uint64 {
+	if x != nil {
+		return x.WindowBins
+	}
+	return nil
 }
 
 type ExplainPredictionRequest struct {
@@ -913,7 +931,9 @@ type BackendStatus struct {
 	Dialect       Dialect       `protobuf:"varint,15,opt,name=dialect,proto3,enum=candor.v1.Dialect" json:"dialect,omitempty"`
 	DialectSource DialectSource `protobuf:"varint,16,opt,name=dialect_source,json=dialectSource,proto3,enum=candor.v1.DialectSource" json:"dialect_source,omitempty"`
 	// Name and version that the model server gives itself; empty: it said nothing yet, or has no ServerMetadata.
-	Server        string `protobuf:"bytes,17,opt,name=server,proto3" json:"server,omitempty"`
+	Server string `protobuf:"bytes,17,opt,name=server,proto3" json:"server,omitempty"`
+	// Of its card: who to ask about it.
+	Owner         string `protobuf:"bytes,18,opt,name=owner,proto3" json:"owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1067,6 +1087,13 @@ func (x *BackendStatus) GetServer() string {
 	return ""
 }
 
+func (x *BackendStatus) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
 type SummarizeDecisionsResponse_Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request's `by`.
@@ -1146,7 +1173,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x13ListMonitorsRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"L\n" +
 	"\x14ListMonitorsResponse\x124\n" +
-	"\bmonitors\x18\x01 \x03(\v2\x18.candor.v1.MonitorStatusR\bmonitors\"\xf8\x02\n" +
+	"\bmonitors\x18\x01 \x03(\v2\x18.candor.v1.MonitorStatusR\bmonitors\"\xc0\x03\n" +
 	"\rMonitorStatus\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x18\n" +
@@ -1161,7 +1188,10 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	" \x01(\x04R\n" +
 	"windowRows\x12\x12\n" +
 	"\x04says\x18\v \x01(\tR\x04says\x12\x14\n" +
-	"\x05field\x18\f \x01(\tR\x05fieldB\n" +
+	"\x05field\x18\f \x01(\tR\x05field\x12%\n" +
+	"\x0ereference_bins\x18\r \x03(\x04R\rreferenceBins\x12\x1f\n" +
+	"\vwindow_bins\x18\x0e \x03(\x04R\n" +
+	"windowBinsB\n" +
 	"\n" +
 	"\b_p_value\"I\n" +
 	"\x18ExplainPredictionRequest\x12-\n" +
@@ -1191,7 +1221,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xe7\x04\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xfd\x04\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -1211,7 +1241,8 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"createTime\x12,\n" +
 	"\adialect\x18\x0f \x01(\x0e2\x12.candor.v1.DialectR\adialect\x12?\n" +
 	"\x0edialect_source\x18\x10 \x01(\x0e2\x18.candor.v1.DialectSourceR\rdialectSource\x12\x16\n" +
-	"\x06server\x18\x11 \x01(\tR\x06server*\xce\x01\n" +
+	"\x06server\x18\x11 \x01(\tR\x06server\x12\x14\n" +
+	"\x05owner\x18\x12 \x01(\tR\x05owner*\xce\x01\n" +
 	"\vMonitorKind\x12\x1c\n" +
 	"\x18MONITOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MONITOR_KIND_PSI\x10\x01\x12\x13\n" +
