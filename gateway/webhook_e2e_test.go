@@ -19,12 +19,9 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
-
-const adminToken = "test-admin"
 
 // mailbox is a receiver of webhooks that verifies with a library that isn't ours.
 type mailbox struct {
@@ -114,13 +111,10 @@ func (m *mailbox) asked() int {
 	return m.requests
 }
 
-// withWebhooks edits a world's configuration: an administrator, and these webhooks.
+// withWebhooks edits a world's configuration: these webhooks.
 func withWebhooks(hooks string) []string {
-	const queues, olga = "queues: {desk: {deadline: 1h, lease: 5m}}", "  olga:"
-	return []string{
-		queues, queues + "\nwebhooks: {" + hooks + "}",
-		olga, fmt.Sprintf("  ada: {identity: {token_sha256: %s}, roles: [admin]}\n", gateway.HashToken(adminToken)) + olga,
-	}
+	const queues = "queues: {desk: {deadline: 1h, lease: 5m}}"
+	return []string{queues, queues + "\nwebhooks: {" + hooks + "}"}
 }
 
 func (w *world) webhooks() candorv1.WebhookServiceClient {
@@ -334,7 +328,7 @@ func TestWebhookService(t *testing.T) {
 	}
 	w.eventually(func() bool { return in.asked() == before+1 })
 	w.stop()
-	wantAdmin(t, w.db(), "webhook.rotate ada 127.0.0.1", "webhook.rotate ada 127.0.0.1", "webhook.disable gateway ", "webhook.enable ada 127.0.0.1", "webhook.replay ada 127.0.0.1")
+	wantAdmin(t, w.db(), "webhook.rotate root 127.0.0.1", "webhook.rotate root 127.0.0.1", "webhook.disable gateway ", "webhook.enable root 127.0.0.1", "webhook.replay root 127.0.0.1")
 }
 
 // wantAdmin wants these records about webhooks in the log, in order.
