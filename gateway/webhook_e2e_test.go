@@ -170,7 +170,7 @@ func TestWebhookDelivers(t *testing.T) {
 	in.answer(http.StatusInternalServerError)
 	a := w.infer(as(clientToken), request([][4]float32{deferredRow, deferredRow, deferredRow}, "candor_route"))
 	second := a.param("candor_prediction_id")
-	items, err := w.reviews().ListReviewItems(as(reviewerToken), &candorv1.ListReviewItemsRequest{})
+	items, err := w.reviews().ListReviewItems(as(auditorToken), &candorv1.ListReviewItemsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package web is the pages for people: the review queue, an item and its verdict, one's own work. Pages are rendered on the
+// Package web is the pages for people: the review queue, an item and its verdict, one's own work, how the gateway does. Pages are rendered on the
 // server, work without script, and load nothing from anywhere else.
 //
 // The pages are a client of the gateway's gRPC services, with no door of their own: whatever they show or change, the services
@@ -7,6 +7,7 @@
 //
 //   - server.go has the routes, headers.go what every response says, layout.go what every page has, templates.go how one is made.
 //   - queues.go, work.go, items.go and item.go are the pages; act.go is what people do on them.
+//   - ops.go and its neighbours are the pages of operation; picture.go works out what their pictures show.
 //   - payload.go and its neighbours turn a payload into something to look at.
 //   - events.go tells open pages that something has moved; they ask again for what they show.
 //   - problem.go turns an error of a service into words, with its remedy.

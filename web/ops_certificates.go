@@ -84,13 +84,15 @@ func alarmShare(alarm, bound float64) float64 {
 }
 
 const (
-	levelWidth   = 28
+	levelWidth = 28
+	// wealthWidth at least: texts of a narrower picture would be scaled up with it.
+	wealthWidth  = 560
 	wealthHeight = 120
 )
 
 func wealthOf(c *candorv1.Certificate, n int) wealth {
 	levels := c.GetLevels()
-	p := wealth{ID: "wealth-" + strconv.Itoa(n), Width: levelWidth * max(len(levels), 1)}
+	p := wealth{ID: "wealth-" + strconv.Itoa(n), Width: max(levelWidth*len(levels), wealthWidth)}
 	if !(c.GetDelta() > 0) || len(levels) == 0 {
 		return p
 	}
