@@ -1,6 +1,9 @@
 package config
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Each case changes the faultless configuration's queue.
 func TestCheckQueues(t *testing.T) {
@@ -30,6 +33,7 @@ func TestCheckQueues(t *testing.T) {
 		{"evidence in sight", []edit{promise, queue("blind: false")}, []string{"models.mail.policy.review.queue: queues.desk isn't blind", unused}},
 		{"no share for audits", []edit{promise, queue("audit_share: 0")}, []string{"warning: " + desk + "audit_share: audits come only when nothing else waits", unused}},
 		{"a share that is none", []edit{queue("audit_share: 2")}, []string{desk + "audit_share: is out of range", unused}},
+		{"a reason that is too long", []edit{queue("reasons: ['" + strings.Repeat("r", 257) + "']")}, []string{desk + "reasons[0]: has more than 256 characters", unused}},
 		{"where traces are", []edit{{"queues:", "telemetry: {trace_url: 'https://t.example.com/{trace_id}'}\nqueues:"}}, nil},
 		{"traces without an id", []edit{{"queues:", "telemetry: {trace_url: 'https://t.example.com/'}\nqueues:"}}, []string{"telemetry.trace_url: every link would lead to the same page"}},
 		{"traces on no page", []edit{{"queues:", "telemetry: {trace_url: 't.example.com/{trace_id}'}\nqueues:"}}, []string{"telemetry.trace_url: \"t.example.com/{trace_id}\" is no address"}},
