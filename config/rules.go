@@ -123,8 +123,8 @@ func (s *source) words(v *protovalidate.Violation) (problem, remedy string) {
 	switch {
 	case rule == "string.in":
 		return fmt.Sprintf("%q is not among its values", abridged(v.FieldValue.String())), "write one of " + strings.Trim(strings.TrimPrefix(must, "in list "), "[]")
-	case field == nil && rule == "string.min_len":
-		return "is empty", "write some text, or take it out"
+	case field == nil && rule == "string.min_len": // An element of a list.
+		return "is empty", "take it out, or write what it shall be"
 	case field == nil && rule == "string.max_len":
 		return fmt.Sprintf("has more than %s characters", counted(v.RuleValue)), "write less"
 	case field == nil:
