@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,19 +38,16 @@ import (
 //	                 the primary in [LOW,HIGH), all from ROUTE or all to it
 //	tamper STORE     flips a bit in the seventh record of the decision log
 func TestScripts(t *testing.T) {
-	runScripts(t, "testdata/script", startModels(t), "")
+	runScripts(t, "testdata/script", startModels(t), func() string { return "" })
 }
 
 // TestPostgresScripts does the same over a database, which is empty when a script begins: $DATABASE.
 func TestPostgresScripts(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/postgres/*.txtar")
-	if err != nil || len(scripts) != 1 {
-		t.Fatalf("%d scripts (%v), for one database", len(scripts), err)
-	}
-	runScripts(t, "testdata/postgres", startModels(t), pgtest.Database(t))
+	pgtest.Skip(t)
+	runScripts(t, "testdata/postgres", startModels(t), func() string { return pgtest.Database(t) })
 }
 
-func runScripts(t *testing.T, dir, models, database string) {
+func runScripts(t *testing.T, dir, models string, database func() string) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireUniqueNames:  true,
@@ -61,7 +57,7 @@ func runScripts(t *testing.T, dir, models, database string) {
 			env.Setenv("CANDOR_SERVER", "")
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("MODELS", models)
-			env.Setenv("DATABASE", database)
+			env.Setenv("DATABASE", database())
 			env.Values[gatewayKey{}] = new(running)
 			return nil
 		},

@@ -2,8 +2,8 @@ package postgres
 
 import "context"
 
-// Migrate runs the migrations in the database that url names.
-func Migrate(ctx context.Context, url string) error {
+// RunMigrations runs the migrations in the database that url names.
+func RunMigrations(ctx context.Context, url string) error {
 	d, err := parse(url, 0)
 	if err != nil {
 		return err

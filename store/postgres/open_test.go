@@ -127,7 +127,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(func() {
-			if err := postgres.Migrate(t.Context(), url); err != nil {
+			if err := postgres.RunMigrations(t.Context(), url); err != nil {
 				t.Error(err)
 			}
 		})
