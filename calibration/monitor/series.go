@@ -38,7 +38,7 @@ type series struct {
 // comparison is what one full window said beside the reference.
 type comparison struct {
 	// bins of the window's confidences, for people to look at.
-	bins []uint64
+	bins                  []uint64
 	psi, psiP             float64
 	ks, ksP               float64
 	medianBefore, median  float64
