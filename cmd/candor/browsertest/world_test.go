@@ -27,7 +27,7 @@ const (
 	password     = "a long enough passphrase"
 	// patience bounds every wait: far more than a loaded machine needs.
 	patience = 2 * time.Minute
-	// sureness is how the model's confidence of 0.637 is shown.
+	// sureness is the width of the bar by which the model's confidence of 0.637 is shown.
 	sureness = "63.7"
 	// attack is what a caller sends as text.
 	attack = `<script>document.title="taken"</script><img src=x onerror=alert(1)>`
