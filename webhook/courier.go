@@ -49,7 +49,7 @@ func (c *courier) run(ctx, sending context.Context) {
 // turn reads on in the feed, sends what is due, and answers when to look again at the latest.
 func (c *courier) turn(ctx, sending context.Context) time.Duration {
 	err := c.advance(ctx)
-	next := pollEvery
+	next := c.d.poll
 	if err == nil {
 		next, err = c.dispatch(ctx, sending)
 	}
@@ -98,7 +98,7 @@ func (c *courier) advance(ctx context.Context) error {
 func (c *courier) dispatch(ctx, sending context.Context) (next time.Duration, err error) {
 	slots := c.take()
 	if slots == 0 {
-		return pollEvery, nil
+		return c.d.poll, nil
 	}
 	now := c.d.Feed.Now()
 	leased, err := c.d.Store.LeaseDeliveries(ctx, Lease{Endpoint: c.name, Now: now, Until: now.Add(c.target.Timeout + leaseMargin), Limit: slots})
@@ -106,7 +106,7 @@ func (c *courier) dispatch(ctx, sending context.Context) (next time.Duration, er
 		c.give()
 	}
 	if err != nil {
-		return pollEvery, err
+		return c.d.poll, err
 	}
 	for _, d := range leased.Deliveries {
 		c.underWay.Go(func() {
@@ -115,7 +115,7 @@ func (c *courier) dispatch(ctx, sending context.Context) (next time.Duration, er
 			c.send(sending, d, leased.Secrets)
 		})
 	}
-	next = pollEvery
+	next = c.d.poll
 	if wait := leased.Next.Sub(now); !leased.Next.IsZero() && wait > 0 {
 		next = min(next, wait)
 	}

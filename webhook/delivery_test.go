@@ -26,13 +26,15 @@ type bench struct {
 	net      *pipes
 	receiver *receiver
 	sender   *webhook.Sender
-	names    []string
 
 	mu       sync.Mutex
 	outcomes map[webhook.Outcome]int
 }
 
-const hookName = "payments"
+const (
+	hookName = "payments"
+	poll     = 10 * time.Minute
+)
 
 // run calls f in a bubble of fake time, with n dispatchers at work as that many gateways are.
 func run(t *testing.T, n int, answer func(w http.ResponseWriter, r *http.Request) bool, f func(b *bench)) {
@@ -79,7 +81,7 @@ func run(t *testing.T, n int, answer func(w http.ResponseWriter, r *http.Request
 }
 
 func (b *bench) dispatcher() *webhook.Dispatcher {
-	return webhook.NewDispatcher(webhook.Options{
+	d := webhook.NewDispatcher(webhook.Options{
 		Store: b.store, Feed: b.feed, Sender: b.sender, Log: slog.New(slog.DiscardHandler),
 		Targets: map[string]webhook.Target{hookName: {URL: "http://receiver.test/", AllowPrivate: true, Timeout: 10 * time.Second}},
 		Observe: func(_ string, o webhook.Outcome) {
@@ -88,6 +90,8 @@ func (b *bench) dispatcher() *webhook.Dispatcher {
 			b.outcomes[o]++
 		},
 	})
+	d.PollEvery(poll)
+	return d
 }
 
 func (b *bench) change() webhook.Change {
@@ -214,7 +218,7 @@ func TestReceiverIsDownForGood(t *testing.T) {
 		if err := b.store.EnableWebhook(t.Context(), b.change()); err != nil {
 			t.Fatal(err)
 		}
-		b.settle(10*time.Second, 2*time.Minute)
+		b.settle(time.Minute, 2*poll)
 		b.wantAll()
 	})
 }
@@ -269,7 +273,7 @@ func TestReceiverIsGone(t *testing.T) {
 		if err := b.store.EnableWebhook(t.Context(), b.change()); err != nil {
 			t.Fatal(err)
 		}
-		b.settle(10*time.Second, 2*time.Minute)
+		b.settle(time.Minute, 2*poll)
 		b.wantAll()
 		out, _, err := b.store.Deliveries(t.Context(), webhook.Filter{Endpoint: hookName, Limit: 9, State: candorv1.WebhookDeliveryState_WEBHOOK_DELIVERY_STATE_DELIVERED})
 		if err != nil || len(out) != 5 {

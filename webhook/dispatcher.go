@@ -52,6 +52,7 @@ type Options struct {
 // Dispatcher sends what is in the feed. It is made by NewDispatcher and works in Run, once.
 type Dispatcher struct {
 	Options
+	poll     time.Duration
 	shared   chan struct{}
 	couriers map[string]*courier
 }
@@ -61,7 +62,7 @@ func NewDispatcher(o Options) *Dispatcher {
 	if o.Observe == nil {
 		o.Observe = func(string, Outcome) {}
 	}
-	d := &Dispatcher{Options: o, shared: make(chan struct{}, sharedSlots), couriers: map[string]*courier{}}
+	d := &Dispatcher{Options: o, poll: pollEvery, shared: make(chan struct{}, sharedSlots), couriers: map[string]*courier{}}
 	for name, t := range o.Targets {
 		d.couriers[name] = &courier{
 			d: d, name: name, target: t, log: o.Log.With(slog.String("webhook", name)),

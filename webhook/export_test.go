@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 )
 
 // SenderOver makes a Sender whose connections are the test's own, for tests in fake time.
@@ -12,3 +13,6 @@ func SenderOver(dial func(ctx context.Context, network, address string) (net.Con
 	s.private.Transport.(*http.Transport).DialContext = dial
 	return s
 }
+
+// PollEvery makes the dispatcher look less often for what others did, so that days of fake time take less real time.
+func (d *Dispatcher) PollEvery(t time.Duration) { d.poll = t }

@@ -8,8 +8,7 @@ import (
 func TestSchedule(t *testing.T) {
 	var least time.Duration
 	for n := 1; ; n++ {
-		d, ok := delay(n, 0)
-		if !ok {
+		if _, ok := delay(n, 0); !ok {
 			if n != 10 {
 				t.Errorf("%d attempts", n)
 			}
@@ -17,11 +16,11 @@ func TestSchedule(t *testing.T) {
 		}
 		least += schedule[n-1]
 		for range 100 {
-			if d, _ = delay(n, 0); d < schedule[n-1] || d > schedule[n-1]+schedule[n-1]/10 {
+			if d, _ := delay(n, 0); d < schedule[n-1] || d > schedule[n-1]+schedule[n-1]/10 {
 				t.Errorf("after attempt %d: %v, want about %v", n, d, schedule[n-1])
 			}
 		}
-		if d, _ = delay(n, 48*time.Hour); d < maxRetryAfter || d > maxRetryAfter+maxRetryAfter/10 {
+		if d, _ := delay(n, 48*time.Hour); d < maxRetryAfter || d > maxRetryAfter+maxRetryAfter/10 {
 			t.Errorf("a receiver gets %v", d)
 		}
 	}

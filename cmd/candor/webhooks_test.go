@@ -222,7 +222,7 @@ func TestWebhooksCommand(t *testing.T) {
 	}
 	like(`^1 delivery will be sent to till\n$`, candor(t, gateway, 0, "webhooks", "replay", "till", "--id", found[1]))
 	like(`^1 delivery will be sent`, candor(t, gateway, 0, "webhooks", "replay", "till", "--since", "1h"))
-	like(`^all of the feed that was never sent will be sent to till`, candor(t, gateway, 0, "webhooks", "replay", "till", "--from-start"))
+	like(`^all of the feed that has no delivery will be sent to till`, candor(t, gateway, 0, "webhooks", "replay", "till", "--from-start"))
 	like(`^till is enabled; `, candor(t, gateway, 0, "webhooks", "enable", "till"))
 	like(`"state": "WEBHOOK_DELIVERY_STATE_`, candor(t, gateway, 0, "webhooks", "deliveries", "till", "--json"))
 	like(`"last_success_time": "2`, candor(t, gateway, 0, "webhooks", "list", "--json"))

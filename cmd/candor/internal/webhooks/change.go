@@ -87,8 +87,9 @@ func replayCommand(f *remote.Flags) *cobra.Command {
 		Long: `Send again, under the same ids: a receiver that has an id already drops it. What waits for
 its next attempt is tried at once.
 
-A new receiver begins with what becomes final after it was declared; --from-start sends
-all that is retained of the feed and was never sent to it.`,
+A new receiver begins with what becomes final after it was declared; --from-start reads
+the feed again from its beginning, and sends what has no delivery yet, or none any more
+because its retention is over.`,
 		Example: `  candor webhooks replay payments --since 2h --failed
   candor webhooks replay payments --id msg_0a1b2c3d4e5f6g7h8i9j0k1l2m
   candor webhooks replay payments --from-start`,
@@ -119,7 +120,7 @@ all that is retained of the feed and was never sent to it.`,
 				said := fmt.Sprintf("%d deliveries", resp.GetDeliveries())
 				switch {
 				case start:
-					said = "all of the feed that was never sent"
+					said = "all of the feed that has no delivery"
 				case resp.GetDeliveries() == 1:
 					said = "1 delivery"
 				}
@@ -131,7 +132,7 @@ all that is retained of the feed and was never sent to it.`,
 	c.Flags().StringVar(&id, "id", "", "one delivery")
 	c.Flags().StringVar(&from, "since", "", "all that were made since a time, or within a span before now")
 	c.Flags().BoolVar(&failed, "failed", false, "with --since: only those that failed")
-	c.Flags().BoolVar(&start, "from-start", false, "all of the feed that was never sent")
+	c.Flags().BoolVar(&start, "from-start", false, "all of the feed that has no delivery")
 	return c
 }
 
