@@ -12,7 +12,7 @@ type inferResponse = inference.ModelInferResponse
 // eventually tries f until it holds. The pause between tries is not what makes the test right: it only saves processor time.
 func (w *world) eventually(f func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for !f() {
 		if time.Now().After(deadline) {
 			w.t.Fatal("it never came true")
