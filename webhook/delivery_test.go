@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,13 @@ type bench struct {
 
 	mu       sync.Mutex
 	outcomes map[webhook.Outcome]int
+}
+
+// seen counts outcomes until now.
+func (b *bench) seen() map[webhook.Outcome]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.outcomes)
 }
 
 const (
@@ -178,8 +186,8 @@ func TestReceiverIsDownForAWhile(t *testing.T) {
 		}
 		b.settle(time.Hour, 24*time.Hour)
 		b.wantAll()
-		if b.outcomes[webhook.Delivered] != 100 || b.outcomes[webhook.Failed] != 0 {
-			t.Errorf("outcomes %v", b.outcomes)
+		if b.seen()[webhook.Delivered] != 100 || b.seen()[webhook.Failed] != 0 {
+			t.Errorf("outcomes %v", b.seen())
 		}
 	})
 }
@@ -238,8 +246,8 @@ func TestOneMessageIsPoison(t *testing.T) {
 		b = made
 		b.feed.grow(t, 20, 5)
 		time.Sleep(time.Minute)
-		if e := b.endpoint(); e.Pending != 4 || b.outcomes[webhook.Delivered] != 16 {
-			t.Errorf("after a minute %+v, %v", e, b.outcomes)
+		if e := b.endpoint(); e.Pending != 4 || b.seen()[webhook.Delivered] != 16 {
+			t.Errorf("after a minute %+v, %v", e, b.seen())
 		}
 		for range 80 {
 			time.Sleep(time.Hour)
