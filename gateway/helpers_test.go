@@ -12,7 +12,13 @@ type inferResponse = inference.ModelInferResponse
 // eventually tries f until it holds. The pause between tries is not what makes the test right: it only saves processor time.
 func (w *world) eventually(f func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	w.within(15*time.Second, f)
+}
+
+// within is eventually for what has a period of its own to wait for.
+func (w *world) within(bound time.Duration, f func() bool) {
+	w.t.Helper()
+	deadline := time.Now().Add(bound)
 	for !f() {
 		if time.Now().After(deadline) {
 			w.t.Fatal("it never came true")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -143,10 +144,10 @@ func TestAlertIsTriedAgain(t *testing.T) {
 	for range 2 {
 		w.infer(t.Context(), request([][4]float32{sureRow}))
 	}
-	w.eventually(func() bool { return len(in.got()) == 1 })
-	w.eventually(func() bool { return w.metric("candor_alert_failures_total") == 1 })
+	w.within(time.Minute, func() bool { return len(in.got()) == 1 })
+	w.within(time.Minute, func() bool { return w.metric("candor_alert_failures_total") == 1 })
 	w.restart()
-	w.eventually(func() bool { return len(in.got()) == 2 })
+	w.within(time.Minute, func() bool { return len(in.got()) == 2 })
 	if a := in.got(); a[0].ID != a[1].ID {
 		t.Errorf("one trip has two ids: %+v", a)
 	}
