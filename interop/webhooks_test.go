@@ -170,5 +170,6 @@ func deferAndAnswer(t *testing.T, conn *grpc.ClientConn, p *plan) string {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return item.GetPredictionId()
+	// The item doesn't say it to a reviewer who judges blind.
+	return resp.GetPredictions()[0].GetPredictionId()
 }
