@@ -78,8 +78,13 @@ type Gate struct {
 	byAction map[string][]*limit
 	closed   atomic.Bool
 
+	// desk is held by whoever looks at stored latches and follows them, or changes them as a person: a reset must not be undone by
+	// what was read before it.
+	desk  chan struct{}
+	stops atomic.Pointer[stops]
+
 	retiredMu sync.Mutex
-	// retired is stored state of limits that are no longer configured.
+	// retired is stored state of limits that are no longer configured, and of stops.
 	retired map[string]State
 }
 
@@ -89,7 +94,7 @@ type Gate struct {
 //
 // now is the store's clock. Errors name the definition and the remedy, or are the store's.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
-	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit)}
+	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), desk: make(chan struct{}, 1)}
 	defs = slices.Clone(defs)
 	slices.SortFunc(defs, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
 	for i, d := range defs {
@@ -123,7 +128,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 		}
 		l.recover(state)
 	}
-	g.retired = stored
+	g.retire(stored)
 	return g, nil
 }
 
@@ -154,9 +159,9 @@ func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
 	return state, nil
 }
 
-// Covers says whether any limit, dry runs included, bounds such an answer.
+// Covers says whether any limit, dry runs included, or a stop bounds such an answer.
 func (g *Gate) Covers(action, model, consumer string) bool {
-	return slices.ContainsFunc(g.byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
+	return g.stops.Load().find(action, model) != nil || slices.ContainsFunc(g.byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
 }
 
 // match appends the limits that bound the answer, in the order in which they're locked.

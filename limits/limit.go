@@ -21,7 +21,7 @@ type limit struct {
 // remaining answers how many more may be released at t, by the window alone, and forgets what has left it.
 func (l *limit) remaining(t int64) int64 {
 	l.released.expire(t - int64(l.def.Window))
-	return l.def.MaxCount - int64(l.released.n)
+	return l.bound(t) - int64(l.released.n)
 }
 
 // release counts one answer at t and answers the lease that its permit is of; 0: of none, which only a dry run may do.
@@ -43,5 +43,6 @@ func (l *limit) recover(st State) {
 	l.latch.lastReset = st.LastReset
 	if st.Tripped {
 		l.latch.tripped, l.latch.durable, l.latch.trip = true, true, st.Trip
+		l.latch.ask, l.latch.ack = st.Ask, st.Ack
 	}
 }

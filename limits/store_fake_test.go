@@ -32,6 +32,7 @@ type memStore struct {
 	mu     sync.Mutex
 	states map[string]*State
 	resets map[string]bool // request ids
+	asks   map[string]bool
 	trips  []Trip
 	calls  int
 	// script answers what the n-th call (from 1) comes to; nil: it works.
@@ -39,7 +40,7 @@ type memStore struct {
 }
 
 func newMemStore(t testing.TB) *memStore {
-	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}}
+	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}, asks: map[string]bool{}}
 }
 
 // do runs one scripted call.
@@ -130,7 +131,7 @@ func (m *memStore) Lease(ctx context.Context, l Lease, settled *Lease) error {
 
 func (m *memStore) Trip(ctx context.Context, t Trip) (first bool, err error) {
 	err = m.do(ctx, "trip", t.Limit, func(st *State) error {
-		if first = !st.Tripped; first {
+		if first = !st.Tripped && !m.known(t.ID); first {
 			st.Tripped, st.Trip = true, t
 			m.trips = append(m.trips, t)
 		}
@@ -148,18 +149,10 @@ func (m *memStore) Reset(ctx context.Context, r Reset) error {
 			return ErrNotTripped
 		}
 		m.resets[r.RequestID] = true
-		st.Tripped, st.Trip, st.LastReset = false, Trip{}, r
+		m.release(st, r)
 		return nil
 	})
 }
-
-func (m *memStore) Alerts(context.Context) ([]Trip, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.trips), nil
-}
-
-func (m *memStore) AlertDelivered(context.Context, string) error { return nil }
 
 func (m *memStore) callCount() int {
 	m.mu.Lock()

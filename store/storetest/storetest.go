@@ -77,6 +77,8 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"List", listTests},
 		{"Concurrency", concurrencyTests},
 		{"Limits", limitTests},
+		{"Latches", latchTests},
+		{"Alerts", alertTests},
 		{"Certificates", certificateTests},
 		{"Evidence", evidenceTests},
 		{"Artefacts", artefactTests},
