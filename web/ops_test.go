@@ -39,6 +39,9 @@ type plant struct {
 	refuse    error
 	summaries int
 	resets    []*candorv1.ResetLimitRequest
+	confirms  []*candorv1.ConfirmLimitResetRequest
+	stops     []*candorv1.StopActionRequest
+	acks      []*candorv1.AcknowledgeLimitRequest
 }
 
 func (p *plant) ListBackends(context.Context, *candorv1.ListBackendsRequest) (*candorv1.ListBackendsResponse, error) {
@@ -87,6 +90,32 @@ func (p *plant) ResetLimit(_ context.Context, in *candorv1.ResetLimitRequest) (*
 	return &candorv1.ResetLimitResponse{Limit: p.limit}, p.refuse
 }
 
+func (p *plant) GetLimit(context.Context, *candorv1.GetLimitRequest) (*candorv1.GetLimitResponse, error) {
+	return &candorv1.GetLimitResponse{Limit: p.limit}, nil
+}
+
+func (p *plant) ListLimitEvents(context.Context, *candorv1.ListLimitEventsRequest) (*candorv1.ListLimitEventsResponse, error) {
+	return &candorv1.ListLimitEventsResponse{NextPageToken: "7", Events: []*candorv1.LimitHistory{
+		{Time: timestamppb.Now(), Event: candorv1.LimitEvent_LIMIT_EVENT_RESET, By: "root", AskedBy: "olga", Reason: hostile, ProbationShare: 0.5, ProbationEndTime: timestamppb.Now()},
+		{Time: timestamppb.Now(), Event: candorv1.LimitEvent_LIMIT_EVENT_TRIPPED, Count: 160, MaxCount: 160},
+	}}, nil
+}
+
+func (p *plant) ConfirmLimitReset(_ context.Context, in *candorv1.ConfirmLimitResetRequest) (*candorv1.ConfirmLimitResetResponse, error) {
+	p.confirms = append(p.confirms, in)
+	return &candorv1.ConfirmLimitResetResponse{Limit: p.limit}, p.refuse
+}
+
+func (p *plant) StopAction(_ context.Context, in *candorv1.StopActionRequest) (*candorv1.StopActionResponse, error) {
+	p.stops = append(p.stops, in)
+	return &candorv1.StopActionResponse{Limit: &candorv1.Limit{Name: "limits/stop:action:pay"}}, p.refuse
+}
+
+func (p *plant) AcknowledgeLimit(_ context.Context, in *candorv1.AcknowledgeLimitRequest) (*candorv1.AcknowledgeLimitResponse, error) {
+	p.acks = append(p.acks, in)
+	return &candorv1.AcknowledgeLimitResponse{Limit: p.limit}, p.refuse
+}
+
 // staff is a review service that has nothing but an account of people's work.
 type staff struct {
 	candorv1.UnimplementedReviewServiceServer
@@ -116,7 +145,7 @@ func newPlant() *plant {
 			Levels: []*candorv1.CertificateLevel{{Threshold: 0.97, Labels: 80, Errors: 1, Wealth: 12.5, Certified: true}, {Threshold: 0.9, Labels: 90, Errors: 9, Wealth: 0}},
 		}},
 		limit: &candorv1.Limit{
-			Name: "limits/nines", Action: "pay", MaxCount: 160, Used: 160, Window: durationpb.New(10 * time.Second), Tripped: true,
+			Name: "limits/nines", Action: "pay", MaxCount: 160, Bound: 160, Used: 160, Window: durationpb.New(10 * time.Second), Tripped: true,
 			TripTime: timestamppb.New(now), WithheldSinceTrip: 7, LastResetBy: "bob", LastResetReason: hostile, LastResetTime: timestamppb.New(now),
 		},
 		people: &candorv1.GetReviewStatisticsResponse{

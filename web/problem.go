@@ -58,8 +58,12 @@ var advice = map[string]struct{ title, remedy string }{
 	"APPEAL_REFUSED":        {"This can't be appealed", "It has no answer yet, or is under appeal already."},
 	"LIMIT_NOT_TRIPPED":     {"This limit is not tripped", "There is nothing to reset; somebody may have done it."},
 	"LIMIT_NOT_FOUND":       {"There is no such limit", "The configuration may have changed. Look at the list."},
-	"MODEL_NOT_FOUND":       {"There is no such model", "Look at the list of models."},
-	"PREDICTION_NOT_FOUND":  {"There is no such prediction", "Check its id."},
+	"LIMIT_RESET_PENDING":   {"Somebody has asked for this reset", "Confirm it if you are somebody else, or wait until it expires."},
+	"LIMIT_RESET_NOT_ASKED": {"There is no such reset to confirm", "It has expired, or was asked for again. Look at the limit, and ask again."},
+	"LIMIT_RESET_SAME_PERSON": {"Another person has to confirm this",
+		"A reset takes two people whose identities are proved. Who asked doesn't confirm."},
+	"MODEL_NOT_FOUND":      {"There is no such model", "Look at the list of models."},
+	"PREDICTION_NOT_FOUND": {"There is no such prediction", "Check its id."},
 }
 
 // httpStatus of the codes that the services answer.
