@@ -14,7 +14,7 @@ import (
 
 const (
 	// secretBytes is within the 24 to 64 of the specification, and what HMAC-SHA256 uses whole.
-	secretBytes  = 32
+	secretBytes = 32
 	// What the specification allows of secrets that others made.
 	minSecretBytes, maxSecretBytes = 24, 64
 
