@@ -30,8 +30,8 @@ models:
 	const (
 		deadline = 3 * time.Second
 		callers  = 8
-		opened   = `candor_breaker_transitions_total{backend="primary",to="open"}`
-		closed   = `candor_breaker_transitions_total{backend="primary",to="closed"}`
+		opened   = `candor_breaker_transitions_total{backend="primary",to="OPEN"}`
+		closed   = `candor_breaker_transitions_total{backend="primary",to="CLOSED"}`
 	)
 	var (
 		calls, byFallback, failures atomic.Int64
