@@ -77,7 +77,7 @@ func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
 		wantState(t, b, closed)
 		calls(t, b, 1, failed)
 		wantState(t, b, open)
-		time.Sleep(5 * time.Second)
+		time.Sleep(5*time.Second + 1)
 		calls(t, b, 1, succeeded)
 		wantState(t, b, closed)
 		calls(t, b, 1, failed)
