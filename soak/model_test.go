@@ -56,3 +56,17 @@ func infer(conn *grpc.ClientConn, req *inference.ModelInferRequest, within time.
 	resp, err := inference.NewGRPCInferenceServiceClient(conn).ModelInfer(ctx, req)
 	return resp, time.Since(start), err
 }
+
+// withBreaker replaces the breaker of a backend's entry; empty: as it is.
+func withBreaker(entry, breaker string) string {
+	if breaker == "" {
+		return entry
+	}
+	lines := strings.Split(entry, "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(strings.TrimSpace(l), "breaker:") {
+			lines[i] = "    " + breaker
+		}
+	}
+	return strings.Join(lines, "\n")
+}
