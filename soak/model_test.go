@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/oiptest"
@@ -69,4 +70,13 @@ func withBreaker(entry, breaker string) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// encodedSure is sure() on the wire.
+func encodedSure() []byte {
+	b, err := proto.Marshal(sure())
+	if err != nil {
+		panic(err) // a message of ours
+	}
+	return b
 }
