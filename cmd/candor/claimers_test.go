@@ -24,10 +24,11 @@ import (
 
 // claimersOrder is what a process of claimers is told, as JSON on its standard input, which then stays open until it shall end.
 type claimersOrder struct {
-	// Addresses of gateways, which the people take turns with; they are called person-First and so on.
+	// Addresses of gateways, which the people take turns with.
 	Addresses []string
-	First     int
-	People    int
+	// People by name, and one who claims nothing but what they let go.
+	People []string
+	Taker  string
 	// Of every so many items that a person claims, one is let go: its lease ends, somebody else takes it, and the verdict comes too late.
 	LetGo int
 }
@@ -61,19 +62,20 @@ func claimers() {
 			os.Exit(1) // nobody listens
 		}
 	}
-	people := make([]*person, o.People)
-	for i := range people {
-		p, err := newPerson(o.Addresses[i%len(o.Addresses)], personName(o.First+i), say)
+	people := make([]*person, len(o.People)+1)
+	for i, name := range append(o.People, o.Taker) {
+		p, err := newPerson(o.Addresses[i%len(o.Addresses)], name, say)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		people[i] = p
 	}
+	t := &taker{person: people[len(o.People)]}
 	var wg sync.WaitGroup
-	for i, p := range people {
+	for _, p := range people[:len(o.People)] {
 		wg.Go(func() {
-			if err := p.work(stop, o.LetGo, people[(i+1)%len(people)]); err != nil {
+			if err := p.work(stop, o.LetGo, t); err != nil {
 				say(said{What: "error", Person: p.name, Label: err.Error()})
 			}
 		})
@@ -132,12 +134,19 @@ type letGo struct {
 	since time.Time
 }
 
+// taker is who takes what others let go: one item at a time, since an item may be let go twice, and who claims it again loses the epoch
+// before.
+type taker struct {
+	*person
+	mu sync.Mutex
+}
+
 // work claims and judges until stop, and until all that was let go has been refused.
-func (p *person) work(stop <-chan struct{}, every int, partner *person) error {
+func (p *person) work(stop <-chan struct{}, every int, t *taker) error {
 	var gone []letGo
 	for n := 1; ; n++ {
 		if len(gone) > 0 && time.Since(gone[0].since) > shortLease {
-			if err := p.late(gone[0], partner); err != nil {
+			if err := t.late(p, gone[0]); err != nil {
 				return err
 			}
 			gone = gone[1:]
@@ -163,8 +172,15 @@ func (p *person) work(stop <-chan struct{}, every int, partner *person) error {
 		}
 		it := resp.GetItem()
 		p.say(said{What: "claim", Item: it.GetName(), Person: p.name, Epoch: it.GetEpoch()})
-		if n%every == 0 {
-			gone = append(gone, letGo{it.GetName(), it.GetEpoch(), time.Now()})
+		switch l := (letGo{it.GetName(), it.GetEpoch(), time.Now()}); {
+		case n%(2*every) == 0:
+			// Claimed again by the same person, as after an answer that got lost: the epoch before has passed, too.
+			if err := p.late(l, p); err != nil {
+				return err
+			}
+			continue
+		case n%every == 0:
+			gone = append(gone, l)
 			continue
 		}
 		if err := p.judge(it.GetName(), it.GetEpoch()); err != nil {
@@ -191,10 +207,16 @@ func (p *person) resolve(item string, epoch uint64) (label string, err error) {
 	return label, err
 }
 
-// late lets the partner take an item whose lease has ended, if nobody else has, and gives the verdict of the lease before: which must be
-// refused, whoever has the item now.
-func (p *person) late(l letGo, partner *person) error {
-	taken, err := ask(partner, partner.reviews.ClaimReviewItem, &candorv1.ClaimReviewItemRequest{Name: l.item, Lease: durationpb.New(longLease)})
+func (t *taker) late(p *person, l letGo) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return p.late(l, t.person)
+}
+
+// late lets by claim an item whose lease has ended, if nobody else has, and gives the verdict of the lease before: which must be refused,
+// whoever has the item now.
+func (p *person) late(l letGo, by *person) error {
+	taken, err := ask(by, by.reviews.ClaimReviewItem, &candorv1.ClaimReviewItemRequest{Name: l.item, Lease: durationpb.New(longLease)})
 	switch remote.Reason(err) {
 	case candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_CLAIMED, candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_RESOLVED:
 		taken = nil
@@ -202,22 +224,22 @@ func (p *person) late(l letGo, partner *person) error {
 		if err != nil {
 			return fmt.Errorf("claim %s again: %w", l.item, err)
 		}
-		p.say(said{What: "claim", Item: l.item, Person: partner.name, Epoch: taken.GetItem().GetEpoch()})
+		p.say(said{What: "claim", Item: l.item, Person: by.name, Epoch: taken.GetItem().GetEpoch()})
 		if now := taken.GetItem().GetEpoch(); now <= l.epoch {
 			return fmt.Errorf("%s came back with epoch %d after %d", l.item, now, l.epoch)
 		}
 	}
 	_, err = p.resolve(l.item, l.epoch)
-	switch remote.Reason(err) {
-	case candorv1.ErrorReason_ERROR_REASON_STALE_LEASE, candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_RESOLVED:
-		p.say(said{What: "refused", Item: l.item, Person: p.name, Epoch: l.epoch, Label: remote.Reason(err).String()})
+	switch reason := remote.Reason(err); {
+	case reason == candorv1.ErrorReason_ERROR_REASON_STALE_LEASE, reason == candorv1.ErrorReason_ERROR_REASON_REVIEW_ITEM_RESOLVED && taken == nil:
+		p.say(said{What: "refused", Item: l.item, Person: p.name, Epoch: l.epoch, Label: reason.String()})
 	default:
 		return fmt.Errorf("a verdict on %s with epoch %d, whose lease had ended: %w", l.item, l.epoch, errors.Join(err, errTaken))
 	}
 	if taken == nil {
 		return nil
 	}
-	return partner.judge(l.item, taken.GetItem().GetEpoch())
+	return by.judge(l.item, taken.GetItem().GetEpoch())
 }
 
 var errTaken = errors.New("it must be refused as stale")
