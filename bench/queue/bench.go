@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os/exec"
 	"path/filepath"
 	"slices"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/candor-gateway/candor/bench/stub"
 	"github.com/candor-gateway/candor/store/postgres"
@@ -74,47 +70,20 @@ func (b *bench) startPostgres(ctx context.Context) error {
 		b.stops = append(b.stops, server.Close)
 		b.server = server.URL("postgres")
 	}
-	conn, err := pgx.Connect(ctx, b.server)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is lost with it
-	return conn.QueryRow(ctx, `SELECT 'PostgreSQL ' || current_setting('server_version') || ', fsync ' || current_setting('fsync') ||
-		', synchronous_commit ' || current_setting('synchronous_commit')`).Scan(&b.postgresAbout)
-}
-
-// database is an empty database of its own, on the server that the benchmark started; a server that was given is asked for one, too.
-func (b *bench) database(ctx context.Context, name string) (_ string, err error) {
-	u, err := url.Parse(b.server)
-	if err != nil {
-		return "", err
-	}
-	conn, err := pgx.Connect(ctx, b.server)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	name = fmt.Sprintf("candor_queue_%s_%d", name, b.o.seed)
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" ENCODING 'UTF8' TEMPLATE template0"); err != nil {
-		return "", err
-	}
-	if b.o.postgres != "" {
-		b.stops = append(b.stops, func() error { return drop(b.server, name) })
-	}
-	u.Path = "/" + name
-	return u.String(), nil
-}
-
-// drop removes a database of a server that goes on without us.
-func drop(server, name string) (err error) {
-	ctx := context.Background() // the run's may have ended by an interrupt
-	conn, err := pgx.Connect(ctx, server)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	_, err = conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+	about, err := pgtest.About(ctx, b.server)
+	b.postgresAbout = about
 	return err
+}
+
+// database is an empty database of its own.
+func (b *bench) database(name string) (string, error) {
+	name = fmt.Sprintf("candor_queue_%s_%d", name, b.o.seed)
+	url, err := pgtest.Make(b.server, name)
+	if err == nil && b.o.postgres != "" {
+		// This server goes on without us.
+		b.stops = append(b.stops, func() error { return pgtest.Drop(b.server, name) })
+	}
+	return url, err
 }
 
 // startModel builds Candor, and starts the model server that it asks.
@@ -153,7 +122,7 @@ func (b *bench) startSQLite(ctx context.Context) error {
 }
 
 func (b *bench) startInPostgres(ctx context.Context) error {
-	url, err := b.database(ctx, "store")
+	url, err := b.database("store")
 	if err != nil {
 		return err
 	}
@@ -174,7 +143,7 @@ func (b *bench) gatewaySQLite(ctx context.Context) error {
 }
 
 func (b *bench) gatewayPostgres(ctx context.Context) error {
-	url, err := b.database(ctx, "gateway")
+	url, err := b.database("gateway")
 	if err != nil {
 		return err
 	}

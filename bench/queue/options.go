@@ -36,7 +36,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 3, "how often everything is measured, in turn")
 	f.DurationVar(&o.window, "window", 800*time.Millisecond, "how long one measurement takes at most; it ends when no item is left")
 	only := f.String("only", "", "what to measure, with commas between them; default: all of "+strings.Join(subjects, ", "))
-	f.StringVar(&o.postgres, "postgres", "", "URL of an empty database to measure in, which is filled; default: start a server of its own")
+	f.StringVar(&o.postgres, "postgres", "", "URL of a server whose user may make databases; default: start one of our own")
 	f.Uint64Var(&o.seed, "seed", 0, "of the order of measurements; 0: a new one, which is printed")
 	f.StringVar(&o.out, "out", "bench/out", "folder for queue.json")
 	f.BoolVar(&o.short, "short", false, "a few seconds that show whether everything works; the numbers mean nothing")

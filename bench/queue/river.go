@@ -53,7 +53,7 @@ func (b *bench) startRiver(ctx context.Context) error {
 		return fmt.Errorf("version of River: %w", err)
 	}
 	b.riverAbout = "River " + strings.TrimSpace(string(out))
-	url, err := b.database(ctx, "river")
+	url, err := b.database("river")
 	if err != nil {
 		return err
 	}
