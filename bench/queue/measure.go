@@ -123,7 +123,7 @@ func crowd(ctx context.Context, s subject, queue, unit string, people int, windo
 	for person := range people {
 		wg.Go(func() {
 			var took []time.Duration
-			began, ended := start, start
+			ended := start
 			for ended.Sub(start) < window && ctx.Err() == nil {
 				h, err := s.claim(ctx, person, queue)
 				if errors.Is(err, errEmpty) {
@@ -136,7 +136,8 @@ func crowd(ctx context.Context, s subject, queue, unit string, people int, windo
 					cancel(err)
 					break
 				}
-				began, ended = ended, time.Now()
+				began := ended
+				ended = time.Now()
 				took = append(took, ended.Sub(began))
 			}
 			mu.Lock()
