@@ -57,7 +57,7 @@ var rooms = []room{
 
 	{path: "store/sqlite", level: 3, why: "driver"},
 	{path: "store/postgres", level: 3, why: "driver"},
-	{path: "store/postgres/pgtest", level: 3, kind: testOnly, why: "a real PostgreSQL for tests"},
+	{path: "store/postgres/pgtest", level: 3, why: "a real PostgreSQL for tests and for bench/queue"},
 	{path: "store/storetest", level: 3, why: "the conformance suite that every driver passes"},
 	{path: "web", level: 3, why: "pages over the services of gateway, as their client"},
 
