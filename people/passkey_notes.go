@@ -13,14 +13,14 @@ import (
 type keyNotes struct {
 	// Label is the name that its user gave it; empty: none.
 	Label string `json:"candorLabel,omitempty"`
-	// Added and Used are when it was made and when it was used last, to the minute; zero: not known.
+	// Added and Used are when it was made and when it was used last, to the second; zero: not known.
 	Added time.Time `json:"candorAdded,omitzero"`
 	Used  time.Time `json:"candorUsed,omitzero"`
 }
 
 // used are the notes after a use.
 func (n keyNotes) used(now time.Time) keyNotes {
-	n.Used = now.UTC().Truncate(time.Minute)
+	n.Used = now.UTC().Truncate(time.Second)
 	return n
 }
 
@@ -37,7 +37,7 @@ func notesOf(u User, id []byte) (n keyNotes) {
 // encodePasskey makes one object of the credential record and the notes.
 func encodePasskey(c *webauthn.Credential, n keyNotes) (Passkey, error) {
 	members := map[string]json.RawMessage{}
-	n.Added = n.Added.UTC().Truncate(time.Minute)
+	n.Added = n.Added.UTC().Truncate(time.Second)
 	for _, part := range []any{c, n} {
 		data, err := json.Marshal(part)
 		if err == nil {

@@ -1,8 +1,10 @@
 package browsertest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -32,10 +34,13 @@ func (b *browser) send(action string) {
 	b.do(chromedp.Click(`form[action$="`+action+`"] button:last-of-type`, chromedp.ByQuery))
 }
 
-// says waits until the page has a text.
+// says waits until the page has a text, and tells what it has instead when that takes long.
 func (b *browser) says(text string) {
 	b.w.Helper()
-	b.await(`document.querySelector("main").textContent.includes("` + text + `") && ` + settled)
+	const long = 30 * time.Second
+	b.awaitWhile(`document.querySelector("main").textContent.includes("`+text+`") && `+settled, func() error {
+		return fmt.Errorf("%s doesn't say %q: %s", b.path(), text, b.text(`document.querySelector("main").innerText`))
+	}, long)
 }
 
 // TestSetRight is a senior's work and an administrator's: a final answer is replaced, disputed by an appeal that another person
