@@ -236,7 +236,7 @@ func (in *importing) complete() error {
 		}
 	}
 	var err error
-	if in.log, err = verifyAll(readerOn(in.ctx, in.tx)); err != nil {
+	if in.log, err = audit.VerifyStored(keptLog{readerOn(in.ctx, in.tx)}); err != nil {
 		return fmt.Errorf("verify the decision log: %w", err)
 	}
 	if fault := in.log.Fault(); fault != nil {
