@@ -35,9 +35,9 @@ type record struct {
 // refused. Items that are evidence for certificates are drawn for them in the same transaction; see certificate_draw.go.
 func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review.Item) error {
 	const doing = "postgres: record a prediction"
-	fresh := make([]newItem, 0, len(items))
+	fresh := make([]review.Fresh, 0, len(items))
 	for _, it := range items {
-		n, err := prepareItem(rec.GetPrediction(), it)
+		n, err := review.FreshOf(rec.GetPrediction(), it)
 		if err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}

@@ -33,9 +33,9 @@ type record struct {
 // may share the answer of an identical one join it, see review_join.go.
 func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review.Item) error {
 	const doing = "sqlite: record a prediction"
-	fresh := make([]newItem, 0, len(items))
+	fresh := make([]review.Fresh, 0, len(items))
 	for _, it := range items {
-		n, err := prepareItem(rec.GetPrediction(), it)
+		n, err := review.FreshOf(rec.GetPrediction(), it)
 		if err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
