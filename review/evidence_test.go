@@ -12,7 +12,9 @@ func TestJudge(t *testing.T) {
 	half := 0.5
 	value := func(v float64) *float64 { return &v }
 	labels, values := &candorv1.CertificateKey{}, &candorv1.CertificateKey{Tolerance: &half}
-	said := func(label string) *candorv1.Verdict { return &candorv1.Verdict{Answer: &candorv1.Verdict_Label{Label: label}} }
+	said := func(label string) *candorv1.Verdict {
+		return &candorv1.Verdict{Answer: &candorv1.Verdict_Label{Label: label}}
+	}
 	saidValue := func(v float64) *candorv1.Verdict { return &candorv1.Verdict{Answer: &candorv1.Verdict_Value{Value: v}} }
 	for name, c := range map[string]struct {
 		key     *candorv1.CertificateKey
