@@ -221,7 +221,8 @@ type Page struct {
 	Pending, Claimed int64
 }
 
-// Final is an item's final answer at its position in the feed. Positions rise in the order of commits and are never reused.
+// Final is an item's final answer at its position in the feed: what it was then, whatever came later. Positions rise in the order of
+// commits and are never reused.
 type Final struct {
 	Position uint64
 	Item     Item

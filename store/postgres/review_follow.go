@@ -38,8 +38,13 @@ func (b *batch) announce(id [16]byte, it *review.Item) error {
 	if _, err := b.appendRecord(rec); err != nil {
 		return err
 	}
-	if it.Awaited() {
-		b.finals = append(b.finals, id)
+	if !it.Awaited() {
+		return nil
 	}
+	answer, err := it.EncodeFinal()
+	if err != nil {
+		return err
+	}
+	b.finals, b.answers = append(b.finals, id), append(b.answers, answer)
 	return nil
 }

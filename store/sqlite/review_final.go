@@ -36,7 +36,11 @@ func (t *tx) announce(it *review.Item) error {
 	if !it.Awaited() {
 		return nil
 	}
-	if _, err := t.exec(`INSERT INTO finals (item_id) VALUES (?)`, it.ID); err != nil {
+	answer, err := it.EncodeFinal()
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(`INSERT INTO finals (item_id, answer) VALUES (?, ?)`, it.ID, answer); err != nil {
 		return fmt.Errorf("append to the feed of final answers: %w", err)
 	}
 	t.final = true
