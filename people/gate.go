@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -51,6 +52,8 @@ type Gate struct {
 	absolute   time.Duration
 	crossSites *http.CrossOriginProtection
 	own        *http.ServeMux
+	// proxies are those whose X-Forwarded-For is believed.
+	proxies []netip.Prefix
 }
 
 // NewGate makes a Gate. An error names the field of the configuration.
@@ -62,6 +65,9 @@ func NewGate(o GateOptions) (*Gate, error) {
 	g := &Gate{
 		store: o.Store, pages: o.Pages, log: o.Log, open: o.Open, public: public, taken: takenNames(o.Config),
 		throttle: newThrottle(), crossSites: http.NewCrossOriginProtection(),
+	}
+	if g.proxies, err = ParseProxies(o.Config.GetListen().GetTrustedProxies()); err != nil {
+		return nil, err
 	}
 	if g.pages == nil {
 		g.pages = plainPages{}
@@ -157,13 +163,15 @@ func (g *Gate) routes() *http.ServeMux {
 // /login, /logout, /enrol, /oidc and what is below them. What is open passes without a person.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer := RemoteOf(r)
+		r = g.believed(r)
 		if err := g.crossSites.Check(r); err != nil {
 			g.refuse(w, r, http.StatusForbidden, "Another site sent this", "A page of another site made your browser send this request. Nothing was changed.")
 			return
 		}
 		switch {
 		case g.anonymous != nil:
-			g.passAnonymous(w, r, next)
+			g.passAnonymous(w, r, peer, next)
 		case g.isOwn(r.URL.Path):
 			w.Header().Set("Cache-Control", "no-store")
 			g.serveOwn(w, r)
@@ -182,8 +190,8 @@ func (g *Gate) isOwn(path string) bool {
 
 // passAnonymous is for the machine that the gateway is on, and for names of it only: a page of another site whose name leads here must
 // not be able to read ours, which is what the Host header says (DNS rebinding).
-func (g *Gate) passAnonymous(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if !isLoopback(remoteOf(r)) || !isLoopback(hostOf(r.Host)) {
+func (g *Gate) passAnonymous(w http.ResponseWriter, r *http.Request, peer string, next http.Handler) {
+	if !isLoopback(peer) || !isLoopback(RemoteOf(r)) || !isLoopback(hostOf(r.Host)) {
 		http.Error(w, "These pages have no login, and are for this machine only.", http.StatusForbidden)
 		return
 	}
@@ -208,9 +216,6 @@ func hostOf(hostport string) string {
 	}
 	return host
 }
-
-// remoteOf is the address that a request came from.
-func remoteOf(r *http.Request) string { return hostOf(r.RemoteAddr) }
 
 // refuse shows why a request isn't served.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, status int, title, text string) {

@@ -89,15 +89,15 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, who Person, next st
 
 // checkPassword answers whose name and password they are, or the problem to show. Who doesn't exist takes as long as who does.
 func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, string, error) {
-	ctx, user, address := r.Context(), "user "+cut(name, maxSubject), addressKey(remoteOf(r))
+	ctx, user, address := r.Context(), "user "+cut(name, maxSubject), addressKey(RemoteOf(r))
 	now := g.store.Now()
 	if !g.throttle.take(now, address, failuresOfAddress) {
-		g.log.WarnContext(ctx, "login refused: too many failures from an address", slog.String("remote", remoteOf(r)))
+		g.log.WarnContext(ctx, "login refused: too many failures from an address", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
 	if !g.throttle.take(now, user, failuresOfUser) {
 		g.throttle.giveBack(address)
-		g.log.WarnContext(ctx, "login refused: too many failures of a user", slog.String("remote", remoteOf(r)))
+		g.log.WarnContext(ctx, "login refused: too many failures of a user", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
 	u, err := g.store.User(ctx, name)
@@ -160,11 +160,11 @@ func (g *Gate) refused(r *http.Request, name, reason string) {
 		subject = "users/" + cut(name, maxSubject)
 	}
 	reason = cut(reason, maxReason)
-	g.log.WarnContext(r.Context(), "login refused", slog.String("subject", subject), slog.String("reason", reason), slog.String("remote", remoteOf(r)))
+	g.log.WarnContext(r.Context(), "login refused", slog.String("subject", subject), slog.String("reason", reason), slog.String("remote", RemoteOf(r)))
 	if !g.throttle.take(g.store.Now(), "refusals recorded", refusalsRecorded) {
 		return
 	}
-	if err := g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: remoteOf(r)}); err != nil {
+	if err := g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: RemoteOf(r)}); err != nil {
 		g.log.ErrorContext(r.Context(), "a refused login could not be recorded", slog.Any("error", err))
 	}
 }
@@ -183,7 +183,7 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 				g.refuseForgery(w, r)
 				return
 			}
-			by := By{Name: s.Person.Name, Reason: "logged out", Remote: remoteOf(r)}
+			by := By{Name: s.Person.Name, Reason: "logged out", Remote: RemoteOf(r)}
 			if r.PostFormValue("everywhere") != "" {
 				_, _, err = g.store.EndSessions(r.Context(), s.Person.Name, false, by)
 			} else {

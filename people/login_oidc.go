@@ -35,7 +35,7 @@ func (g *Gate) finishOIDC(w http.ResponseWriter, r *http.Request) {
 		g.login(w, r, http.StatusUnauthorized, a.Next, "", "The provider did not let you in.")
 		return
 	}
-	if !g.throttle.take(g.store.Now(), addressKey(remoteOf(r)), failuresOfAddress) {
+	if !g.throttle.take(g.store.Now(), addressKey(RemoteOf(r)), failuresOfAddress) {
 		g.login(w, r, http.StatusTooManyRequests, a.Next, "", tooMany)
 		return
 	}
@@ -48,7 +48,7 @@ func (g *Gate) finishOIDC(w http.ResponseWriter, r *http.Request) {
 		g.login(w, r, http.StatusForbidden, a.Next, "", "The provider knows you, but nothing here is for you. An administrator can see why in the decision log.")
 		return
 	}
-	g.throttle.giveBack(addressKey(remoteOf(r)))
+	g.throttle.giveBack(addressKey(RemoteOf(r)))
 	if err != nil {
 		g.providerTrouble(w, r, err)
 		return

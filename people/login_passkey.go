@@ -47,7 +47,7 @@ func (g *Gate) beginPasskeyLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gate) finishPasskeyLogin(w http.ResponseWriter, r *http.Request) {
-	address := addressKey(remoteOf(r))
+	address := addressKey(RemoteOf(r))
 	if !g.throttle.take(g.store.Now(), address, failuresOfAddress) {
 		answerJSON(w, http.StatusTooManyRequests, told{Problem: tooMany})
 		return
@@ -108,7 +108,7 @@ func (g *Gate) finishPasskeyEnrol(w http.ResponseWriter, r *http.Request) {
 		return u, err
 	})
 	if err == nil {
-		_, err = g.store.Enrol(r.Context(), code, Credential{Passkey: &key}, By{Name: u.Name, Reason: MethodPasskey, Remote: remoteOf(r)})
+		_, err = g.store.Enrol(r.Context(), code, Credential{Passkey: &key}, By{Name: u.Name, Reason: MethodPasskey, Remote: RemoteOf(r)})
 	}
 	if errors.Is(err, ErrNotFound) {
 		answerJSON(w, http.StatusUnauthorized, told{Problem: wrongCode})

@@ -3041,7 +3041,8 @@ type ReviewQueue struct {
 	Open bool `protobuf:"varint,12,opt,name=open,proto3" json:"open,omitempty"`
 	// Of today's budget, what is left for deferred rows; absent: it has none.
 	BudgetLeft *int64 `protobuf:"varint,13,opt,name=budget_left,json=budgetLeft,proto3,oneof" json:"budget_left,omitempty"`
-	// Rows that took the fallback today because they could not be reviewed in time.
+	// Rows that took the fallback today because they could not be reviewed in time: those of the gateway that answers, since it started.
+	// Over all gateways and restarts the decision log has them, as rows with the reason REVIEW_CAPACITY.
 	ShedCount int64 `protobuf:"varint,14,opt,name=shed_count,json=shedCount,proto3" json:"shed_count,omitempty"`
 	// Queues that items may be escalated to.
 	EscalateTo []string `protobuf:"bytes,15,rep,name=escalate_to,json=escalateTo,proto3" json:"escalate_to,omitempty"`
