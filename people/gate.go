@@ -46,7 +46,7 @@ type Gate struct {
 	provider   *provider
 	taken      func(string) bool
 	hasher     *hasher
-	throttle   *throttle
+	throttle   throttle
 	passkeys   *passkeys
 	idle       time.Duration
 	absolute   time.Duration
@@ -64,7 +64,7 @@ func NewGate(o GateOptions) (*Gate, error) {
 	}
 	g := &Gate{
 		store: o.Store, pages: o.Pages, log: o.Log, open: o.Open, public: public, taken: takenNames(o.Config),
-		throttle: newThrottle(), crossSites: http.NewCrossOriginProtection(),
+		crossSites: http.NewCrossOriginProtection(),
 	}
 	if g.proxies, err = ParseProxies(o.Config.GetListen().GetTrustedProxies()); err != nil {
 		return nil, err
@@ -75,6 +75,7 @@ func NewGate(o GateOptions) (*Gate, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
+	g.throttle = throttle{g.store, g.log}
 	if err := g.crossSites.AddTrustedOrigin(g.origin()); err != nil {
 		return nil, fmt.Errorf("listen.public_url: %w", err)
 	}
@@ -100,7 +101,7 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 			o.Cost = DefaultCost
 		}
 		g.hasher = newHasher(o.Cost)
-		if g.passkeys, err = newPasskeys(g.public, g.store.Now); err != nil {
+		if g.passkeys, err = newPasskeys(g.public, g.store); err != nil {
 			return err
 		}
 	}

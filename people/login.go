@@ -90,13 +90,19 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, who Person, next st
 // checkPassword answers whose name and password they are, or the problem to show. Who doesn't exist takes as long as who does.
 func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, string, error) {
 	ctx, user, address := r.Context(), "user "+cut(name, maxSubject), addressKey(RemoteOf(r))
-	now := g.store.Now()
-	if !g.throttle.take(now, address, failuresOfAddress) {
+	may, err := g.throttle.take(ctx, address, failuresOfAddress)
+	if err != nil {
+		return Person{}, "", err
+	}
+	if !may {
 		g.log.WarnContext(ctx, "login refused: too many failures from an address", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
-	if !g.throttle.take(now, user, failuresOfUser) {
-		g.throttle.giveBack(address)
+	if may, err = g.throttle.take(ctx, user, failuresOfUser); err != nil {
+		return Person{}, "", err
+	}
+	if !may {
+		g.throttle.giveBack(ctx, address)
 		g.log.WarnContext(ctx, "login refused: too many failures of a user", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
@@ -111,8 +117,7 @@ func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, st
 	ok, cheap, err := g.hasher.verify(ctx, u.Password, password)
 	switch {
 	case err != nil:
-		g.throttle.giveBack(address)
-		g.throttle.giveBack(user)
+		g.throttle.giveBack(ctx, address, user)
 		return Person{}, "", err
 	case !known:
 		g.refused(r, "", "no such user")
@@ -127,8 +132,7 @@ func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, st
 		g.refused(r, name, "the user is disabled")
 		return Person{}, wrongLogin, nil
 	}
-	g.throttle.giveBack(address)
-	g.throttle.giveBack(user)
+	g.throttle.giveBack(ctx, address, user)
 	if cheap {
 		g.rehash(ctx, u, password)
 	}
@@ -161,10 +165,14 @@ func (g *Gate) refused(r *http.Request, name, reason string) {
 	}
 	reason = cut(reason, maxReason)
 	g.log.WarnContext(r.Context(), "login refused", slog.String("subject", subject), slog.String("reason", reason), slog.String("remote", RemoteOf(r)))
-	if !g.throttle.take(g.store.Now(), "refusals recorded", refusalsRecorded) {
+	may, err := g.throttle.take(r.Context(), "refusals recorded", refusalsRecorded)
+	if err == nil && !may {
 		return
 	}
-	if err := g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: RemoteOf(r)}); err != nil {
+	if err == nil {
+		err = g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: RemoteOf(r)})
+	}
+	if err != nil {
 		g.log.ErrorContext(r.Context(), "a refused login could not be recorded", slog.Any("error", err))
 	}
 }

@@ -83,6 +83,7 @@ func Run(t *testing.T, open func(t *testing.T) Driver) {
 		{"Ensembles", ensembleTests},
 		{"People", peopleTests},
 		{"Sessions", sessionTests},
+		{"Tries", tryTests},
 		{"Webhooks", webhookTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
