@@ -119,8 +119,21 @@ func callersEnd(ctx context.Context, until time.Time) time.Time {
 }
 
 // attempt makes one call.
-func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (response *wire.Response, verdict Verdict, failure *Failure) {
 	start := time.Now()
+	conn := b.conns.take()
+	heard := ignored
+	defer func() {
+		conn.release()
+		conn.heard(heard, start)
+	}()
+	response, verdict, failure = b.attemptOn(ctx, conn, start, until, p, request, check)
+	heard = outcomeOf(failure, verdict)
+	return response, verdict, failure
+}
+
+// attemptOn makes the call on conn.
+func (b *Backend) attemptOn(ctx context.Context, conn *sharedConn, start, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	given, ours, cause := b.set.timeout, true, errTimeUp
 	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
 		if left := deadline.Sub(start); left < given {
@@ -132,7 +145,7 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, reque
 
 	reply := new(wire.Frame)
 	var trailer metadata.MD
-	err := b.conns.Invoke(tell(timed, given), b.Speech().infer, request, reply, grpc.Trailer(&trailer))
+	err := conn.Invoke(tell(timed, given), b.Speech().infer, request, reply, grpc.Trailer(&trailer))
 	p.answered.Store(true)
 	if err != nil {
 		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
