@@ -68,11 +68,17 @@ func (c *sharedConn) release() {
 	}
 }
 
-// heard says what became of a call that was made on the connection and began then.
-func (c *sharedConn) heard(o outcome, began time.Time) {
-	if c.replica != nil {
-		c.replica.heard(o, began)
+// heard says what became of a call that was made on the connection and began then, and answers what the breaker is to be told: a
+// failure that only shows what is wrong with one of several replicas is nothing to it.
+func (c *sharedConn) heard(o outcome, began time.Time) outcome {
+	if c.replica == nil {
+		return o
 	}
+	c.replica.heard(o, began)
+	if o == failed && c.replica.isOutlier() {
+		return ignored
+	}
+	return o
 }
 
 // place is the address of the replica that the connection leads to; empty where the backend has only one.

@@ -133,7 +133,7 @@ func (f *fleet) linked(r *replica, l link) {
 	if r.ejected && r.times == 1 {
 		r.until = time.Now()
 	}
-	for _, c := range r.conns[1:] {
+	for _, c := range r.conns {
 		c.ResetConnectBackoff()
 	}
 	signal(r.poke)

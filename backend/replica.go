@@ -125,6 +125,18 @@ func (r *replica) heard(o outcome, began time.Time) {
 	}
 }
 
+// isOutlier says that the replica gets no calls, while others are there that do.
+func (r *replica) isOutlier() bool {
+	f := r.fleet
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	who := f.now.Load()
+	if who.panicking || !who.pick[0].present() {
+		return false
+	}
+	return r.gone.Load() || r.ejected || !r.present()
+}
+
 // count tallies a call, and answers the failures in a row, and whether the call says anything about the replica as it is now.
 func (r *replica) count(failed bool, began, now time.Time) (row int, current bool) {
 	r.tallyMu.Lock()

@@ -71,7 +71,7 @@ func (b *Backend) OpenStream(ctx context.Context, silence time.Duration) (*Strea
 	if err != nil {
 		f := s.failed(err, waited)
 		s.Close()
-		s.conn.heard(outcomeOf(f, Verdict{}), time.Now())
+		s.heard(f)
 		return nil, f
 	}
 	return s, nil
@@ -120,13 +120,13 @@ func (s *Stream) Recv() (*Message, *Failure) {
 		return nil, nil
 	case err != nil:
 		f := s.failed(err, waited)
-		s.conn.heard(outcomeOf(f, Verdict{}), time.Now())
+		s.heard(f)
 		return nil, f
 	}
 	m, err := s.scan(frame)
 	if err != nil {
 		f := s.Lost("a message of the stream could not be read: %v", err)
-		s.conn.heard(failed, time.Now())
+		s.heard(f)
 		return nil, f
 	}
 	heard := succeeded
@@ -135,6 +135,13 @@ func (s *Stream) Recv() (*Message, *Failure) {
 	}
 	s.conn.heard(heard, time.Now())
 	return m, nil
+}
+
+// heard tells the replica of the stream's end, and the Failure whether it was only the replica's.
+func (s *Stream) heard(f *Failure) {
+	o := outcomeOf(f, Verdict{})
+	f.outlier = s.conn.heard(o, time.Now()) != o
+	f.Replica = s.conn.place()
 }
 
 func (s *Stream) scan(data *wire.Frame) (*Message, error) {
