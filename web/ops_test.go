@@ -105,6 +105,11 @@ func newPlant() *plant {
 		backends: []*candorv1.BackendStatus{{
 			Name: "net", Model: "spam", Version: "3", Breaker: candorv1.BreakerState_BREAKER_STATE_OPEN, Owner: "team " + hostile,
 			CreateTime: timestamppb.New(now.Add(-400 * 24 * time.Hour)), Calls: 40, Failures: 10, LastFailure: hostile,
+			Panicking: true,
+			Replicas: []*candorv1.ReplicaStatus{{
+				Address: "10.0.0.1:8001", State: candorv1.ReplicaState_REPLICA_STATE_EJECTED, Calls: 20, Failures: 5,
+				EjectedUntil: timestamppb.New(now.Add(time.Minute)), Why: "5 failures in a row " + hostile,
+			}, {Address: "10.0.0.2:8001", State: candorv1.ReplicaState_REPLICA_STATE_SERVING, Calls: 20}},
 		}},
 		monitors: []*candorv1.MonitorStatus{{
 			Model: "spam", Stage: "net", Kind: candorv1.MonitorKind_MONITOR_KIND_PSI, State: candorv1.MonitorState_MONITOR_STATE_WARNING,
