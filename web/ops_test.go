@@ -223,7 +223,7 @@ func TestWhoSeesOperation(t *testing.T) {
 func TestPicturesHaveTheirNumbers(t *testing.T) {
 	s := newPlantSite(t, newPlant(), operator)
 	for path, says := range map[string][]string{
-		"/ops":                {"13 months", "old", "open", "10 25 %", "accept 96", "89 %", "defer 12", "of 108 rows", "1 of 1 warn"},
+		"/ops":                {"13 months", "old", "open", "10 25 %", "accept 96", "89 %", "defer 12", "of 108 rows", "1 of 1 warn", "Replicas of net", "ejected", "5 failures in a row", "ejection is ignored"},
 		"/ops/models/spam":    {"accept 96", "low confidence", "25 %", "0 to 0.5 10 25 % 20 50 %", "0.5 to 1 30 75 % 20 50 %"},
 		"/ops/certificates":   {"certified", "0.93", "17", "99 of 10000", "0.97 80 1 0 12.5 yes", "0.9 90 9 0 0 no"},
 		"/ops/limits":         {"160 of 160 100 %", "7 answers withheld", "1 tripped"},
