@@ -104,7 +104,11 @@ func (b *Backend) connect(tlsCfg *candorv1.ClientTLS, o Options) (*fleet, error)
 		f.renew()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("address: %w", err), f.close())
+		field := "address"
+		if len(b.set.place.addresses) > 0 {
+			field = "addresses"
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w", field, err), f.close())
 	}
 	if b.set.warm {
 		f.warm()

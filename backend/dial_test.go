@@ -36,6 +36,20 @@ func TestDialRefuses(t *testing.T) {
 		{func(c *candorv1.Backend) { c.Address = "localhost" }, "address: "},
 		{func(c *candorv1.Backend) { c.Address = "http://localhost:8001" }, "address: "},
 		{func(c *candorv1.Backend) { c.Address = ":8001" }, "address: "},
+		{func(c *candorv1.Backend) { c.Address = "dns:///models" }, "address: "},
+		{func(c *candorv1.Backend) { c.Addresses = []string{"a:1", "b:1"} }, "addresses: "},
+		{func(c *candorv1.Backend) { c.Address, c.Addresses = "", []string{"a:1", "b"} }, "addresses[1]: "},
+		{func(c *candorv1.Backend) { c.Address, c.Addresses = "", []string{"a:1", "a:1"} }, "addresses[1]: "},
+		{func(c *candorv1.Backend) { c.Replicas = &candorv1.Replicas{} }, "replicas: "},
+		{replicasWith(&candorv1.Replicas{ProbeEvery: durationpb.New(0)}), "replicas.probe_every: "},
+		{replicasWith(&candorv1.Replicas{ResolveEvery: durationpb.New(1)}), "replicas.resolve_every: "},
+		{replicasWith(&candorv1.Replicas{FailuresInARow: proto.Uint32(0)}), "replicas.failures_in_a_row: "},
+		{replicasWith(&candorv1.Replicas{FailureMargin: proto.Float64(0)}), "replicas.failure_margin: "},
+		{replicasWith(&candorv1.Replicas{MinCalls: proto.Uint32(0)}), "replicas.min_calls: "},
+		{replicasWith(&candorv1.Replicas{Window: durationpb.New(1)}), "replicas.window: "},
+		{replicasWith(&candorv1.Replicas{MaxEjection: durationpb.New(1)}), "replicas.max_ejection: "},
+		{replicasWith(&candorv1.Replicas{MaxEjected: proto.Float64(2)}), "replicas.max_ejected: "},
+		{replicasWith(&candorv1.Replicas{PanicThreshold: proto.Float64(-1)}), "replicas.panic_threshold: "},
 		{func(c *candorv1.Backend) { c.Model = "" }, "model: "},
 		{func(c *candorv1.Backend) { c.Version = "" }, "version: "},
 		{func(c *candorv1.Backend) { c.Card = nil }, "card.created_at: "},
@@ -64,6 +78,11 @@ func TestDialRefuses(t *testing.T) {
 			t.Errorf("want an error of %q, have: %v", test.field, err)
 		}
 	}
+}
+
+// replicasWith makes a backend one of several replicas.
+func replicasWith(r *candorv1.Replicas) func(*candorv1.Backend) {
+	return func(c *candorv1.Backend) { c.Address, c.Addresses, c.Replicas = "", []string{"a:1", "b:1"}, r }
 }
 
 func TestDialDefaults(t *testing.T) {

@@ -256,6 +256,25 @@ func TestPanicIgnoresEjection(t *testing.T) {
 	})
 }
 
+// A call that is made again goes elsewhere, where there is another.
+func TestAnotherIsChosen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := paperFleet(t, 3, nil)
+		a, b, c := f.all[0], f.all[1], f.all[2]
+		for range 200 {
+			if r := f.now.Load().choose(a); r == a {
+				t.Fatal("the one that was tried was chosen")
+			}
+			if r := f.now.Load().choose(a, c); r != b {
+				t.Fatal("the one that was not tried was not chosen")
+			}
+			if f.now.Load().choose(a, b, c) == nil {
+				t.Fatal("nobody was chosen")
+			}
+		}
+	})
+}
+
 // The last one left is used even when it is ejected: there is nobody else.
 func TestTheLastOneIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -33,7 +34,7 @@ func (z *zone) set(err error, records ...string) {
 
 func (z *zone) lookup(_ context.Context, host string) ([]string, error) {
 	z.asked.Add(1)
-	if host != "localhost" {
+	if host != "localhost" && host != "model.test" {
 		return nil, errors.New("no such host: " + host)
 	}
 	z.mu.Lock()
@@ -228,5 +229,30 @@ func TestLookupOf(t *testing.T) {
 	}
 	if _, err := ask(); err == nil {
 		t.Error("no address, and no error")
+	}
+}
+
+// With TLS a record's server must prove to be the name's host. Its address is in no certificate.
+func TestARecordProvesTheName(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir, "ca.pem")
+	server := oiptest.StartWith(t, oiptest.Options{
+		Address: "127.0.0.2:0", TLS: &tls.Config{Certificates: []tls.Certificate{ca.issue(t, dir, "server")}},
+	}, digitsModel())
+	_, port, err := net.SplitHostPort(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := new(zone)
+	z.set(nil, "127.0.0.2")
+	for name, ok := range map[string]bool{"model.test": true, "localhost": false} {
+		cfg := namedConfig(port)
+		cfg.Address, cfg.Warm, cfg.Tls = "dns:///"+name+":"+port, true, &candorv1.ClientTLS{CaFile: ca.file}
+		b := dial(t, cfg, Options{Lookup: z.lookup})
+		want := serving
+		if !ok {
+			want = noLink
+		}
+		eventually(t, want.String(), func() bool { return statesOf(b)[server.Addr()].State == want })
 	}
 }
