@@ -99,7 +99,7 @@ func (f *fleet) Invoke(ctx context.Context, method string, in, out any, opts ...
 	return c.Invoke(ctx, method, in, out, opts...)
 }
 
-// set makes these the replicas. Those that are new are connected to; those that have vanished finish what they have.
+// setAddresses makes these the replicas. Those that are new are connected to; those that have vanished finish what they have.
 func (f *fleet) setAddresses(addresses []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +129,9 @@ func (f *fleet) setAddresses(addresses []string) error {
 		if f.watched {
 			f.keep(r)
 		}
-		f.log.Info("replica found", "replica", address)
+		if f.now.Load() != nil {
+			f.log.Info("replica found", "replica", address)
+		}
 	}
 	if len(stay) == 0 {
 		// Nobody is worse than those that may have vanished.
