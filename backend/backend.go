@@ -36,6 +36,7 @@ type Backend struct {
 	slots    slots
 	counters counters
 	tempo    *tempo
+	budget   *budget
 	observer Observer
 	log      *slog.Logger
 	alarm    sync.Once
@@ -73,7 +74,7 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	b := &Backend{
 		name: name, set: set, card: card, maxBytes: o.MaxMessageBytes,
 		conns: conns,
-		slots: slots{limit: set.maxInFlight}, tempo: newTempo(set.minTimeout, set.timeout), observer: o.Observer,
+		slots: slots{limit: set.maxInFlight}, tempo: newTempo(set.minTimeout, set.timeout), budget: newBudget(set.retry.budget), observer: o.Observer,
 		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
 	}
 	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL

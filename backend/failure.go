@@ -58,6 +58,10 @@ type Failure struct {
 	Duration time.Duration
 	// Attempts is how often the model server was called; 0: it was not.
 	Attempts int
+
+	// began: something of an answer had come. pushback is what came with the failure about another attempt.
+	began    bool
+	pushback pushback
 }
 
 // Error returns one line that names the backend, the status code, and who said it.

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -40,19 +38,67 @@ var (
 	errCallerOut = errors.New("the caller's time is up")
 )
 
+// Terms are what holds for one prediction beside its content. The zero Terms work.
+type Terms struct {
+	// Until is when the caller's time is up; zero: when ctx ends. Giving it spares a timer.
+	Until time.Time
+	// Once: the model server keeps something of this request (it is part of a sequence), so it is never sent twice.
+	Once bool
+}
+
 // Infer sends request, an encoded inference.ModelInferRequest, which it takes over, and answers what came back after check has
 // seen it; the answer is the caller's to free. check may
-// be nil; it runs in this goroutine. The error is always a *Failure. Outgoing metadata in ctx goes along as it is.
+// be nil; it runs in this goroutine, once for each attempt that was answered. The error is always a *Failure: that of the last attempt
+// that was made. Outgoing metadata in ctx goes along as it is.
 //
-// An attempt lasts at most the backend's timeout, and never beyond until (when that isn't zero) and ctx, which are the caller's
-// time: giving until spares a timer. One that our own timer ended counts against the model
-// server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
-// time than the caller left (see tempo).
-func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
+// An attempt lasts at most the backend's timeout, and never beyond the caller's time. One that our own timer ended counts against the
+// model server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
+// time than the caller left (see tempo). What is retried, and when, is in retry.go.
+func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
 	start, size := time.Now(), request.Len()
-	if f := b.admit(ctx, start, until, size); f != nil {
+	if f := b.admit(ctx, start, t.Until, size); f != nil {
 		return nil, b.finish(f, start)
 	}
+	var last *Failure
+	var paid time.Time
+	for number := 1; ; number++ {
+		var again *wire.Frame
+		x := newExchange()
+		if !t.Once && number < b.set.retry.attempts {
+			again = &x.again
+			request.Share(again)
+		}
+		answer, f := b.once(ctx, t, number, x, request, check)
+		switch {
+		case f == nil:
+			answer.Duration, answer.Attempts = time.Since(start), number
+		case f.Attempts == 0 && last != nil:
+			// Refused by us: what the model server said before tells more.
+			b.budget.refund(paid)
+			f = last
+			f.Duration = time.Since(start)
+		default:
+			f.Duration, f.Attempts = time.Since(start), min(number, number-1+f.Attempts)
+			var ok bool
+			if paid, ok = b.retry(ctx, t, number, f); ok {
+				b.counters.retries.Add(1)
+				request, last = again, f
+				continue
+			}
+		}
+		if again != nil {
+			again.Free()
+		}
+		if f != nil {
+			return nil, f
+		}
+		return answer, nil
+	}
+}
+
+// once makes one attempt inside of the breaker, or refuses it: its Failure then has no Attempts.
+func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
+	start, size := time.Now(), request.Len()
 	if !b.slots.take() {
 		return nil, b.finish(inferred(Overload, candorv1.Reason_REASON_OVERLOAD, codes.ResourceExhausted,
 			"%d calls are in flight, as many as max_in_flight allows", b.set.maxInFlight), start)
@@ -65,11 +111,13 @@ func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Fram
 	}
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
 	defer permit.report(ignored)
-
-	response, verdict, failure := b.attempt(ctx, until, permit, request, check)
+	if number == 1 {
+		b.budget.call(start)
+	}
+	response, verdict, failure := b.attempt(ctx, t.Until, permit, x, request, check)
 	took := time.Since(start)
 	attempt := Attempt{
-		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: 1, Start: start, Duration: took,
+		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: start, Duration: took,
 		RequestBytes: size, Verdict: verdict,
 	}
 	if response != nil {
@@ -78,7 +126,9 @@ func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Fram
 	if failure != nil {
 		failure.Attempts = 1
 		b.finish(failure, start)
-		attempt.Failure = failure
+		// The call's failure counts all attempts; the observer's is of this one.
+		own := *failure
+		attempt.Failure = &own
 	} else {
 		b.counters.count(nil, verdict)
 	}
@@ -89,7 +139,7 @@ func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Fram
 	if failure != nil {
 		return nil, failure
 	}
-	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict}, nil
+	return &Answer{Response: response, Duration: took, Verdict: verdict}, nil
 }
 
 // admit refuses what shall not be tried.
@@ -119,7 +169,7 @@ func callersEnd(ctx context.Context, until time.Time) time.Time {
 }
 
 // attempt makes one call.
-func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	start := time.Now()
 	given, ours, cause := b.set.timeout, true, errTimeUp
 	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
@@ -130,13 +180,11 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, reque
 	timed, cancel := context.WithDeadlineCause(ctx, start.Add(given), cause)
 	defer cancel()
 
-	reply := new(wire.Frame)
-	var trailer metadata.MD
-	err := b.conns.Invoke(tell(timed, given), b.Speech().infer, request, reply, grpc.Trailer(&trailer))
+	err := b.conns.Invoke(tell(timed, given), b.Speech().infer, request, x, &x.head, &x.tail)
 	p.answered.Store(true)
 	if err != nil {
 		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
-		e.said, e.trailer = saidIt(trailer, e.status.Message()), trailer
+		e.said, e.trailer = saidIt(x.trailer, e.status.Message()), x.trailer
 		ender := context.Cause(timed)
 		if ender == nil && !e.said && e.status.Code() == codes.Canceled && float64(e.elapsed) >= nearlyAll*float64(given) {
 			// The model server's own timer reset the stream a moment before ours fired.
@@ -150,10 +198,13 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, reque
 		case ender != nil:
 			e.callerGone = true
 		}
-		return nil, Verdict{}, b.judge(e)
+		f := b.judge(e)
+		f.began, f.pushback = x.began(), pushbackOf(x.trailer)
+		x.answer.Free()
+		return nil, Verdict{}, f
 	}
 	b.tempo.answered(time.Since(start))
-	return b.read(reply, check)
+	return b.read(&x.answer, check)
 }
 
 // judge classifies an attempt's error.

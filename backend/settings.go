@@ -21,6 +21,8 @@ const (
 	defaultWindow       = 30 * time.Second
 	defaultOpenFor      = 5 * time.Second
 	defaultProbes       = 3
+	defaultAttempts     = 2
+	defaultBudget       = 0.2
 )
 
 // defaultMaxMessageBytes is Listen.max_message_bytes' default.
@@ -40,6 +42,14 @@ type settings struct {
 	maxInFlight    int64
 	connections    int
 	breaker        breakerSettings
+	retry          retrySettings
+}
+
+type retrySettings struct {
+	// attempts of one call, the first included.
+	attempts int
+	// budget is the share of calls that may be repeated.
+	budget float64
 }
 
 type breakerSettings struct {
@@ -68,6 +78,15 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 			openFor:      orDefault(cfg.GetBreaker().GetOpenFor(), defaultOpenFor),
 			probes:       defaultProbes,
 		},
+	}
+	s.retry = retrySettings{attempts: defaultAttempts, budget: defaultBudget}
+	if r := cfg.GetRetry(); r != nil {
+		if r.MaxAttempts != nil {
+			s.retry.attempts = int(r.GetMaxAttempts())
+		}
+		if r.Budget != nil {
+			s.retry.budget = r.GetBudget()
+		}
 	}
 	if cfg.MaxInFlight != nil {
 		s.maxInFlight = int64(cfg.GetMaxInFlight())
@@ -110,6 +129,12 @@ func (s *settings) check() error {
 	}
 	if s.connections < 1 {
 		return fmt.Errorf("connections: is %d; write at least 1", s.connections)
+	}
+	if s.retry.attempts < 1 {
+		return fmt.Errorf("retry.max_attempts: is %d; write at least 1", s.retry.attempts)
+	}
+	if !(s.retry.budget >= 0 && s.retry.budget <= 1) {
+		return fmt.Errorf("retry.budget: is %v; write a share from 0 to 1", s.retry.budget)
 	}
 	b := s.breaker
 	switch {

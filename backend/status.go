@@ -22,6 +22,8 @@ type Status struct {
 	Overloads, Excluded int64
 	// Refused are calls that an open breaker didn't let through.
 	Refused int64
+	// Retries were made; RetriesUnaffordable are those that the budget refused. BudgetLeft is how many it allows now.
+	Retries, RetriesUnaffordable, BudgetLeft int64
 	// Opened and Closed count outages: from closed to open, and back to closed. A probe that fails is in neither.
 	Opened, Closed int64
 	// LastFailure is the message of the newest of Failures, at LastFailureTime; empty: none yet.
@@ -35,6 +37,7 @@ type Status struct {
 func (b *Backend) Status() Status {
 	s := Status{Breaker: b.breaker.state(), Speech: b.Speech(), InFlight: b.slots.used.Load()}
 	b.counters.fill(&s)
+	s.Retries, s.RetriesUnaffordable, s.BudgetLeft = b.counters.retries.Load(), b.counters.unaffordable.Load(), b.budget.left(time.Now())
 	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
 	return s
 }
@@ -43,6 +46,7 @@ func (b *Backend) Status() Status {
 type counters struct {
 	calls, failures, contract    atomic.Int64
 	overloads, excluded, refused atomic.Int64
+	retries, unaffordable        atomic.Int64
 
 	mu       sync.Mutex
 	last     string

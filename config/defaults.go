@@ -100,6 +100,11 @@ func backendDefaults(backend *candorv1.Backend) {
 	fillDuration(&backend.Breaker.Window, 30*time.Second)
 	fillDuration(&backend.Breaker.OpenFor, 5*time.Second)
 	fill(&backend.Breaker.Probes, 3)
+	if backend.Retry == nil {
+		backend.Retry = &candorv1.RetryConfig{}
+	}
+	fill(&backend.Retry.MaxAttempts, 2)
+	fill(&backend.Retry.Budget, 0.2)
 	for _, input := range backend.GetCard().GetInputs() {
 		if input.ImageMax == 0 {
 			input.ImageMax = 255

@@ -61,7 +61,7 @@ var defaultsInWords = map[string]string{
 	"OIDC.groups_claim":           "Default groups",
 	"OIDC.scopes":                 "Default email, profile, groups",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "", "People.sessions": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Backend.retry": "", "Policy.monitors": "", "People.sessions": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

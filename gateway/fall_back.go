@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/candor-gateway/candor/backend"
 	"github.com/candor-gateway/candor/fallback"
@@ -89,7 +88,7 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		return v
 	}
 	ctx = c.trace.attempt(ctx, name, kind)
-	answer, err := b.Infer(ctx, time.Time{}, request, check)
+	answer, err := b.Infer(ctx, backend.Terms{}, request, check)
 	if err != nil {
 		var f *backend.Failure
 		reply.Evidence = nil

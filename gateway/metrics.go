@@ -94,14 +94,6 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 	return m
 }
 
-// watchBackend shows the breaker as it is when it is looked at: a gauge fed by changes alone would show open for as long as
-// nobody calls.
-func (m *metrics) watchBackend(b *backend.Backend) {
-	m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "candor_breaker_state", Help: "1 closed, 2 half-open, 3 open.", ConstLabels: prometheus.Labels{"backend": b.Name()},
-	}, func() float64 { return float64(b.Status().Breaker) }))
-}
-
 func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
 	m.reg.MustRegister(&limitCollector{
 		gate: g, now: now,

@@ -34,7 +34,7 @@ func (g *Gateway) askPrimary(c *call) error {
 	var evidence []router.Evidence
 	var readable *wire.Response
 	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, until, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
+	answer, err := b.Infer(ctx, backend.Terms{Until: until, Once: inSequence(c.req)}, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
 	return g.heard(c, began, answer, readable, evidence, err)
 }
 

@@ -1657,7 +1657,9 @@ type Backend struct {
 	// opened. Default 4.
 	Connections *uint32 `protobuf:"varint,13,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
 	// What operators may do to the model server through the gateway. Default: nothing, because it is done to every caller.
-	Allow         []Control `protobuf:"varint,11,rep,packed,name=allow,proto3,enum=candor.v1.Control" json:"allow,omitempty"`
+	Allow []Control `protobuf:"varint,11,rep,packed,name=allow,proto3,enum=candor.v1.Control" json:"allow,omitempty"`
+	// Second attempts of a call that the model server did not begin to answer (docs/faults.md).
+	Retry         *RetryConfig `protobuf:"bytes,20,opt,name=retry,proto3" json:"retry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1790,6 +1792,68 @@ func (x *Backend) GetAllow() []Control {
 	return nil
 }
 
+func (x *Backend) GetRetry() *RetryConfig {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
+}
+
+// A request of a sequence is never sent twice.
+type RetryConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Most attempts of one call, the first included; 1: none is repeated. Default 2.
+	MaxAttempts *uint32 `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts,proto3,oneof" json:"max_attempts,omitempty"`
+	// Retries, as a share of the calls of the last 10 s; 3 in 10 s are always allowed. Default 0.2.
+	Budget        *float64 `protobuf:"fixed64,2,opt,name=budget,proto3,oneof" json:"budget,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryConfig) Reset() {
+	*x = RetryConfig{}
+	mi := &file_candor_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryConfig) ProtoMessage() {}
+
+func (x *RetryConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryConfig.ProtoReflect.Descriptor instead.
+func (*RetryConfig) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RetryConfig) GetMaxAttempts() uint32 {
+	if x != nil && x.MaxAttempts != nil {
+		return *x.MaxAttempts
+	}
+	return 0
+}
+
+func (x *RetryConfig) GetBudget() float64 {
+	if x != nil && x.Budget != nil {
+		return *x.Budget
+	}
+	return 0
+}
+
 type ClientTLS struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Absent: the system's roots.
@@ -1804,7 +1868,7 @@ type ClientTLS struct {
 
 func (x *ClientTLS) Reset() {
 	*x = ClientTLS{}
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1816,7 +1880,7 @@ func (x *ClientTLS) String() string {
 func (*ClientTLS) ProtoMessage() {}
 
 func (x *ClientTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1829,7 +1893,7 @@ func (x *ClientTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTLS.ProtoReflect.Descriptor instead.
 func (*ClientTLS) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ClientTLS) GetCaFile() string {
@@ -1878,7 +1942,7 @@ type BreakerConfig struct {
 
 func (x *BreakerConfig) Reset() {
 	*x = BreakerConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +1954,7 @@ func (x *BreakerConfig) String() string {
 func (*BreakerConfig) ProtoMessage() {}
 
 func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1903,7 +1967,7 @@ func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakerConfig.ProtoReflect.Descriptor instead.
 func (*BreakerConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BreakerConfig) GetFailureRatio() float64 {
@@ -1965,7 +2029,7 @@ type ModelCard struct {
 
 func (x *ModelCard) Reset() {
 	*x = ModelCard{}
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2041,7 @@ func (x *ModelCard) String() string {
 func (*ModelCard) ProtoMessage() {}
 
 func (x *ModelCard) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2054,7 @@ func (x *ModelCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelCard.ProtoReflect.Descriptor instead.
 func (*ModelCard) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ModelCard) GetCreatedAt() *timestamppb.Timestamp {
@@ -2079,7 +2143,7 @@ type InputSpec struct {
 
 func (x *InputSpec) Reset() {
 	*x = InputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2155,7 @@ func (x *InputSpec) String() string {
 func (*InputSpec) ProtoMessage() {}
 
 func (x *InputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2168,7 @@ func (x *InputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputSpec.ProtoReflect.Descriptor instead.
 func (*InputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *InputSpec) GetName() string {
@@ -2181,7 +2245,7 @@ type OutputSpec struct {
 
 func (x *OutputSpec) Reset() {
 	*x = OutputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2193,7 +2257,7 @@ func (x *OutputSpec) String() string {
 func (*OutputSpec) ProtoMessage() {}
 
 func (x *OutputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2206,7 +2270,7 @@ func (x *OutputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputSpec.ProtoReflect.Descriptor instead.
 func (*OutputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OutputSpec) GetName() string {
@@ -2251,7 +2315,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2263,7 +2327,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2276,7 +2340,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Score) GetOutput() string {
@@ -2348,7 +2412,7 @@ type RegressionScore struct {
 
 func (x *RegressionScore) Reset() {
 	*x = RegressionScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2424,7 @@ func (x *RegressionScore) String() string {
 func (*RegressionScore) ProtoMessage() {}
 
 func (x *RegressionScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2437,7 @@ func (x *RegressionScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegressionScore.ProtoReflect.Descriptor instead.
 func (*RegressionScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RegressionScore) GetUnit() string {
@@ -2447,7 +2511,7 @@ type Ensemble struct {
 
 func (x *Ensemble) Reset() {
 	*x = Ensemble{}
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2523,7 @@ func (x *Ensemble) String() string {
 func (*Ensemble) ProtoMessage() {}
 
 func (x *Ensemble) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2536,7 @@ func (x *Ensemble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ensemble.ProtoReflect.Descriptor instead.
 func (*Ensemble) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Ensemble) GetVersion() string {
@@ -2544,7 +2608,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2556,7 +2620,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2569,7 +2633,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Member) GetBackend() string {
@@ -2608,7 +2672,7 @@ type Remedial struct {
 
 func (x *Remedial) Reset() {
 	*x = Remedial{}
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2620,7 +2684,7 @@ func (x *Remedial) String() string {
 func (*Remedial) ProtoMessage() {}
 
 func (x *Remedial) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2633,7 +2697,7 @@ func (x *Remedial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remedial.ProtoReflect.Descriptor instead.
 func (*Remedial) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Remedial) GetStage() isRemedial_Stage {
@@ -2721,7 +2785,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +2797,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +2810,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Model) GetPrimary() string {
@@ -2799,7 +2863,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +2875,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +2888,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Policy) GetMode() Mode {
@@ -2961,7 +3025,7 @@ type FieldPolicy struct {
 
 func (x *FieldPolicy) Reset() {
 	*x = FieldPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2973,7 +3037,7 @@ func (x *FieldPolicy) String() string {
 func (*FieldPolicy) ProtoMessage() {}
 
 func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2986,7 +3050,7 @@ func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldPolicy.ProtoReflect.Descriptor instead.
 func (*FieldPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FieldPolicy) GetConfidence() ConfidenceMethod {
@@ -3060,7 +3124,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3136,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3149,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Condition) GetName() string {
@@ -3120,7 +3184,7 @@ type MetaScore struct {
 
 func (x *MetaScore) Reset() {
 	*x = MetaScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3132,7 +3196,7 @@ func (x *MetaScore) String() string {
 func (*MetaScore) ProtoMessage() {}
 
 func (x *MetaScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3145,7 +3209,7 @@ func (x *MetaScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
 func (*MetaScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *MetaScore) GetBackend() string {
@@ -3168,7 +3232,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3244,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3257,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -3276,7 +3340,7 @@ type Promise struct {
 
 func (x *Promise) Reset() {
 	*x = Promise{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3288,7 +3352,7 @@ func (x *Promise) String() string {
 func (*Promise) ProtoMessage() {}
 
 func (x *Promise) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3301,7 +3365,7 @@ func (x *Promise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Promise.ProtoReflect.Descriptor instead.
 func (*Promise) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Promise) GetAlpha() float64 {
@@ -3408,7 +3472,7 @@ type AuditSampling struct {
 
 func (x *AuditSampling) Reset() {
 	*x = AuditSampling{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3420,7 +3484,7 @@ func (x *AuditSampling) String() string {
 func (*AuditSampling) ProtoMessage() {}
 
 func (x *AuditSampling) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3433,7 +3497,7 @@ func (x *AuditSampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
 func (*AuditSampling) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
@@ -3495,7 +3559,7 @@ type ThresholdGrid struct {
 
 func (x *ThresholdGrid) Reset() {
 	*x = ThresholdGrid{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3507,7 +3571,7 @@ func (x *ThresholdGrid) String() string {
 func (*ThresholdGrid) ProtoMessage() {}
 
 func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3520,7 +3584,7 @@ func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
 func (*ThresholdGrid) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ThresholdGrid) GetLevels() []float64 {
@@ -3562,7 +3626,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3574,7 +3638,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3587,7 +3651,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Segment) GetName() string {
@@ -3622,7 +3686,7 @@ type Monitors struct {
 
 func (x *Monitors) Reset() {
 	*x = Monitors{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3634,7 +3698,7 @@ func (x *Monitors) String() string {
 func (*Monitors) ProtoMessage() {}
 
 func (x *Monitors) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3647,7 +3711,7 @@ func (x *Monitors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
 func (*Monitors) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Monitors) GetMinRows() uint32 {
@@ -3708,7 +3772,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3720,7 +3784,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3733,7 +3797,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -3936,7 +4000,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4012,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4025,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -4001,7 +4065,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4013,7 +4077,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4026,7 +4090,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -4099,7 +4163,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4111,7 +4175,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4124,7 +4188,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Costs) GetEntries() []*Cost {
@@ -4152,7 +4216,7 @@ type Cost struct {
 
 func (x *Cost) Reset() {
 	*x = Cost{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4164,7 +4228,7 @@ func (x *Cost) String() string {
 func (*Cost) ProtoMessage() {}
 
 func (x *Cost) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4177,7 +4241,7 @@ func (x *Cost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cost.ProtoReflect.Descriptor instead.
 func (*Cost) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Cost) GetAnswer() string {
@@ -4220,7 +4284,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4232,7 +4296,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4245,7 +4309,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -4294,7 +4358,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4306,7 +4370,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4319,7 +4383,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -4351,7 +4415,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4363,7 +4427,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4376,7 +4440,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -4443,7 +4507,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4455,7 +4519,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4468,7 +4532,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Queue) GetDescription() string {
@@ -4600,7 +4664,7 @@ type Agreement struct {
 
 func (x *Agreement) Reset() {
 	*x = Agreement{}
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4612,7 +4676,7 @@ func (x *Agreement) String() string {
 func (*Agreement) ProtoMessage() {}
 
 func (x *Agreement) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4625,7 +4689,7 @@ func (x *Agreement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
 func (*Agreement) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Agreement) GetReviewers() uint32 {
@@ -4667,7 +4731,7 @@ type Golden struct {
 
 func (x *Golden) Reset() {
 	*x = Golden{}
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4679,7 +4743,7 @@ func (x *Golden) String() string {
 func (*Golden) ProtoMessage() {}
 
 func (x *Golden) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4692,7 +4756,7 @@ func (x *Golden) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Golden.ProtoReflect.Descriptor instead.
 func (*Golden) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Golden) GetShare() float64 {
@@ -4718,7 +4782,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4730,7 +4794,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4743,7 +4807,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Capacity) GetReviewers() uint32 {
@@ -4780,7 +4844,7 @@ type Coalesce struct {
 
 func (x *Coalesce) Reset() {
 	*x = Coalesce{}
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4792,7 +4856,7 @@ func (x *Coalesce) String() string {
 func (*Coalesce) ProtoMessage() {}
 
 func (x *Coalesce) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4805,7 +4869,7 @@ func (x *Coalesce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coalesce.ProtoReflect.Descriptor instead.
 func (*Coalesce) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Coalesce) GetWithin() *durationpb.Duration {
@@ -4834,7 +4898,7 @@ type Hours struct {
 
 func (x *Hours) Reset() {
 	*x = Hours{}
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4846,7 +4910,7 @@ func (x *Hours) String() string {
 func (*Hours) ProtoMessage() {}
 
 func (x *Hours) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4859,7 +4923,7 @@ func (x *Hours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hours.ProtoReflect.Descriptor instead.
 func (*Hours) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Hours) GetTimeZone() string {
@@ -4889,7 +4953,7 @@ type Shift struct {
 
 func (x *Shift) Reset() {
 	*x = Shift{}
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4901,7 +4965,7 @@ func (x *Shift) String() string {
 func (*Shift) ProtoMessage() {}
 
 func (x *Shift) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4914,7 +4978,7 @@ func (x *Shift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shift.ProtoReflect.Descriptor instead.
 func (*Shift) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Shift) GetDays() []string {
@@ -4957,7 +5021,7 @@ type Webhook struct {
 
 func (x *Webhook) Reset() {
 	*x = Webhook{}
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4969,7 +5033,7 @@ func (x *Webhook) String() string {
 func (*Webhook) ProtoMessage() {}
 
 func (x *Webhook) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4982,7 +5046,7 @@ func (x *Webhook) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
 func (*Webhook) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Webhook) GetUrl() string {
@@ -5033,7 +5097,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5045,7 +5109,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5058,7 +5122,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *People) GetOidc() *OIDC {
@@ -5104,7 +5168,7 @@ type OIDC struct {
 
 func (x *OIDC) Reset() {
 	*x = OIDC{}
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5116,7 +5180,7 @@ func (x *OIDC) String() string {
 func (*OIDC) ProtoMessage() {}
 
 func (x *OIDC) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5129,7 +5193,7 @@ func (x *OIDC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDC.ProtoReflect.Descriptor instead.
 func (*OIDC) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *OIDC) GetIssuer() string {
@@ -5201,7 +5265,7 @@ type OIDCGrant struct {
 
 func (x *OIDCGrant) Reset() {
 	*x = OIDCGrant{}
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5213,7 +5277,7 @@ func (x *OIDCGrant) String() string {
 func (*OIDCGrant) ProtoMessage() {}
 
 func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5226,7 +5290,7 @@ func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDCGrant.ProtoReflect.Descriptor instead.
 func (*OIDCGrant) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OIDCGrant) GetGroup() string {
@@ -5262,7 +5326,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5274,7 +5338,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5287,7 +5351,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Sessions) GetIdle() *durationpb.Duration {
@@ -5328,7 +5392,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5340,7 +5404,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5353,7 +5417,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -5435,7 +5499,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5447,7 +5511,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5460,7 +5524,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -5501,7 +5565,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5513,7 +5577,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5526,7 +5590,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -5552,7 +5616,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5564,7 +5628,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5577,7 +5641,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -5704,7 +5768,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\bcontents\x18\x05 \x01(\x0e2\x13.candor.v1.ContentsB\b\xbaH\x05\x82\x01\x02\x10\x01R\bcontents\"\x7f\n" +
 	"\bOperator\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12:\n" +
-	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\x89\x06\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xb7\x06\n" +
 	"\aBackend\x12!\n" +
 	"\aaddress\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aaddress\x12\x1d\n" +
 	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12#\n" +
@@ -5723,10 +5787,16 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"calibrator\x12)\n" +
 	"\x04cost\x18\x0f \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04cost\x88\x01\x01\x120\n" +
 	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x02R\vconnections\x88\x01\x01\x12;\n" +
-	"\x05allow\x18\v \x03(\x0e2\x12.candor.v1.ControlB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05allowB\x10\n" +
+	"\x05allow\x18\v \x03(\x0e2\x12.candor.v1.ControlB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05allow\x12,\n" +
+	"\x05retry\x18\x14 \x01(\v2\x16.candor.v1.RetryConfigR\x05retryB\x10\n" +
 	"\x0e_max_in_flightB\a\n" +
 	"\x05_costB\x0e\n" +
-	"\f_connections\"}\n" +
+	"\f_connections\"\x92\x01\n" +
+	"\vRetryConfig\x121\n" +
+	"\fmax_attempts\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\x05(\x01H\x00R\vmaxAttempts\x88\x01\x01\x124\n" +
+	"\x06budget\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x06budget\x88\x01\x01B\x0f\n" +
+	"\r_max_attemptsB\t\n" +
+	"\a_budget\"}\n" +
 	"\tClientTLS\x12\x17\n" +
 	"\aca_file\x18\x01 \x01(\tR\x06caFile\x12\x1b\n" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
@@ -6189,7 +6259,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Contents)(0),                 // 0: candor.v1.Contents
 	(Role)(0),                     // 1: candor.v1.Role
@@ -6214,89 +6284,90 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(*Consumer)(nil),              // 20: candor.v1.Consumer
 	(*Operator)(nil),              // 21: candor.v1.Operator
 	(*Backend)(nil),               // 22: candor.v1.Backend
-	(*ClientTLS)(nil),             // 23: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 24: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 25: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 26: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 27: candor.v1.OutputSpec
-	(*Score)(nil),                 // 28: candor.v1.Score
-	(*RegressionScore)(nil),       // 29: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 30: candor.v1.Ensemble
-	(*Member)(nil),                // 31: candor.v1.Member
-	(*Remedial)(nil),              // 32: candor.v1.Remedial
-	(*Model)(nil),                 // 33: candor.v1.Model
-	(*Policy)(nil),                // 34: candor.v1.Policy
-	(*FieldPolicy)(nil),           // 35: candor.v1.FieldPolicy
-	(*Condition)(nil),             // 36: candor.v1.Condition
-	(*MetaScore)(nil),             // 37: candor.v1.MetaScore
-	(*Accept)(nil),                // 38: candor.v1.Accept
-	(*Promise)(nil),               // 39: candor.v1.Promise
-	(*AuditSampling)(nil),         // 40: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 41: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 42: candor.v1.Segment
-	(*Monitors)(nil),              // 43: candor.v1.Monitors
-	(*Threshold)(nil),             // 44: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 45: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 46: candor.v1.ReviewPolicy
-	(*Costs)(nil),                 // 47: candor.v1.Costs
-	(*Cost)(nil),                  // 48: candor.v1.Cost
-	(*AnswerSpec)(nil),            // 49: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 50: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 51: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 52: candor.v1.Queue
-	(*Agreement)(nil),             // 53: candor.v1.Agreement
-	(*Golden)(nil),                // 54: candor.v1.Golden
-	(*Capacity)(nil),              // 55: candor.v1.Capacity
-	(*Coalesce)(nil),              // 56: candor.v1.Coalesce
-	(*Hours)(nil),                 // 57: candor.v1.Hours
-	(*Shift)(nil),                 // 58: candor.v1.Shift
-	(*Webhook)(nil),               // 59: candor.v1.Webhook
-	(*People)(nil),                // 60: candor.v1.People
-	(*OIDC)(nil),                  // 61: candor.v1.OIDC
-	(*OIDCGrant)(nil),             // 62: candor.v1.OIDCGrant
-	(*Sessions)(nil),              // 63: candor.v1.Sessions
-	(*LimitConfig)(nil),           // 64: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 65: candor.v1.Audit
-	(*Retention)(nil),             // 66: candor.v1.Retention
-	(*Telemetry)(nil),             // 67: candor.v1.Telemetry
-	nil,                           // 68: candor.v1.Config.ConsumersEntry
-	nil,                           // 69: candor.v1.Config.OperatorsEntry
-	nil,                           // 70: candor.v1.Config.BackendsEntry
-	nil,                           // 71: candor.v1.Config.EnsemblesEntry
-	nil,                           // 72: candor.v1.Config.ModelsEntry
-	nil,                           // 73: candor.v1.Config.QueuesEntry
-	nil,                           // 74: candor.v1.Config.LimitsEntry
-	nil,                           // 75: candor.v1.Config.WebhooksEntry
-	nil,                           // 76: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 77: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 78: google.protobuf.Timestamp
-	(PayloadView)(0),              // 79: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 80: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 81: candor.v1.ScoreKind
-	(Mode)(0),                     // 82: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 83: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 84: candor.v1.Route
-	(ExpireAction)(0),             // 85: candor.v1.ExpireAction
+	(*RetryConfig)(nil),           // 23: candor.v1.RetryConfig
+	(*ClientTLS)(nil),             // 24: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 25: candor.v1.BreakerConfig
+	(*ModelCard)(nil),             // 26: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 27: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 28: candor.v1.OutputSpec
+	(*Score)(nil),                 // 29: candor.v1.Score
+	(*RegressionScore)(nil),       // 30: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 31: candor.v1.Ensemble
+	(*Member)(nil),                // 32: candor.v1.Member
+	(*Remedial)(nil),              // 33: candor.v1.Remedial
+	(*Model)(nil),                 // 34: candor.v1.Model
+	(*Policy)(nil),                // 35: candor.v1.Policy
+	(*FieldPolicy)(nil),           // 36: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 37: candor.v1.Condition
+	(*MetaScore)(nil),             // 38: candor.v1.MetaScore
+	(*Accept)(nil),                // 39: candor.v1.Accept
+	(*Promise)(nil),               // 40: candor.v1.Promise
+	(*AuditSampling)(nil),         // 41: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 42: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 43: candor.v1.Segment
+	(*Monitors)(nil),              // 44: candor.v1.Monitors
+	(*Threshold)(nil),             // 45: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 46: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 47: candor.v1.ReviewPolicy
+	(*Costs)(nil),                 // 48: candor.v1.Costs
+	(*Cost)(nil),                  // 49: candor.v1.Cost
+	(*AnswerSpec)(nil),            // 50: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 51: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 52: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 53: candor.v1.Queue
+	(*Agreement)(nil),             // 54: candor.v1.Agreement
+	(*Golden)(nil),                // 55: candor.v1.Golden
+	(*Capacity)(nil),              // 56: candor.v1.Capacity
+	(*Coalesce)(nil),              // 57: candor.v1.Coalesce
+	(*Hours)(nil),                 // 58: candor.v1.Hours
+	(*Shift)(nil),                 // 59: candor.v1.Shift
+	(*Webhook)(nil),               // 60: candor.v1.Webhook
+	(*People)(nil),                // 61: candor.v1.People
+	(*OIDC)(nil),                  // 62: candor.v1.OIDC
+	(*OIDCGrant)(nil),             // 63: candor.v1.OIDCGrant
+	(*Sessions)(nil),              // 64: candor.v1.Sessions
+	(*LimitConfig)(nil),           // 65: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 66: candor.v1.Audit
+	(*Retention)(nil),             // 67: candor.v1.Retention
+	(*Telemetry)(nil),             // 68: candor.v1.Telemetry
+	nil,                           // 69: candor.v1.Config.ConsumersEntry
+	nil,                           // 70: candor.v1.Config.OperatorsEntry
+	nil,                           // 71: candor.v1.Config.BackendsEntry
+	nil,                           // 72: candor.v1.Config.EnsemblesEntry
+	nil,                           // 73: candor.v1.Config.ModelsEntry
+	nil,                           // 74: candor.v1.Config.QueuesEntry
+	nil,                           // 75: candor.v1.Config.LimitsEntry
+	nil,                           // 76: candor.v1.Config.WebhooksEntry
+	nil,                           // 77: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 78: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 79: google.protobuf.Timestamp
+	(PayloadView)(0),              // 80: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 81: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 82: candor.v1.ScoreKind
+	(Mode)(0),                     // 83: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 84: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 85: candor.v1.Route
+	(ExpireAction)(0),             // 86: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
 	14,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
 	16,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	68,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	69,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	70,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	71,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	72,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	73,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	74,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	65,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	66,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	67,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	75,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
-	60,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
+	69,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	70,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	71,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	72,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	73,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	74,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	75,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	66,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	67,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	68,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	76,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	61,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
 	15,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	77,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	77,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	77,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	78,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	78,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	78,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
 	18,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
 	17,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
 	19,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
@@ -6304,101 +6375,102 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	0,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
 	19,  // 23: candor.v1.Operator.identity:type_name -> candor.v1.Identity
 	1,   // 24: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	25,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	23,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	26,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	24,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	2,   // 27: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	77,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	77,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	24,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	78,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	78,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	25,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	3,   // 31: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	77,  // 32: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	77,  // 33: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	78,  // 34: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	4,   // 35: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	26,  // 36: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	27,  // 37: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	28,  // 38: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	79,  // 39: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	80,  // 40: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	81,  // 41: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	29,  // 42: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	31,  // 43: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	5,   // 44: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	32,  // 45: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	32,  // 46: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	77,  // 47: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	34,  // 48: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	82,  // 49: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	83,  // 50: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	38,  // 51: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	45,  // 52: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	46,  // 53: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	9,   // 54: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	49,  // 55: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	50,  // 56: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	36,  // 57: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	45,  // 58: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	37,  // 59: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	43,  // 60: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	76,  // 61: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	83,  // 62: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	44,  // 63: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	84,  // 64: candor.v1.Condition.route:type_name -> candor.v1.Route
-	44,  // 65: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	39,  // 66: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	40,  // 67: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	41,  // 68: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,   // 69: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	77,  // 70: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,   // 71: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	42,  // 72: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	44,  // 73: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	77,  // 74: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	85,  // 75: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	77,  // 76: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	47,  // 77: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	8,   // 78: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	48,  // 79: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	10,  // 80: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	51,  // 81: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	77,  // 82: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	77,  // 83: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	77,  // 84: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	77,  // 85: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	53,  // 86: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	54,  // 87: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	55,  // 88: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	56,  // 89: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	57,  // 90: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	77,  // 91: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	77,  // 92: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	58,  // 93: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	77,  // 94: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	61,  // 95: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	63,  // 96: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	62,  // 97: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	1,   // 98: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	77,  // 99: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	77,  // 100: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	77,  // 101: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	11,  // 102: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	77,  // 103: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	12,  // 104: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	77,  // 105: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	20,  // 106: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	21,  // 107: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	22,  // 108: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	30,  // 109: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	33,  // 110: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	52,  // 111: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	64,  // 112: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	59,  // 113: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	35,  // 114: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	115, // [115:115] is the sub-list for method output_type
-	115, // [115:115] is the sub-list for method input_type
-	115, // [115:115] is the sub-list for extension type_name
-	115, // [115:115] is the sub-list for extension extendee
-	0,   // [0:115] is the sub-list for field type_name
+	23,  // 32: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
+	78,  // 33: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	78,  // 34: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	79,  // 35: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	4,   // 36: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	27,  // 37: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	28,  // 38: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	29,  // 39: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	80,  // 40: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	81,  // 41: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	82,  // 42: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	30,  // 43: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	32,  // 44: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	5,   // 45: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	33,  // 46: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	33,  // 47: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	78,  // 48: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	35,  // 49: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	83,  // 50: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	84,  // 51: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	39,  // 52: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	46,  // 53: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	47,  // 54: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	9,   // 55: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	50,  // 56: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	51,  // 57: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	37,  // 58: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	46,  // 59: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	38,  // 60: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	44,  // 61: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	77,  // 62: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	84,  // 63: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	45,  // 64: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	85,  // 65: candor.v1.Condition.route:type_name -> candor.v1.Route
+	45,  // 66: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	40,  // 67: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	41,  // 68: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	42,  // 69: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	6,   // 70: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	78,  // 71: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	7,   // 72: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	43,  // 73: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	45,  // 74: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	78,  // 75: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	86,  // 76: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	78,  // 77: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	48,  // 78: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	8,   // 79: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	49,  // 80: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	10,  // 81: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	52,  // 82: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	78,  // 83: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	78,  // 84: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	78,  // 85: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	78,  // 86: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	54,  // 87: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	55,  // 88: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	56,  // 89: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	57,  // 90: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	58,  // 91: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	78,  // 92: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	78,  // 93: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	59,  // 94: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	78,  // 95: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	62,  // 96: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	64,  // 97: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	63,  // 98: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	1,   // 99: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	78,  // 100: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	78,  // 101: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	78,  // 102: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	11,  // 103: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	78,  // 104: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	12,  // 105: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	78,  // 106: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	20,  // 107: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	21,  // 108: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	22,  // 109: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	31,  // 110: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	34,  // 111: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	53,  // 112: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	65,  // 113: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	60,  // 114: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	36,  // 115: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	116, // [116:116] is the sub-list for method output_type
+	116, // [116:116] is the sub-list for method input_type
+	116, // [116:116] is the sub-list for extension type_name
+	116, // [116:116] is the sub-list for extension extendee
+	0,   // [0:116] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -6423,31 +6495,32 @@ func file_candor_v1_config_proto_init() {
 		(*Identity_Anonymous)(nil),
 	}
 	file_candor_v1_config_proto_msgTypes[9].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[11].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[15].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[10].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[12].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[16].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[17].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[18].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[19].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[19].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{
 		(*Remedial_Backend)(nil),
 		(*Remedial_ConstantLabel)(nil),
 		(*Remedial_Rule)(nil),
 		(*Remedial_ConstantValue)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[22].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[23].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
 		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{
 		(*AuditSampling_Rate)(nil),
 		(*AuditSampling_PerDay)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
@@ -6460,22 +6533,22 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Spread)(nil),
 		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[36].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[38].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[41].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[43].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[52].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[54].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[44].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[53].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[55].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   64,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

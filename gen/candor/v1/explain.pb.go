@@ -933,9 +933,13 @@ type BackendStatus struct {
 	// Name and version that the model server gives itself; empty: it said nothing yet, or has no ServerMetadata.
 	Server string `protobuf:"bytes,17,opt,name=server,proto3" json:"server,omitempty"`
 	// Of its card: who to ask about it.
-	Owner         string `protobuf:"bytes,18,opt,name=owner,proto3" json:"owner,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Owner string `protobuf:"bytes,18,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Attempts that repeated another, those that the budget refused, and what it allows now.
+	Retries         int64 `protobuf:"varint,20,opt,name=retries,proto3" json:"retries,omitempty"`
+	RetriesRefused  int64 `protobuf:"varint,21,opt,name=retries_refused,json=retriesRefused,proto3" json:"retries_refused,omitempty"`
+	RetryBudgetLeft int64 `protobuf:"varint,22,opt,name=retry_budget_left,json=retryBudgetLeft,proto3" json:"retry_budget_left,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *BackendStatus) Reset() {
@@ -1094,6 +1098,27 @@ func (x *BackendStatus) GetOwner() string {
 	return ""
 }
 
+func (x *BackendStatus) GetRetries() int64 {
+	if x != nil {
+		return x.Retries
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetRetriesRefused() int64 {
+	if x != nil {
+		return x.RetriesRefused
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetRetryBudgetLeft() int64 {
+	if x != nil {
+		return x.RetryBudgetLeft
+	}
+	return 0
+}
+
 type SummarizeDecisionsResponse_Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request's `by`.
@@ -1221,7 +1246,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xfd\x04\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xec\x05\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -1242,7 +1267,10 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\adialect\x18\x0f \x01(\x0e2\x12.candor.v1.DialectR\adialect\x12?\n" +
 	"\x0edialect_source\x18\x10 \x01(\x0e2\x18.candor.v1.DialectSourceR\rdialectSource\x12\x16\n" +
 	"\x06server\x18\x11 \x01(\tR\x06server\x12\x14\n" +
-	"\x05owner\x18\x12 \x01(\tR\x05owner*\xce\x01\n" +
+	"\x05owner\x18\x12 \x01(\tR\x05owner\x12\x18\n" +
+	"\aretries\x18\x14 \x01(\x03R\aretries\x12'\n" +
+	"\x0fretries_refused\x18\x15 \x01(\x03R\x0eretriesRefused\x12*\n" +
+	"\x11retry_budget_left\x18\x16 \x01(\x03R\x0fretryBudgetLeft*\xce\x01\n" +
 	"\vMonitorKind\x12\x1c\n" +
 	"\x18MONITOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MONITOR_KIND_PSI\x10\x01\x12\x13\n" +
