@@ -112,6 +112,12 @@ func (b *Backend) Card() *Card { return b.card }
 // Timeout is the longest attempt.
 func (b *Backend) Timeout() time.Duration { return b.set.timeout }
 
+// Usual is a time in which nearly all of its answers come, and at least min_timeout; false: nothing has been measured.
+func (b *Backend) Usual() (time.Duration, bool) { return b.tempo.usual() }
+
+// Fastest is the least time that an answer of the last half to whole minute took; false: there was none.
+func (b *Backend) Fastest() (time.Duration, bool) { return b.tempo.fastest(time.Now()) }
+
 func (b *Backend) breakerChanged(from, to candorv1.BreakerState) {
 	level := slog.LevelInfo
 	if to == candorv1.BreakerState_BREAKER_STATE_OPEN {

@@ -203,7 +203,8 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, x *ex
 		x.answer.Free()
 		return nil, Verdict{}, f
 	}
-	b.tempo.answered(time.Since(start))
+	now := time.Now()
+	b.tempo.answered(now, now.Sub(start))
 	return b.read(&x.answer, check)
 }
 

@@ -59,7 +59,7 @@ func (t *Turn) Answer(ctx context.Context, response *wire.Response, check func(*
 		return &Answer{Response: response, Duration: took, Attempts: 1}, nil
 	}
 	if number == 1 && !t.queued {
-		t.b.tempo.answered(took)
+		t.b.tempo.answered(time.Now(), took)
 	}
 	if failure != nil {
 		t.complete(failure, took)

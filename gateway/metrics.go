@@ -42,6 +42,8 @@ type metrics struct {
 	conditionErrors *prometheus.CounterVec
 	// queueFull: records that found the group commit's queue full, by what was done then.
 	queueFull *prometheus.CounterVec
+	// defaulted: calls that stated no deadline.
+	defaulted *prometheus.CounterVec
 
 	// What every call counts, bound to its labels: looking labels up costs more than counting. Read-only after newMetrics.
 	ofModel   map[string]*modelMetrics
@@ -73,16 +75,17 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		alertFailures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
 		recordFailures:   prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
 		queueFull:        counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
+		defaulted:        counter("candor_default_deadline_total", "Calls that stated no deadline, and got listen.default_deadline.", "model"),
 		conditionErrors:  counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		ofModel:          map[string]*modelMetrics{}, ofBackend: map[string]backendMetrics{},
 		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(), webhookDeliveries: newWebhookDeliveries(),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
-		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.panics, m.queueFull, m.conditionErrors, m.evidenceLost, m.looked, m.certificateMetrics)
+		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.panics, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	for name := range cfg.GetModels() {
-		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name))
+		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name), m.defaulted.WithLabelValues(name))
 	}
 	for name, b := range cfg.GetBackends() {
 		m.ofBackend[name] = backendMetrics{ok: m.attempts.WithLabelValues(name, "ok"), seconds: m.attemptTime.WithLabelValues(name)}

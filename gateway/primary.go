@@ -14,17 +14,10 @@ import (
 	"github.com/candor-gateway/candor/router"
 )
 
-// primaryShareDiv: with a fallback behind it, the primary may use this part of the remaining time, so that one that hangs
-// leaves enough for an answer from somebody else.
-const primaryShareDiv = 2
-
 // askPrimary calls the primary and makes one Evidence per row and field. Its error ends the call: the client's own fault, or nobody
 // left to ask.
 func (g *Gateway) askPrimary(c *call) error {
-	until := c.until
-	if len(c.model.tiers) > 0 {
-		until = c.start.Add(until.Sub(c.start) / primaryShareDiv)
-	}
+	until := c.model.primaryUntil(c.start, c.until)
 	b := c.model.primary
 	began := time.Now()
 	request, err := c.req.For(b.Speech().Wire)
