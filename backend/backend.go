@@ -33,13 +33,16 @@ type Backend struct {
 	maxBytes int
 	conns    conns
 	breaker  *breaker
-	slots    slots
+	limiter  *limiter
 	counters counters
 	tempo    *tempo
 	budget   *budget
-	observer Observer
-	log      *slog.Logger
-	alarm    sync.Once
+	// latencies are measured for hedging; nil: there is none. hedging counts those that are under way.
+	latencies *latencies
+	hedging   sync.WaitGroup
+	observer  Observer
+	log       *slog.Logger
+	alarm     sync.Once
 
 	tongue   tongue
 	ready    recent[bool]
@@ -73,9 +76,12 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	}
 	b := &Backend{
 		name: name, set: set, card: card, maxBytes: o.MaxMessageBytes,
-		conns: conns,
-		slots: slots{limit: set.maxInFlight}, tempo: newTempo(set.minTimeout, set.timeout), budget: newBudget(set.retry.budget), observer: o.Observer,
+		conns:   conns,
+		limiter: newLimiter(int(set.maxInFlight), set.adaptive), tempo: newTempo(set.minTimeout, set.timeout), budget: newBudget(set.retry.budget), observer: o.Observer,
 		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
+	}
+	if set.hedge > 0 {
+		b.latencies = new(latencies)
 	}
 	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL
 	b.tongue.begin(set.dialect)
@@ -88,6 +94,7 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 func (b *Backend) Close() error {
 	b.end()
 	err := b.conns.close()
+	b.hedging.Wait()
 	b.ready.wait()
 	b.metadata.wait()
 	b.tongue.detected.wait()
@@ -125,6 +132,9 @@ func (b *Backend) breakerChanged(from, to candorv1.BreakerState) {
 	}
 	b.log.Log(context.Background(), level, "breaker changed", "from", from.String(), "to", to.String(),
 		"last_failure", b.counters.lastFailure())
+	if to == candorv1.BreakerState_BREAKER_STATE_CLOSED {
+		b.limiter.reset()
+	}
 	if b.observer != nil {
 		b.observer.BreakerChanged(b.name, from, to)
 	}

@@ -74,7 +74,7 @@ func TestDialDefaults(t *testing.T) {
 	}
 	want := settings{
 		address: "localhost:8001", host: "localhost", model: "digits", version: "1",
-		timeout: 5 * time.Second, minTimeout: 5 * time.Millisecond, maxInFlight: 256, connections: 4,
+		timeout: 5 * time.Second, minTimeout: 5 * time.Millisecond, maxInFlight: 256, adaptive: true, connections: 4,
 		breaker: breakerSettings{failureRatio: 0.5, minCalls: 10, window: 30 * time.Second, openFor: 5 * time.Second, probes: 3},
 		retry:   retrySettings{attempts: 2, budget: 0.2},
 	}

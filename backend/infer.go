@@ -44,6 +44,8 @@ type Terms struct {
 	Until time.Time
 	// Once: the model server keeps something of this request (it is part of a sequence), so it is never sent twice.
 	Once bool
+	// Priority of the caller, where there are too few places for all; unspecified: normal.
+	Priority candorv1.Priority
 }
 
 // Infer sends request, an encoded inference.ModelInferRequest, which it takes over, and answers what came back after check has
@@ -71,16 +73,17 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 		answer, f := b.once(ctx, t, number, x, request, check)
 		switch {
 		case f == nil:
-			answer.Duration, answer.Attempts = time.Since(start), number
+			answer.Duration, answer.Attempts = time.Since(start), number-1+answer.Attempts
 		case f.Attempts == 0 && last != nil:
 			// Refused by us: what the model server said before tells more.
 			b.budget.refund(paid)
 			f = last
 			f.Duration = time.Since(start)
 		default:
-			f.Duration, f.Attempts = time.Since(start), min(number, number-1+f.Attempts)
+			f.Duration, f.Attempts = time.Since(start), number-1+f.Attempts
 			var ok bool
-			if paid, ok = b.retry(ctx, t, number, f); ok {
+			if paid, ok = b.retry(ctx, t, f.Attempts, f); ok {
+				number = f.Attempts // a hedge counts
 				b.counters.retries.Add(1)
 				request, last = again, f
 				continue
@@ -99,11 +102,14 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 // once makes one attempt inside of the breaker, or refuses it: its Failure then has no Attempts.
 func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	start, size := time.Now(), request.Len()
-	if !b.slots.take() {
-		return nil, b.finish(inferred(Overload, candorv1.Reason_REASON_OVERLOAD, codes.ResourceExhausted,
-			"%d calls are in flight, as many as max_in_flight allows", b.set.maxInFlight), start)
+	if f := b.place(ctx, t, start); f != nil {
+		return nil, b.finish(f, start)
 	}
-	defer b.slots.release()
+	says, asked := loadUnknown, start
+	defer func() {
+		now := time.Now()
+		b.limiter.release(now, says, now.Sub(asked))
+	}()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
 		return nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
@@ -114,8 +120,28 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	if number == 1 {
 		b.budget.call(start)
 	}
-	response, verdict, failure := b.attempt(ctx, t.Until, permit, x, request, check)
-	took := time.Since(start)
+	asked = time.Now()
+	var second *hedge
+	first := ctx
+	if number == 1 {
+		second, first = b.arm(ctx, t, asked, request)
+	}
+	response, verdict, failure := b.attempt(first, t.Until, permit, x, request, check)
+	took, made := time.Since(start), 1
+	var overtaking *wire.Response
+	if second != nil {
+		var ran bool
+		if failure == nil {
+			ran = second.stop()
+		} else if overtaking, ran = second.result(); overtaking != nil && context.Cause(first) == errLost {
+			failure = b.lost()
+			b.latencies.add(time.Now(), took) // at least
+		}
+		if ran {
+			made++
+		}
+	}
+	says = loadOf(failure)
 	attempt := Attempt{
 		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: start, Duration: took,
 		RequestBytes: size, Verdict: verdict,
@@ -126,9 +152,7 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	if failure != nil {
 		failure.Attempts = 1
 		b.finish(failure, start)
-		// The call's failure counts all attempts; the observer's is of this one.
-		own := *failure
-		attempt.Failure = &own
+		attempt.Failure, attempt.Lost = copied(failure), failure.lost
 	} else {
 		b.counters.count(nil, verdict)
 	}
@@ -136,16 +160,38 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}
+	var answer *Answer
+	if overtaking != nil {
+		answer, failure = second.won(check)
+	} else if failure == nil {
+		answer = &Answer{Response: response, Duration: took, Verdict: verdict}
+	}
 	if failure != nil {
+		failure.Attempts = made
 		return nil, failure
 	}
-	return &Answer{Response: response, Duration: took, Verdict: verdict}, nil
+	answer.Attempts = made
+	return answer, nil
+}
+
+// place takes a place in flight, for which it may wait.
+func (b *Backend) place(ctx context.Context, t Terms, now time.Time) *Failure {
+	if b.limiter.try(t.Priority, false) {
+		return nil
+	}
+	mean, _ := b.tempo.typical()
+	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean})
+	if f == nil && !callersEnd(ctx, t.Until).IsZero() && time.Until(callersEnd(ctx, t.Until)) < b.set.minTimeout {
+		b.limiter.release(time.Now(), loadUnknown, 0)
+		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")
+	}
+	return f
 }
 
 // admit refuses what shall not be tried.
 func (b *Backend) admit(ctx context.Context, now, until time.Time, size int) *Failure {
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
-		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.Canceled, "the caller cancelled the call")
+		return cancelled()
 	}
 	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
 		if left := deadline.Sub(now); left < b.set.minTimeout {
@@ -200,11 +246,17 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, x *ex
 		}
 		f := b.judge(e)
 		f.began, f.pushback = x.began(), pushbackOf(x.trailer)
+		if f.Class == Overload {
+			f.RetryAfter = max(0, f.pushback.wait)
+		}
 		x.answer.Free()
 		return nil, Verdict{}, f
 	}
 	now := time.Now()
 	b.tempo.answered(now, now.Sub(start))
+	if b.latencies != nil {
+		b.latencies.add(now, now.Sub(start))
+	}
 	return b.read(&x.answer, check)
 }
 

@@ -71,7 +71,7 @@ func TestBadInputAndCancelsDoNotOpenTheBreaker(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
 	watch := new(recorder)
 	cfg := digitsConfig(server.Addr())
-	cfg.MaxInFlight = proto.Uint32(500)
+	cfg.MaxInFlight, cfg.AdaptiveLimit = proto.Uint32(500), proto.Bool(false)
 	b := dial(t, cfg, Options{Observer: watch})
 	request := digitsRequest(t, 1)
 

@@ -23,6 +23,7 @@ const (
 	defaultProbes       = 3
 	defaultAttempts     = 2
 	defaultBudget       = 0.2
+	defaultHedge        = 0.95
 )
 
 // defaultMaxMessageBytes is Listen.max_message_bytes' default.
@@ -40,9 +41,12 @@ type settings struct {
 	timeout        time.Duration
 	minTimeout     time.Duration
 	maxInFlight    int64
+	adaptive       bool
 	connections    int
 	breaker        breakerSettings
 	retry          retrySettings
+	// hedge is the share of answers that come before a second attempt is made; 0: none is.
+	hedge float64
 }
 
 type retrySettings struct {
@@ -70,6 +74,7 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 		timeout:     orDefault(cfg.GetTimeout(), defaultTimeout),
 		minTimeout:  orDefault(cfg.GetMinTimeout(), defaultMinTimeout),
 		maxInFlight: defaultMaxInFlight,
+		adaptive:    cfg.AdaptiveLimit == nil || cfg.GetAdaptiveLimit(),
 		connections: defaultConnections,
 		breaker: breakerSettings{
 			failureRatio: defaultFailureRatio,
@@ -86,6 +91,14 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 		}
 		if r.Budget != nil {
 			s.retry.budget = r.GetBudget()
+		}
+	}
+	if h := cfg.GetHedge(); h != nil {
+		if s.hedge = defaultHedge; h.Percentile != nil {
+			s.hedge = h.GetPercentile()
+		}
+		if !(s.hedge > 0 && s.hedge < 1) {
+			return s, fmt.Errorf("hedge.percentile: is %v; write a share between 0 and 1, as 0.95", s.hedge)
 		}
 	}
 	if cfg.MaxInFlight != nil {

@@ -93,3 +93,10 @@ func (p *tempo) usual() (time.Duration, bool) {
 	defer p.mu.Unlock()
 	return max(p.least, p.mean+4*p.deviation), p.measured
 }
+
+// typical is the smoothed time of an answer; false: nothing has been measured.
+func (p *tempo) typical() (time.Duration, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mean, p.measured
+}

@@ -20,9 +20,10 @@ import (
 // bareConfig is a configuration in which everything that has a default is left out.
 func bareConfig() *candorv1.Config {
 	return &candorv1.Config{
-		Listen: &candorv1.Listen{},
-		Store:  &candorv1.Store{Kind: &candorv1.Store_Postgres{Postgres: &candorv1.PostgresStore{}}},
-		Backends: map[string]*candorv1.Backend{"b": {Card: &candorv1.ModelCard{
+		Listen:    &candorv1.Listen{},
+		Consumers: map[string]*candorv1.Consumer{"c": {}},
+		Store:     &candorv1.Store{Kind: &candorv1.Store_Postgres{Postgres: &candorv1.PostgresStore{}}},
+		Backends: map[string]*candorv1.Backend{"b": {Hedge: &candorv1.HedgeConfig{}, Card: &candorv1.ModelCard{
 			Inputs: []*candorv1.InputSpec{{}},
 			Scores: []*candorv1.Score{{Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY}},
 		}}},
@@ -52,6 +53,8 @@ var defaultsInWords = map[string]string{
 	"Policy.confidence":           "Default max_prob; interval_width for regression",
 	"Policy.on_defer":             "The default",
 	"LimitConfig.on_trip":         "The default",
+	"Backend.adaptive_limit":      "Default true",
+	"Consumer.priority":           "Default normal",
 	"ReviewPolicy.on_expire":      "Default reject",
 	"ReviewPolicy.on_replaced":    "Default keep",
 	"Hours.time_zone":             "Default UTC",

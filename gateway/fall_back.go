@@ -88,7 +88,7 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		return v
 	}
 	ctx = c.trace.attempt(ctx, name, kind)
-	answer, err := b.Infer(ctx, backend.Terms{}, request, check)
+	answer, err := b.Infer(ctx, backend.Terms{Priority: c.who.priority}, request, check)
 	if err != nil {
 		var f *backend.Failure
 		reply.Evidence = nil

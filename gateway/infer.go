@@ -41,6 +41,13 @@ type Reply struct {
 // It lasts no longer than ctx, or listen.default_deadline where ctx has no deadline, and a store that doesn't answer; it may be
 // called by any number of goroutines.
 func (g *Gateway) Infer(ctx context.Context, who Caller, data *wire.Frame) (*Reply, error) {
+	size := int64(data.Len())
+	err := g.memory.take(size, who.Principal.priority)
+	if err != nil {
+		g.metrics.countRefused(err)
+		return nil, err
+	}
+	defer g.memory.release(size)
 	c, err := g.admit(ctx, who, data)
 	if err != nil {
 		g.metrics.countRefused(err)

@@ -65,7 +65,7 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		seconds:          prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
 		errors:           counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
 		refused:          counter("candor_refused_total", "Predictions refused at the door, by reason: no grant, no such model, a request that can't be read.", "reason"),
-		attempts:         counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive.", "backend", "result"),
+		attempts:         counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive, lost (a hedge, or what it was faster than).", "backend", "result"),
 		attemptTime:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
 		transitions:      counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
 		limitTrips:       counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
@@ -130,6 +130,8 @@ func (m *metrics) Attempt(_ context.Context, a backend.Attempt) {
 	b := m.ofBackend[a.Backend]
 	b.seconds.Observe(a.Duration.Seconds())
 	switch {
+	case a.Lost:
+		m.attempts.WithLabelValues(a.Backend, "lost").Inc()
 	case a.Failure != nil:
 		m.attempts.WithLabelValues(a.Backend, a.Failure.Class.String()).Inc()
 	case a.Verdict.BadRows > 0:

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -27,7 +28,7 @@ func (g *Gateway) askPrimary(c *call) error {
 	var evidence []router.Evidence
 	var readable *wire.Response
 	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, backend.Terms{Until: until, Once: inSequence(c.req)}, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
+	answer, err := b.Infer(ctx, backend.Terms{Until: until, Once: inSequence(c.req), Priority: c.who.priority}, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
 	return g.heard(c, began, answer, readable, evidence, err)
 }
 
@@ -118,7 +119,7 @@ func backendError(f *backend.Failure) *Error {
 		return errf(codes.DeadlineExceeded, candorv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED, "%s", f.Message).with("stage", f.Backend)
 	case candorv1.Reason_REASON_OVERLOAD:
 		e := errf(codes.ResourceExhausted, candorv1.ErrorReason_ERROR_REASON_OVERLOADED, "%s", f.Message)
-		e.RetryAfter = time.Second
+		e.RetryAfter = cmp.Or(f.RetryAfter, time.Second)
 		return e
 	}
 	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND && f.Code != codes.Unavailable && f.Code != codes.Unknown {

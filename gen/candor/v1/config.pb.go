@@ -24,6 +24,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Priority int32
+
+const (
+	Priority_PRIORITY_UNSPECIFIED Priority = 0
+	Priority_PRIORITY_LOW         Priority = 1
+	// The default.
+	Priority_PRIORITY_NORMAL Priority = 2
+	Priority_PRIORITY_HIGH   Priority = 3
+)
+
+// Enum value maps for Priority.
+var (
+	Priority_name = map[int32]string{
+		0: "PRIORITY_UNSPECIFIED",
+		1: "PRIORITY_LOW",
+		2: "PRIORITY_NORMAL",
+		3: "PRIORITY_HIGH",
+	}
+	Priority_value = map[string]int32{
+		"PRIORITY_UNSPECIFIED": 0,
+		"PRIORITY_LOW":         1,
+		"PRIORITY_NORMAL":      2,
+		"PRIORITY_HIGH":        3,
+	}
+)
+
+func (x Priority) Enum() *Priority {
+	p := new(Priority)
+	*p = x
+	return p
+}
+
+func (x Priority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Priority) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[0].Descriptor()
+}
+
+func (Priority) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[0]
+}
+
+func (x Priority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Priority.Descriptor instead.
+func (Priority) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{0}
+}
+
 // Where the elements of an answer's tensors lie.
 type Contents int32
 
@@ -60,11 +113,11 @@ func (x Contents) String() string {
 }
 
 func (Contents) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[0].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[1].Descriptor()
 }
 
 func (Contents) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[0]
+	return &file_candor_v1_config_proto_enumTypes[1]
 }
 
 func (x Contents) Number() protoreflect.EnumNumber {
@@ -73,7 +126,7 @@ func (x Contents) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Contents.Descriptor instead.
 func (Contents) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{1}
 }
 
 type Role int32
@@ -123,11 +176,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[1].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[2].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[1]
+	return &file_candor_v1_config_proto_enumTypes[2]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -136,7 +189,7 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
 // Which server software speaks: what differs between them on the wire, and what a status means for the server's health.
@@ -202,11 +255,11 @@ func (x Dialect) String() string {
 }
 
 func (Dialect) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[2].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[3].Descriptor()
 }
 
 func (Dialect) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[2]
+	return &file_candor_v1_config_proto_enumTypes[3]
 }
 
 func (x Dialect) Number() protoreflect.EnumNumber {
@@ -215,7 +268,7 @@ func (x Dialect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Dialect.Descriptor instead.
 func (Dialect) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 // Methods that change or show a model server as a whole.
@@ -258,11 +311,11 @@ func (x Control) String() string {
 }
 
 func (Control) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[3].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[4].Descriptor()
 }
 
 func (Control) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[3]
+	return &file_candor_v1_config_proto_enumTypes[4]
 }
 
 func (x Control) Number() protoreflect.EnumNumber {
@@ -271,7 +324,7 @@ func (x Control) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Control.Descriptor instead.
 func (Control) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 type Rows int32
@@ -309,11 +362,11 @@ func (x Rows) String() string {
 }
 
 func (Rows) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[4].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[5].Descriptor()
 }
 
 func (Rows) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[4]
+	return &file_candor_v1_config_proto_enumTypes[5]
 }
 
 func (x Rows) Number() protoreflect.EnumNumber {
@@ -322,7 +375,7 @@ func (x Rows) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rows.Descriptor instead.
 func (Rows) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 type Combiner int32
@@ -384,11 +437,11 @@ func (x Combiner) String() string {
 }
 
 func (Combiner) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[5].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
 }
 
 func (Combiner) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[5]
+	return &file_candor_v1_config_proto_enumTypes[6]
 }
 
 func (x Combiner) Number() protoreflect.EnumNumber {
@@ -397,7 +450,7 @@ func (x Combiner) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Combiner.Descriptor instead.
 func (Combiner) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 type OnStale int32
@@ -439,11 +492,11 @@ func (x OnStale) String() string {
 }
 
 func (OnStale) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
 }
 
 func (OnStale) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[6]
+	return &file_candor_v1_config_proto_enumTypes[7]
 }
 
 func (x OnStale) Number() protoreflect.EnumNumber {
@@ -452,7 +505,7 @@ func (x OnStale) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnStale.Descriptor instead.
 func (OnStale) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 type OnNewVersion int32
@@ -498,11 +551,11 @@ func (x OnNewVersion) String() string {
 }
 
 func (OnNewVersion) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
 }
 
 func (OnNewVersion) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[7]
+	return &file_candor_v1_config_proto_enumTypes[8]
 }
 
 func (x OnNewVersion) Number() protoreflect.EnumNumber {
@@ -511,7 +564,7 @@ func (x OnNewVersion) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnNewVersion.Descriptor instead.
 func (OnNewVersion) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 type OnReplaced int32
@@ -557,11 +610,11 @@ func (x OnReplaced) String() string {
 }
 
 func (OnReplaced) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
 }
 
 func (OnReplaced) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[8]
+	return &file_candor_v1_config_proto_enumTypes[9]
 }
 
 func (x OnReplaced) Number() protoreflect.EnumNumber {
@@ -570,7 +623,7 @@ func (x OnReplaced) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnReplaced.Descriptor instead.
 func (OnReplaced) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 type OnDefer int32
@@ -612,11 +665,11 @@ func (x OnDefer) String() string {
 }
 
 func (OnDefer) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
 }
 
 func (OnDefer) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[9]
+	return &file_candor_v1_config_proto_enumTypes[10]
 }
 
 func (x OnDefer) Number() protoreflect.EnumNumber {
@@ -625,7 +678,7 @@ func (x OnDefer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDefer.Descriptor instead.
 func (OnDefer) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 type AnswerFill int32
@@ -675,11 +728,11 @@ func (x AnswerFill) String() string {
 }
 
 func (AnswerFill) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
 }
 
 func (AnswerFill) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[10]
+	return &file_candor_v1_config_proto_enumTypes[11]
 }
 
 func (x AnswerFill) Number() protoreflect.EnumNumber {
@@ -688,7 +741,7 @@ func (x AnswerFill) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AnswerFill.Descriptor instead.
 func (AnswerFill) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 type OnTrip int32
@@ -725,11 +778,11 @@ func (x OnTrip) String() string {
 }
 
 func (OnTrip) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[12].Descriptor()
 }
 
 func (OnTrip) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[11]
+	return &file_candor_v1_config_proto_enumTypes[12]
 }
 
 func (x OnTrip) Number() protoreflect.EnumNumber {
@@ -738,7 +791,7 @@ func (x OnTrip) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnTrip.Descriptor instead.
 func (OnTrip) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 type OnFull int32
@@ -781,11 +834,11 @@ func (x OnFull) String() string {
 }
 
 func (OnFull) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[12].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[13].Descriptor()
 }
 
 func (OnFull) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[12]
+	return &file_candor_v1_config_proto_enumTypes[13]
 }
 
 func (x OnFull) Number() protoreflect.EnumNumber {
@@ -794,7 +847,7 @@ func (x OnFull) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnFull.Descriptor instead.
 func (OnFull) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
@@ -980,9 +1033,12 @@ type Listen struct {
 	Web string `protobuf:"bytes,11,opt,name=web,proto3" json:"web,omitempty"`
 	// What people's browsers call the pages, as in https://review.example.com: cookies, passkeys and OIDC hang on it. Default:
 	// http or https and the address of web.
-	PublicUrl     string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PublicUrl string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	// Requests that may be in memory at once, in bytes; more are refused. Three quarters of it for consumers of low priority, seven
+	// eighths for those of normal. Default 536870912 (512 MiB).
+	MaxInFlightBytes *int64 `protobuf:"varint,20,opt,name=max_in_flight_bytes,json=maxInFlightBytes,proto3,oneof" json:"max_in_flight_bytes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Listen) Reset() {
@@ -1097,6 +1153,13 @@ func (x *Listen) GetPublicUrl() string {
 		return x.PublicUrl
 	}
 	return ""
+}
+
+func (x *Listen) GetMaxInFlightBytes() int64 {
+	if x != nil && x.MaxInFlightBytes != nil {
+		return *x.MaxInFlightBytes
+	}
+	return 0
 }
 
 type ServerTLS struct {
@@ -1507,7 +1570,9 @@ type Consumer struct {
 	// seen from what it sends.
 	Dialect Dialect `protobuf:"varint,4,opt,name=dialect,proto3,enum=candor.v1.Dialect" json:"dialect,omitempty"`
 	// The form of an answer's tensors. Absent: detected, by dialect and by what it sends.
-	Contents      Contents `protobuf:"varint,5,opt,name=contents,proto3,enum=candor.v1.Contents" json:"contents,omitempty"`
+	Contents Contents `protobuf:"varint,5,opt,name=contents,proto3,enum=candor.v1.Contents" json:"contents,omitempty"`
+	// Who goes first when a model server or the gateway is full; the lowest are refused first. Default normal.
+	Priority      Priority `protobuf:"varint,10,opt,name=priority,proto3,enum=candor.v1.Priority" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1575,6 +1640,13 @@ func (x *Consumer) GetContents() Contents {
 		return x.Contents
 	}
 	return Contents_CONTENTS_UNSPECIFIED
+}
+
+func (x *Consumer) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
 }
 
 type Operator struct {
@@ -1646,7 +1718,7 @@ type Backend struct {
 	// Below this an attempt isn't made, and running out of time isn't held against the backend. Default 5ms.
 	MinTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=min_timeout,json=minTimeout,proto3" json:"min_timeout,omitempty"`
 	Breaker    *BreakerConfig       `protobuf:"bytes,9,opt,name=breaker,proto3" json:"breaker,omitempty"`
-	// Most calls in flight; more are refused at once. Default 256.
+	// Most calls in flight and waiting for their place; more are refused at once. Default 256.
 	MaxInFlight *uint32 `protobuf:"varint,10,opt,name=max_in_flight,json=maxInFlight,proto3,oneof" json:"max_in_flight,omitempty"`
 	// name@version of a calibrator in the store, made by `candor calibrate` for this model version and score kind. Absent: the
 	// model's numbers are taken as they are.
@@ -1659,7 +1731,12 @@ type Backend struct {
 	// What operators may do to the model server through the gateway. Default: nothing, because it is done to every caller.
 	Allow []Control `protobuf:"varint,11,rep,packed,name=allow,proto3,enum=candor.v1.Control" json:"allow,omitempty"`
 	// Second attempts of a call that the model server did not begin to answer (docs/faults.md).
-	Retry         *RetryConfig `protobuf:"bytes,20,opt,name=retry,proto3" json:"retry,omitempty"`
+	Retry *RetryConfig `protobuf:"bytes,20,opt,name=retry,proto3" json:"retry,omitempty"`
+	// A second attempt beside one that takes longer than most do; the first that answers counts. Absent: none. It draws on retry.budget.
+	Hedge *HedgeConfig `protobuf:"bytes,21,opt,name=hedge,proto3" json:"hedge,omitempty"`
+	// Fewer calls than max_in_flight at once where more would only wait at the model server: how many is measured. Default true;
+	// false: max_in_flight is the limit, and nobody waits here.
+	AdaptiveLimit *bool `protobuf:"varint,22,opt,name=adaptive_limit,json=adaptiveLimit,proto3,oneof" json:"adaptive_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1799,6 +1876,65 @@ func (x *Backend) GetRetry() *RetryConfig {
 	return nil
 }
 
+func (x *Backend) GetHedge() *HedgeConfig {
+	if x != nil {
+		return x.Hedge
+	}
+	return nil
+}
+
+func (x *Backend) GetAdaptiveLimit() bool {
+	if x != nil && x.AdaptiveLimit != nil {
+		return *x.AdaptiveLimit
+	}
+	return false
+}
+
+type HedgeConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The share of answers, as measured, that come before a second attempt is made. Default 0.95.
+	Percentile    *float64 `protobuf:"fixed64,1,opt,name=percentile,proto3,oneof" json:"percentile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HedgeConfig) Reset() {
+	*x = HedgeConfig{}
+	mi := &file_candor_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HedgeConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HedgeConfig) ProtoMessage() {}
+
+func (x *HedgeConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HedgeConfig.ProtoReflect.Descriptor instead.
+func (*HedgeConfig) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *HedgeConfig) GetPercentile() float64 {
+	if x != nil && x.Percentile != nil {
+		return *x.Percentile
+	}
+	return 0
+}
+
 // A request of a sequence is never sent twice.
 type RetryConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1812,7 +1948,7 @@ type RetryConfig struct {
 
 func (x *RetryConfig) Reset() {
 	*x = RetryConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1960,7 @@ func (x *RetryConfig) String() string {
 func (*RetryConfig) ProtoMessage() {}
 
 func (x *RetryConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1973,7 @@ func (x *RetryConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryConfig.ProtoReflect.Descriptor instead.
 func (*RetryConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RetryConfig) GetMaxAttempts() uint32 {
@@ -1868,7 +2004,7 @@ type ClientTLS struct {
 
 func (x *ClientTLS) Reset() {
 	*x = ClientTLS{}
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +2016,7 @@ func (x *ClientTLS) String() string {
 func (*ClientTLS) ProtoMessage() {}
 
 func (x *ClientTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +2029,7 @@ func (x *ClientTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTLS.ProtoReflect.Descriptor instead.
 func (*ClientTLS) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ClientTLS) GetCaFile() string {
@@ -1942,7 +2078,7 @@ type BreakerConfig struct {
 
 func (x *BreakerConfig) Reset() {
 	*x = BreakerConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2090,7 @@ func (x *BreakerConfig) String() string {
 func (*BreakerConfig) ProtoMessage() {}
 
 func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2103,7 @@ func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakerConfig.ProtoReflect.Descriptor instead.
 func (*BreakerConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BreakerConfig) GetFailureRatio() float64 {
@@ -2029,7 +2165,7 @@ type ModelCard struct {
 
 func (x *ModelCard) Reset() {
 	*x = ModelCard{}
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2041,7 +2177,7 @@ func (x *ModelCard) String() string {
 func (*ModelCard) ProtoMessage() {}
 
 func (x *ModelCard) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2054,7 +2190,7 @@ func (x *ModelCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelCard.ProtoReflect.Descriptor instead.
 func (*ModelCard) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ModelCard) GetCreatedAt() *timestamppb.Timestamp {
@@ -2143,7 +2279,7 @@ type InputSpec struct {
 
 func (x *InputSpec) Reset() {
 	*x = InputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +2291,7 @@ func (x *InputSpec) String() string {
 func (*InputSpec) ProtoMessage() {}
 
 func (x *InputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2168,7 +2304,7 @@ func (x *InputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputSpec.ProtoReflect.Descriptor instead.
 func (*InputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *InputSpec) GetName() string {
@@ -2245,7 +2381,7 @@ type OutputSpec struct {
 
 func (x *OutputSpec) Reset() {
 	*x = OutputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2393,7 @@ func (x *OutputSpec) String() string {
 func (*OutputSpec) ProtoMessage() {}
 
 func (x *OutputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2406,7 @@ func (x *OutputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputSpec.ProtoReflect.Descriptor instead.
 func (*OutputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OutputSpec) GetName() string {
@@ -2315,7 +2451,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2463,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2476,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Score) GetOutput() string {
@@ -2412,7 +2548,7 @@ type RegressionScore struct {
 
 func (x *RegressionScore) Reset() {
 	*x = RegressionScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2560,7 @@ func (x *RegressionScore) String() string {
 func (*RegressionScore) ProtoMessage() {}
 
 func (x *RegressionScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2573,7 @@ func (x *RegressionScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegressionScore.ProtoReflect.Descriptor instead.
 func (*RegressionScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RegressionScore) GetUnit() string {
@@ -2511,7 +2647,7 @@ type Ensemble struct {
 
 func (x *Ensemble) Reset() {
 	*x = Ensemble{}
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2523,7 +2659,7 @@ func (x *Ensemble) String() string {
 func (*Ensemble) ProtoMessage() {}
 
 func (x *Ensemble) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2672,7 @@ func (x *Ensemble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ensemble.ProtoReflect.Descriptor instead.
 func (*Ensemble) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Ensemble) GetVersion() string {
@@ -2608,7 +2744,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2620,7 +2756,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2633,7 +2769,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Member) GetBackend() string {
@@ -2672,7 +2808,7 @@ type Remedial struct {
 
 func (x *Remedial) Reset() {
 	*x = Remedial{}
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2684,7 +2820,7 @@ func (x *Remedial) String() string {
 func (*Remedial) ProtoMessage() {}
 
 func (x *Remedial) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2697,7 +2833,7 @@ func (x *Remedial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remedial.ProtoReflect.Descriptor instead.
 func (*Remedial) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Remedial) GetStage() isRemedial_Stage {
@@ -2785,7 +2921,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +2933,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +2946,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Model) GetPrimary() string {
@@ -2863,7 +2999,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2875,7 +3011,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2888,7 +3024,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Policy) GetMode() Mode {
@@ -3025,7 +3161,7 @@ type FieldPolicy struct {
 
 func (x *FieldPolicy) Reset() {
 	*x = FieldPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3037,7 +3173,7 @@ func (x *FieldPolicy) String() string {
 func (*FieldPolicy) ProtoMessage() {}
 
 func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3050,7 +3186,7 @@ func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldPolicy.ProtoReflect.Descriptor instead.
 func (*FieldPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FieldPolicy) GetConfidence() ConfidenceMethod {
@@ -3124,7 +3260,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3136,7 +3272,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3149,7 +3285,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Condition) GetName() string {
@@ -3184,7 +3320,7 @@ type MetaScore struct {
 
 func (x *MetaScore) Reset() {
 	*x = MetaScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3196,7 +3332,7 @@ func (x *MetaScore) String() string {
 func (*MetaScore) ProtoMessage() {}
 
 func (x *MetaScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3209,7 +3345,7 @@ func (x *MetaScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
 func (*MetaScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MetaScore) GetBackend() string {
@@ -3232,7 +3368,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3244,7 +3380,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3257,7 +3393,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -3340,7 +3476,7 @@ type Promise struct {
 
 func (x *Promise) Reset() {
 	*x = Promise{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3352,7 +3488,7 @@ func (x *Promise) String() string {
 func (*Promise) ProtoMessage() {}
 
 func (x *Promise) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3365,7 +3501,7 @@ func (x *Promise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Promise.ProtoReflect.Descriptor instead.
 func (*Promise) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Promise) GetAlpha() float64 {
@@ -3472,7 +3608,7 @@ type AuditSampling struct {
 
 func (x *AuditSampling) Reset() {
 	*x = AuditSampling{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3484,7 +3620,7 @@ func (x *AuditSampling) String() string {
 func (*AuditSampling) ProtoMessage() {}
 
 func (x *AuditSampling) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3497,7 +3633,7 @@ func (x *AuditSampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
 func (*AuditSampling) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
@@ -3559,7 +3695,7 @@ type ThresholdGrid struct {
 
 func (x *ThresholdGrid) Reset() {
 	*x = ThresholdGrid{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3571,7 +3707,7 @@ func (x *ThresholdGrid) String() string {
 func (*ThresholdGrid) ProtoMessage() {}
 
 func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3584,7 +3720,7 @@ func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
 func (*ThresholdGrid) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ThresholdGrid) GetLevels() []float64 {
@@ -3626,7 +3762,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3774,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +3787,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Segment) GetName() string {
@@ -3686,7 +3822,7 @@ type Monitors struct {
 
 func (x *Monitors) Reset() {
 	*x = Monitors{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3698,7 +3834,7 @@ func (x *Monitors) String() string {
 func (*Monitors) ProtoMessage() {}
 
 func (x *Monitors) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3711,7 +3847,7 @@ func (x *Monitors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
 func (*Monitors) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Monitors) GetMinRows() uint32 {
@@ -3772,7 +3908,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +3920,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +3933,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -4000,7 +4136,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4012,7 +4148,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4025,7 +4161,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -4065,7 +4201,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4213,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4226,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -4163,7 +4299,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4175,7 +4311,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4188,7 +4324,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Costs) GetEntries() []*Cost {
@@ -4216,7 +4352,7 @@ type Cost struct {
 
 func (x *Cost) Reset() {
 	*x = Cost{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4228,7 +4364,7 @@ func (x *Cost) String() string {
 func (*Cost) ProtoMessage() {}
 
 func (x *Cost) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4241,7 +4377,7 @@ func (x *Cost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cost.ProtoReflect.Descriptor instead.
 func (*Cost) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Cost) GetAnswer() string {
@@ -4284,7 +4420,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4432,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4445,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -4358,7 +4494,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4370,7 +4506,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4383,7 +4519,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -4415,7 +4551,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4427,7 +4563,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4440,7 +4576,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -4507,7 +4643,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4519,7 +4655,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4532,7 +4668,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Queue) GetDescription() string {
@@ -4664,7 +4800,7 @@ type Agreement struct {
 
 func (x *Agreement) Reset() {
 	*x = Agreement{}
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4676,7 +4812,7 @@ func (x *Agreement) String() string {
 func (*Agreement) ProtoMessage() {}
 
 func (x *Agreement) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4689,7 +4825,7 @@ func (x *Agreement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
 func (*Agreement) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Agreement) GetReviewers() uint32 {
@@ -4731,7 +4867,7 @@ type Golden struct {
 
 func (x *Golden) Reset() {
 	*x = Golden{}
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4743,7 +4879,7 @@ func (x *Golden) String() string {
 func (*Golden) ProtoMessage() {}
 
 func (x *Golden) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4756,7 +4892,7 @@ func (x *Golden) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Golden.ProtoReflect.Descriptor instead.
 func (*Golden) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Golden) GetShare() float64 {
@@ -4782,7 +4918,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4794,7 +4930,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4807,7 +4943,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Capacity) GetReviewers() uint32 {
@@ -4844,7 +4980,7 @@ type Coalesce struct {
 
 func (x *Coalesce) Reset() {
 	*x = Coalesce{}
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4856,7 +4992,7 @@ func (x *Coalesce) String() string {
 func (*Coalesce) ProtoMessage() {}
 
 func (x *Coalesce) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4869,7 +5005,7 @@ func (x *Coalesce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coalesce.ProtoReflect.Descriptor instead.
 func (*Coalesce) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Coalesce) GetWithin() *durationpb.Duration {
@@ -4898,7 +5034,7 @@ type Hours struct {
 
 func (x *Hours) Reset() {
 	*x = Hours{}
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4910,7 +5046,7 @@ func (x *Hours) String() string {
 func (*Hours) ProtoMessage() {}
 
 func (x *Hours) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4923,7 +5059,7 @@ func (x *Hours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hours.ProtoReflect.Descriptor instead.
 func (*Hours) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Hours) GetTimeZone() string {
@@ -4953,7 +5089,7 @@ type Shift struct {
 
 func (x *Shift) Reset() {
 	*x = Shift{}
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4965,7 +5101,7 @@ func (x *Shift) String() string {
 func (*Shift) ProtoMessage() {}
 
 func (x *Shift) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4978,7 +5114,7 @@ func (x *Shift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shift.ProtoReflect.Descriptor instead.
 func (*Shift) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Shift) GetDays() []string {
@@ -5021,7 +5157,7 @@ type Webhook struct {
 
 func (x *Webhook) Reset() {
 	*x = Webhook{}
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5033,7 +5169,7 @@ func (x *Webhook) String() string {
 func (*Webhook) ProtoMessage() {}
 
 func (x *Webhook) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5046,7 +5182,7 @@ func (x *Webhook) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
 func (*Webhook) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Webhook) GetUrl() string {
@@ -5097,7 +5233,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5109,7 +5245,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5122,7 +5258,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *People) GetOidc() *OIDC {
@@ -5168,7 +5304,7 @@ type OIDC struct {
 
 func (x *OIDC) Reset() {
 	*x = OIDC{}
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5180,7 +5316,7 @@ func (x *OIDC) String() string {
 func (*OIDC) ProtoMessage() {}
 
 func (x *OIDC) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5193,7 +5329,7 @@ func (x *OIDC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDC.ProtoReflect.Descriptor instead.
 func (*OIDC) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OIDC) GetIssuer() string {
@@ -5265,7 +5401,7 @@ type OIDCGrant struct {
 
 func (x *OIDCGrant) Reset() {
 	*x = OIDCGrant{}
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5277,7 +5413,7 @@ func (x *OIDCGrant) String() string {
 func (*OIDCGrant) ProtoMessage() {}
 
 func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5290,7 +5426,7 @@ func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDCGrant.ProtoReflect.Descriptor instead.
 func (*OIDCGrant) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *OIDCGrant) GetGroup() string {
@@ -5326,7 +5462,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5338,7 +5474,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5351,7 +5487,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Sessions) GetIdle() *durationpb.Duration {
@@ -5392,7 +5528,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5404,7 +5540,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5417,7 +5553,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -5499,7 +5635,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5511,7 +5647,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5524,7 +5660,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -5565,7 +5701,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5577,7 +5713,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5590,7 +5726,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -5616,7 +5752,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5628,7 +5764,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5641,7 +5777,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -5716,7 +5852,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\x84\x05\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xda\x05\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -5733,9 +5869,11 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x11maxConnectionIdle\x12\x10\n" +
 	"\x03web\x18\v \x01(\tR\x03web\x12*\n" +
 	"\n" +
-	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrlB\x14\n" +
+	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12<\n" +
+	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x02R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
-	"\x17_max_concurrent_streams\"{\n" +
+	"\x17_max_concurrent_streamsB\x16\n" +
+	"\x14_max_in_flight_bytes\"{\n" +
 	"\tServerTLS\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
 	"\bkey_file\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\akeyFile\x12$\n" +
@@ -5758,17 +5896,19 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\bmtls_san\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\amtlsSan\x12:\n" +
 	"\ftoken_sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{64}$H\x00R\vtokenSha256\x12'\n" +
 	"\tanonymous\x18\x03 \x01(\bB\a\xbaH\x04j\x02\b\x01H\x00R\tanonymousB\x0e\n" +
-	"\x05proof\x12\x05\xbaH\x02\b\x01\"\xf0\x01\n" +
+	"\x05proof\x12\x05\xbaH\x02\b\x01\"\xab\x02\n" +
 	"\bConsumer\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12\"\n" +
 	"\x06models\x18\x02 \x03(\tB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x18\x01R\x06models\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\x126\n" +
 	"\adialect\x18\x04 \x01(\x0e2\x12.candor.v1.DialectB\b\xbaH\x05\x82\x01\x02\x10\x01R\adialect\x129\n" +
-	"\bcontents\x18\x05 \x01(\x0e2\x13.candor.v1.ContentsB\b\xbaH\x05\x82\x01\x02\x10\x01R\bcontents\"\x7f\n" +
+	"\bcontents\x18\x05 \x01(\x0e2\x13.candor.v1.ContentsB\b\xbaH\x05\x82\x01\x02\x10\x01R\bcontents\x129\n" +
+	"\bpriority\x18\n" +
+	" \x01(\x0e2\x13.candor.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\"\x7f\n" +
 	"\bOperator\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12:\n" +
-	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xb7\x06\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xa4\a\n" +
 	"\aBackend\x12!\n" +
 	"\aaddress\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aaddress\x12\x1d\n" +
 	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12#\n" +
@@ -5788,10 +5928,18 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x04cost\x18\x0f \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04cost\x88\x01\x01\x120\n" +
 	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x02R\vconnections\x88\x01\x01\x12;\n" +
 	"\x05allow\x18\v \x03(\x0e2\x12.candor.v1.ControlB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05allow\x12,\n" +
-	"\x05retry\x18\x14 \x01(\v2\x16.candor.v1.RetryConfigR\x05retryB\x10\n" +
+	"\x05retry\x18\x14 \x01(\v2\x16.candor.v1.RetryConfigR\x05retry\x12,\n" +
+	"\x05hedge\x18\x15 \x01(\v2\x16.candor.v1.HedgeConfigR\x05hedge\x12*\n" +
+	"\x0eadaptive_limit\x18\x16 \x01(\bH\x03R\radaptiveLimit\x88\x01\x01B\x10\n" +
 	"\x0e_max_in_flightB\a\n" +
 	"\x05_costB\x0e\n" +
-	"\f_connections\"\x92\x01\n" +
+	"\f_connectionsB\x11\n" +
+	"\x0f_adaptive_limit\"Z\n" +
+	"\vHedgeConfig\x12<\n" +
+	"\n" +
+	"percentile\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19+\x87\x16\xd9\xce\xf7\xef?)\x00\x00\x00\x00\x00\x00\xe0?H\x00R\n" +
+	"percentile\x88\x01\x01B\r\n" +
+	"\v_percentile\"\x92\x01\n" +
 	"\vRetryConfig\x121\n" +
 	"\fmax_attempts\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\x05(\x01H\x00R\vmaxAttempts\x88\x01\x01\x124\n" +
 	"\x06budget\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x06budget\x88\x01\x01B\x0f\n" +
@@ -6162,7 +6310,12 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"trace_file\x18\x02 \x01(\tR\ttraceFile\x12?\n" +
 	"\fsample_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vsampleRatio\x88\x01\x01\x12\x1b\n" +
 	"\ttrace_url\x18\x04 \x01(\tR\btraceUrlB\x0f\n" +
-	"\r_sample_ratio*J\n" +
+	"\r_sample_ratio*^\n" +
+	"\bPriority\x12\x18\n" +
+	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fPRIORITY_LOW\x10\x01\x12\x13\n" +
+	"\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n" +
+	"\rPRIORITY_HIGH\x10\x03*J\n" +
 	"\bContents\x12\x18\n" +
 	"\x14CONTENTS_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fCONTENTS_RAW\x10\x01\x12\x12\n" +
@@ -6258,219 +6411,223 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 	return file_candor_v1_config_proto_rawDescData
 }
 
-var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_candor_v1_config_proto_goTypes = []any{
-	(Contents)(0),                 // 0: candor.v1.Contents
-	(Role)(0),                     // 1: candor.v1.Role
-	(Dialect)(0),                  // 2: candor.v1.Dialect
-	(Control)(0),                  // 3: candor.v1.Control
-	(Rows)(0),                     // 4: candor.v1.Rows
-	(Combiner)(0),                 // 5: candor.v1.Combiner
-	(OnStale)(0),                  // 6: candor.v1.OnStale
-	(OnNewVersion)(0),             // 7: candor.v1.OnNewVersion
-	(OnReplaced)(0),               // 8: candor.v1.OnReplaced
-	(OnDefer)(0),                  // 9: candor.v1.OnDefer
-	(AnswerFill)(0),               // 10: candor.v1.AnswerFill
-	(OnTrip)(0),                   // 11: candor.v1.OnTrip
-	(OnFull)(0),                   // 12: candor.v1.OnFull
-	(*Config)(nil),                // 13: candor.v1.Config
-	(*Listen)(nil),                // 14: candor.v1.Listen
-	(*ServerTLS)(nil),             // 15: candor.v1.ServerTLS
-	(*Store)(nil),                 // 16: candor.v1.Store
-	(*PostgresStore)(nil),         // 17: candor.v1.PostgresStore
-	(*SQLiteStore)(nil),           // 18: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 19: candor.v1.Identity
-	(*Consumer)(nil),              // 20: candor.v1.Consumer
-	(*Operator)(nil),              // 21: candor.v1.Operator
-	(*Backend)(nil),               // 22: candor.v1.Backend
-	(*RetryConfig)(nil),           // 23: candor.v1.RetryConfig
-	(*ClientTLS)(nil),             // 24: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 25: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 26: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 27: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 28: candor.v1.OutputSpec
-	(*Score)(nil),                 // 29: candor.v1.Score
-	(*RegressionScore)(nil),       // 30: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 31: candor.v1.Ensemble
-	(*Member)(nil),                // 32: candor.v1.Member
-	(*Remedial)(nil),              // 33: candor.v1.Remedial
-	(*Model)(nil),                 // 34: candor.v1.Model
-	(*Policy)(nil),                // 35: candor.v1.Policy
-	(*FieldPolicy)(nil),           // 36: candor.v1.FieldPolicy
-	(*Condition)(nil),             // 37: candor.v1.Condition
-	(*MetaScore)(nil),             // 38: candor.v1.MetaScore
-	(*Accept)(nil),                // 39: candor.v1.Accept
-	(*Promise)(nil),               // 40: candor.v1.Promise
-	(*AuditSampling)(nil),         // 41: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 42: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 43: candor.v1.Segment
-	(*Monitors)(nil),              // 44: candor.v1.Monitors
-	(*Threshold)(nil),             // 45: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 46: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 47: candor.v1.ReviewPolicy
-	(*Costs)(nil),                 // 48: candor.v1.Costs
-	(*Cost)(nil),                  // 49: candor.v1.Cost
-	(*AnswerSpec)(nil),            // 50: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 51: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 52: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 53: candor.v1.Queue
-	(*Agreement)(nil),             // 54: candor.v1.Agreement
-	(*Golden)(nil),                // 55: candor.v1.Golden
-	(*Capacity)(nil),              // 56: candor.v1.Capacity
-	(*Coalesce)(nil),              // 57: candor.v1.Coalesce
-	(*Hours)(nil),                 // 58: candor.v1.Hours
-	(*Shift)(nil),                 // 59: candor.v1.Shift
-	(*Webhook)(nil),               // 60: candor.v1.Webhook
-	(*People)(nil),                // 61: candor.v1.People
-	(*OIDC)(nil),                  // 62: candor.v1.OIDC
-	(*OIDCGrant)(nil),             // 63: candor.v1.OIDCGrant
-	(*Sessions)(nil),              // 64: candor.v1.Sessions
-	(*LimitConfig)(nil),           // 65: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 66: candor.v1.Audit
-	(*Retention)(nil),             // 67: candor.v1.Retention
-	(*Telemetry)(nil),             // 68: candor.v1.Telemetry
-	nil,                           // 69: candor.v1.Config.ConsumersEntry
-	nil,                           // 70: candor.v1.Config.OperatorsEntry
-	nil,                           // 71: candor.v1.Config.BackendsEntry
-	nil,                           // 72: candor.v1.Config.EnsemblesEntry
-	nil,                           // 73: candor.v1.Config.ModelsEntry
-	nil,                           // 74: candor.v1.Config.QueuesEntry
-	nil,                           // 75: candor.v1.Config.LimitsEntry
-	nil,                           // 76: candor.v1.Config.WebhooksEntry
-	nil,                           // 77: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 78: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 79: google.protobuf.Timestamp
-	(PayloadView)(0),              // 80: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 81: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 82: candor.v1.ScoreKind
-	(Mode)(0),                     // 83: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 84: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 85: candor.v1.Route
-	(ExpireAction)(0),             // 86: candor.v1.ExpireAction
+	(Priority)(0),                 // 0: candor.v1.Priority
+	(Contents)(0),                 // 1: candor.v1.Contents
+	(Role)(0),                     // 2: candor.v1.Role
+	(Dialect)(0),                  // 3: candor.v1.Dialect
+	(Control)(0),                  // 4: candor.v1.Control
+	(Rows)(0),                     // 5: candor.v1.Rows
+	(Combiner)(0),                 // 6: candor.v1.Combiner
+	(OnStale)(0),                  // 7: candor.v1.OnStale
+	(OnNewVersion)(0),             // 8: candor.v1.OnNewVersion
+	(OnReplaced)(0),               // 9: candor.v1.OnReplaced
+	(OnDefer)(0),                  // 10: candor.v1.OnDefer
+	(AnswerFill)(0),               // 11: candor.v1.AnswerFill
+	(OnTrip)(0),                   // 12: candor.v1.OnTrip
+	(OnFull)(0),                   // 13: candor.v1.OnFull
+	(*Config)(nil),                // 14: candor.v1.Config
+	(*Listen)(nil),                // 15: candor.v1.Listen
+	(*ServerTLS)(nil),             // 16: candor.v1.ServerTLS
+	(*Store)(nil),                 // 17: candor.v1.Store
+	(*PostgresStore)(nil),         // 18: candor.v1.PostgresStore
+	(*SQLiteStore)(nil),           // 19: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 20: candor.v1.Identity
+	(*Consumer)(nil),              // 21: candor.v1.Consumer
+	(*Operator)(nil),              // 22: candor.v1.Operator
+	(*Backend)(nil),               // 23: candor.v1.Backend
+	(*HedgeConfig)(nil),           // 24: candor.v1.HedgeConfig
+	(*RetryConfig)(nil),           // 25: candor.v1.RetryConfig
+	(*ClientTLS)(nil),             // 26: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 27: candor.v1.BreakerConfig
+	(*ModelCard)(nil),             // 28: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 29: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 30: candor.v1.OutputSpec
+	(*Score)(nil),                 // 31: candor.v1.Score
+	(*RegressionScore)(nil),       // 32: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 33: candor.v1.Ensemble
+	(*Member)(nil),                // 34: candor.v1.Member
+	(*Remedial)(nil),              // 35: candor.v1.Remedial
+	(*Model)(nil),                 // 36: candor.v1.Model
+	(*Policy)(nil),                // 37: candor.v1.Policy
+	(*FieldPolicy)(nil),           // 38: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 39: candor.v1.Condition
+	(*MetaScore)(nil),             // 40: candor.v1.MetaScore
+	(*Accept)(nil),                // 41: candor.v1.Accept
+	(*Promise)(nil),               // 42: candor.v1.Promise
+	(*AuditSampling)(nil),         // 43: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 44: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 45: candor.v1.Segment
+	(*Monitors)(nil),              // 46: candor.v1.Monitors
+	(*Threshold)(nil),             // 47: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 48: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 49: candor.v1.ReviewPolicy
+	(*Costs)(nil),                 // 50: candor.v1.Costs
+	(*Cost)(nil),                  // 51: candor.v1.Cost
+	(*AnswerSpec)(nil),            // 52: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 53: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 54: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 55: candor.v1.Queue
+	(*Agreement)(nil),             // 56: candor.v1.Agreement
+	(*Golden)(nil),                // 57: candor.v1.Golden
+	(*Capacity)(nil),              // 58: candor.v1.Capacity
+	(*Coalesce)(nil),              // 59: candor.v1.Coalesce
+	(*Hours)(nil),                 // 60: candor.v1.Hours
+	(*Shift)(nil),                 // 61: candor.v1.Shift
+	(*Webhook)(nil),               // 62: candor.v1.Webhook
+	(*People)(nil),                // 63: candor.v1.People
+	(*OIDC)(nil),                  // 64: candor.v1.OIDC
+	(*OIDCGrant)(nil),             // 65: candor.v1.OIDCGrant
+	(*Sessions)(nil),              // 66: candor.v1.Sessions
+	(*LimitConfig)(nil),           // 67: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 68: candor.v1.Audit
+	(*Retention)(nil),             // 69: candor.v1.Retention
+	(*Telemetry)(nil),             // 70: candor.v1.Telemetry
+	nil,                           // 71: candor.v1.Config.ConsumersEntry
+	nil,                           // 72: candor.v1.Config.OperatorsEntry
+	nil,                           // 73: candor.v1.Config.BackendsEntry
+	nil,                           // 74: candor.v1.Config.EnsemblesEntry
+	nil,                           // 75: candor.v1.Config.ModelsEntry
+	nil,                           // 76: candor.v1.Config.QueuesEntry
+	nil,                           // 77: candor.v1.Config.LimitsEntry
+	nil,                           // 78: candor.v1.Config.WebhooksEntry
+	nil,                           // 79: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 80: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 81: google.protobuf.Timestamp
+	(PayloadView)(0),              // 82: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 83: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 84: candor.v1.ScoreKind
+	(Mode)(0),                     // 85: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 86: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 87: candor.v1.Route
+	(ExpireAction)(0),             // 88: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
-	14,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
-	16,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	69,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	70,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	71,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	72,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	73,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	74,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	75,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	66,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	67,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	68,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	76,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
-	61,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
-	15,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	78,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	78,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	78,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	18,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	17,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
-	19,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	2,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	0,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	19,  // 23: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	1,   // 24: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	26,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	24,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	2,   // 27: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	78,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	78,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	25,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	3,   // 31: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	23,  // 32: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
-	78,  // 33: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	78,  // 34: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	79,  // 35: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	4,   // 36: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	27,  // 37: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	28,  // 38: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	29,  // 39: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	80,  // 40: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	81,  // 41: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	82,  // 42: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	30,  // 43: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	32,  // 44: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	5,   // 45: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	33,  // 46: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	33,  // 47: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	78,  // 48: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	35,  // 49: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	83,  // 50: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	84,  // 51: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	39,  // 52: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	46,  // 53: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	47,  // 54: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	9,   // 55: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	50,  // 56: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	51,  // 57: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	37,  // 58: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	46,  // 59: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	38,  // 60: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	44,  // 61: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	77,  // 62: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	84,  // 63: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	45,  // 64: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	85,  // 65: candor.v1.Condition.route:type_name -> candor.v1.Route
-	45,  // 66: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	40,  // 67: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	41,  // 68: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	42,  // 69: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,   // 70: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	78,  // 71: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,   // 72: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	43,  // 73: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	45,  // 74: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	78,  // 75: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	86,  // 76: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	78,  // 77: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	48,  // 78: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	8,   // 79: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	49,  // 80: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	10,  // 81: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	52,  // 82: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	78,  // 83: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	78,  // 84: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	78,  // 85: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	78,  // 86: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	54,  // 87: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	55,  // 88: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	56,  // 89: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	57,  // 90: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	58,  // 91: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	78,  // 92: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	78,  // 93: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	59,  // 94: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	78,  // 95: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	62,  // 96: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	64,  // 97: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	63,  // 98: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	1,   // 99: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	78,  // 100: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	78,  // 101: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	78,  // 102: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	11,  // 103: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	78,  // 104: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	12,  // 105: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	78,  // 106: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	20,  // 107: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	21,  // 108: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	22,  // 109: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	31,  // 110: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	34,  // 111: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	53,  // 112: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	65,  // 113: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	60,  // 114: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	36,  // 115: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	116, // [116:116] is the sub-list for method output_type
-	116, // [116:116] is the sub-list for method input_type
-	116, // [116:116] is the sub-list for extension type_name
-	116, // [116:116] is the sub-list for extension extendee
-	0,   // [0:116] is the sub-list for field type_name
+	15,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
+	17,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
+	71,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	72,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	73,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	74,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	75,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	76,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	77,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	68,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	69,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	70,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	78,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	63,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
+	16,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
+	80,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	80,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	80,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	19,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	18,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
+	20,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	3,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	1,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	0,   // 23: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
+	20,  // 24: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	2,   // 25: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	28,  // 26: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	26,  // 27: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	3,   // 28: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	80,  // 29: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	80,  // 30: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	27,  // 31: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	4,   // 32: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	25,  // 33: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
+	24,  // 34: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
+	80,  // 35: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	80,  // 36: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	81,  // 37: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	5,   // 38: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	29,  // 39: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	30,  // 40: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	31,  // 41: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	82,  // 42: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	83,  // 43: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	84,  // 44: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	32,  // 45: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	34,  // 46: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	6,   // 47: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	35,  // 48: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	35,  // 49: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	80,  // 50: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	37,  // 51: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	85,  // 52: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	86,  // 53: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	41,  // 54: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	48,  // 55: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	49,  // 56: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	10,  // 57: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	52,  // 58: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	53,  // 59: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	39,  // 60: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	48,  // 61: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	40,  // 62: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	46,  // 63: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	79,  // 64: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	86,  // 65: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	47,  // 66: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	87,  // 67: candor.v1.Condition.route:type_name -> candor.v1.Route
+	47,  // 68: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	42,  // 69: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	43,  // 70: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	44,  // 71: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	7,   // 72: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	80,  // 73: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	8,   // 74: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	45,  // 75: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	47,  // 76: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	80,  // 77: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	88,  // 78: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	80,  // 79: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	50,  // 80: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	9,   // 81: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	51,  // 82: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	11,  // 83: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	54,  // 84: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	80,  // 85: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	80,  // 86: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	80,  // 87: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	80,  // 88: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	56,  // 89: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	57,  // 90: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	58,  // 91: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	59,  // 92: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	60,  // 93: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	80,  // 94: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	80,  // 95: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	61,  // 96: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	80,  // 97: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	64,  // 98: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	66,  // 99: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	65,  // 100: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	2,   // 101: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	80,  // 102: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	80,  // 103: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	80,  // 104: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	12,  // 105: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	80,  // 106: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	13,  // 107: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	80,  // 108: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	21,  // 109: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	22,  // 110: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	23,  // 111: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	33,  // 112: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	36,  // 113: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	55,  // 114: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	67,  // 115: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	62,  // 116: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	38,  // 117: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	118, // [118:118] is the sub-list for method output_type
+	118, // [118:118] is the sub-list for method input_type
+	118, // [118:118] is the sub-list for extension type_name
+	118, // [118:118] is the sub-list for extension extendee
+	0,   // [0:118] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -6496,31 +6653,32 @@ func file_candor_v1_config_proto_init() {
 	}
 	file_candor_v1_config_proto_msgTypes[9].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[10].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[12].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[16].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[11].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[13].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[17].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[18].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[19].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{
 		(*Remedial_Backend)(nil),
 		(*Remedial_ConstantLabel)(nil),
 		(*Remedial_Rule)(nil),
 		(*Remedial_ConstantValue)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[22].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[23].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[24].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
 		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{
 		(*AuditSampling_Rate)(nil),
 		(*AuditSampling_PerDay)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
@@ -6533,22 +6691,22 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Spread)(nil),
 		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[38].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[41].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[43].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[44].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[53].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[55].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[45].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[54].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
-			NumEnums:      13,
-			NumMessages:   65,
+			NumEnums:      14,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -938,8 +938,17 @@ type BackendStatus struct {
 	Retries         int64 `protobuf:"varint,20,opt,name=retries,proto3" json:"retries,omitempty"`
 	RetriesRefused  int64 `protobuf:"varint,21,opt,name=retries_refused,json=retriesRefused,proto3" json:"retries_refused,omitempty"`
 	RetryBudgetLeft int64 `protobuf:"varint,22,opt,name=retry_budget_left,json=retryBudgetLeft,proto3" json:"retry_budget_left,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Calls that may be in flight now, those that wait for their place, and those that were refused one, by the consumers' priority.
+	Limit      int64 `protobuf:"varint,23,opt,name=limit,proto3" json:"limit,omitempty"`
+	Queued     int64 `protobuf:"varint,24,opt,name=queued,proto3" json:"queued,omitempty"`
+	ShedLow    int64 `protobuf:"varint,25,opt,name=shed_low,json=shedLow,proto3" json:"shed_low,omitempty"`
+	ShedNormal int64 `protobuf:"varint,26,opt,name=shed_normal,json=shedNormal,proto3" json:"shed_normal,omitempty"`
+	ShedHigh   int64 `protobuf:"varint,27,opt,name=shed_high,json=shedHigh,proto3" json:"shed_high,omitempty"`
+	// Attempts made beside a slow one, and those of them that answered first.
+	Hedges        int64 `protobuf:"varint,28,opt,name=hedges,proto3" json:"hedges,omitempty"`
+	HedgesWon     int64 `protobuf:"varint,29,opt,name=hedges_won,json=hedgesWon,proto3" json:"hedges_won,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BackendStatus) Reset() {
@@ -1119,6 +1128,55 @@ func (x *BackendStatus) GetRetryBudgetLeft() int64 {
 	return 0
 }
 
+func (x *BackendStatus) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetQueued() int64 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetShedLow() int64 {
+	if x != nil {
+		return x.ShedLow
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetShedNormal() int64 {
+	if x != nil {
+		return x.ShedNormal
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetShedHigh() int64 {
+	if x != nil {
+		return x.ShedHigh
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetHedges() int64 {
+	if x != nil {
+		return x.Hedges
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetHedgesWon() int64 {
+	if x != nil {
+		return x.HedgesWon
+	}
+	return 0
+}
+
 type SummarizeDecisionsResponse_Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request's `by`.
@@ -1246,7 +1304,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xec\x05\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xaa\a\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -1270,7 +1328,16 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x05owner\x18\x12 \x01(\tR\x05owner\x12\x18\n" +
 	"\aretries\x18\x14 \x01(\x03R\aretries\x12'\n" +
 	"\x0fretries_refused\x18\x15 \x01(\x03R\x0eretriesRefused\x12*\n" +
-	"\x11retry_budget_left\x18\x16 \x01(\x03R\x0fretryBudgetLeft*\xce\x01\n" +
+	"\x11retry_budget_left\x18\x16 \x01(\x03R\x0fretryBudgetLeft\x12\x14\n" +
+	"\x05limit\x18\x17 \x01(\x03R\x05limit\x12\x16\n" +
+	"\x06queued\x18\x18 \x01(\x03R\x06queued\x12\x19\n" +
+	"\bshed_low\x18\x19 \x01(\x03R\ashedLow\x12\x1f\n" +
+	"\vshed_normal\x18\x1a \x01(\x03R\n" +
+	"shedNormal\x12\x1b\n" +
+	"\tshed_high\x18\x1b \x01(\x03R\bshedHigh\x12\x16\n" +
+	"\x06hedges\x18\x1c \x01(\x03R\x06hedges\x12\x1d\n" +
+	"\n" +
+	"hedges_won\x18\x1d \x01(\x03R\thedgesWon*\xce\x01\n" +
 	"\vMonitorKind\x12\x1c\n" +
 	"\x18MONITOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MONITOR_KIND_PSI\x10\x01\x12\x13\n" +
