@@ -37,6 +37,8 @@ type Backend struct {
 	counters counters
 	tempo    *tempo
 	budget   *budget
+	// collapse is nil where nothing is watched.
+	collapse *collapse
 	// latencies are measured for hedging; nil: there is none. hedging counts those that are under way.
 	latencies *latencies
 	hedging   sync.WaitGroup
@@ -83,6 +85,7 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	if set.hedge > 0 {
 		b.latencies = new(latencies)
 	}
+	b.collapse = newCollapse(set.collapse)
 	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL
 	b.tongue.begin(set.dialect)
 	b.life, b.end = context.WithCancel(context.Background())
@@ -121,6 +124,9 @@ func (b *Backend) Timeout() time.Duration { return b.set.timeout }
 
 // Usual is a time in which nearly all of its answers come, and at least min_timeout; false: nothing has been measured.
 func (b *Backend) Usual() (time.Duration, bool) { return b.tempo.usual() }
+
+// UnsureBelow is the confidence below which a row counts as unsure in a Verdict; 0: nobody asks.
+func (b *Backend) UnsureBelow() float64 { return b.set.collapse.below }
 
 // Fastest is the least time that an answer of the last half to whole minute took; false: there was none.
 func (b *Backend) Fastest() (time.Duration, bool) { return b.tempo.fastest(time.Now()) }

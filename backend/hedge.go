@@ -127,7 +127,7 @@ func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
 		b.counters.count(nil, verdict)
 		b.counters.hedgesWon.Add(1)
 	}
-	h.permit.report(outcomeOf(failure, verdict))
+	h.permit.report(b.outcome(failure, verdict))
 	h.tell(failure, verdict, took, size)
 	if failure != nil {
 		return nil, failure

@@ -30,6 +30,8 @@ type Verdict struct {
 	// BadRows is how many rows, or fields of rows, can't be used, Detail what is wrong with the first.
 	BadRows int
 	Detail  string
+	// Scored is how many rows, or fields of rows, have a confidence, and Unsure how many of them have one below Backend.UnsureBelow.
+	Scored, Unsure int
 }
 
 // Causes of an attempt's context that a timer ended: ours, or the end of what the caller leaves.
@@ -156,7 +158,7 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	} else {
 		b.counters.count(nil, verdict)
 	}
-	permit.report(outcomeOf(failure, verdict))
+	permit.report(b.outcome(failure, verdict))
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}
@@ -317,6 +319,15 @@ func (b *Backend) finish(f *Failure, start time.Time) *Failure {
 	f.Message = sanitize(f.Message, b.set.host)
 	b.counters.count(f, Verdict{})
 	return f
+}
+
+// outcome is outcomeOf, and fails an answer of a model that is suddenly unsure.
+func (b *Backend) outcome(f *Failure, v Verdict) outcome {
+	if out := outcomeOf(f, v); out != succeeded || !b.collapse.note(time.Now(), v) {
+		return out
+	}
+	b.counters.unsure.Add(1)
+	return failed
 }
 
 // outcomeOf is what a call tells the breaker.

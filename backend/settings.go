@@ -24,6 +24,9 @@ const (
 	defaultAttempts     = 2
 	defaultBudget       = 0.2
 	defaultHedge        = 0.95
+	defaultUnsureShare  = 0.5
+	defaultUnsureTimes  = 3
+	defaultUnsureRows   = 100
 )
 
 // defaultMaxMessageBytes is Listen.max_message_bytes' default.
@@ -46,7 +49,8 @@ type settings struct {
 	breaker        breakerSettings
 	retry          retrySettings
 	// hedge is the share of answers that come before a second attempt is made; 0: none is.
-	hedge float64
+	hedge    float64
+	collapse collapseSettings
 }
 
 type retrySettings struct {
@@ -106,6 +110,21 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 	}
 	if cfg.Connections != nil {
 		s.connections = int(cfg.GetConnections())
+	}
+	if c := cfg.GetBreaker().GetCollapse(); c != nil {
+		s.collapse = collapseSettings{below: c.GetBelow(), share: defaultUnsureShare, times: defaultUnsureTimes, minRows: defaultUnsureRows, window: s.breaker.window}
+		if c.Share != nil {
+			s.collapse.share = c.GetShare()
+		}
+		if c.Times != nil {
+			s.collapse.times = c.GetTimes()
+		}
+		if c.MinRows != nil {
+			s.collapse.minRows = int64(c.GetMinRows())
+		}
+		if !(c.GetBelow() > 0 && c.GetBelow() < 1) {
+			return s, fmt.Errorf("breaker.collapse.below: is %v; write a confidence between 0 and 1", c.GetBelow())
+		}
 	}
 	if b := cfg.GetBreaker(); b != nil {
 		if b.FailureRatio != nil {

@@ -29,6 +29,8 @@ type Status struct {
 	Retries, RetriesUnaffordable, BudgetLeft int64
 	// Hedges were made; HedgesWon answered before the attempt that they stood beside.
 	Hedges, HedgesWon int64
+	// UnsureFailures are answers that counted against the model server because it was suddenly unsure. They are in no other count.
+	UnsureFailures int64
 	// Opened and Closed count outages: from closed to open, and back to closed. A probe that fails is in neither.
 	Opened, Closed int64
 	// LastFailure is the message of the newest of Failures, at LastFailureTime; empty: none yet.
@@ -45,6 +47,7 @@ func (b *Backend) Status() Status {
 	b.counters.fill(&s)
 	s.Retries, s.RetriesUnaffordable, s.BudgetLeft = b.counters.retries.Load(), b.counters.unaffordable.Load(), b.budget.left(time.Now())
 	s.Hedges, s.HedgesWon = b.counters.hedges.Load(), b.counters.hedgesWon.Load()
+	s.UnsureFailures = b.counters.unsure.Load()
 	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
 	return s
 }
@@ -54,7 +57,7 @@ type counters struct {
 	calls, failures, contract    atomic.Int64
 	overloads, excluded, refused atomic.Int64
 	retries, unaffordable        atomic.Int64
-	hedges, hedgesWon            atomic.Int64
+	hedges, hedgesWon, unsure    atomic.Int64
 
 	mu       sync.Mutex
 	last     string

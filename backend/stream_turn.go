@@ -67,7 +67,7 @@ func (t *Turn) Answer(ctx context.Context, response *wire.Response, check func(*
 	} else {
 		t.b.counters.count(nil, verdict)
 	}
-	t.report(outcomeOf(failure, verdict))
+	t.report(t.b.outcome(failure, verdict))
 	t.observe(ctx, number, took, response.Frame().Len(), failure, verdict)
 	if failure != nil {
 		return nil, failure

@@ -105,6 +105,11 @@ func backendDefaults(backend *candorv1.Backend) {
 	fillDuration(&backend.Breaker.Window, 30*time.Second)
 	fillDuration(&backend.Breaker.OpenFor, 5*time.Second)
 	fill(&backend.Breaker.Probes, 3)
+	if collapse := backend.Breaker.GetCollapse(); collapse != nil {
+		fill(&collapse.Share, 0.5)
+		fill(&collapse.Times, 3)
+		fill(&collapse.MinRows, 100)
+	}
 	if backend.Retry == nil {
 		backend.Retry = &candorv1.RetryConfig{}
 	}

@@ -26,7 +26,7 @@ func bareConfig() *candorv1.Config {
 		Backends: map[string]*candorv1.Backend{"b": {Hedge: &candorv1.HedgeConfig{}, Card: &candorv1.ModelCard{
 			Inputs: []*candorv1.InputSpec{{}},
 			Scores: []*candorv1.Score{{Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY}},
-		}}},
+		}}, "watched": {Breaker: &candorv1.BreakerConfig{Collapse: &candorv1.CollapseConfig{}}}},
 		Ensembles: map[string]*candorv1.Ensemble{"e": {Members: []*candorv1.Member{{Backend: "b"}}}},
 		Models: map[string]*candorv1.Model{"m": {Primary: "b", Policy: &candorv1.Policy{
 			Accept:   &candorv1.Accept{License: &candorv1.Accept_Threshold{Threshold: &candorv1.Threshold{At: &candorv1.Threshold_Margin{Margin: 0.5}}}},

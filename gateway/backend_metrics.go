@@ -45,6 +45,8 @@ func backendFigures(name string) []backendFigure {
 			func(s backend.Status) float64 { return float64(s.HedgesWon) }),
 		figure(prometheus.CounterValue, hedges, hedgesHelp, prometheus.Labels{"result": "lost"},
 			func(s backend.Status) float64 { return float64(s.Hedges - s.HedgesWon) }),
+		figure(prometheus.CounterValue, "candor_backend_unsure_total", "Answers that counted as failures because the model was suddenly unsure (breaker.collapse).", nil,
+			func(s backend.Status) float64 { return float64(s.UnsureFailures) }),
 		figure(prometheus.GaugeValue, "candor_backend_in_flight", "Calls in flight.", nil,
 			func(s backend.Status) float64 { return float64(s.InFlight) }),
 		figure(prometheus.GaugeValue, "candor_backend_limit", "Calls that may be in flight: what the model server can do at once, as measured, or max_in_flight.", nil,

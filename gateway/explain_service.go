@@ -127,6 +127,6 @@ func (g *Gateway) backendStatus(ctx context.Context, b *backend.Backend) *candor
 		Dialect:    st.Speech.Dialect, DialectSource: st.Speech.Source, Server: st.Speech.Server, Owner: b.Card().Proto().GetOwner(),
 		Retries: st.Retries, RetriesRefused: st.RetriesUnaffordable, RetryBudgetLeft: st.BudgetLeft,
 		Limit: st.Limit, Queued: st.Queued, ShedLow: st.ShedLow, ShedNormal: st.ShedNormal, ShedHigh: st.ShedHigh,
-		Hedges: st.Hedges, HedgesWon: st.HedgesWon,
+		Hedges: st.Hedges, HedgesWon: st.HedgesWon, UnsureFailures: st.UnsureFailures,
 	}
 }

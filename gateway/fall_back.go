@@ -85,6 +85,7 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 	check := func(resp *wire.Response) backend.Verdict {
 		var v backend.Verdict
 		reply.Evidence, v = b.Card().Evidence(nil, name, resp, len(rows), how)
+		unsure(&v, reply.Evidence, b.UnsureBelow())
 		return v
 	}
 	ctx = c.trace.attempt(ctx, name, kind)

@@ -37,6 +37,7 @@ func (c *call) weigh(evidence *[]router.Evidence, readable **wire.Response) func
 	return func(resp *wire.Response) (v backend.Verdict) {
 		b := c.model.primary
 		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, c.requestRows, c.model.readings...)
+		unsure(&v, *evidence, b.UnsureBelow())
 		var err error
 		if *readable, err = c.readable(resp); err != nil && v.Unusable == "" {
 			v.Unusable = err.Error()
@@ -128,4 +129,19 @@ func backendError(f *backend.Failure) *Error {
 	e := errf(codes.Unavailable, candorv1.ErrorReason_ERROR_REASON_BACKEND_UNAVAILABLE, "%s", f.Message)
 	e.RetryAfter = time.Second
 	return e
+}
+
+// unsure notes in a Verdict how many rows have a confidence, and how many of them one below a bound; 0: nobody asks.
+func unsure(v *backend.Verdict, evidence []router.Evidence, below float64) {
+	if below <= 0 {
+		return
+	}
+	for i := range evidence {
+		if c := evidence[i].Confidence; c != nil {
+			v.Scored++
+			if *c < below {
+				v.Unsure++
+			}
+		}
+	}
 }

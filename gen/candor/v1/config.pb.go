@@ -2071,7 +2071,10 @@ type BreakerConfig struct {
 	// From open to the first probe. Default 5s.
 	OpenFor *durationpb.Duration `protobuf:"bytes,4,opt,name=open_for,json=openFor,proto3" json:"open_for,omitempty"`
 	// Successful probes that close it. Default 3.
-	Probes        *uint32 `protobuf:"varint,5,opt,name=probes,proto3,oneof" json:"probes,omitempty"`
+	Probes *uint32 `protobuf:"varint,5,opt,name=probes,proto3,oneof" json:"probes,omitempty"`
+	// An answer counts as a failure, too, when the model is suddenly unsure of most rows. Absent: it doesn't. The answer is used
+	// all the same.
+	Collapse      *CollapseConfig `protobuf:"bytes,6,opt,name=collapse,proto3" json:"collapse,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2141,6 +2144,85 @@ func (x *BreakerConfig) GetProbes() uint32 {
 	return 0
 }
 
+func (x *BreakerConfig) GetCollapse() *CollapseConfig {
+	if x != nil {
+		return x.Collapse
+	}
+	return nil
+}
+
+type CollapseConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A row is unsure when its confidence is below this.
+	Below float64 `protobuf:"fixed64,1,opt,name=below,proto3" json:"below,omitempty"`
+	// Share of the rows within breaker.window that are unsure at least. Default 0.5.
+	Share *float64 `protobuf:"fixed64,2,opt,name=share,proto3,oneof" json:"share,omitempty"`
+	// And at least this many times the share of the rows before them. Default 3.
+	Times *float64 `protobuf:"fixed64,3,opt,name=times,proto3,oneof" json:"times,omitempty"`
+	// With fewer rows in the window, or before it, nothing is said. Default 100.
+	MinRows       *uint32 `protobuf:"varint,4,opt,name=min_rows,json=minRows,proto3,oneof" json:"min_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollapseConfig) Reset() {
+	*x = CollapseConfig{}
+	mi := &file_candor_v1_config_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollapseConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollapseConfig) ProtoMessage() {}
+
+func (x *CollapseConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollapseConfig.ProtoReflect.Descriptor instead.
+func (*CollapseConfig) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CollapseConfig) GetBelow() float64 {
+	if x != nil {
+		return x.Below
+	}
+	return 0
+}
+
+func (x *CollapseConfig) GetShare() float64 {
+	if x != nil && x.Share != nil {
+		return *x.Share
+	}
+	return 0
+}
+
+func (x *CollapseConfig) GetTimes() float64 {
+	if x != nil && x.Times != nil {
+		return *x.Times
+	}
+	return 0
+}
+
+func (x *CollapseConfig) GetMinRows() uint32 {
+	if x != nil && x.MinRows != nil {
+		return *x.MinRows
+	}
+	return 0
+}
+
 // What a model version is. Without it nobody knows what its numbers mean or how old they are.
 type ModelCard struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2165,7 +2247,7 @@ type ModelCard struct {
 
 func (x *ModelCard) Reset() {
 	*x = ModelCard{}
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2259,7 @@ func (x *ModelCard) String() string {
 func (*ModelCard) ProtoMessage() {}
 
 func (x *ModelCard) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2272,7 @@ func (x *ModelCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelCard.ProtoReflect.Descriptor instead.
 func (*ModelCard) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ModelCard) GetCreatedAt() *timestamppb.Timestamp {
@@ -2279,7 +2361,7 @@ type InputSpec struct {
 
 func (x *InputSpec) Reset() {
 	*x = InputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2373,7 @@ func (x *InputSpec) String() string {
 func (*InputSpec) ProtoMessage() {}
 
 func (x *InputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2386,7 @@ func (x *InputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputSpec.ProtoReflect.Descriptor instead.
 func (*InputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *InputSpec) GetName() string {
@@ -2381,7 +2463,7 @@ type OutputSpec struct {
 
 func (x *OutputSpec) Reset() {
 	*x = OutputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2393,7 +2475,7 @@ func (x *OutputSpec) String() string {
 func (*OutputSpec) ProtoMessage() {}
 
 func (x *OutputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2406,7 +2488,7 @@ func (x *OutputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputSpec.ProtoReflect.Descriptor instead.
 func (*OutputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OutputSpec) GetName() string {
@@ -2451,7 +2533,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2545,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2558,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Score) GetOutput() string {
@@ -2548,7 +2630,7 @@ type RegressionScore struct {
 
 func (x *RegressionScore) Reset() {
 	*x = RegressionScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +2642,7 @@ func (x *RegressionScore) String() string {
 func (*RegressionScore) ProtoMessage() {}
 
 func (x *RegressionScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2573,7 +2655,7 @@ func (x *RegressionScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegressionScore.ProtoReflect.Descriptor instead.
 func (*RegressionScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RegressionScore) GetUnit() string {
@@ -2647,7 +2729,7 @@ type Ensemble struct {
 
 func (x *Ensemble) Reset() {
 	*x = Ensemble{}
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2659,7 +2741,7 @@ func (x *Ensemble) String() string {
 func (*Ensemble) ProtoMessage() {}
 
 func (x *Ensemble) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2672,7 +2754,7 @@ func (x *Ensemble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ensemble.ProtoReflect.Descriptor instead.
 func (*Ensemble) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Ensemble) GetVersion() string {
@@ -2744,7 +2826,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2838,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2851,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Member) GetBackend() string {
@@ -2808,7 +2890,7 @@ type Remedial struct {
 
 func (x *Remedial) Reset() {
 	*x = Remedial{}
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2820,7 +2902,7 @@ func (x *Remedial) String() string {
 func (*Remedial) ProtoMessage() {}
 
 func (x *Remedial) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2833,7 +2915,7 @@ func (x *Remedial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remedial.ProtoReflect.Descriptor instead.
 func (*Remedial) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Remedial) GetStage() isRemedial_Stage {
@@ -2921,7 +3003,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2933,7 +3015,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2946,7 +3028,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Model) GetPrimary() string {
@@ -2999,7 +3081,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3011,7 +3093,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3024,7 +3106,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Policy) GetMode() Mode {
@@ -3161,7 +3243,7 @@ type FieldPolicy struct {
 
 func (x *FieldPolicy) Reset() {
 	*x = FieldPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3173,7 +3255,7 @@ func (x *FieldPolicy) String() string {
 func (*FieldPolicy) ProtoMessage() {}
 
 func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3186,7 +3268,7 @@ func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldPolicy.ProtoReflect.Descriptor instead.
 func (*FieldPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FieldPolicy) GetConfidence() ConfidenceMethod {
@@ -3260,7 +3342,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3354,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3367,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Condition) GetName() string {
@@ -3320,7 +3402,7 @@ type MetaScore struct {
 
 func (x *MetaScore) Reset() {
 	*x = MetaScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3414,7 @@ func (x *MetaScore) String() string {
 func (*MetaScore) ProtoMessage() {}
 
 func (x *MetaScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3427,7 @@ func (x *MetaScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
 func (*MetaScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MetaScore) GetBackend() string {
@@ -3368,7 +3450,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3380,7 +3462,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3393,7 +3475,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -3476,7 +3558,7 @@ type Promise struct {
 
 func (x *Promise) Reset() {
 	*x = Promise{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3488,7 +3570,7 @@ func (x *Promise) String() string {
 func (*Promise) ProtoMessage() {}
 
 func (x *Promise) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3501,7 +3583,7 @@ func (x *Promise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Promise.ProtoReflect.Descriptor instead.
 func (*Promise) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Promise) GetAlpha() float64 {
@@ -3608,7 +3690,7 @@ type AuditSampling struct {
 
 func (x *AuditSampling) Reset() {
 	*x = AuditSampling{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3620,7 +3702,7 @@ func (x *AuditSampling) String() string {
 func (*AuditSampling) ProtoMessage() {}
 
 func (x *AuditSampling) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3633,7 +3715,7 @@ func (x *AuditSampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
 func (*AuditSampling) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
@@ -3695,7 +3777,7 @@ type ThresholdGrid struct {
 
 func (x *ThresholdGrid) Reset() {
 	*x = ThresholdGrid{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3707,7 +3789,7 @@ func (x *ThresholdGrid) String() string {
 func (*ThresholdGrid) ProtoMessage() {}
 
 func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3720,7 +3802,7 @@ func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
 func (*ThresholdGrid) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ThresholdGrid) GetLevels() []float64 {
@@ -3762,7 +3844,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3774,7 +3856,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3787,7 +3869,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Segment) GetName() string {
@@ -3822,7 +3904,7 @@ type Monitors struct {
 
 func (x *Monitors) Reset() {
 	*x = Monitors{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3834,7 +3916,7 @@ func (x *Monitors) String() string {
 func (*Monitors) ProtoMessage() {}
 
 func (x *Monitors) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3847,7 +3929,7 @@ func (x *Monitors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
 func (*Monitors) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Monitors) GetMinRows() uint32 {
@@ -3908,7 +3990,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3920,7 +4002,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3933,7 +4015,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -4136,7 +4218,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4148,7 +4230,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4161,7 +4243,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -4201,7 +4283,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4213,7 +4295,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4226,7 +4308,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -4299,7 +4381,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4311,7 +4393,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4324,7 +4406,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Costs) GetEntries() []*Cost {
@@ -4352,7 +4434,7 @@ type Cost struct {
 
 func (x *Cost) Reset() {
 	*x = Cost{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4364,7 +4446,7 @@ func (x *Cost) String() string {
 func (*Cost) ProtoMessage() {}
 
 func (x *Cost) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4377,7 +4459,7 @@ func (x *Cost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cost.ProtoReflect.Descriptor instead.
 func (*Cost) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Cost) GetAnswer() string {
@@ -4420,7 +4502,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4432,7 +4514,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4445,7 +4527,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -4494,7 +4576,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4506,7 +4588,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4519,7 +4601,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -4551,7 +4633,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4563,7 +4645,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4576,7 +4658,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -4643,7 +4725,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4655,7 +4737,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4668,7 +4750,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Queue) GetDescription() string {
@@ -4800,7 +4882,7 @@ type Agreement struct {
 
 func (x *Agreement) Reset() {
 	*x = Agreement{}
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4812,7 +4894,7 @@ func (x *Agreement) String() string {
 func (*Agreement) ProtoMessage() {}
 
 func (x *Agreement) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4825,7 +4907,7 @@ func (x *Agreement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
 func (*Agreement) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Agreement) GetReviewers() uint32 {
@@ -4867,7 +4949,7 @@ type Golden struct {
 
 func (x *Golden) Reset() {
 	*x = Golden{}
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4879,7 +4961,7 @@ func (x *Golden) String() string {
 func (*Golden) ProtoMessage() {}
 
 func (x *Golden) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4892,7 +4974,7 @@ func (x *Golden) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Golden.ProtoReflect.Descriptor instead.
 func (*Golden) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Golden) GetShare() float64 {
@@ -4918,7 +5000,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4930,7 +5012,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4943,7 +5025,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Capacity) GetReviewers() uint32 {
@@ -4980,7 +5062,7 @@ type Coalesce struct {
 
 func (x *Coalesce) Reset() {
 	*x = Coalesce{}
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4992,7 +5074,7 @@ func (x *Coalesce) String() string {
 func (*Coalesce) ProtoMessage() {}
 
 func (x *Coalesce) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5005,7 +5087,7 @@ func (x *Coalesce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coalesce.ProtoReflect.Descriptor instead.
 func (*Coalesce) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Coalesce) GetWithin() *durationpb.Duration {
@@ -5034,7 +5116,7 @@ type Hours struct {
 
 func (x *Hours) Reset() {
 	*x = Hours{}
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5046,7 +5128,7 @@ func (x *Hours) String() string {
 func (*Hours) ProtoMessage() {}
 
 func (x *Hours) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5059,7 +5141,7 @@ func (x *Hours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hours.ProtoReflect.Descriptor instead.
 func (*Hours) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Hours) GetTimeZone() string {
@@ -5089,7 +5171,7 @@ type Shift struct {
 
 func (x *Shift) Reset() {
 	*x = Shift{}
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5101,7 +5183,7 @@ func (x *Shift) String() string {
 func (*Shift) ProtoMessage() {}
 
 func (x *Shift) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5114,7 +5196,7 @@ func (x *Shift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shift.ProtoReflect.Descriptor instead.
 func (*Shift) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Shift) GetDays() []string {
@@ -5157,7 +5239,7 @@ type Webhook struct {
 
 func (x *Webhook) Reset() {
 	*x = Webhook{}
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5169,7 +5251,7 @@ func (x *Webhook) String() string {
 func (*Webhook) ProtoMessage() {}
 
 func (x *Webhook) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5182,7 +5264,7 @@ func (x *Webhook) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
 func (*Webhook) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Webhook) GetUrl() string {
@@ -5233,7 +5315,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5245,7 +5327,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5258,7 +5340,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *People) GetOidc() *OIDC {
@@ -5304,7 +5386,7 @@ type OIDC struct {
 
 func (x *OIDC) Reset() {
 	*x = OIDC{}
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5316,7 +5398,7 @@ func (x *OIDC) String() string {
 func (*OIDC) ProtoMessage() {}
 
 func (x *OIDC) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5329,7 +5411,7 @@ func (x *OIDC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDC.ProtoReflect.Descriptor instead.
 func (*OIDC) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *OIDC) GetIssuer() string {
@@ -5401,7 +5483,7 @@ type OIDCGrant struct {
 
 func (x *OIDCGrant) Reset() {
 	*x = OIDCGrant{}
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5413,7 +5495,7 @@ func (x *OIDCGrant) String() string {
 func (*OIDCGrant) ProtoMessage() {}
 
 func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5426,7 +5508,7 @@ func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDCGrant.ProtoReflect.Descriptor instead.
 func (*OIDCGrant) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OIDCGrant) GetGroup() string {
@@ -5462,7 +5544,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5474,7 +5556,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5487,7 +5569,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Sessions) GetIdle() *durationpb.Duration {
@@ -5528,7 +5610,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5540,7 +5622,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5553,7 +5635,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -5635,7 +5717,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5647,7 +5729,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5660,7 +5742,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -5701,7 +5783,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5713,7 +5795,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5726,7 +5808,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -5752,7 +5834,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5764,7 +5846,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5777,7 +5859,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -5950,17 +6032,26 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\xcb\x02\n" +
+	"serverName\"\x82\x03\n" +
 	"\rBreakerConfig\x12A\n" +
 	"\rfailure_ratio\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
 	"\tmin_calls\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bminCalls\x88\x01\x01\x12;\n" +
 	"\x06window\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x06window\x12>\n" +
 	"\bopen_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\aopenFor\x12$\n" +
-	"\x06probes\x18\x05 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x06probes\x88\x01\x01B\x10\n" +
+	"\x06probes\x18\x05 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x06probes\x88\x01\x01\x125\n" +
+	"\bcollapse\x18\x06 \x01(\v2\x19.candor.v1.CollapseConfigR\bcollapseB\x10\n" +
 	"\x0e_failure_ratioB\f\n" +
 	"\n" +
 	"_min_callsB\t\n" +
-	"\a_probes\"\xd1\x03\n" +
+	"\a_probes\"\xea\x01\n" +
+	"\x0eCollapseConfig\x12-\n" +
+	"\x05below\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\x05below\x122\n" +
+	"\x05share\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05share\x88\x01\x01\x12+\n" +
+	"\x05times\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\xf0?H\x01R\x05times\x88\x01\x01\x12'\n" +
+	"\bmin_rows\x18\x04 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\aminRows\x88\x01\x01B\b\n" +
+	"\x06_shareB\b\n" +
+	"\x06_timesB\v\n" +
+	"\t_min_rows\"\xd1\x03\n" +
 	"\tModelCard\x12A\n" +
 	"\n" +
 	"created_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tcreatedAt\x12\x1d\n" +
@@ -6412,7 +6503,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Priority)(0),                 // 0: candor.v1.Priority
 	(Contents)(0),                 // 1: candor.v1.Contents
@@ -6442,87 +6533,88 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(*RetryConfig)(nil),           // 25: candor.v1.RetryConfig
 	(*ClientTLS)(nil),             // 26: candor.v1.ClientTLS
 	(*BreakerConfig)(nil),         // 27: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 28: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 29: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 30: candor.v1.OutputSpec
-	(*Score)(nil),                 // 31: candor.v1.Score
-	(*RegressionScore)(nil),       // 32: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 33: candor.v1.Ensemble
-	(*Member)(nil),                // 34: candor.v1.Member
-	(*Remedial)(nil),              // 35: candor.v1.Remedial
-	(*Model)(nil),                 // 36: candor.v1.Model
-	(*Policy)(nil),                // 37: candor.v1.Policy
-	(*FieldPolicy)(nil),           // 38: candor.v1.FieldPolicy
-	(*Condition)(nil),             // 39: candor.v1.Condition
-	(*MetaScore)(nil),             // 40: candor.v1.MetaScore
-	(*Accept)(nil),                // 41: candor.v1.Accept
-	(*Promise)(nil),               // 42: candor.v1.Promise
-	(*AuditSampling)(nil),         // 43: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 44: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 45: candor.v1.Segment
-	(*Monitors)(nil),              // 46: candor.v1.Monitors
-	(*Threshold)(nil),             // 47: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 48: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 49: candor.v1.ReviewPolicy
-	(*Costs)(nil),                 // 50: candor.v1.Costs
-	(*Cost)(nil),                  // 51: candor.v1.Cost
-	(*AnswerSpec)(nil),            // 52: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 53: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 54: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 55: candor.v1.Queue
-	(*Agreement)(nil),             // 56: candor.v1.Agreement
-	(*Golden)(nil),                // 57: candor.v1.Golden
-	(*Capacity)(nil),              // 58: candor.v1.Capacity
-	(*Coalesce)(nil),              // 59: candor.v1.Coalesce
-	(*Hours)(nil),                 // 60: candor.v1.Hours
-	(*Shift)(nil),                 // 61: candor.v1.Shift
-	(*Webhook)(nil),               // 62: candor.v1.Webhook
-	(*People)(nil),                // 63: candor.v1.People
-	(*OIDC)(nil),                  // 64: candor.v1.OIDC
-	(*OIDCGrant)(nil),             // 65: candor.v1.OIDCGrant
-	(*Sessions)(nil),              // 66: candor.v1.Sessions
-	(*LimitConfig)(nil),           // 67: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 68: candor.v1.Audit
-	(*Retention)(nil),             // 69: candor.v1.Retention
-	(*Telemetry)(nil),             // 70: candor.v1.Telemetry
-	nil,                           // 71: candor.v1.Config.ConsumersEntry
-	nil,                           // 72: candor.v1.Config.OperatorsEntry
-	nil,                           // 73: candor.v1.Config.BackendsEntry
-	nil,                           // 74: candor.v1.Config.EnsemblesEntry
-	nil,                           // 75: candor.v1.Config.ModelsEntry
-	nil,                           // 76: candor.v1.Config.QueuesEntry
-	nil,                           // 77: candor.v1.Config.LimitsEntry
-	nil,                           // 78: candor.v1.Config.WebhooksEntry
-	nil,                           // 79: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 80: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 81: google.protobuf.Timestamp
-	(PayloadView)(0),              // 82: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 83: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 84: candor.v1.ScoreKind
-	(Mode)(0),                     // 85: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 86: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 87: candor.v1.Route
-	(ExpireAction)(0),             // 88: candor.v1.ExpireAction
+	(*CollapseConfig)(nil),        // 28: candor.v1.CollapseConfig
+	(*ModelCard)(nil),             // 29: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 30: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 31: candor.v1.OutputSpec
+	(*Score)(nil),                 // 32: candor.v1.Score
+	(*RegressionScore)(nil),       // 33: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 34: candor.v1.Ensemble
+	(*Member)(nil),                // 35: candor.v1.Member
+	(*Remedial)(nil),              // 36: candor.v1.Remedial
+	(*Model)(nil),                 // 37: candor.v1.Model
+	(*Policy)(nil),                // 38: candor.v1.Policy
+	(*FieldPolicy)(nil),           // 39: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 40: candor.v1.Condition
+	(*MetaScore)(nil),             // 41: candor.v1.MetaScore
+	(*Accept)(nil),                // 42: candor.v1.Accept
+	(*Promise)(nil),               // 43: candor.v1.Promise
+	(*AuditSampling)(nil),         // 44: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 45: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 46: candor.v1.Segment
+	(*Monitors)(nil),              // 47: candor.v1.Monitors
+	(*Threshold)(nil),             // 48: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 49: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 50: candor.v1.ReviewPolicy
+	(*Costs)(nil),                 // 51: candor.v1.Costs
+	(*Cost)(nil),                  // 52: candor.v1.Cost
+	(*AnswerSpec)(nil),            // 53: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 54: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 55: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 56: candor.v1.Queue
+	(*Agreement)(nil),             // 57: candor.v1.Agreement
+	(*Golden)(nil),                // 58: candor.v1.Golden
+	(*Capacity)(nil),              // 59: candor.v1.Capacity
+	(*Coalesce)(nil),              // 60: candor.v1.Coalesce
+	(*Hours)(nil),                 // 61: candor.v1.Hours
+	(*Shift)(nil),                 // 62: candor.v1.Shift
+	(*Webhook)(nil),               // 63: candor.v1.Webhook
+	(*People)(nil),                // 64: candor.v1.People
+	(*OIDC)(nil),                  // 65: candor.v1.OIDC
+	(*OIDCGrant)(nil),             // 66: candor.v1.OIDCGrant
+	(*Sessions)(nil),              // 67: candor.v1.Sessions
+	(*LimitConfig)(nil),           // 68: candor.v1.LimitConfig
+	(*Audit)(nil),                 // 69: candor.v1.Audit
+	(*Retention)(nil),             // 70: candor.v1.Retention
+	(*Telemetry)(nil),             // 71: candor.v1.Telemetry
+	nil,                           // 72: candor.v1.Config.ConsumersEntry
+	nil,                           // 73: candor.v1.Config.OperatorsEntry
+	nil,                           // 74: candor.v1.Config.BackendsEntry
+	nil,                           // 75: candor.v1.Config.EnsemblesEntry
+	nil,                           // 76: candor.v1.Config.ModelsEntry
+	nil,                           // 77: candor.v1.Config.QueuesEntry
+	nil,                           // 78: candor.v1.Config.LimitsEntry
+	nil,                           // 79: candor.v1.Config.WebhooksEntry
+	nil,                           // 80: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 81: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 82: google.protobuf.Timestamp
+	(PayloadView)(0),              // 83: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 84: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 85: candor.v1.ScoreKind
+	(Mode)(0),                     // 86: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 87: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 88: candor.v1.Route
+	(ExpireAction)(0),             // 89: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
 	15,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
 	17,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	71,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	72,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	73,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	74,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	75,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	76,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	77,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	68,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	69,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	70,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	78,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
-	63,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
+	72,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	73,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	74,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	75,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	76,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	77,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	78,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	69,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	70,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	71,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	79,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	64,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
 	16,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	80,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	80,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	80,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	81,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	81,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	81,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
 	19,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
 	18,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
 	20,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
@@ -6531,103 +6623,104 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	0,   // 23: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
 	20,  // 24: candor.v1.Operator.identity:type_name -> candor.v1.Identity
 	2,   // 25: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	28,  // 26: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	29,  // 26: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
 	26,  // 27: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	3,   // 28: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	80,  // 29: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	80,  // 30: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	81,  // 29: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	81,  // 30: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
 	27,  // 31: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	4,   // 32: candor.v1.Backend.allow:type_name -> candor.v1.Control
 	25,  // 33: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
 	24,  // 34: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
-	80,  // 35: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	80,  // 36: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	81,  // 37: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	5,   // 38: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	29,  // 39: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	30,  // 40: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	31,  // 41: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	82,  // 42: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	83,  // 43: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	84,  // 44: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	32,  // 45: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	34,  // 46: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	6,   // 47: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	35,  // 48: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	35,  // 49: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	80,  // 50: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	37,  // 51: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	85,  // 52: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	86,  // 53: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	41,  // 54: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	48,  // 55: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	49,  // 56: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	10,  // 57: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	52,  // 58: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	53,  // 59: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	39,  // 60: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	48,  // 61: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	40,  // 62: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	46,  // 63: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	79,  // 64: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	86,  // 65: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	47,  // 66: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	87,  // 67: candor.v1.Condition.route:type_name -> candor.v1.Route
-	47,  // 68: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	42,  // 69: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	43,  // 70: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	44,  // 71: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	7,   // 72: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	80,  // 73: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	8,   // 74: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	45,  // 75: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	47,  // 76: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	80,  // 77: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	88,  // 78: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	80,  // 79: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	50,  // 80: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	9,   // 81: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	51,  // 82: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	11,  // 83: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	54,  // 84: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	80,  // 85: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	80,  // 86: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	80,  // 87: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	80,  // 88: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	56,  // 89: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	57,  // 90: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	58,  // 91: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	59,  // 92: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	60,  // 93: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	80,  // 94: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	80,  // 95: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	61,  // 96: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	80,  // 97: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	64,  // 98: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	66,  // 99: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	65,  // 100: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	2,   // 101: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	80,  // 102: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	80,  // 103: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	80,  // 104: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	12,  // 105: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	80,  // 106: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	13,  // 107: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	80,  // 108: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	21,  // 109: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	22,  // 110: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	23,  // 111: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	33,  // 112: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	36,  // 113: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	55,  // 114: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	67,  // 115: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	62,  // 116: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	38,  // 117: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	118, // [118:118] is the sub-list for method output_type
-	118, // [118:118] is the sub-list for method input_type
-	118, // [118:118] is the sub-list for extension type_name
-	118, // [118:118] is the sub-list for extension extendee
-	0,   // [0:118] is the sub-list for field type_name
+	81,  // 35: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	81,  // 36: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	28,  // 37: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
+	82,  // 38: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	5,   // 39: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	30,  // 40: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	31,  // 41: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	32,  // 42: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	83,  // 43: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	84,  // 44: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	85,  // 45: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	33,  // 46: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	35,  // 47: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	6,   // 48: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	36,  // 49: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	36,  // 50: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	81,  // 51: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	38,  // 52: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	86,  // 53: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	87,  // 54: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	42,  // 55: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	49,  // 56: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	50,  // 57: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	10,  // 58: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	53,  // 59: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	54,  // 60: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	40,  // 61: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	49,  // 62: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	41,  // 63: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	47,  // 64: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	80,  // 65: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	87,  // 66: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	48,  // 67: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	88,  // 68: candor.v1.Condition.route:type_name -> candor.v1.Route
+	48,  // 69: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	43,  // 70: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	44,  // 71: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	45,  // 72: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	7,   // 73: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	81,  // 74: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	8,   // 75: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	46,  // 76: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	48,  // 77: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	81,  // 78: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	89,  // 79: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	81,  // 80: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	51,  // 81: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	9,   // 82: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	52,  // 83: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	11,  // 84: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	55,  // 85: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	81,  // 86: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	81,  // 87: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	81,  // 88: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	81,  // 89: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	57,  // 90: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	58,  // 91: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	59,  // 92: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	60,  // 93: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	61,  // 94: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	81,  // 95: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	81,  // 96: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	62,  // 97: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	81,  // 98: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	65,  // 99: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	67,  // 100: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	66,  // 101: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	2,   // 102: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	81,  // 103: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	81,  // 104: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	81,  // 105: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	12,  // 106: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	81,  // 107: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	13,  // 108: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	81,  // 109: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	21,  // 110: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	22,  // 111: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	23,  // 112: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	34,  // 113: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	37,  // 114: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	56,  // 115: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	68,  // 116: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	63,  // 117: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	39,  // 118: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	119, // [119:119] is the sub-list for method output_type
+	119, // [119:119] is the sub-list for method input_type
+	119, // [119:119] is the sub-list for extension type_name
+	119, // [119:119] is the sub-list for extension extendee
+	0,   // [0:119] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -6655,30 +6748,31 @@ func file_candor_v1_config_proto_init() {
 	file_candor_v1_config_proto_msgTypes[10].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[11].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[13].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[17].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[14].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[18].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[19].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[22].OneofWrappers = []any{
 		(*Remedial_Backend)(nil),
 		(*Remedial_ConstantLabel)(nil),
 		(*Remedial_Rule)(nil),
 		(*Remedial_ConstantValue)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[23].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[24].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
 		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{
 		(*AuditSampling_Rate)(nil),
 		(*AuditSampling_PerDay)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
@@ -6691,22 +6785,22 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Spread)(nil),
 		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[38].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[36].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[41].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[44].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[43].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[45].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[54].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[46].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[55].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[57].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
 			NumEnums:      14,
-			NumMessages:   66,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -945,10 +945,12 @@ type BackendStatus struct {
 	ShedNormal int64 `protobuf:"varint,26,opt,name=shed_normal,json=shedNormal,proto3" json:"shed_normal,omitempty"`
 	ShedHigh   int64 `protobuf:"varint,27,opt,name=shed_high,json=shedHigh,proto3" json:"shed_high,omitempty"`
 	// Attempts made beside a slow one, and those of them that answered first.
-	Hedges        int64 `protobuf:"varint,28,opt,name=hedges,proto3" json:"hedges,omitempty"`
-	HedgesWon     int64 `protobuf:"varint,29,opt,name=hedges_won,json=hedgesWon,proto3" json:"hedges_won,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Hedges    int64 `protobuf:"varint,28,opt,name=hedges,proto3" json:"hedges,omitempty"`
+	HedgesWon int64 `protobuf:"varint,29,opt,name=hedges_won,json=hedgesWon,proto3" json:"hedges_won,omitempty"`
+	// Answers that counted against the model server because it was suddenly unsure (breaker.collapse).
+	UnsureFailures int64 `protobuf:"varint,30,opt,name=unsure_failures,json=unsureFailures,proto3" json:"unsure_failures,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *BackendStatus) Reset() {
@@ -1177,6 +1179,13 @@ func (x *BackendStatus) GetHedgesWon() int64 {
 	return 0
 }
 
+func (x *BackendStatus) GetUnsureFailures() int64 {
+	if x != nil {
+		return x.UnsureFailures
+	}
+	return 0
+}
+
 type SummarizeDecisionsResponse_Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request's `by`.
@@ -1304,7 +1313,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xaa\a\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xd3\a\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -1337,7 +1346,8 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\tshed_high\x18\x1b \x01(\x03R\bshedHigh\x12\x16\n" +
 	"\x06hedges\x18\x1c \x01(\x03R\x06hedges\x12\x1d\n" +
 	"\n" +
-	"hedges_won\x18\x1d \x01(\x03R\thedgesWon*\xce\x01\n" +
+	"hedges_won\x18\x1d \x01(\x03R\thedgesWon\x12'\n" +
+	"\x0funsure_failures\x18\x1e \x01(\x03R\x0eunsureFailures*\xce\x01\n" +
 	"\vMonitorKind\x12\x1c\n" +
 	"\x18MONITOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MONITOR_KIND_PSI\x10\x01\x12\x13\n" +
