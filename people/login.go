@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ import (
 func (g *Gate) serveOwn(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/logout" {
 		// It has a session, or nothing to end.
-		g.own.ServeHTTP(w, r)
+		g.login.ServeHTTP(w, r)
 		return
 	}
 	token, ok := g.formToken(w, r)
@@ -20,7 +21,7 @@ func (g *Gate) serveOwn(w http.ResponseWriter, r *http.Request) {
 		g.refuseForgery(w, r)
 		return
 	}
-	g.own.ServeHTTP(w, withVisit(r, visit{forms: token}))
+	g.login.ServeHTTP(w, withVisit(r, visit{forms: token}))
 }
 
 func (g *Gate) showLogin(w http.ResponseWriter, r *http.Request) {
@@ -31,10 +32,10 @@ func (g *Gate) showLogin(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	g.login(w, r, http.StatusOK, next, "", "")
+	g.offerLogin(w, r, http.StatusOK, next, "", "")
 }
 
-func (g *Gate) login(w http.ResponseWriter, r *http.Request, status int, next, name, problem string) {
+func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, status int, next, name, problem string) {
 	g.pages.Login(w, r, LoginPage{
 		Status: status, CSRF: g.CSRF(r), Next: next, Name: name, Problem: problem,
 		Password: g.local, Passkeys: g.passkeys != nil, OIDC: g.provider != nil,
@@ -56,16 +57,16 @@ func (g *Gate) loginByPassword(w http.ResponseWriter, r *http.Request) {
 	who, problem, err := g.checkPassword(r, name, password)
 	switch {
 	case errors.Is(err, ErrBusy):
-		g.login(w, r, http.StatusServiceUnavailable, next, name, tooBusy)
+		g.offerLogin(w, r, http.StatusServiceUnavailable, next, name, tooBusy)
 		return
 	case err != nil:
 		g.trouble(w, r, err)
 		return
 	case problem == tooMany:
-		g.login(w, r, http.StatusTooManyRequests, next, name, problem)
+		g.offerLogin(w, r, http.StatusTooManyRequests, next, name, problem)
 		return
 	case problem != "":
-		g.login(w, r, http.StatusUnauthorized, next, name, problem)
+		g.offerLogin(w, r, http.StatusUnauthorized, next, name, problem)
 		return
 	}
 	g.enter(w, r, who, next)
@@ -77,7 +78,7 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, who Person, next st
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) {
 		// Disabled in the meantime, or a namesake of somebody of the configuration.
 		g.refused(r, who.Name, err.Error())
-		g.login(w, r, http.StatusUnauthorized, next, "", wrongLogin)
+		g.offerLogin(w, r, http.StatusUnauthorized, next, "", wrongLogin)
 		return
 	}
 	if err != nil {
@@ -89,15 +90,21 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, who Person, next st
 
 // checkPassword answers whose name and password they are, or the problem to show. Who doesn't exist takes as long as who does.
 func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, string, error) {
-	ctx, user, address := r.Context(), "user "+cut(name, maxSubject), addressKey(remoteOf(r))
-	now := g.store.Now()
-	if !g.throttle.take(now, address, failuresOfAddress) {
-		g.log.WarnContext(ctx, "login refused: too many failures from an address", slog.String("remote", remoteOf(r)))
+	ctx, user, address := r.Context(), "user "+cut(name, maxSubject), addressKey(RemoteOf(r))
+	may, err := g.throttle.take(ctx, address, failuresOfAddress)
+	if err != nil {
+		return Person{}, "", err
+	}
+	if !may {
+		g.log.WarnContext(ctx, "login refused: too many failures from an address", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
-	if !g.throttle.take(now, user, failuresOfUser) {
-		g.throttle.giveBack(address)
-		g.log.WarnContext(ctx, "login refused: too many failures of a user", slog.String("remote", remoteOf(r)))
+	if may, err = g.throttle.take(ctx, user, failuresOfUser); err != nil {
+		return Person{}, "", err
+	}
+	if !may {
+		g.throttle.giveBack(ctx, address)
+		g.log.WarnContext(ctx, "login refused: too many failures of a user", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
 	u, err := g.store.User(ctx, name)
@@ -111,8 +118,7 @@ func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, st
 	ok, cheap, err := g.hasher.verify(ctx, u.Password, password)
 	switch {
 	case err != nil:
-		g.throttle.giveBack(address)
-		g.throttle.giveBack(user)
+		g.throttle.giveBack(ctx, address, user)
 		return Person{}, "", err
 	case !known:
 		g.refused(r, "", "no such user")
@@ -127,8 +133,7 @@ func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, st
 		g.refused(r, name, "the user is disabled")
 		return Person{}, wrongLogin, nil
 	}
-	g.throttle.giveBack(address)
-	g.throttle.giveBack(user)
+	g.throttle.giveBack(ctx, address, user)
 	if cheap {
 		g.rehash(ctx, u, password)
 	}
@@ -160,16 +165,20 @@ func (g *Gate) refused(r *http.Request, name, reason string) {
 		subject = "users/" + cut(name, maxSubject)
 	}
 	reason = cut(reason, maxReason)
-	g.log.WarnContext(r.Context(), "login refused", slog.String("subject", subject), slog.String("reason", reason), slog.String("remote", remoteOf(r)))
-	if !g.throttle.take(g.store.Now(), "refusals recorded", refusalsRecorded) {
+	g.log.WarnContext(r.Context(), "login refused", slog.String("subject", subject), slog.String("reason", reason), slog.String("remote", RemoteOf(r)))
+	may, err := g.throttle.take(r.Context(), "refusals recorded", refusalsRecorded)
+	if err == nil && !may {
 		return
 	}
-	if err := g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: remoteOf(r)}); err != nil {
+	if err == nil {
+		err = g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: RemoteOf(r)})
+	}
+	if err != nil {
 		g.log.ErrorContext(r.Context(), "a refused login could not be recorded", slog.Any("error", err))
 	}
 }
 
-// logout ends this session or, where the form says everywhere, all of the person's.
+// logout ends this session or, where the form says everywhere, all of the person's. The form's next is where the next login leads.
 func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 	key, forms, ok := g.sessionCookie(r)
 	if ok {
@@ -183,7 +192,7 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 				g.refuseForgery(w, r)
 				return
 			}
-			by := By{Name: s.Person.Name, Reason: "logged out", Remote: remoteOf(r)}
+			by := By{Name: s.Person.Name, Reason: "logged out", Remote: RemoteOf(r)}
 			if r.PostFormValue("everywhere") != "" {
 				_, _, err = g.store.EndSessions(r.Context(), s.Person.Name, false, by)
 			} else {
@@ -196,5 +205,9 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	g.clearCookie(w, sessionCookie)
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	to := "/login"
+	if next := here(r.PostFormValue("next")); next != "/" {
+		to += "?" + url.Values{"next": {next}}.Encode()
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }

@@ -32,8 +32,8 @@ type Gate interface {
 type Deps struct {
 	// Conn reaches the gateway's services.
 	Conn grpc.ClientConnInterface
-	// As makes calls on Conn those of a person.
-	As func(context.Context, people.Person) context.Context
+	// As makes calls on Conn those of a person, who came from an IP address.
+	As func(ctx context.Context, p people.Person, remote string) context.Context
 	// Moved answers a channel that is closed when something that pages show has changed. It is asked again after each change.
 	Moved func() <-chan struct{}
 	// Log gets what failed; nil: nobody does.
@@ -98,10 +98,14 @@ func (s *Server) Behind(gate Gate) http.Handler {
 	pages.Handle("POST /claim", s.page(s.claimNext))
 	for verb, act := range map[string]handler{
 		"claim": s.claimThis, "resolve": s.resolve, "revise": s.revise, "undo": s.undo, "skip": s.skip, "escalate": s.escalate,
-		"release": s.release, "renew": s.renew,
+		"release": s.release, "renew": s.renew, verbSupersede: s.supersede, verbGolden: s.makeGolden, verbRemove: s.removePayload,
 	} {
 		pages.Handle("POST /items/{id}/"+verb, s.page(act))
 	}
+	pages.Handle("GET /appeal", s.page(forSeniors(s.appealForm)))
+	pages.Handle("POST /appeal", s.page(forSeniors(s.appeal)))
+	pages.Handle("GET /golden", s.page(forSeniors(s.goldens)))
+	pages.Handle("POST /golden/{id}/remove", s.page(forSeniors(s.dropGolden)))
 	s.handleOps(pages)
 	pages.Handle("POST /settings", s.page(s.saveSettings))
 	pages.Handle("GET /events", s.page(s.events))
@@ -139,5 +143,5 @@ func (s *Server) page(h handler) http.Handler {
 // call is a context for the services, on behalf of who asks.
 func (s *Server) call(r *http.Request, v *visit) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
-	return s.deps.As(ctx, v.Person), cancel
+	return s.deps.As(ctx, v.Person, people.RemoteOf(r)), cancel
 }

@@ -38,7 +38,7 @@ var rooms = []room{
 		allows: []string{"google.golang.org/protobuf/proto", "google.golang.org/protobuf/types/known/timestamppb"},
 		why:    "statistics: same numbers in, same certificate out; it needs proto for a key's digest and for what callers are shown"},
 	{path: "limits", level: 1, kind: pure, why: "the last gate; knows its store as an interface and time as a value"},
-	{path: "audit", level: 1, kind: pure, allows: []string{"google.golang.org/protobuf/proto"},
+	{path: "audit", level: 1, kind: pure, allows: []string{"google.golang.org/protobuf/proto", "github.com/google/uuid"},
 		why: "the decision record and its chain, which anybody can verify offline; it needs proto for the record's encoding"},
 	{path: "condition", level: 1, kind: pure, allows: []string{
 		"github.com/google/cel-go/cel", "github.com/google/cel-go/checker", "github.com/google/cel-go/common/ast",
@@ -57,7 +57,7 @@ var rooms = []room{
 
 	{path: "store/sqlite", level: 3, why: "driver"},
 	{path: "store/postgres", level: 3, why: "driver"},
-	{path: "store/postgres/pgtest", level: 3, kind: testOnly, why: "a real PostgreSQL for tests"},
+	{path: "store/postgres/pgtest", level: 3, why: "a real PostgreSQL for tests and for bench/queue"},
 	{path: "store/storetest", level: 3, why: "the conformance suite that every driver passes"},
 	{path: "web", level: 3, why: "pages over the services of gateway, as their client"},
 
@@ -67,7 +67,9 @@ var rooms = []room{
 	{path: "bench/...", level: 5, why: "measures the whole from outside"},
 	{path: "interop/...", level: 5, why: "the gateway against clients and model servers that others wrote"},
 	{path: "internal/oiptest", level: 5, kind: testOnly, why: "a scripted fake model server"},
+	{path: "internal/faultproxy", level: 5, kind: testOnly, why: "a network that misbehaves on demand"},
 	{path: "internal/importtest", level: 5, kind: testOnly, why: "this test"},
+	{path: "soak", level: 5, why: "the ten promises, kept by the whole under faults"},
 	{path: "examples/...", level: 5, kind: outside, why: "programs to be copied: they must work without our source"},
 }
 

@@ -118,8 +118,9 @@ type part struct {
 	// queued is how many statements that change something there have been; statements are those not sent yet.
 	queued     int
 	statements []statement
-	// finals are the items whose answers are appended to the feed; certified: what some certificate licenses has changed.
+	// finals are the items whose answers are appended to the feed, each with its answer; certified: what some certificate licenses has changed.
 	finals    [][16]byte
+	answers   [][]byte
 	certified bool
 	// moved: something in the queue has changed.
 	moved bool
@@ -217,17 +218,16 @@ func (b *batch) count(query string, args ...any) (n int64, err error) {
 
 // query calls each for every row, and sees all that the transaction has changed before.
 func (b *batch) query(query string, args []any, each func(scanner) error) error {
+	return b.ask(question{query, args, each})
+}
+
+// ask asks several questions together, which see all that the transaction has changed before.
+func (b *batch) ask(questions ...question) error {
 	p := &pgx.Batch{}
 	n := b.pack(p)
-	p.Queue(query, args...)
+	queue(p, questions)
 	results := b.w.conn.SendBatch(b.ctx, p)
-	err := drain(results, n)
-	if err == nil {
-		var rows pgx.Rows
-		if rows, err = results.Query(); err == nil {
-			err = scanAll(rows, each)
-		}
-	}
+	err := answer(results, n, questions)
 	if cerr := results.Close(); err == nil {
 		err = cerr
 	}

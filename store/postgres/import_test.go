@@ -23,11 +23,11 @@ import (
 	"github.com/candor-gateway/candor/store/storetest"
 )
 
-// TestMovedConformance runs the conformance suite over stores that begin as a SQLite file and go on in PostgreSQL where the suite
-// restarts them: whatever survives a restart survives the move.
+// TestMovedConformance runs the tests of the conformance suite that restart their store over stores that begin as a SQLite file and go on
+// in PostgreSQL then: whatever survives a restart survives the move.
 func TestMovedConformance(t *testing.T) {
 	pgtest.Skip(t)
-	storetest.Run(t, func(t *testing.T) storetest.Driver {
+	storetest.RunRestarts(t, func(t *testing.T) storetest.Driver {
 		path := sqliteStore(t)
 		return leaving{openSQLite(t, path), path}
 	})
@@ -250,7 +250,7 @@ func TestMoveIsAllOrNothing(t *testing.T) {
 	_, err := postgres.Import(t.Context(), url, src, nil)
 	wantError(t, "a source that breaks", err, broken)
 	_, err = postgres.Open(t.Context(), url, identity, postgres.Options{})
-	wantError(t, "what it left", err, postgres.ErrNotStore)
+	wantError(t, "what it left", err, postgres.ErrMoving)
 	short := func(ctx context.Context, each func(string, []string, int64, iter.Seq2[[]any, error]) error) error {
 		return each("secrets", []string{"name", "value"}, 2, func(yield func([]any, error) bool) { yield([]any{"a", []byte{}}, nil) })
 	}

@@ -17,18 +17,15 @@ import (
 
 // Get answers one item with its payload. Errors: review.ErrNotFound.
 func (s *Store) Get(ctx context.Context, id string) (it review.Item, err error) {
-	err = s.snapshot(ctx, func(read queryFunc) error {
-		found, err := loadItem(read, id, "")
-		if err != nil {
-			return err
-		}
-		it = found.Item
-		return withPayload(read, &it)
-	})
+	var p storedPayload
+	found, err := loadItem(func(questions ...question) error { return s.atOnce(ctx, questions...) }, id, "", p.question(idOf(id).Bytes))
+	if err == nil {
+		err = p.fill(&found.Item)
+	}
 	if err != nil {
 		return review.Item{}, fmt.Errorf("postgres: %w", err)
 	}
-	return it, nil
+	return found.Item, nil
 }
 
 // Due answers items that something happens to by now; see review.Store.
@@ -157,10 +154,14 @@ func (s *Store) Finals(ctx context.Context, after uint64, limit int) ([]review.F
 	var found []stored
 	err := s.snapshot(ctx, func(read queryFunc) error {
 		positions, found = nil, nil
-		if err := read(`SELECT `+itemColumns+`, f.position FROM finals f JOIN review_items i ON i.id = f.item_id
+		if err := read(`SELECT `+itemColumns+`, f.position, f.answer FROM finals f JOIN review_items i ON i.id = f.item_id
 			WHERE f.position > $1 ORDER BY f.position LIMIT $2`, []any{int64(min(after, math.MaxInt64)), limit}, func(row scanner) error {
 			var position int64
-			it, err := scanItem(row, &position)
+			var answer []byte
+			it, err := scanItem(row, &position, &answer)
+			if err == nil {
+				err = it.DecodeFinal(answer)
+			}
 			found, positions = append(found, it), append(positions, uint64(position))
 			return err
 		}); err != nil {

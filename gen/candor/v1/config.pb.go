@@ -1034,6 +1034,9 @@ type Listen struct {
 	// What people's browsers call the pages, as in https://review.example.com: cookies, passkeys and OIDC hang on it. Default:
 	// http or https and the address of web.
 	PublicUrl string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	// Proxies before web whose X-Forwarded-For is believed: networks such as 10.0.0.0/8, or addresses. Default: none; then people behind
+	// a proxy have its address, for which logins are counted together.
+	TrustedProxies []string `protobuf:"bytes,13,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// Requests that may be in memory at once, in bytes; more are refused. Three quarters of it for consumers of low priority, seven
 	// eighths for those of normal. Default 536870912 (512 MiB).
 	MaxInFlightBytes *int64 `protobuf:"varint,20,opt,name=max_in_flight_bytes,json=maxInFlightBytes,proto3,oneof" json:"max_in_flight_bytes,omitempty"`
@@ -1153,6 +1156,13 @@ func (x *Listen) GetPublicUrl() string {
 		return x.PublicUrl
 	}
 	return ""
+}
+
+func (x *Listen) GetTrustedProxies() []string {
+	if x != nil {
+		return x.TrustedProxies
+	}
+	return nil
 }
 
 func (x *Listen) GetMaxInFlightBytes() int64 {
@@ -2062,7 +2072,8 @@ func (x *ClientTLS) GetServerName() string {
 
 type BreakerConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opens at this share of failures, of at least min_calls within window. Default 0.5.
+	// Opens at this share of failures, of at least min_calls within window, and after twice min_calls failures in a row whatever
+	// the share. Default 0.5.
 	FailureRatio *float64 `protobuf:"fixed64,1,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
 	// Default 10.
 	MinCalls *uint32 `protobuf:"varint,2,opt,name=min_calls,json=minCalls,proto3,oneof" json:"min_calls,omitempty"`
@@ -5934,7 +5945,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xda\x05\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\x83\x06\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -5951,7 +5962,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x11maxConnectionIdle\x12\x10\n" +
 	"\x03web\x18\v \x01(\tR\x03web\x12*\n" +
 	"\n" +
-	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12<\n" +
+	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12'\n" +
+	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxies\x12<\n" +
 	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x02R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
 	"\x17_max_concurrent_streamsB\x16\n" +
