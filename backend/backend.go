@@ -37,12 +37,18 @@ type Backend struct {
 	maxBytes int
 	conns    *fleet
 	breaker  *breaker
-	slots    slots
+	limiter  *limiter
 	counters counters
 	tempo    *tempo
-	observer Observer
-	log      *slog.Logger
-	alarm    sync.Once
+	budget   *budget
+	// collapse is nil where nothing is watched.
+	collapse *collapse
+	// latencies are measured for hedging; nil: there is none. hedging counts those that are under way.
+	latencies *latencies
+	hedging   sync.WaitGroup
+	observer  Observer
+	log       *slog.Logger
+	alarm     sync.Once
 
 	tongue   tongue
 	ready    recent[bool]
@@ -75,9 +81,13 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	}
 	b := &Backend{
 		name: name, set: set, card: card, maxBytes: o.MaxMessageBytes,
-		slots: slots{limit: set.maxInFlight}, tempo: newTempo(set.minTimeout, set.timeout), observer: o.Observer,
+		limiter: newLimiter(int(set.maxInFlight), set.adaptive), tempo: newTempo(set.minTimeout, set.timeout), budget: newBudget(set.retry.budget), observer: o.Observer,
 		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
 	}
+	if set.hedge > 0 {
+		b.latencies = new(latencies)
+	}
+	b.collapse = newCollapse(set.collapse)
 	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL
 	b.tongue.begin(set.dialect)
 	b.life, b.end = context.WithCancel(context.Background())
@@ -93,6 +103,7 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 func (b *Backend) Close() error {
 	b.end()
 	err := b.conns.close()
+	b.hedging.Wait()
 	b.ready.wait()
 	b.metadata.wait()
 	b.tongue.detected.wait()
@@ -117,6 +128,15 @@ func (b *Backend) Card() *Card { return b.card }
 // Timeout is the longest attempt.
 func (b *Backend) Timeout() time.Duration { return b.set.timeout }
 
+// Usual is a time in which nearly all of its answers come, and at least min_timeout; false: nothing has been measured.
+func (b *Backend) Usual() (time.Duration, bool) { return b.tempo.usual() }
+
+// UnsureBelow is the confidence below which a row counts as unsure in a Verdict; 0: nobody asks.
+func (b *Backend) UnsureBelow() float64 { return b.set.collapse.below }
+
+// Fastest is the least time that an answer of the last half to whole minute took; false: there was none.
+func (b *Backend) Fastest() (time.Duration, bool) { return b.tempo.fastest(time.Now()) }
+
 func (b *Backend) breakerChanged(from, to candorv1.BreakerState) {
 	level := slog.LevelInfo
 	if to == candorv1.BreakerState_BREAKER_STATE_OPEN {
@@ -124,6 +144,9 @@ func (b *Backend) breakerChanged(from, to candorv1.BreakerState) {
 	}
 	b.log.Log(context.Background(), level, "breaker changed", "from", from.String(), "to", to.String(),
 		"last_failure", b.counters.lastFailure())
+	if to == candorv1.BreakerState_BREAKER_STATE_CLOSED {
+		b.limiter.reset()
+	}
 	if b.observer != nil {
 		b.observer.BreakerChanged(b.name, from, to)
 	}

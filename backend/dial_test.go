@@ -94,12 +94,13 @@ func TestDialDefaults(t *testing.T) {
 	}
 	want := settings{
 		place: place{address: "localhost:8001"}, host: hosts{"localhost"}, model: "digits", version: "1",
-		timeout: 5 * time.Second, minTimeout: 5 * time.Millisecond, maxInFlight: 256, connections: 4,
+		timeout: 5 * time.Second, minTimeout: 5 * time.Millisecond, maxInFlight: 256, adaptive: true, connections: 4,
 		breaker: breakerSettings{failureRatio: 0.5, minCalls: 10, window: 30 * time.Second, openFor: 5 * time.Second, probes: 3},
 		replicas: replicaSettings{
 			probeEvery: 2 * time.Second, resolveEvery: 30 * time.Second, failuresInARow: 5, failureMargin: 0.3, minCalls: 20,
 			window: 30 * time.Second, ejection: 10 * time.Second, maxEjection: 5 * time.Minute, maxEjected: 0.5, panicThreshold: 0.5,
 		},
+		retry: retrySettings{attempts: 2, budget: 0.2},
 	}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("\nhave %+v\nwant %+v", s, want)

@@ -63,6 +63,14 @@ type Failure struct {
 	outlier bool
 	// Attempts is how often the model server was called; 0: it was not.
 	Attempts int
+	// RetryAfter is when another call may fare better; 0: not known. Of class Overload only.
+	RetryAfter time.Duration
+
+	// began: something of an answer had come. pushback is what came with the failure about another attempt.
+	began    bool
+	pushback pushback
+	// lost: another attempt of the same call was faster.
+	lost bool
 }
 
 // Error returns one line that names the backend, the status code, and who said it.
@@ -80,4 +88,18 @@ func inferred(class Class, reason candorv1.Reason, code codes.Code, format strin
 		Class: class, Reason: reason, Code: code, Message: fmt.Sprintf(format, args...),
 		Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED,
 	}
+}
+
+// cancelled is the Failure of a call whose caller went away.
+func cancelled() *Failure {
+	return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.Canceled, "the caller cancelled the call")
+}
+
+// copied is a Failure of its own for an observer: the call's goes on to count its attempts.
+func copied(f *Failure) *Failure {
+	if f == nil {
+		return nil
+	}
+	own := *f
+	return &own
 }

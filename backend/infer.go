@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -34,6 +32,8 @@ type Verdict struct {
 	// BadRows is how many rows, or fields of rows, can't be used, Detail what is wrong with the first.
 	BadRows int
 	Detail  string
+	// Scored is how many rows, or fields of rows, have a confidence, and Unsure how many of them have one below Backend.UnsureBelow.
+	Scored, Unsure int
 }
 
 // Causes of an attempt's context that a timer ended: ours, or the end of what the caller leaves.
@@ -42,24 +42,80 @@ var (
 	errCallerOut = errors.New("the caller's time is up")
 )
 
+// Terms are what holds for one prediction beside its content. The zero Terms work.
+type Terms struct {
+	// Until is when the caller's time is up; zero: when ctx ends. Giving it spares a timer.
+	Until time.Time
+	// Once: the model server keeps something of this request (it is part of a sequence), so it is never sent twice.
+	Once bool
+	// Priority of the caller, where there are too few places for all; unspecified: normal.
+	Priority candorv1.Priority
+}
+
 // Infer sends request, an encoded inference.ModelInferRequest, which it takes over, and answers what came back after check has
 // seen it; the answer is the caller's to free. check may
-// be nil; it runs in this goroutine. The error is always a *Failure. Outgoing metadata in ctx goes along as it is.
+// be nil; it runs in this goroutine, once for each attempt that was answered. The error is always a *Failure: that of the last attempt
+// that was made. Outgoing metadata in ctx goes along as it is.
 //
-// An attempt lasts at most the backend's timeout, and never beyond until (when that isn't zero) and ctx, which are the caller's
-// time: giving until spares a timer. One that our own timer ended counts against the model
-// server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
-// time than the caller left (see tempo).
-func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
+// An attempt lasts at most the backend's timeout, and never beyond the caller's time. One that our own timer ended counts against the
+// model server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
+// time than the caller left (see tempo). What is retried, and when, is in retry.go.
+func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
 	start, size := time.Now(), request.Len()
-	if f := b.admit(ctx, start, until, size); f != nil {
+	if f := b.admit(ctx, start, t.Until, size); f != nil {
 		return nil, b.finish(f, start)
 	}
-	if !b.slots.take() {
-		return nil, b.finish(inferred(Overload, candorv1.Reason_REASON_OVERLOAD, codes.ResourceExhausted,
-			"%d calls are in flight, as many as max_in_flight allows", b.set.maxInFlight), start)
+	var last *Failure
+	var paid time.Time
+	var tried []*replica
+	for number := 1; ; number++ {
+		var again *wire.Frame
+		x := newExchange()
+		x.tried = tried
+		if !t.Once && number < b.set.retry.attempts {
+			again = &x.again
+			request.Share(again)
+		}
+		answer, f := b.once(ctx, t, number, x, request, check)
+		switch {
+		case f == nil:
+			answer.Duration, answer.Attempts = time.Since(start), number-1+answer.Attempts
+		case f.Attempts == 0 && last != nil:
+			// Refused by us: what the model server said before tells more.
+			b.budget.refund(paid)
+			f = last
+			f.Duration = time.Since(start)
+		default:
+			f.Duration, f.Attempts = time.Since(start), number-1+f.Attempts
+			var ok bool
+			if paid, ok = b.retry(ctx, t, f.Attempts, f); ok {
+				number = f.Attempts // a hedge counts
+				b.counters.retries.Add(1)
+				request, last, tried = again, f, x.tried
+				continue
+			}
+		}
+		if again != nil {
+			again.Free()
+		}
+		if f != nil {
+			return nil, f
+		}
+		return answer, nil
 	}
-	defer b.slots.release()
+}
+
+// once makes one attempt inside of the breaker, or refuses it: its Failure then has no Attempts.
+func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
+	start, size := time.Now(), request.Len()
+	if f := b.place(ctx, t, start); f != nil {
+		return nil, b.finish(f, start)
+	}
+	says, asked := loadUnknown, start
+	defer func() {
+		now := time.Now()
+		b.limiter.release(now, says, now.Sub(asked))
+	}()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
 		return nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
@@ -67,14 +123,36 @@ func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Fram
 	}
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
 	defer permit.report(ignored)
-
-	conn := b.conns.take()
+	if number == 1 {
+		b.budget.call(start)
+	}
+	conn := b.conns.takeOther(x.tried...)
 	defer conn.release()
-	response, verdict, failure := b.attempt(ctx, conn, until, permit, request, check)
-	told := conn.heard(outcomeOf(failure, verdict), start)
-	took := time.Since(start)
+	x.asked(conn.replica)
+	asked = time.Now()
+	var second *hedge
+	first := ctx
+	if number == 1 {
+		second, first = b.arm(ctx, t, asked, conn.replica, request)
+	}
+	response, verdict, failure := b.attempt(first, conn, t.Until, permit, x, request, check)
+	took, made := time.Since(start), 1
+	var overtaking *wire.Response
+	if second != nil {
+		var ran bool
+		if failure == nil {
+			ran = second.stop()
+		} else if overtaking, ran = second.result(); overtaking != nil && context.Cause(first) == errLost {
+			failure = b.lost()
+			b.latencies.add(time.Now(), took) // at least
+		}
+		if ran {
+			made++
+		}
+	}
+	says = loadOf(failure)
 	attempt := Attempt{
-		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: 1, Start: start, Duration: took,
+		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: start, Duration: took,
 		RequestBytes: size, Verdict: verdict, Replica: conn.place(),
 	}
 	if response != nil {
@@ -83,24 +161,46 @@ func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Fram
 	if failure != nil {
 		failure.Attempts, failure.Replica = 1, conn.place()
 		b.finish(failure, start)
-		attempt.Failure = failure
+		attempt.Failure, attempt.Lost = copied(failure), failure.lost
 	} else {
 		b.counters.count(nil, verdict)
 	}
-	permit.report(told)
+	permit.report(conn.heard(b.outcome(failure, verdict), start))
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}
+	var answer *Answer
+	if overtaking != nil {
+		answer, failure = second.won(check)
+	} else if failure == nil {
+		answer = &Answer{Response: response, Duration: took, Verdict: verdict, Replica: conn.place()}
+	}
 	if failure != nil {
+		failure.Attempts = made
 		return nil, failure
 	}
-	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict, Replica: conn.place()}, nil
+	answer.Attempts = made
+	return answer, nil
+}
+
+// place takes a place in flight, for which it may wait.
+func (b *Backend) place(ctx context.Context, t Terms, now time.Time) *Failure {
+	if b.limiter.try(t.Priority, false) {
+		return nil
+	}
+	mean, _ := b.tempo.typical()
+	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean})
+	if f == nil && !callersEnd(ctx, t.Until).IsZero() && time.Until(callersEnd(ctx, t.Until)) < b.set.minTimeout {
+		b.limiter.release(time.Now(), loadUnknown, 0)
+		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")
+	}
+	return f
 }
 
 // admit refuses what shall not be tried.
 func (b *Backend) admit(ctx context.Context, now, until time.Time, size int) *Failure {
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
-		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.Canceled, "the caller cancelled the call")
+		return cancelled()
 	}
 	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
 		if left := deadline.Sub(now); left < b.set.minTimeout {
@@ -124,7 +224,7 @@ func callersEnd(ctx context.Context, until time.Time) time.Time {
 }
 
 // attempt makes one call on conn.
-func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time, p *permit, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	start := time.Now()
 	given, ours, cause := b.set.timeout, true, errTimeUp
 	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
@@ -135,13 +235,11 @@ func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time
 	timed, cancel := context.WithDeadlineCause(ctx, start.Add(given), cause)
 	defer cancel()
 
-	reply := new(wire.Frame)
-	var trailer metadata.MD
-	err := conn.Invoke(tell(timed, given), b.Speech().infer, request, reply, grpc.Trailer(&trailer))
+	err := conn.Invoke(tell(timed, given), b.Speech().infer, request, x, &x.head, &x.tail)
 	p.answered.Store(true)
 	if err != nil {
 		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
-		e.said, e.trailer = saidIt(trailer, e.status.Message()), trailer
+		e.said, e.trailer = saidIt(x.trailer, e.status.Message()), x.trailer
 		ender := context.Cause(timed)
 		if ender == nil && !e.said && e.status.Code() == codes.Canceled && float64(e.elapsed) >= nearlyAll*float64(given) {
 			// The model server's own timer reset the stream a moment before ours fired.
@@ -155,10 +253,20 @@ func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time
 		case ender != nil:
 			e.callerGone = true
 		}
-		return nil, Verdict{}, b.judge(e)
+		f := b.judge(e)
+		f.began, f.pushback = x.began(), pushbackOf(x.trailer)
+		if f.Class == Overload {
+			f.RetryAfter = max(0, f.pushback.wait)
+		}
+		x.answer.Free()
+		return nil, Verdict{}, f
 	}
-	b.tempo.answered(time.Since(start))
-	return b.read(reply, check)
+	now := time.Now()
+	b.tempo.answered(now, now.Sub(start))
+	if b.latencies != nil {
+		b.latencies.add(now, now.Sub(start))
+	}
+	return b.read(&x.answer, check)
 }
 
 // judge classifies an attempt's error.
@@ -218,6 +326,15 @@ func (b *Backend) finish(f *Failure, start time.Time) *Failure {
 	f.Message = sanitize(f.Message, b.set.host)
 	b.counters.count(f, Verdict{})
 	return f
+}
+
+// outcome is outcomeOf, and fails an answer of a model that is suddenly unsure.
+func (b *Backend) outcome(f *Failure, v Verdict) outcome {
+	if out := outcomeOf(f, v); out != succeeded || !b.collapse.note(time.Now(), v) {
+		return out
+	}
+	b.counters.unsure.Add(1)
+	return failed
 }
 
 // outcomeOf is what a call tells the breaker.

@@ -28,7 +28,7 @@ func TestInferAnswers(t *testing.T) {
 	b := dial(t, digitsConfig(server.Addr()), Options{Observer: watch})
 
 	var evidence []router.Evidence
-	answer, err := b.Infer(t.Context(), time.Time{}, wire.NewFrame(digitsRequest(t, 3)), func(r *wire.Response) Verdict {
+	answer, err := b.Infer(t.Context(), Terms{}, wire.NewFrame(digitsRequest(t, 3)), func(r *wire.Response) Verdict {
 		var v Verdict
 		evidence, v = b.Card().Evidence(nil, "primary", r, 3, Reading{Method: candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB})
 		return v
@@ -124,6 +124,7 @@ func TestInferClasses(t *testing.T) {
 			server := oiptest.Start(t, oiptest.Model{Name: "digits", Infer: test.answer})
 			cfg := digitsConfig(server.Addr())
 			cfg.Dialect = test.dialect
+			cfg.Retry = &candorv1.RetryConfig{MaxAttempts: proto.Uint32(1)}
 			b := dial(t, cfg, Options{})
 			answer, f := infer(t, t.Context(), b, digitsRequest(t, 1))
 			if answer != nil || f == nil {

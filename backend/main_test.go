@@ -83,7 +83,7 @@ func digitsRequest(t testing.TB, n int) []byte {
 // infer calls without a check and demands a *Failure for an error.
 func infer(t testing.TB, ctx context.Context, b *Backend, request []byte) (*Answer, *Failure) {
 	t.Helper()
-	answer, err := b.Infer(ctx, time.Time{}, wire.NewFrame(request), nil)
+	answer, err := b.Infer(ctx, Terms{}, wire.NewFrame(request), nil)
 	return answer, failureOf(t, err)
 }
 

@@ -10,8 +10,8 @@ import (
 // Observer is told what backends do, for metrics and traces. Its methods are called outside of every lock, may be called by
 // several goroutines at once, and must return soon and not panic: a call waits for them.
 type Observer interface {
-	// Attempt is called after each call that was made, before Infer returns, with the context that Infer got. Calls that we
-	// refused without asking the model server are no attempts.
+	// Attempt is called after each call that was made, with the context that Infer got: before Infer returns, but for one that was
+	// given up because another of the same Infer was faster. Calls that we refused without asking the model server are no attempts.
 	Attempt(ctx context.Context, a Attempt)
 	// BreakerChanged is called once per change of state, in order. A breaker goes from open to half-open only when somebody
 	// asks: a gauge must read Backend.Status, which asks, or it shows open for as long as there are no calls.
@@ -33,4 +33,6 @@ type Attempt struct {
 	Failure *Failure
 	// Verdict is what the check said about the answer.
 	Verdict Verdict
+	// Lost: it was given up because another attempt of the same Infer was faster. Its Failure says so, and counts for nothing.
+	Lost bool
 }

@@ -79,7 +79,7 @@ func many(t *testing.T, b *Backend, goroutines, n int) int64 {
 	for range goroutines {
 		all.Go(func() {
 			for range n {
-				answer, err := b.Infer(context.Background(), time.Time{}, wire.NewFrame(request), nil)
+				answer, err := b.Infer(context.Background(), Terms{}, wire.NewFrame(request), nil)
 				if err != nil {
 					failures.Add(1)
 					continue

@@ -71,7 +71,7 @@ func TestBadInputAndCancelsDoNotOpenTheBreaker(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
 	watch := new(recorder)
 	cfg := digitsConfig(server.Addr())
-	cfg.MaxInFlight = proto.Uint32(500)
+	cfg.MaxInFlight, cfg.AdaptiveLimit = proto.Uint32(500), proto.Bool(false)
 	b := dial(t, cfg, Options{Observer: watch})
 	request := digitsRequest(t, 1)
 
@@ -89,7 +89,7 @@ func TestBadInputAndCancelsDoNotOpenTheBreaker(t *testing.T) {
 		var all sync.WaitGroup
 		for range n {
 			all.Go(func() {
-				if _, err := b.Infer(ctx, time.Time{}, wire.NewFrame(request), nil); err.(*Failure).Class != Excluded {
+				if _, err := b.Infer(ctx, Terms{}, wire.NewFrame(request), nil); err.(*Failure).Class != Excluded {
 					t.Errorf("failure %v", err)
 				}
 			})
@@ -206,7 +206,7 @@ func TestPanicInCheckKeepsNoPermit(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		_, _ = b.Infer(t.Context(), time.Time{}, wire.NewFrame(digitsRequest(t, 1)), func(*wire.Response) Verdict { panic("a bug in the check") })
+		_, _ = b.Infer(t.Context(), Terms{}, wire.NewFrame(digitsRequest(t, 1)), func(*wire.Response) Verdict { panic("a bug in the check") })
 	}()
 	if s := b.Status(); s.Breaker != halfOpen || s.InFlight != 0 {
 		t.Fatalf("status %+v", s)
@@ -231,7 +231,7 @@ func TestContractFailuresOpenTheBreaker(t *testing.T) {
 			cfg.Breaker.OpenFor = durationpb.New(time.Hour)
 			b := dial(t, cfg, Options{})
 			for range 4 {
-				answer, err := b.Infer(t.Context(), time.Time{}, wire.NewFrame(digitsRequest(t, 2)), func(*wire.Response) Verdict { return test.verdict })
+				answer, err := b.Infer(t.Context(), Terms{}, wire.NewFrame(digitsRequest(t, 2)), func(*wire.Response) Verdict { return test.verdict })
 				f := failureOf(t, err)
 				if test.used && (f != nil || answer.Verdict != test.verdict) {
 					t.Fatalf("answer %+v, failure %v", answer, f)

@@ -20,6 +20,12 @@ const (
 	defaultWindow       = 30 * time.Second
 	defaultOpenFor      = 5 * time.Second
 	defaultProbes       = 3
+	defaultAttempts     = 2
+	defaultBudget       = 0.2
+	defaultHedge        = 0.95
+	defaultUnsureShare  = 0.5
+	defaultUnsureTimes  = 3
+	defaultUnsureRows   = 100
 )
 
 // defaultMaxMessageBytes is Listen.max_message_bytes' default.
@@ -39,10 +45,22 @@ type settings struct {
 	timeout        time.Duration
 	minTimeout     time.Duration
 	maxInFlight    int64
+	adaptive       bool
 	connections    int
 	breaker        breakerSettings
 	replicas       replicaSettings
 	warm           bool
+	retry          retrySettings
+	// hedge is the share of answers that come before a second attempt is made; 0: none is.
+	hedge    float64
+	collapse collapseSettings
+}
+
+type retrySettings struct {
+	// attempts of one call, the first included.
+	attempts int
+	// budget is the share of calls that may be repeated.
+	budget float64
 }
 
 type breakerSettings struct {
@@ -62,6 +80,7 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 		timeout:     orDefault(cfg.GetTimeout(), defaultTimeout),
 		minTimeout:  orDefault(cfg.GetMinTimeout(), defaultMinTimeout),
 		maxInFlight: defaultMaxInFlight,
+		adaptive:    cfg.AdaptiveLimit == nil || cfg.GetAdaptiveLimit(),
 		connections: defaultConnections,
 		warm:        cfg.GetWarm(),
 		breaker: breakerSettings{
@@ -72,11 +91,43 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 			probes:       defaultProbes,
 		},
 	}
+	s.retry = retrySettings{attempts: defaultAttempts, budget: defaultBudget}
+	if r := cfg.GetRetry(); r != nil {
+		if r.MaxAttempts != nil {
+			s.retry.attempts = int(r.GetMaxAttempts())
+		}
+		if r.Budget != nil {
+			s.retry.budget = r.GetBudget()
+		}
+	}
+	if h := cfg.GetHedge(); h != nil {
+		if s.hedge = defaultHedge; h.Percentile != nil {
+			s.hedge = h.GetPercentile()
+		}
+		if !(s.hedge > 0 && s.hedge < 1) {
+			return s, fmt.Errorf("hedge.percentile: is %v; write a share between 0 and 1, as 0.95", s.hedge)
+		}
+	}
 	if cfg.MaxInFlight != nil {
 		s.maxInFlight = int64(cfg.GetMaxInFlight())
 	}
 	if cfg.Connections != nil {
 		s.connections = int(cfg.GetConnections())
+	}
+	if c := cfg.GetBreaker().GetCollapse(); c != nil {
+		s.collapse = collapseSettings{below: c.GetBelow(), share: defaultUnsureShare, times: defaultUnsureTimes, minRows: defaultUnsureRows, window: s.breaker.window}
+		if c.Share != nil {
+			s.collapse.share = c.GetShare()
+		}
+		if c.Times != nil {
+			s.collapse.times = c.GetTimes()
+		}
+		if c.MinRows != nil {
+			s.collapse.minRows = int64(c.GetMinRows())
+		}
+		if !(c.GetBelow() > 0 && c.GetBelow() < 1) {
+			return s, fmt.Errorf("breaker.collapse.below: is %v; write a confidence between 0 and 1", c.GetBelow())
+		}
 	}
 	if b := cfg.GetBreaker(); b != nil {
 		if b.FailureRatio != nil {
@@ -115,6 +166,12 @@ func (s *settings) check() error {
 	}
 	if s.connections < 1 {
 		return fmt.Errorf("connections: is %d; write at least 1", s.connections)
+	}
+	if s.retry.attempts < 1 {
+		return fmt.Errorf("retry.max_attempts: is %d; write at least 1", s.retry.attempts)
+	}
+	if !(s.retry.budget >= 0 && s.retry.budget <= 1) {
+		return fmt.Errorf("retry.budget: is %v; write a share from 0 to 1", s.retry.budget)
 	}
 	b := s.breaker
 	switch {

@@ -13,8 +13,11 @@ type Status struct {
 	// Breaker is the state now.
 	Breaker candorv1.BreakerState
 	// Speech is how the model server is spoken with.
-	Speech   *Speech
-	InFlight int64
+	Speech *Speech
+	// InFlight calls of at most Limit, which is measured; Queued wait for a place.
+	InFlight, Limit, Queued int64
+	// ShedLow, ShedNormal and ShedHigh were refused a place, by the priority of their callers.
+	ShedLow, ShedNormal, ShedHigh int64
 	// Calls were made to the model server. Failures are those of class Failed, or whose answer broke the card for a row;
 	// ContractFailures are the ones among them that broke the card.
 	Calls, Failures, ContractFailures int64
@@ -22,6 +25,12 @@ type Status struct {
 	Overloads, Excluded int64
 	// Refused are calls that an open breaker didn't let through.
 	Refused int64
+	// Retries were made; RetriesUnaffordable are those that the budget refused. BudgetLeft is how many it allows now.
+	Retries, RetriesUnaffordable, BudgetLeft int64
+	// Hedges were made; HedgesWon answered before the attempt that they stood beside.
+	Hedges, HedgesWon int64
+	// UnsureFailures are answers that counted against the model server because it was suddenly unsure. They are in no other count.
+	UnsureFailures int64
 	// Opened and Closed count outages: from closed to open, and back to closed. A probe that fails is in neither.
 	Opened, Closed int64
 	// LastFailure is the message of the newest of Failures, at LastFailureTime; empty: none yet.
@@ -36,9 +45,13 @@ type Status struct {
 
 // Status answers how the backend is now. It asks the breaker, which is how an open one becomes half-open without a call.
 func (b *Backend) Status() Status {
-	s := Status{Breaker: b.breaker.state(), Speech: b.Speech(), InFlight: b.slots.used.Load()}
+	s := Status{Breaker: b.breaker.state(), Speech: b.Speech()}
+	b.limiter.fill(&s)
 	s.Replicas, s.Panicking = b.conns.status()
 	b.counters.fill(&s)
+	s.Retries, s.RetriesUnaffordable, s.BudgetLeft = b.counters.retries.Load(), b.counters.unaffordable.Load(), b.budget.left(time.Now())
+	s.Hedges, s.HedgesWon = b.counters.hedges.Load(), b.counters.hedgesWon.Load()
+	s.UnsureFailures = b.counters.unsure.Load()
 	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
 	return s
 }
@@ -47,6 +60,8 @@ func (b *Backend) Status() Status {
 type counters struct {
 	calls, failures, contract    atomic.Int64
 	overloads, excluded, refused atomic.Int64
+	retries, unaffordable        atomic.Int64
+	hedges, hedgesWon, unsure    atomic.Int64
 
 	mu       sync.Mutex
 	last     string
@@ -66,6 +81,7 @@ func (c *counters) count(f *Failure, v Verdict) {
 	}
 	c.calls.Add(int64(f.Attempts))
 	switch {
+	case f.lost:
 	case f.Reason == candorv1.Reason_REASON_BREAKER_OPEN:
 		c.refused.Add(1)
 	case f.Class == Failed:

@@ -37,13 +37,14 @@ func (b *Backend) Begin(ctx context.Context, size int, queued bool) (*Turn, *Fai
 	if f := b.admit(ctx, start, time.Time{}, size); f != nil {
 		return nil, b.finish(f, start)
 	}
-	if !b.slots.take() {
+	// The adaptive limit measures calls of their own; on a stream one waits for the others.
+	if !b.limiter.try(candorv1.Priority_PRIORITY_UNSPECIFIED, true) {
 		return nil, b.finish(inferred(Overload, candorv1.Reason_REASON_OVERLOAD, codes.ResourceExhausted,
 			"%d calls are in flight, as many as max_in_flight allows", b.set.maxInFlight), start)
 	}
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
-		b.slots.release()
+		b.limiter.release(time.Now(), loadUnknown, 0)
 		return nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
 			"the breaker is open after failures; no call was made"), start)
 	}
@@ -59,14 +60,14 @@ func (t *Turn) Answer(ctx context.Context, response *wire.Response, check func(*
 		return &Answer{Response: response, Duration: took, Attempts: 1}, nil
 	}
 	if number == 1 && !t.queued {
-		t.b.tempo.answered(took)
+		t.b.tempo.answered(time.Now(), took)
 	}
 	if failure != nil {
 		t.complete(failure, took)
 	} else {
 		t.b.counters.count(nil, verdict)
 	}
-	t.report(outcomeOf(failure, verdict))
+	t.report(t.b.outcome(failure, verdict))
 	t.observe(ctx, number, took, response.Frame().Len(), failure, verdict)
 	if failure != nil {
 		return nil, failure
@@ -104,7 +105,7 @@ func (t *Turn) End() {
 		return
 	}
 	t.ended = true
-	t.b.slots.release()
+	t.b.limiter.release(time.Now(), loadUnknown, 0)
 	if t.permit != nil {
 		t.permit.report(ignored)
 	}

@@ -32,6 +32,9 @@ func (c *checker) backend(at path, backend *candorv1.Backend) {
 		remedy := fmt.Sprintf("write a breaker.window of at least %v, or a shorter timeout", times(windowTimeouts, timeout))
 		c.complain(where, fmt.Sprintf("the breaker's window %v is too short for timeout %v: a server that hangs would not open it", window, timeout), remedy)
 	}
+	if backend.GetHedge() != nil && backend.GetRetry().GetBudget() == 0 && !c.lostWithin(at.field("retry")) {
+		c.complain(at.field("hedge"), "hedges draw on retry.budget, which is 0: none would ever be made", "raise retry.budget, or take hedge out")
+	}
 	c.controls(at.field("allow"), backend)
 	if client := backend.GetTls(); client != nil {
 		at := at.field("tls")

@@ -28,6 +28,14 @@ func (c *checker) listen() {
 	if _, port, _ := net.SplitHostPort(listen.GetGrpc()); listen.GetHttp() == listen.GetGrpc() && port != "0" && port != "" {
 		c.complain(at.field("http"), "is the address of grpc", "give it a port of its own")
 	}
+	if room, largest := listen.GetMaxInFlightBytes(), listen.GetMaxMessageBytes(); room < largest && !c.lost(at.field("max_in_flight_bytes")) && !c.lost(at.field("max_message_bytes")) {
+		where := at.field("max_in_flight_bytes")
+		if !c.written(where) {
+			where = at.field("max_message_bytes")
+		}
+		c.complain(where, fmt.Sprintf("max_in_flight_bytes %d has no room for one message of max_message_bytes %d", room, largest),
+			"raise max_in_flight_bytes or lower max_message_bytes")
+	}
 	c.proxies(at.field("trusted_proxies"), listen.GetTrustedProxies(), listen.GetWeb() != "")
 	if server := listen.GetTls(); server != nil {
 		at := at.field("tls")

@@ -93,6 +93,8 @@ func TestCheck(t *testing.T) {
 		{"address without a host", []edit{{"localhost:8001", `":8001"`}}, []string{address + "names no host"}},
 		{"port 0", []edit{{"localhost:8001", "localhost:0"}}, []string{address + "port 0"}},
 		{"window too short", []edit{{"model: net", "model: net\n    timeout: 20s"}}, []string{"backends.net.timeout: window 30s is too short for timeout 20s"}},
+		{"hedges without a budget", []edit{{"model: net", "model: net\n    hedge: {}\n    retry: {budget: 0}"}}, []string{"backends.net.hedge: hedges draw on retry.budget, which is 0"}},
+		{"no room for a message", []edit{{"listen: {", "listen: {max_in_flight_bytes: 4096, "}}, []string{"listen.max_in_flight_bytes: max_in_flight_bytes 4096 has no room for one message"}},
 		{"window too short, written", []edit{{"model: net", "model: net\n    breaker: {window: 9s}"}}, []string{"backends.net.breaker.window: window 9s is too short"}},
 		{"min_timeout above timeout", []edit{{"model: net", "model: net\n    timeout: 4ms"}}, []string{"backends.net.timeout: min_timeout 5ms is not below timeout 4ms"}},
 		{"certificate without a key", []edit{{"model: net", "model: net\n    tls: {cert_file: c.pem}"}}, []string{"backends.net.tls: cert_file and key_file belong together"}},

@@ -22,9 +22,13 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		fillDuration(&listen.DefaultDeadline, 10*time.Second)
 		fillDuration(&listen.DrainTimeout, 30*time.Second)
 		fillDuration(&listen.MaxConnectionIdle, 15*time.Minute)
+		fill(&listen.MaxInFlightBytes, 512<<20)
 	}
 	if postgres := cfg.GetStore().GetPostgres(); postgres != nil {
 		fill(&postgres.MaxConnections, 16)
+	}
+	for _, consumer := range cfg.GetConsumers() {
+		fillEnum(&consumer.Priority, candorv1.Priority_PRIORITY_NORMAL)
 	}
 	for _, backend := range cfg.GetBackends() {
 		backendDefaults(backend)
@@ -111,6 +115,7 @@ func backendDefaults(backend *candorv1.Backend) {
 	fillDuration(&backend.Timeout, 5*time.Second)
 	fillDuration(&backend.MinTimeout, 5*time.Millisecond)
 	fill(&backend.MaxInFlight, 256)
+	fill(&backend.AdaptiveLimit, true)
 	fill(&backend.Connections, 4)
 	if backend.Breaker == nil {
 		backend.Breaker = &candorv1.BreakerConfig{}
@@ -122,6 +127,19 @@ func backendDefaults(backend *candorv1.Backend) {
 	fill(&backend.Breaker.Probes, 3)
 	if hasReplicas(backend) {
 		replicaDefaults(backend)
+	}
+	if collapse := backend.Breaker.GetCollapse(); collapse != nil {
+		fill(&collapse.Share, 0.5)
+		fill(&collapse.Times, 3)
+		fill(&collapse.MinRows, 100)
+	}
+	if backend.Retry == nil {
+		backend.Retry = &candorv1.RetryConfig{}
+	}
+	fill(&backend.Retry.MaxAttempts, 2)
+	fill(&backend.Retry.Budget, 0.2)
+	if backend.Hedge != nil {
+		fill(&backend.Hedge.Percentile, 0.95)
 	}
 	for _, input := range backend.GetCard().GetInputs() {
 		if input.ImageMax == 0 {

@@ -20,12 +20,13 @@ import (
 // bareConfig is a configuration in which everything that has a default is left out.
 func bareConfig() *candorv1.Config {
 	return &candorv1.Config{
-		Listen: &candorv1.Listen{},
-		Store:  &candorv1.Store{Kind: &candorv1.Store_Postgres{Postgres: &candorv1.PostgresStore{}}},
-		Backends: map[string]*candorv1.Backend{"b": {Addresses: []string{"a:1", "b:1"}, Card: &candorv1.ModelCard{
+		Listen:    &candorv1.Listen{},
+		Consumers: map[string]*candorv1.Consumer{"c": {}},
+		Store:     &candorv1.Store{Kind: &candorv1.Store_Postgres{Postgres: &candorv1.PostgresStore{}}},
+		Backends: map[string]*candorv1.Backend{"b": {Addresses: []string{"a:1", "b:1"}, Hedge: &candorv1.HedgeConfig{}, Card: &candorv1.ModelCard{
 			Inputs: []*candorv1.InputSpec{{}},
 			Scores: []*candorv1.Score{{Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY}},
-		}}},
+		}}, "watched": {Breaker: &candorv1.BreakerConfig{Collapse: &candorv1.CollapseConfig{}}}},
 		Ensembles: map[string]*candorv1.Ensemble{"e": {Members: []*candorv1.Member{{Backend: "b"}}}},
 		Models: map[string]*candorv1.Model{"m": {Primary: "b", Policy: &candorv1.Policy{
 			Accept:   &candorv1.Accept{License: &candorv1.Accept_Threshold{Threshold: &candorv1.Threshold{At: &candorv1.Threshold_Margin{Margin: 0.5}}}},
@@ -53,6 +54,8 @@ var defaultsInWords = map[string]string{
 	"Policy.on_defer":             "The default",
 	"LimitConfig.on_trip":         "The default",
 	"Probation.for":               "Default: the limit's window",
+	"Backend.adaptive_limit":      "Default true",
+	"Consumer.priority":           "Default normal",
 	"ReviewPolicy.on_expire":      "Default reject",
 	"ReviewPolicy.on_replaced":    "Default keep",
 	"Hours.time_zone":             "Default UTC",
@@ -62,7 +65,7 @@ var defaultsInWords = map[string]string{
 	"OIDC.groups_claim":           "Default groups",
 	"OIDC.scopes":                 "Default email, profile, groups",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Backend.replicas": "", "LimitConfig.reset": "", "LimitConfig.probation": "", "Policy.monitors": "", "People.sessions": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Backend.retry": "", "Backend.replicas": "", "LimitConfig.reset": "", "LimitConfig.probation": "", "Policy.monitors": "", "People.sessions": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

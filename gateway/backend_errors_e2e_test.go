@@ -25,6 +25,7 @@ func TestBackendErrors(t *testing.T) {
 	if md := wantError(t, err, codes.InvalidArgument, "BACKEND_ERROR"); md["said_by"] != "backend" || md["backend"] != "primary" || !strings.Contains(err.Error(), "x must be positive") || md["prediction_id"] == "" {
 		t.Errorf("%v %v", err, md)
 	}
+	w.primary.Script(oiptest.Fail(codes.Unavailable, "at 10.1.2.3:8001")) // and the retry:
 	err = fail(codes.Unavailable, "at 10.1.2.3:8001")
 	if md := wantError(t, err, codes.Unavailable, "BACKEND_UNAVAILABLE"); md["backend"] != "primary" || toldBy(t, err).retry.GetRetryDelay().AsDuration() <= 0 || strings.Contains(err.Error(), "10.1.2.3") {
 		t.Errorf("%v %v", err, md)

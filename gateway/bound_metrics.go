@@ -16,14 +16,18 @@ type modelMetrics struct {
 	seconds prometheus.Observer
 	// decisions by route decided and route applied, reasons by Reason, primary's answers.
 	decisions, reasons, primary counters
+	// defaulted: calls that stated no deadline.
+	defaulted prometheus.Counter
 }
 
-func newModelMetrics(seconds prometheus.Observer) *modelMetrics {
+func newModelMetrics(seconds prometheus.Observer, defaulted prometheus.Counter) *modelMetrics {
 	reasons := 0
 	for n := range candorv1.Reason_name {
 		reasons = max(reasons, int(n)+1)
 	}
-	return &modelMetrics{seconds: seconds, decisions: make(counters, routes*routes), reasons: make(counters, reasons), primary: make(counters, 1)}
+	return &modelMetrics{
+		seconds: seconds, defaulted: defaulted, decisions: make(counters, routes*routes), reasons: make(counters, reasons), primary: make(counters, 1),
+	}
 }
 
 // backendMetrics are one backend's counters of calls that went well.

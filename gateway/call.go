@@ -21,6 +21,8 @@ type call struct {
 	// ctx ends at until, which leaves our own share of the caller's time.
 	ctx   bounded
 	until time.Time
+	// defaulted is the deadline that the caller was given because it stated none; 0: it stated one.
+	defaulted time.Duration
 
 	id uuid.UUID
 	// idText is id as people and messages write it.

@@ -263,8 +263,8 @@ func TestFittedWeights(t *testing.T) {
 // A rule answers from the row's own inputs where the members can't, and says that it was the rule.
 func TestARuleAnswersFromTheInputs(t *testing.T) {
 	w := start(t, "remedial: {backend: old}", `remedial: {rule: 'inputs.x[3] > 1.0 ? "bad" : ""'}`)
-	w.a.Script(failing)
-	w.b.Script(failing)
+	w.a.Script(failing, failing)
+	w.b.Script(failing, failing)
 	a := w.infer(as(clientToken), request([][4]float32{{.6, .5, .5, 2}, {.6, .5, .5, 0}}, "label", "candor_route", "candor_answered_by"))
 	if a.err != nil {
 		t.Fatal(a.err)

@@ -126,5 +126,8 @@ func (g *Gateway) backendStatus(ctx context.Context, b *backend.Backend) *candor
 		CreateTime: timestamppb.New(b.Card().Proto().GetCreatedAt().AsTime()),
 		Dialect:    st.Speech.Dialect, DialectSource: st.Speech.Source, Server: st.Speech.Server, Owner: b.Card().Proto().GetOwner(),
 		Replicas: replicaStatuses(st.Replicas), Panicking: st.Panicking,
+		Retries: st.Retries, RetriesRefused: st.RetriesUnaffordable, RetryBudgetLeft: st.BudgetLeft,
+		Limit: st.Limit, Queued: st.Queued, ShedLow: st.ShedLow, ShedNormal: st.ShedNormal, ShedHigh: st.ShedHigh,
+		Hedges: st.Hedges, HedgesWon: st.HedgesWon, UnsureFailures: st.UnsureFailures,
 	}
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/candor-gateway/candor/backend"
 	"github.com/candor-gateway/candor/fallback"
@@ -86,10 +85,11 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 	check := func(resp *wire.Response) backend.Verdict {
 		var v backend.Verdict
 		reply.Evidence, v = b.Card().Evidence(nil, name, resp, len(rows), how)
+		unsure(&v, reply.Evidence, b.UnsureBelow())
 		return v
 	}
 	ctx = c.trace.attempt(ctx, name, kind)
-	answer, err := b.Infer(ctx, time.Time{}, request, check)
+	answer, err := b.Infer(ctx, backend.Terms{Priority: c.who.priority}, request, check)
 	if err != nil {
 		var f *backend.Failure
 		reply.Evidence = nil

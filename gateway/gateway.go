@@ -77,6 +77,7 @@ type Gateway struct {
 	metrics    *metrics
 	monitors   *monitors
 	tracing    *tracing
+	memory     memory
 	registry   *prometheus.Registry
 	gap        gap
 	// inside is how pages of this process call.
@@ -119,7 +120,9 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	if g.registry == nil {
 		g.registry = prometheus.NewRegistry()
 	}
+	g.memory.limit = cfg.GetListen().GetMaxInFlightBytes()
 	g.metrics = newMetrics(g.registry, cfg)
+	g.metrics.watchMemory(&g.memory)
 	g.tracing = newTracing(cfg.GetTelemetry(), d.Spans)
 	if err := g.open(ctx, d); err != nil {
 		return nil, errors.Join(err, g.Close())

@@ -35,6 +35,8 @@ type Principal struct {
 	// dialect and contents are what the configuration says about the consumer's client; unspecified: nothing.
 	dialect  candorv1.Dialect
 	contents candorv1.Contents
+	// priority where there is too little room for all; unspecified: normal.
+	priority candorv1.Priority
 }
 
 // mayUse says whether the principal has a grant for the model.
@@ -58,7 +60,7 @@ func newPrincipals(cfg *candorv1.Config, people People) *principals {
 	ps := &principals{people: people, bySAN: map[string]*Principal{}, byTokenHash: map[string]*Principal{}}
 	for name, c := range cfg.GetConsumers() {
 		p := ps.find(name, c.GetIdentity())
-		p.models, p.dialect, p.contents = c.GetModels(), c.GetDialect(), c.GetContents()
+		p.models, p.dialect, p.contents, p.priority = c.GetModels(), c.GetDialect(), c.GetContents(), c.GetPriority()
 	}
 	consumer := ps.anonymous
 	for name, o := range cfg.GetOperators() {

@@ -41,6 +41,13 @@ type Reply struct {
 // It lasts no longer than ctx, or listen.default_deadline where ctx has no deadline, and a store that doesn't answer; it may be
 // called by any number of goroutines.
 func (g *Gateway) Infer(ctx context.Context, who Caller, data *wire.Frame) (*Reply, error) {
+	size := int64(data.Len())
+	err := g.memory.take(size, who.Principal.priority)
+	if err != nil {
+		g.metrics.countRefused(err)
+		return nil, err
+	}
+	defer g.memory.release(size)
 	c, err := g.admit(ctx, who, data)
 	if err != nil {
 		g.metrics.countRefused(err)
@@ -92,13 +99,6 @@ func (g *Gateway) named(c *call, err error) error {
 	return e
 }
 
-// Our share of a caller's deadline: what is left over when the stages have used theirs, so that the reply, with its reasons,
-// still arrives. After letsencrypt/boulder's gRPC interceptors.
-const (
-	ownShareMax = 20 * time.Millisecond
-	ownShareDiv = 10
-)
-
 // admit reads the request without decoding a tensor, and refuses what can't be served.
 func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*call, error) {
 	start := time.Now()
@@ -125,26 +125,21 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 	if err := m.refuseReserved(req, dialect); err != nil {
 		return nil, err
 	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = start.Add(g.cfg.GetListen().GetDefaultDeadline().AsDuration())
-	}
-	left := deadline.Sub(start)
-	least := m.backendCfg.GetMinTimeout().AsDuration()
-	own := min(ownShareMax, left/ownShareDiv)
-	if left-own < least {
-		return nil, errf(codes.DeadlineExceeded, candorv1.ErrorReason_ERROR_REASON_DEADLINE_TOO_SHORT,
-			"%v are left, and a prediction of %q needs %v; send a longer deadline", left.Round(time.Millisecond), m.name, least).
-			with("left_ms", millis(left)).with("needed_ms", millis(least))
-	}
 	if inSequence(req) {
 		// Others don't have the state that the sequence has built up: an answer of theirs would be one to another question.
 		m = m.withoutFallback()
 	}
+	allotted, err := g.allot(ctx, m, start)
+	if err != nil {
+		return nil, err
+	}
+	if allotted.defaulted > 0 {
+		g.metrics.ofModel[m.name].defaulted.Inc()
+	}
 	c := calls.Get().(*call)
 	c.id, c.start, c.who, c.model, c.req, c.ask, c.told = newID(), start, who.Principal, m, req, asked, who.Told
 	c.idText = c.id.String()
-	c.until = deadline.Add(-own)
+	c.until, c.defaulted = allotted.until, allotted.defaulted
 	c.ctx.Context, c.ctx.until = ctx, c.until
 	c.stages = c.oneStage[:0]
 	c.perRow.resize(rows, len(m.fields))

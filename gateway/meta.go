@@ -29,7 +29,7 @@ func (g *Gateway) askMeta(c *call) {
 	if len(c.model.tiers) > 0 {
 		// As the primary, it leaves enough for an answer from somebody else.
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(c.until)/primaryShareDiv)
+		ctx, cancel = context.WithDeadline(ctx, c.model.primaryUntil(began, c.until))
 		defer cancel()
 	}
 	name := c.model.meta.Name()

@@ -43,6 +43,8 @@ type metrics struct {
 	conditionErrors *prometheus.CounterVec
 	// queueFull: records that found the group commit's queue full, by what was done then.
 	queueFull *prometheus.CounterVec
+	// defaulted: calls that stated no deadline.
+	defaulted *prometheus.CounterVec
 
 	// What every call counts, bound to its labels: looking labels up costs more than counting. Read-only after newMetrics.
 	ofModel   map[string]*modelMetrics
@@ -64,7 +66,7 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		seconds:          prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
 		errors:           counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
 		refused:          counter("candor_refused_total", "Predictions refused at the door, by reason: no grant, no such model, a request that can't be read.", "reason"),
-		attempts:         counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive.", "backend", "result"),
+		attempts:         counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive, lost (a hedge, or what it was faster than).", "backend", "result"),
 		attemptTime:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
 		transitions:      counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
 		limitTrips:       counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
@@ -74,6 +76,7 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		alertFailures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
 		recordFailures:   prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
 		queueFull:        counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
+		defaulted:        counter("candor_default_deadline_total", "Calls that stated no deadline, and got listen.default_deadline.", "model"),
 		conditionErrors:  counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		ofModel:          map[string]*modelMetrics{}, ofBackend: map[string]backendMetrics{},
 		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(), webhookDeliveries: newWebhookDeliveries(),
@@ -81,10 +84,10 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
-		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.panics, m.queueFull, m.conditionErrors, m.evidenceLost, m.looked, m.certificateMetrics)
+		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.panics, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	for name := range cfg.GetModels() {
-		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name))
+		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name), m.defaulted.WithLabelValues(name))
 	}
 	for name, b := range cfg.GetBackends() {
 		m.ofBackend[name] = backendMetrics{ok: m.attempts.WithLabelValues(name, "ok"), seconds: m.attemptTime.WithLabelValues(name)}
@@ -94,14 +97,6 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 		m.limitTrips.WithLabelValues(name)
 	}
 	return m
-}
-
-// watchBackend shows the breaker as it is when it is looked at: a gauge fed by changes alone would show open for as long as
-// nobody calls.
-func (m *metrics) watchBackend(b *backend.Backend) {
-	m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "candor_breaker_state", Help: "1 closed, 2 half-open, 3 open.", ConstLabels: prometheus.Labels{"backend": b.Name()},
-	}, func() float64 { return float64(b.Status().Breaker) }))
 }
 
 func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
@@ -137,6 +132,8 @@ func (m *metrics) Attempt(_ context.Context, a backend.Attempt) {
 	b := m.ofBackend[a.Backend]
 	b.seconds.Observe(a.Duration.Seconds())
 	switch {
+	case a.Lost:
+		m.attempts.WithLabelValues(a.Backend, "lost").Inc()
 	case a.Failure != nil:
 		m.attempts.WithLabelValues(a.Backend, a.Failure.Class.String()).Inc()
 	case a.Verdict.BadRows > 0:

@@ -43,6 +43,11 @@ type model struct {
 	coinScope string
 	// tiers are asked in order for the rows that the stages before them could not answer.
 	tiers []*fallback.Ensemble
+	// behind are the backends of the tiers, stagesBehind the same by the stages that are asked one after another; unasked: a rule or
+	// constant stands behind them.
+	behind       []*backend.Backend
+	stagesBehind [][]*backend.Backend
+	unasked      bool
 	// rules of the tiers' remedial stages, by their source.
 	rules   map[string]*rule
 	review  *candorv1.ReviewPolicy
@@ -128,12 +133,14 @@ func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
 			}
 		}
 	}
+	m.lineUp(backends)
 	m.fills, err = newFills(mc.GetPolicy().GetAnswers(), m)
 	if err != nil {
 		return nil, fmt.Errorf("models.%s.policy.answers: %w", name, err)
 	}
 	alone := *m
 	alone.tiers, alone.policy.Tiers, alone.meta = nil, nil, nil
+	alone.behind, alone.stagesBehind, alone.unasked = nil, nil, false
 	m.alone = &alone
 	return m, nil
 }

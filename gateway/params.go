@@ -111,6 +111,12 @@ func (c *call) params() []byte {
 	b := append(make([]byte, 0, paramsSize), c.model.params...)
 	b = wire.AppendParam(b, wire.StringParam("candor_mode", short(c.mode().String())))
 	b = wire.AppendParam(b, wire.StringParam("candor_prediction_id", c.idText))
+	if c.defaulted > 0 {
+		b = wire.AppendParam(b, wire.Int64Param("candor_default_deadline_ms", c.defaulted.Milliseconds()))
+	}
+	if len(c.stages) > 0 && c.stages[0].Attempts > 1 {
+		b = wire.AppendParam(b, wire.Int64Param("candor_attempts", int64(c.stages[0].Attempts)))
+	}
 	if len(c.rows) > 1 {
 		stem := "candor_rows_"
 		if c.model.several() {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -14,17 +15,10 @@ import (
 	"github.com/candor-gateway/candor/router"
 )
 
-// primaryShareDiv: with a fallback behind it, the primary may use this part of the remaining time, so that one that hangs
-// leaves enough for an answer from somebody else.
-const primaryShareDiv = 2
-
 // askPrimary calls the primary and makes one Evidence per row and field. Its error ends the call: the client's own fault, or nobody
 // left to ask.
 func (g *Gateway) askPrimary(c *call) error {
-	until := c.until
-	if len(c.model.tiers) > 0 {
-		until = c.start.Add(until.Sub(c.start) / primaryShareDiv)
-	}
+	until := c.model.primaryUntil(c.start, c.until)
 	b := c.model.primary
 	began := time.Now()
 	request, err := c.req.For(b.Speech().Wire)
@@ -34,7 +28,7 @@ func (g *Gateway) askPrimary(c *call) error {
 	var evidence []router.Evidence
 	var readable *wire.Response
 	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, until, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
+	answer, err := b.Infer(ctx, backend.Terms{Until: until, Once: inSequence(c.req), Priority: c.who.priority}, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
 	return g.heard(c, began, answer, readable, evidence, err)
 }
 
@@ -43,6 +37,7 @@ func (c *call) weigh(evidence *[]router.Evidence, readable **wire.Response) func
 	return func(resp *wire.Response) (v backend.Verdict) {
 		b := c.model.primary
 		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, c.requestRows, c.model.readings...)
+		unsure(&v, *evidence, b.UnsureBelow())
 		var err error
 		if *readable, err = c.readable(resp); err != nil && v.Unusable == "" {
 			v.Unusable = err.Error()
@@ -125,7 +120,7 @@ func backendError(f *backend.Failure) *Error {
 		return errf(codes.DeadlineExceeded, candorv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED, "%s", f.Message).with("stage", f.Backend)
 	case candorv1.Reason_REASON_OVERLOAD:
 		e := errf(codes.ResourceExhausted, candorv1.ErrorReason_ERROR_REASON_OVERLOADED, "%s", f.Message)
-		e.RetryAfter = time.Second
+		e.RetryAfter = cmp.Or(f.RetryAfter, time.Second)
 		return e
 	}
 	if f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND && f.Code != codes.Unavailable && f.Code != codes.Unknown {
@@ -134,4 +129,19 @@ func backendError(f *backend.Failure) *Error {
 	e := errf(codes.Unavailable, candorv1.ErrorReason_ERROR_REASON_BACKEND_UNAVAILABLE, "%s", f.Message)
 	e.RetryAfter = time.Second
 	return e
+}
+
+// unsure notes in a Verdict how many rows have a confidence, and how many of them one below a bound; 0: nobody asks.
+func unsure(v *backend.Verdict, evidence []router.Evidence, below float64) {
+	if below <= 0 {
+		return
+	}
+	for i := range evidence {
+		if c := evidence[i].Confidence; c != nil {
+			v.Scored++
+			if *c < below {
+				v.Unsure++
+			}
+		}
+	}
 }

@@ -139,7 +139,7 @@ func (l *lane) patience() time.Duration {
 	limit := l.primary.Timeout()
 	if deadline, ok := l.s.ctx.Deadline(); ok && l.fallback {
 		// Not 0 when the deadline has passed: that would be for ever.
-		limit = min(limit, max(1, time.Until(deadline)/primaryShareDiv))
+		limit = min(limit, max(1, time.Until(deadline)/reserveMostDiv))
 	}
 	return limit
 }

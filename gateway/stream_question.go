@@ -110,9 +110,6 @@ func (ct *callTrace) again(backend string, since time.Time) *callTrace {
 	return next
 }
 
-// ownShare is our part of what is left of a caller's time.
-func ownShare(left time.Duration) time.Duration { return min(ownShareMax, max(0, left)/ownShareDiv) }
-
 // shaved is ctx without our share of its deadline.
 func shaved(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()

@@ -20,9 +20,13 @@ func backendsCommand() *cobra.Command {
 		Use:   "backends",
 		Short: "List backends: dialect, breaker, readiness, counts of failures, age of the model",
 		Long: `List backends with the state of their breakers. CONTRACT counts answers that broke the
-model's card. DIALECT is how the gateway speaks with the model server: as stated in the configuration, as
-detected, or, where neither is known, as the published protocol. Replicas of a backend that has several are
-listed below it: docs/replicas.md. You need an operator's token with any role.`,
+model's card, RETRIES attempts that repeated another, HEDGES those made beside a slow
+one, with the ones that won before them. IN FLIGHT has the measured limit behind it,
+WAIT calls that wait for a place below it, SHED those that got none (docs/faults.md).
+DIALECT is how the gateway speaks with the model server: as stated in the configuration,
+as detected, or, where neither is known, as the published protocol. Replicas of a backend
+that has several are listed below it: docs/replicas.md. You need an operator's token with
+any role.`,
 		Example: `  candor backends
   candor backends --json`,
 		Args: cli.Args(),
@@ -35,7 +39,7 @@ listed below it: docs/replicas.md. You need an operator's token with any role.`,
 				if asJSON {
 					return cli.JSON(cmd.OutOrStdout(), resp)
 				}
-				table := [][]string{{"BACKEND", "ADDRESS", "MODEL", "DIALECT", "AGE", "BREAKER", "READY", "IN FLIGHT", "CALLS", "FAILED", "CONTRACT", "OPENED", "LAST FAILURE"}}
+				table := [][]string{{"BACKEND", "ADDRESS", "MODEL", "DIALECT", "AGE", "BREAKER", "READY", "IN FLIGHT", "WAIT", "SHED", "CALLS", "RETRIES", "HEDGES", "FAILED", "CONTRACT", "OPENED", "LAST FAILURE"}}
 				for _, b := range resp.GetBackends() {
 					table = append(table, backendCells(b, time.Now()))
 				}
@@ -73,7 +77,8 @@ func backendCells(b *candorv1.BackendStatus, now time.Time) []string {
 	}
 	return []string{
 		b.GetName(), b.GetAddress(), b.GetModel() + " " + b.GetVersion(), dialectCell(b), cli.Span(now.Sub(b.GetCreateTime().AsTime())),
-		cli.Enum(b.GetBreaker()), ready, fmt.Sprint(b.GetInFlight()), fmt.Sprint(b.GetCalls()), fmt.Sprint(b.GetFailures()),
+		cli.Enum(b.GetBreaker()), ready, fmt.Sprintf("%d/%d", b.GetInFlight(), b.GetLimit()),
+		fmt.Sprint(b.GetQueued()), fmt.Sprint(b.GetShedLow() + b.GetShedNormal() + b.GetShedHigh()), fmt.Sprint(b.GetCalls()), fmt.Sprint(b.GetRetries()), fmt.Sprintf("%d/%d", b.GetHedgesWon(), b.GetHedges()), fmt.Sprint(b.GetFailures()),
 		fmt.Sprint(b.GetContractFailures()), fmt.Sprint(b.GetBreakerOpened()), b.GetLastFailure(),
 	}
 }

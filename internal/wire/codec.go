@@ -41,11 +41,20 @@ func (Codec) Marshal(v any) (mem.BufferSlice, error) {
 	return append(make(mem.BufferSlice, 0, len(out)), out...), nil
 }
 
-// Unmarshal puts the received bytes into v, which is a *Frame or a protobuf message. A frame keeps the buffers in which
-// they were read.
+// Receiver is a place to receive into that wants to know when a message has come. Received is then called once, and answers
+// the frame that the message goes into.
+type Receiver interface{ Received() *Frame }
+
+// Unmarshal puts the received bytes into v, which is a *Frame, a Receiver or a protobuf message. A frame keeps the buffers in
+// which they were read.
 func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
-	f, ok := v.(*Frame)
-	if !ok {
+	var f *Frame
+	switch v := v.(type) {
+	case *Frame:
+		f = v
+	case Receiver:
+		f = v.Received()
+	default:
 		return protoCodec().Unmarshal(data, v)
 	}
 	// gRPC gives up its own references when this returns.

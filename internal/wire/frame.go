@@ -78,6 +78,16 @@ func (f *Frame) Free() {
 	f.buffers, f.spent = nil, f.counted
 }
 
+// Share makes into, which is empty, a frame of the same bytes with references of its own, to be sent or freed for itself. It
+// copies no bytes. f has not been sent yet.
+func (f *Frame) Share(into *Frame) {
+	into.counted, into.spent = f.counted, f.spent
+	for _, b := range f.buffers {
+		b.Ref()
+		into.attach(b)
+	}
+}
+
 // part appends the bytes from start to end of from, with references of their own. It copies nothing.
 func (f *Frame) part(from *Frame, start, end int) {
 	f.counted = f.counted || from.counted

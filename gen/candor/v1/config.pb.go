@@ -24,6 +24,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Priority int32
+
+const (
+	Priority_PRIORITY_UNSPECIFIED Priority = 0
+	Priority_PRIORITY_LOW         Priority = 1
+	// The default.
+	Priority_PRIORITY_NORMAL Priority = 2
+	Priority_PRIORITY_HIGH   Priority = 3
+)
+
+// Enum value maps for Priority.
+var (
+	Priority_name = map[int32]string{
+		0: "PRIORITY_UNSPECIFIED",
+		1: "PRIORITY_LOW",
+		2: "PRIORITY_NORMAL",
+		3: "PRIORITY_HIGH",
+	}
+	Priority_value = map[string]int32{
+		"PRIORITY_UNSPECIFIED": 0,
+		"PRIORITY_LOW":         1,
+		"PRIORITY_NORMAL":      2,
+		"PRIORITY_HIGH":        3,
+	}
+)
+
+func (x Priority) Enum() *Priority {
+	p := new(Priority)
+	*p = x
+	return p
+}
+
+func (x Priority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Priority) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[0].Descriptor()
+}
+
+func (Priority) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[0]
+}
+
+func (x Priority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Priority.Descriptor instead.
+func (Priority) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{0}
+}
+
 // Where the elements of an answer's tensors lie.
 type Contents int32
 
@@ -60,11 +113,11 @@ func (x Contents) String() string {
 }
 
 func (Contents) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[0].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[1].Descriptor()
 }
 
 func (Contents) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[0]
+	return &file_candor_v1_config_proto_enumTypes[1]
 }
 
 func (x Contents) Number() protoreflect.EnumNumber {
@@ -73,7 +126,7 @@ func (x Contents) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Contents.Descriptor instead.
 func (Contents) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{1}
 }
 
 type Role int32
@@ -123,11 +176,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[1].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[2].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[1]
+	return &file_candor_v1_config_proto_enumTypes[2]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -136,7 +189,7 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
 // Which server software speaks: what differs between them on the wire, and what a status means for the server's health.
@@ -202,11 +255,11 @@ func (x Dialect) String() string {
 }
 
 func (Dialect) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[2].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[3].Descriptor()
 }
 
 func (Dialect) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[2]
+	return &file_candor_v1_config_proto_enumTypes[3]
 }
 
 func (x Dialect) Number() protoreflect.EnumNumber {
@@ -215,7 +268,7 @@ func (x Dialect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Dialect.Descriptor instead.
 func (Dialect) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 // Methods that change or show a model server as a whole.
@@ -258,11 +311,11 @@ func (x Control) String() string {
 }
 
 func (Control) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[3].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[4].Descriptor()
 }
 
 func (Control) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[3]
+	return &file_candor_v1_config_proto_enumTypes[4]
 }
 
 func (x Control) Number() protoreflect.EnumNumber {
@@ -271,7 +324,7 @@ func (x Control) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Control.Descriptor instead.
 func (Control) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 type Rows int32
@@ -309,11 +362,11 @@ func (x Rows) String() string {
 }
 
 func (Rows) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[4].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[5].Descriptor()
 }
 
 func (Rows) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[4]
+	return &file_candor_v1_config_proto_enumTypes[5]
 }
 
 func (x Rows) Number() protoreflect.EnumNumber {
@@ -322,7 +375,7 @@ func (x Rows) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rows.Descriptor instead.
 func (Rows) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 type Combiner int32
@@ -384,11 +437,11 @@ func (x Combiner) String() string {
 }
 
 func (Combiner) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[5].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
 }
 
 func (Combiner) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[5]
+	return &file_candor_v1_config_proto_enumTypes[6]
 }
 
 func (x Combiner) Number() protoreflect.EnumNumber {
@@ -397,7 +450,7 @@ func (x Combiner) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Combiner.Descriptor instead.
 func (Combiner) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 type OnStale int32
@@ -439,11 +492,11 @@ func (x OnStale) String() string {
 }
 
 func (OnStale) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[6].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
 }
 
 func (OnStale) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[6]
+	return &file_candor_v1_config_proto_enumTypes[7]
 }
 
 func (x OnStale) Number() protoreflect.EnumNumber {
@@ -452,7 +505,7 @@ func (x OnStale) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnStale.Descriptor instead.
 func (OnStale) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 type OnNewVersion int32
@@ -498,11 +551,11 @@ func (x OnNewVersion) String() string {
 }
 
 func (OnNewVersion) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
 }
 
 func (OnNewVersion) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[7]
+	return &file_candor_v1_config_proto_enumTypes[8]
 }
 
 func (x OnNewVersion) Number() protoreflect.EnumNumber {
@@ -511,7 +564,7 @@ func (x OnNewVersion) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnNewVersion.Descriptor instead.
 func (OnNewVersion) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 type OnReplaced int32
@@ -557,11 +610,11 @@ func (x OnReplaced) String() string {
 }
 
 func (OnReplaced) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
 }
 
 func (OnReplaced) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[8]
+	return &file_candor_v1_config_proto_enumTypes[9]
 }
 
 func (x OnReplaced) Number() protoreflect.EnumNumber {
@@ -570,7 +623,7 @@ func (x OnReplaced) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnReplaced.Descriptor instead.
 func (OnReplaced) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 type OnDefer int32
@@ -612,11 +665,11 @@ func (x OnDefer) String() string {
 }
 
 func (OnDefer) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
 }
 
 func (OnDefer) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[9]
+	return &file_candor_v1_config_proto_enumTypes[10]
 }
 
 func (x OnDefer) Number() protoreflect.EnumNumber {
@@ -625,7 +678,7 @@ func (x OnDefer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDefer.Descriptor instead.
 func (OnDefer) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 type AnswerFill int32
@@ -675,11 +728,11 @@ func (x AnswerFill) String() string {
 }
 
 func (AnswerFill) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
 }
 
 func (AnswerFill) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[10]
+	return &file_candor_v1_config_proto_enumTypes[11]
 }
 
 func (x AnswerFill) Number() protoreflect.EnumNumber {
@@ -688,7 +741,7 @@ func (x AnswerFill) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AnswerFill.Descriptor instead.
 func (AnswerFill) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 type OnTrip int32
@@ -725,11 +778,11 @@ func (x OnTrip) String() string {
 }
 
 func (OnTrip) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[12].Descriptor()
 }
 
 func (OnTrip) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[11]
+	return &file_candor_v1_config_proto_enumTypes[12]
 }
 
 func (x OnTrip) Number() protoreflect.EnumNumber {
@@ -738,7 +791,7 @@ func (x OnTrip) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnTrip.Descriptor instead.
 func (OnTrip) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 type OnFull int32
@@ -781,11 +834,11 @@ func (x OnFull) String() string {
 }
 
 func (OnFull) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[12].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[13].Descriptor()
 }
 
 func (OnFull) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[12]
+	return &file_candor_v1_config_proto_enumTypes[13]
 }
 
 func (x OnFull) Number() protoreflect.EnumNumber {
@@ -794,7 +847,7 @@ func (x OnFull) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnFull.Descriptor instead.
 func (OnFull) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
@@ -984,8 +1037,11 @@ type Listen struct {
 	// Proxies before web whose X-Forwarded-For is believed: networks such as 10.0.0.0/8, or addresses. Default: none; then people behind
 	// a proxy have its address, for which logins are counted together.
 	TrustedProxies []string `protobuf:"bytes,13,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Requests that may be in memory at once, in bytes; more are refused. Three quarters of it for consumers of low priority, seven
+	// eighths for those of normal. Default 536870912 (512 MiB).
+	MaxInFlightBytes *int64 `protobuf:"varint,20,opt,name=max_in_flight_bytes,json=maxInFlightBytes,proto3,oneof" json:"max_in_flight_bytes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Listen) Reset() {
@@ -1107,6 +1163,13 @@ func (x *Listen) GetTrustedProxies() []string {
 		return x.TrustedProxies
 	}
 	return nil
+}
+
+func (x *Listen) GetMaxInFlightBytes() int64 {
+	if x != nil && x.MaxInFlightBytes != nil {
+		return *x.MaxInFlightBytes
+	}
+	return 0
 }
 
 type ServerTLS struct {
@@ -1517,7 +1580,9 @@ type Consumer struct {
 	// seen from what it sends.
 	Dialect Dialect `protobuf:"varint,4,opt,name=dialect,proto3,enum=candor.v1.Dialect" json:"dialect,omitempty"`
 	// The form of an answer's tensors. Absent: detected, by dialect and by what it sends.
-	Contents      Contents `protobuf:"varint,5,opt,name=contents,proto3,enum=candor.v1.Contents" json:"contents,omitempty"`
+	Contents Contents `protobuf:"varint,5,opt,name=contents,proto3,enum=candor.v1.Contents" json:"contents,omitempty"`
+	// Who goes first when a model server or the gateway is full; the lowest are refused first. Default normal.
+	Priority      Priority `protobuf:"varint,10,opt,name=priority,proto3,enum=candor.v1.Priority" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1585,6 +1650,13 @@ func (x *Consumer) GetContents() Contents {
 		return x.Contents
 	}
 	return Contents_CONTENTS_UNSPECIFIED
+}
+
+func (x *Consumer) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
 }
 
 type Operator struct {
@@ -1656,7 +1728,7 @@ type Backend struct {
 	// Below this an attempt isn't made, and running out of time isn't held against the backend. Default 5ms.
 	MinTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=min_timeout,json=minTimeout,proto3" json:"min_timeout,omitempty"`
 	Breaker    *BreakerConfig       `protobuf:"bytes,9,opt,name=breaker,proto3" json:"breaker,omitempty"`
-	// Most calls in flight; more are refused at once. Default 256.
+	// Most calls in flight and waiting for their place; more are refused at once. Default 256.
 	MaxInFlight *uint32 `protobuf:"varint,10,opt,name=max_in_flight,json=maxInFlight,proto3,oneof" json:"max_in_flight,omitempty"`
 	// name@version of a calibrator in the store, made by `candor calibrate` for this model version and score kind. Absent: the
 	// model's numbers are taken as they are.
@@ -1668,6 +1740,13 @@ type Backend struct {
 	Connections *uint32 `protobuf:"varint,13,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
 	// What operators may do to the model server through the gateway. Default: nothing, because it is done to every caller.
 	Allow []Control `protobuf:"varint,11,rep,packed,name=allow,proto3,enum=candor.v1.Control" json:"allow,omitempty"`
+	// Second attempts of a call that the model server did not begin to answer (docs/faults.md).
+	Retry *RetryConfig `protobuf:"bytes,20,opt,name=retry,proto3" json:"retry,omitempty"`
+	// A second attempt beside one that takes longer than most do; the first that answers counts. Absent: none. It draws on retry.budget.
+	Hedge *HedgeConfig `protobuf:"bytes,21,opt,name=hedge,proto3" json:"hedge,omitempty"`
+	// Fewer calls than max_in_flight at once where more would only wait at the model server: how many is measured. Default true;
+	// false: max_in_flight is the limit, and nobody waits here.
+	AdaptiveLimit *bool `protobuf:"varint,22,opt,name=adaptive_limit,json=adaptiveLimit,proto3,oneof" json:"adaptive_limit,omitempty"`
 	// Replicas of the same model version, each host:port, in place of address.
 	Addresses []string `protobuf:"bytes,30,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	// How calls are spread over replicas. Only with addresses, or an address of dns:///.
@@ -1806,6 +1885,27 @@ func (x *Backend) GetAllow() []Control {
 	return nil
 }
 
+func (x *Backend) GetRetry() *RetryConfig {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
+}
+
+func (x *Backend) GetHedge() *HedgeConfig {
+	if x != nil {
+		return x.Hedge
+	}
+	return nil
+}
+
+func (x *Backend) GetAdaptiveLimit() bool {
+	if x != nil && x.AdaptiveLimit != nil {
+		return *x.AdaptiveLimit
+	}
+	return false
+}
+
 func (x *Backend) GetAddresses() []string {
 	if x != nil {
 		return x.Addresses
@@ -1825,6 +1925,106 @@ func (x *Backend) GetWarm() bool {
 		return x.Warm
 	}
 	return false
+}
+
+type HedgeConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The share of answers, as measured, that come before a second attempt is made. Default 0.95.
+	Percentile    *float64 `protobuf:"fixed64,1,opt,name=percentile,proto3,oneof" json:"percentile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HedgeConfig) Reset() {
+	*x = HedgeConfig{}
+	mi := &file_candor_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HedgeConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HedgeConfig) ProtoMessage() {}
+
+func (x *HedgeConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HedgeConfig.ProtoReflect.Descriptor instead.
+func (*HedgeConfig) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *HedgeConfig) GetPercentile() float64 {
+	if x != nil && x.Percentile != nil {
+		return *x.Percentile
+	}
+	return 0
+}
+
+// A request of a sequence is never sent twice.
+type RetryConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Most attempts of one call, the first included; 1: none is repeated. Default 2.
+	MaxAttempts *uint32 `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts,proto3,oneof" json:"max_attempts,omitempty"`
+	// Retries, as a share of the calls of the last 10 s; 3 in 10 s are always allowed. Default 0.2.
+	Budget        *float64 `protobuf:"fixed64,2,opt,name=budget,proto3,oneof" json:"budget,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryConfig) Reset() {
+	*x = RetryConfig{}
+	mi := &file_candor_v1_config_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryConfig) ProtoMessage() {}
+
+func (x *RetryConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryConfig.ProtoReflect.Descriptor instead.
+func (*RetryConfig) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RetryConfig) GetMaxAttempts() uint32 {
+	if x != nil && x.MaxAttempts != nil {
+		return *x.MaxAttempts
+	}
+	return 0
+}
+
+func (x *RetryConfig) GetBudget() float64 {
+	if x != nil && x.Budget != nil {
+		return *x.Budget
+	}
+	return 0
 }
 
 // How calls are spread over the replicas of a backend, and when one gets none for a while. docs/replicas.md.
@@ -1857,7 +2057,7 @@ type Replicas struct {
 
 func (x *Replicas) Reset() {
 	*x = Replicas{}
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +2069,7 @@ func (x *Replicas) String() string {
 func (*Replicas) ProtoMessage() {}
 
 func (x *Replicas) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[10]
+	mi := &file_candor_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +2082,7 @@ func (x *Replicas) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replicas.ProtoReflect.Descriptor instead.
 func (*Replicas) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Replicas) GetProbeEvery() *durationpb.Duration {
@@ -1969,7 +2169,7 @@ type ClientTLS struct {
 
 func (x *ClientTLS) Reset() {
 	*x = ClientTLS{}
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1981,7 +2181,7 @@ func (x *ClientTLS) String() string {
 func (*ClientTLS) ProtoMessage() {}
 
 func (x *ClientTLS) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[11]
+	mi := &file_candor_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1994,7 +2194,7 @@ func (x *ClientTLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTLS.ProtoReflect.Descriptor instead.
 func (*ClientTLS) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ClientTLS) GetCaFile() string {
@@ -2037,14 +2237,17 @@ type BreakerConfig struct {
 	// From open to the first probe. Default 5s.
 	OpenFor *durationpb.Duration `protobuf:"bytes,4,opt,name=open_for,json=openFor,proto3" json:"open_for,omitempty"`
 	// Successful probes that close it. Default 3.
-	Probes        *uint32 `protobuf:"varint,5,opt,name=probes,proto3,oneof" json:"probes,omitempty"`
+	Probes *uint32 `protobuf:"varint,5,opt,name=probes,proto3,oneof" json:"probes,omitempty"`
+	// An answer counts as a failure, too, when the model is suddenly unsure of most rows. Absent: it doesn't. The answer is used
+	// all the same.
+	Collapse      *CollapseConfig `protobuf:"bytes,6,opt,name=collapse,proto3" json:"collapse,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BreakerConfig) Reset() {
 	*x = BreakerConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +2259,7 @@ func (x *BreakerConfig) String() string {
 func (*BreakerConfig) ProtoMessage() {}
 
 func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[12]
+	mi := &file_candor_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2069,7 +2272,7 @@ func (x *BreakerConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakerConfig.ProtoReflect.Descriptor instead.
 func (*BreakerConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BreakerConfig) GetFailureRatio() float64 {
@@ -2107,6 +2310,85 @@ func (x *BreakerConfig) GetProbes() uint32 {
 	return 0
 }
 
+func (x *BreakerConfig) GetCollapse() *CollapseConfig {
+	if x != nil {
+		return x.Collapse
+	}
+	return nil
+}
+
+type CollapseConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A row is unsure when its confidence is below this.
+	Below float64 `protobuf:"fixed64,1,opt,name=below,proto3" json:"below,omitempty"`
+	// Share of the rows within breaker.window that are unsure at least. Default 0.5.
+	Share *float64 `protobuf:"fixed64,2,opt,name=share,proto3,oneof" json:"share,omitempty"`
+	// And at least this many times the share of the rows before them. Default 3.
+	Times *float64 `protobuf:"fixed64,3,opt,name=times,proto3,oneof" json:"times,omitempty"`
+	// With fewer rows in the window, or before it, nothing is said. Default 100.
+	MinRows       *uint32 `protobuf:"varint,4,opt,name=min_rows,json=minRows,proto3,oneof" json:"min_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollapseConfig) Reset() {
+	*x = CollapseConfig{}
+	mi := &file_candor_v1_config_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollapseConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollapseConfig) ProtoMessage() {}
+
+func (x *CollapseConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollapseConfig.ProtoReflect.Descriptor instead.
+func (*CollapseConfig) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CollapseConfig) GetBelow() float64 {
+	if x != nil {
+		return x.Below
+	}
+	return 0
+}
+
+func (x *CollapseConfig) GetShare() float64 {
+	if x != nil && x.Share != nil {
+		return *x.Share
+	}
+	return 0
+}
+
+func (x *CollapseConfig) GetTimes() float64 {
+	if x != nil && x.Times != nil {
+		return *x.Times
+	}
+	return 0
+}
+
+func (x *CollapseConfig) GetMinRows() uint32 {
+	if x != nil && x.MinRows != nil {
+		return *x.MinRows
+	}
+	return 0
+}
+
 // What a model version is. Without it nobody knows what its numbers mean or how old they are.
 type ModelCard struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2131,7 +2413,7 @@ type ModelCard struct {
 
 func (x *ModelCard) Reset() {
 	*x = ModelCard{}
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2425,7 @@ func (x *ModelCard) String() string {
 func (*ModelCard) ProtoMessage() {}
 
 func (x *ModelCard) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[13]
+	mi := &file_candor_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2438,7 @@ func (x *ModelCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelCard.ProtoReflect.Descriptor instead.
 func (*ModelCard) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ModelCard) GetCreatedAt() *timestamppb.Timestamp {
@@ -2245,7 +2527,7 @@ type InputSpec struct {
 
 func (x *InputSpec) Reset() {
 	*x = InputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2539,7 @@ func (x *InputSpec) String() string {
 func (*InputSpec) ProtoMessage() {}
 
 func (x *InputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[14]
+	mi := &file_candor_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2552,7 @@ func (x *InputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputSpec.ProtoReflect.Descriptor instead.
 func (*InputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *InputSpec) GetName() string {
@@ -2347,7 +2629,7 @@ type OutputSpec struct {
 
 func (x *OutputSpec) Reset() {
 	*x = OutputSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2359,7 +2641,7 @@ func (x *OutputSpec) String() string {
 func (*OutputSpec) ProtoMessage() {}
 
 func (x *OutputSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[15]
+	mi := &file_candor_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2372,7 +2654,7 @@ func (x *OutputSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputSpec.ProtoReflect.Descriptor instead.
 func (*OutputSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OutputSpec) GetName() string {
@@ -2417,7 +2699,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2711,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[16]
+	mi := &file_candor_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2724,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Score) GetOutput() string {
@@ -2514,7 +2796,7 @@ type RegressionScore struct {
 
 func (x *RegressionScore) Reset() {
 	*x = RegressionScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2808,7 @@ func (x *RegressionScore) String() string {
 func (*RegressionScore) ProtoMessage() {}
 
 func (x *RegressionScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[17]
+	mi := &file_candor_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2821,7 @@ func (x *RegressionScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegressionScore.ProtoReflect.Descriptor instead.
 func (*RegressionScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RegressionScore) GetUnit() string {
@@ -2613,7 +2895,7 @@ type Ensemble struct {
 
 func (x *Ensemble) Reset() {
 	*x = Ensemble{}
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2625,7 +2907,7 @@ func (x *Ensemble) String() string {
 func (*Ensemble) ProtoMessage() {}
 
 func (x *Ensemble) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[18]
+	mi := &file_candor_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2638,7 +2920,7 @@ func (x *Ensemble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ensemble.ProtoReflect.Descriptor instead.
 func (*Ensemble) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Ensemble) GetVersion() string {
@@ -2710,7 +2992,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2722,7 +3004,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[19]
+	mi := &file_candor_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2735,7 +3017,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Member) GetBackend() string {
@@ -2774,7 +3056,7 @@ type Remedial struct {
 
 func (x *Remedial) Reset() {
 	*x = Remedial{}
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2786,7 +3068,7 @@ func (x *Remedial) String() string {
 func (*Remedial) ProtoMessage() {}
 
 func (x *Remedial) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[20]
+	mi := &file_candor_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2799,7 +3081,7 @@ func (x *Remedial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remedial.ProtoReflect.Descriptor instead.
 func (*Remedial) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Remedial) GetStage() isRemedial_Stage {
@@ -2887,7 +3169,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2899,7 +3181,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[21]
+	mi := &file_candor_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2912,7 +3194,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Model) GetPrimary() string {
@@ -2965,7 +3247,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3259,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[22]
+	mi := &file_candor_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3272,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Policy) GetMode() Mode {
@@ -3127,7 +3409,7 @@ type FieldPolicy struct {
 
 func (x *FieldPolicy) Reset() {
 	*x = FieldPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3139,7 +3421,7 @@ func (x *FieldPolicy) String() string {
 func (*FieldPolicy) ProtoMessage() {}
 
 func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[23]
+	mi := &file_candor_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3152,7 +3434,7 @@ func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldPolicy.ProtoReflect.Descriptor instead.
 func (*FieldPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FieldPolicy) GetConfidence() ConfidenceMethod {
@@ -3226,7 +3508,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3238,7 +3520,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[24]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3251,7 +3533,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Condition) GetName() string {
@@ -3286,7 +3568,7 @@ type MetaScore struct {
 
 func (x *MetaScore) Reset() {
 	*x = MetaScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3580,7 @@ func (x *MetaScore) String() string {
 func (*MetaScore) ProtoMessage() {}
 
 func (x *MetaScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[25]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3593,7 @@ func (x *MetaScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
 func (*MetaScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MetaScore) GetBackend() string {
@@ -3334,7 +3616,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3628,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3641,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -3442,7 +3724,7 @@ type Promise struct {
 
 func (x *Promise) Reset() {
 	*x = Promise{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3736,7 @@ func (x *Promise) String() string {
 func (*Promise) ProtoMessage() {}
 
 func (x *Promise) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3749,7 @@ func (x *Promise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Promise.ProtoReflect.Descriptor instead.
 func (*Promise) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Promise) GetAlpha() float64 {
@@ -3574,7 +3856,7 @@ type AuditSampling struct {
 
 func (x *AuditSampling) Reset() {
 	*x = AuditSampling{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +3868,7 @@ func (x *AuditSampling) String() string {
 func (*AuditSampling) ProtoMessage() {}
 
 func (x *AuditSampling) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +3881,7 @@ func (x *AuditSampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
 func (*AuditSampling) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
@@ -3661,7 +3943,7 @@ type ThresholdGrid struct {
 
 func (x *ThresholdGrid) Reset() {
 	*x = ThresholdGrid{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3673,7 +3955,7 @@ func (x *ThresholdGrid) String() string {
 func (*ThresholdGrid) ProtoMessage() {}
 
 func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3686,7 +3968,7 @@ func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
 func (*ThresholdGrid) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ThresholdGrid) GetLevels() []float64 {
@@ -3728,7 +4010,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3740,7 +4022,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3753,7 +4035,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Segment) GetName() string {
@@ -3788,7 +4070,7 @@ type Monitors struct {
 
 func (x *Monitors) Reset() {
 	*x = Monitors{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3800,7 +4082,7 @@ func (x *Monitors) String() string {
 func (*Monitors) ProtoMessage() {}
 
 func (x *Monitors) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3813,7 +4095,7 @@ func (x *Monitors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
 func (*Monitors) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Monitors) GetMinRows() uint32 {
@@ -3874,7 +4156,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4168,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4181,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -4102,7 +4384,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4396,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4409,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -4167,7 +4449,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4179,7 +4461,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4192,7 +4474,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -4265,7 +4547,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4277,7 +4559,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4290,7 +4572,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Costs) GetEntries() []*Cost {
@@ -4318,7 +4600,7 @@ type Cost struct {
 
 func (x *Cost) Reset() {
 	*x = Cost{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4330,7 +4612,7 @@ func (x *Cost) String() string {
 func (*Cost) ProtoMessage() {}
 
 func (x *Cost) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4343,7 +4625,7 @@ func (x *Cost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cost.ProtoReflect.Descriptor instead.
 func (*Cost) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Cost) GetAnswer() string {
@@ -4386,7 +4668,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4398,7 +4680,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4411,7 +4693,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -4460,7 +4742,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4472,7 +4754,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4485,7 +4767,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -4517,7 +4799,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4529,7 +4811,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4542,7 +4824,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -4609,7 +4891,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4621,7 +4903,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4634,7 +4916,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Queue) GetDescription() string {
@@ -4766,7 +5048,7 @@ type Agreement struct {
 
 func (x *Agreement) Reset() {
 	*x = Agreement{}
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4778,7 +5060,7 @@ func (x *Agreement) String() string {
 func (*Agreement) ProtoMessage() {}
 
 func (x *Agreement) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4791,7 +5073,7 @@ func (x *Agreement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
 func (*Agreement) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Agreement) GetReviewers() uint32 {
@@ -4833,7 +5115,7 @@ type Golden struct {
 
 func (x *Golden) Reset() {
 	*x = Golden{}
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4845,7 +5127,7 @@ func (x *Golden) String() string {
 func (*Golden) ProtoMessage() {}
 
 func (x *Golden) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4858,7 +5140,7 @@ func (x *Golden) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Golden.ProtoReflect.Descriptor instead.
 func (*Golden) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Golden) GetShare() float64 {
@@ -4884,7 +5166,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4896,7 +5178,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4909,7 +5191,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Capacity) GetReviewers() uint32 {
@@ -4946,7 +5228,7 @@ type Coalesce struct {
 
 func (x *Coalesce) Reset() {
 	*x = Coalesce{}
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4958,7 +5240,7 @@ func (x *Coalesce) String() string {
 func (*Coalesce) ProtoMessage() {}
 
 func (x *Coalesce) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4971,7 +5253,7 @@ func (x *Coalesce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coalesce.ProtoReflect.Descriptor instead.
 func (*Coalesce) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Coalesce) GetWithin() *durationpb.Duration {
@@ -5000,7 +5282,7 @@ type Hours struct {
 
 func (x *Hours) Reset() {
 	*x = Hours{}
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5012,7 +5294,7 @@ func (x *Hours) String() string {
 func (*Hours) ProtoMessage() {}
 
 func (x *Hours) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5025,7 +5307,7 @@ func (x *Hours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hours.ProtoReflect.Descriptor instead.
 func (*Hours) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Hours) GetTimeZone() string {
@@ -5055,7 +5337,7 @@ type Shift struct {
 
 func (x *Shift) Reset() {
 	*x = Shift{}
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5067,7 +5349,7 @@ func (x *Shift) String() string {
 func (*Shift) ProtoMessage() {}
 
 func (x *Shift) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5080,7 +5362,7 @@ func (x *Shift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shift.ProtoReflect.Descriptor instead.
 func (*Shift) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Shift) GetDays() []string {
@@ -5123,7 +5405,7 @@ type Webhook struct {
 
 func (x *Webhook) Reset() {
 	*x = Webhook{}
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5135,7 +5417,7 @@ func (x *Webhook) String() string {
 func (*Webhook) ProtoMessage() {}
 
 func (x *Webhook) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5148,7 +5430,7 @@ func (x *Webhook) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
 func (*Webhook) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Webhook) GetUrl() string {
@@ -5199,7 +5481,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5211,7 +5493,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5224,7 +5506,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *People) GetOidc() *OIDC {
@@ -5270,7 +5552,7 @@ type OIDC struct {
 
 func (x *OIDC) Reset() {
 	*x = OIDC{}
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5282,7 +5564,7 @@ func (x *OIDC) String() string {
 func (*OIDC) ProtoMessage() {}
 
 func (x *OIDC) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5295,7 +5577,7 @@ func (x *OIDC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDC.ProtoReflect.Descriptor instead.
 func (*OIDC) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OIDC) GetIssuer() string {
@@ -5367,7 +5649,7 @@ type OIDCGrant struct {
 
 func (x *OIDCGrant) Reset() {
 	*x = OIDCGrant{}
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5379,7 +5661,7 @@ func (x *OIDCGrant) String() string {
 func (*OIDCGrant) ProtoMessage() {}
 
 func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5392,7 +5674,7 @@ func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDCGrant.ProtoReflect.Descriptor instead.
 func (*OIDCGrant) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OIDCGrant) GetGroup() string {
@@ -5428,7 +5710,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5440,7 +5722,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5453,7 +5735,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Sessions) GetIdle() *durationpb.Duration {
@@ -5500,7 +5782,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5512,7 +5794,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5525,7 +5807,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -5624,7 +5906,7 @@ type LimitReset struct {
 
 func (x *LimitReset) Reset() {
 	*x = LimitReset{}
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5636,7 +5918,7 @@ func (x *LimitReset) String() string {
 func (*LimitReset) ProtoMessage() {}
 
 func (x *LimitReset) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5649,7 +5931,7 @@ func (x *LimitReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitReset.ProtoReflect.Descriptor instead.
 func (*LimitReset) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LimitReset) GetPeople() uint32 {
@@ -5678,7 +5960,7 @@ type Probation struct {
 
 func (x *Probation) Reset() {
 	*x = Probation{}
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5690,7 +5972,7 @@ func (x *Probation) String() string {
 func (*Probation) ProtoMessage() {}
 
 func (x *Probation) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5703,7 +5985,7 @@ func (x *Probation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probation.ProtoReflect.Descriptor instead.
 func (*Probation) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Probation) GetShare() float64 {
@@ -5744,7 +6026,7 @@ type AlertReceiver struct {
 
 func (x *AlertReceiver) Reset() {
 	*x = AlertReceiver{}
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5756,7 +6038,7 @@ func (x *AlertReceiver) String() string {
 func (*AlertReceiver) ProtoMessage() {}
 
 func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5769,7 +6051,7 @@ func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertReceiver.ProtoReflect.Descriptor instead.
 func (*AlertReceiver) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AlertReceiver) GetName() string {
@@ -5866,7 +6148,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5878,7 +6160,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5891,7 +6173,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -5932,7 +6214,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5944,7 +6226,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5957,7 +6239,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -5983,7 +6265,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5995,7 +6277,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6008,7 +6290,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -6083,7 +6365,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xad\x05\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\x83\x06\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -6101,9 +6383,11 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x03web\x18\v \x01(\tR\x03web\x12*\n" +
 	"\n" +
 	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12'\n" +
-	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxiesB\x14\n" +
+	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxies\x12<\n" +
+	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x02R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
-	"\x17_max_concurrent_streams\"{\n" +
+	"\x17_max_concurrent_streamsB\x16\n" +
+	"\x14_max_in_flight_bytes\"{\n" +
 	"\tServerTLS\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
 	"\bkey_file\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\akeyFile\x12$\n" +
@@ -6126,17 +6410,19 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\bmtls_san\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\amtlsSan\x12:\n" +
 	"\ftoken_sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{64}$H\x00R\vtokenSha256\x12'\n" +
 	"\tanonymous\x18\x03 \x01(\bB\a\xbaH\x04j\x02\b\x01H\x00R\tanonymousB\x0e\n" +
-	"\x05proof\x12\x05\xbaH\x02\b\x01\"\xf0\x01\n" +
+	"\x05proof\x12\x05\xbaH\x02\b\x01\"\xab\x02\n" +
 	"\bConsumer\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12\"\n" +
 	"\x06models\x18\x02 \x03(\tB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x18\x01R\x06models\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\x126\n" +
 	"\adialect\x18\x04 \x01(\x0e2\x12.candor.v1.DialectB\b\xbaH\x05\x82\x01\x02\x10\x01R\adialect\x129\n" +
-	"\bcontents\x18\x05 \x01(\x0e2\x13.candor.v1.ContentsB\b\xbaH\x05\x82\x01\x02\x10\x01R\bcontents\"\x7f\n" +
+	"\bcontents\x18\x05 \x01(\x0e2\x13.candor.v1.ContentsB\b\xbaH\x05\x82\x01\x02\x10\x01R\bcontents\x129\n" +
+	"\bpriority\x18\n" +
+	" \x01(\x0e2\x13.candor.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\"\x7f\n" +
 	"\bOperator\x127\n" +
 	"\bidentity\x18\x01 \x01(\v2\x13.candor.v1.IdentityB\x06\xbaH\x03\xc8\x01\x01R\bidentity\x12:\n" +
-	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\xf6\x06\n" +
+	"\x05roles\x18\x02 \x03(\x0e2\x0f.candor.v1.RoleB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\"\x91\b\n" +
 	"\aBackend\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1d\n" +
 	"\x05model\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05model\x12#\n" +
@@ -6155,13 +6441,27 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"calibrator\x12)\n" +
 	"\x04cost\x18\x0f \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04cost\x88\x01\x01\x120\n" +
 	"\vconnections\x18\r \x01(\rB\t\xbaH\x06*\x04\x18@(\x01H\x02R\vconnections\x88\x01\x01\x12;\n" +
-	"\x05allow\x18\v \x03(\x0e2\x12.candor.v1.ControlB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05allow\x12/\n" +
+	"\x05allow\x18\v \x03(\x0e2\x12.candor.v1.ControlB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05allow\x12,\n" +
+	"\x05retry\x18\x14 \x01(\v2\x16.candor.v1.RetryConfigR\x05retry\x12,\n" +
+	"\x05hedge\x18\x15 \x01(\v2\x16.candor.v1.HedgeConfigR\x05hedge\x12*\n" +
+	"\x0eadaptive_limit\x18\x16 \x01(\bH\x03R\radaptiveLimit\x88\x01\x01\x12/\n" +
 	"\taddresses\x18\x1e \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x80\x02\x18\x01\"\x04r\x02\x10\x01R\taddresses\x12/\n" +
 	"\breplicas\x18\x1f \x01(\v2\x13.candor.v1.ReplicasR\breplicas\x12\x12\n" +
 	"\x04warm\x18  \x01(\bR\x04warmB\x10\n" +
 	"\x0e_max_in_flightB\a\n" +
 	"\x05_costB\x0e\n" +
-	"\f_connections\"\xfc\x05\n" +
+	"\f_connectionsB\x11\n" +
+	"\x0f_adaptive_limit\"Z\n" +
+	"\vHedgeConfig\x12<\n" +
+	"\n" +
+	"percentile\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19+\x87\x16\xd9\xce\xf7\xef?)\x00\x00\x00\x00\x00\x00\xe0?H\x00R\n" +
+	"percentile\x88\x01\x01B\r\n" +
+	"\v_percentile\"\x92\x01\n" +
+	"\vRetryConfig\x121\n" +
+	"\fmax_attempts\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\x05(\x01H\x00R\vmaxAttempts\x88\x01\x01\x124\n" +
+	"\x06budget\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x06budget\x88\x01\x01B\x0f\n" +
+	"\r_max_attemptsB\t\n" +
+	"\a_budget\"\xfc\x05\n" +
 	"\bReplicas\x12M\n" +
 	"\vprobe_every\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x02\b<2\x05\x10\x80\xc2\xd7/R\n" +
 	"probeEvery\x12O\n" +
@@ -6188,17 +6488,26 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\xcb\x02\n" +
+	"serverName\"\x82\x03\n" +
 	"\rBreakerConfig\x12A\n" +
 	"\rfailure_ratio\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\ffailureRatio\x88\x01\x01\x12)\n" +
 	"\tmin_calls\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\bminCalls\x88\x01\x01\x12;\n" +
 	"\x06window\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x06window\x12>\n" +
 	"\bopen_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\aopenFor\x12$\n" +
-	"\x06probes\x18\x05 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x06probes\x88\x01\x01B\x10\n" +
+	"\x06probes\x18\x05 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x06probes\x88\x01\x01\x125\n" +
+	"\bcollapse\x18\x06 \x01(\v2\x19.candor.v1.CollapseConfigR\bcollapseB\x10\n" +
 	"\x0e_failure_ratioB\f\n" +
 	"\n" +
 	"_min_callsB\t\n" +
-	"\a_probes\"\xd1\x03\n" +
+	"\a_probes\"\xea\x01\n" +
+	"\x0eCollapseConfig\x12-\n" +
+	"\x05below\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\x05below\x122\n" +
+	"\x05share\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05share\x88\x01\x01\x12+\n" +
+	"\x05times\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\xf0?H\x01R\x05times\x88\x01\x01\x12'\n" +
+	"\bmin_rows\x18\x04 \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\aminRows\x88\x01\x01B\b\n" +
+	"\x06_shareB\b\n" +
+	"\x06_timesB\v\n" +
+	"\t_min_rows\"\xd1\x03\n" +
 	"\tModelCard\x12A\n" +
 	"\n" +
 	"created_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tcreatedAt\x12\x1d\n" +
@@ -6571,7 +6880,12 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"trace_file\x18\x02 \x01(\tR\ttraceFile\x12?\n" +
 	"\fsample_ratio\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vsampleRatio\x88\x01\x01\x12\x1b\n" +
 	"\ttrace_url\x18\x04 \x01(\tR\btraceUrlB\x0f\n" +
-	"\r_sample_ratio*J\n" +
+	"\r_sample_ratio*^\n" +
+	"\bPriority\x12\x18\n" +
+	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fPRIORITY_LOW\x10\x01\x12\x13\n" +
+	"\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n" +
+	"\rPRIORITY_HIGH\x10\x03*J\n" +
 	"\bContents\x12\x18\n" +
 	"\x14CONTENTS_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fCONTENTS_RAW\x10\x01\x12\x12\n" +
@@ -6667,234 +6981,242 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 	return file_candor_v1_config_proto_rawDescData
 }
 
-var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_candor_v1_config_proto_goTypes = []any{
-	(Contents)(0),                 // 0: candor.v1.Contents
-	(Role)(0),                     // 1: candor.v1.Role
-	(Dialect)(0),                  // 2: candor.v1.Dialect
-	(Control)(0),                  // 3: candor.v1.Control
-	(Rows)(0),                     // 4: candor.v1.Rows
-	(Combiner)(0),                 // 5: candor.v1.Combiner
-	(OnStale)(0),                  // 6: candor.v1.OnStale
-	(OnNewVersion)(0),             // 7: candor.v1.OnNewVersion
-	(OnReplaced)(0),               // 8: candor.v1.OnReplaced
-	(OnDefer)(0),                  // 9: candor.v1.OnDefer
-	(AnswerFill)(0),               // 10: candor.v1.AnswerFill
-	(OnTrip)(0),                   // 11: candor.v1.OnTrip
-	(OnFull)(0),                   // 12: candor.v1.OnFull
-	(*Config)(nil),                // 13: candor.v1.Config
-	(*Listen)(nil),                // 14: candor.v1.Listen
-	(*ServerTLS)(nil),             // 15: candor.v1.ServerTLS
-	(*Store)(nil),                 // 16: candor.v1.Store
-	(*PostgresStore)(nil),         // 17: candor.v1.PostgresStore
-	(*SQLiteStore)(nil),           // 18: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 19: candor.v1.Identity
-	(*Consumer)(nil),              // 20: candor.v1.Consumer
-	(*Operator)(nil),              // 21: candor.v1.Operator
-	(*Backend)(nil),               // 22: candor.v1.Backend
-	(*Replicas)(nil),              // 23: candor.v1.Replicas
-	(*ClientTLS)(nil),             // 24: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 25: candor.v1.BreakerConfig
-	(*ModelCard)(nil),             // 26: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 27: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 28: candor.v1.OutputSpec
-	(*Score)(nil),                 // 29: candor.v1.Score
-	(*RegressionScore)(nil),       // 30: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 31: candor.v1.Ensemble
-	(*Member)(nil),                // 32: candor.v1.Member
-	(*Remedial)(nil),              // 33: candor.v1.Remedial
-	(*Model)(nil),                 // 34: candor.v1.Model
-	(*Policy)(nil),                // 35: candor.v1.Policy
-	(*FieldPolicy)(nil),           // 36: candor.v1.FieldPolicy
-	(*Condition)(nil),             // 37: candor.v1.Condition
-	(*MetaScore)(nil),             // 38: candor.v1.MetaScore
-	(*Accept)(nil),                // 39: candor.v1.Accept
-	(*Promise)(nil),               // 40: candor.v1.Promise
-	(*AuditSampling)(nil),         // 41: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 42: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 43: candor.v1.Segment
-	(*Monitors)(nil),              // 44: candor.v1.Monitors
-	(*Threshold)(nil),             // 45: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 46: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 47: candor.v1.ReviewPolicy
-	(*Costs)(nil),                 // 48: candor.v1.Costs
-	(*Cost)(nil),                  // 49: candor.v1.Cost
-	(*AnswerSpec)(nil),            // 50: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 51: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 52: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 53: candor.v1.Queue
-	(*Agreement)(nil),             // 54: candor.v1.Agreement
-	(*Golden)(nil),                // 55: candor.v1.Golden
-	(*Capacity)(nil),              // 56: candor.v1.Capacity
-	(*Coalesce)(nil),              // 57: candor.v1.Coalesce
-	(*Hours)(nil),                 // 58: candor.v1.Hours
-	(*Shift)(nil),                 // 59: candor.v1.Shift
-	(*Webhook)(nil),               // 60: candor.v1.Webhook
-	(*People)(nil),                // 61: candor.v1.People
-	(*OIDC)(nil),                  // 62: candor.v1.OIDC
-	(*OIDCGrant)(nil),             // 63: candor.v1.OIDCGrant
-	(*Sessions)(nil),              // 64: candor.v1.Sessions
-	(*LimitConfig)(nil),           // 65: candor.v1.LimitConfig
-	(*LimitReset)(nil),            // 66: candor.v1.LimitReset
-	(*Probation)(nil),             // 67: candor.v1.Probation
-	(*AlertReceiver)(nil),         // 68: candor.v1.AlertReceiver
-	(*Audit)(nil),                 // 69: candor.v1.Audit
-	(*Retention)(nil),             // 70: candor.v1.Retention
-	(*Telemetry)(nil),             // 71: candor.v1.Telemetry
-	nil,                           // 72: candor.v1.Config.ConsumersEntry
-	nil,                           // 73: candor.v1.Config.OperatorsEntry
-	nil,                           // 74: candor.v1.Config.BackendsEntry
-	nil,                           // 75: candor.v1.Config.EnsemblesEntry
-	nil,                           // 76: candor.v1.Config.ModelsEntry
-	nil,                           // 77: candor.v1.Config.QueuesEntry
-	nil,                           // 78: candor.v1.Config.LimitsEntry
-	nil,                           // 79: candor.v1.Config.WebhooksEntry
-	nil,                           // 80: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 81: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 82: google.protobuf.Timestamp
-	(PayloadView)(0),              // 83: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 84: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 85: candor.v1.ScoreKind
-	(Mode)(0),                     // 86: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 87: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 88: candor.v1.Route
-	(ExpireAction)(0),             // 89: candor.v1.ExpireAction
+	(Priority)(0),                 // 0: candor.v1.Priority
+	(Contents)(0),                 // 1: candor.v1.Contents
+	(Role)(0),                     // 2: candor.v1.Role
+	(Dialect)(0),                  // 3: candor.v1.Dialect
+	(Control)(0),                  // 4: candor.v1.Control
+	(Rows)(0),                     // 5: candor.v1.Rows
+	(Combiner)(0),                 // 6: candor.v1.Combiner
+	(OnStale)(0),                  // 7: candor.v1.OnStale
+	(OnNewVersion)(0),             // 8: candor.v1.OnNewVersion
+	(OnReplaced)(0),               // 9: candor.v1.OnReplaced
+	(OnDefer)(0),                  // 10: candor.v1.OnDefer
+	(AnswerFill)(0),               // 11: candor.v1.AnswerFill
+	(OnTrip)(0),                   // 12: candor.v1.OnTrip
+	(OnFull)(0),                   // 13: candor.v1.OnFull
+	(*Config)(nil),                // 14: candor.v1.Config
+	(*Listen)(nil),                // 15: candor.v1.Listen
+	(*ServerTLS)(nil),             // 16: candor.v1.ServerTLS
+	(*Store)(nil),                 // 17: candor.v1.Store
+	(*PostgresStore)(nil),         // 18: candor.v1.PostgresStore
+	(*SQLiteStore)(nil),           // 19: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 20: candor.v1.Identity
+	(*Consumer)(nil),              // 21: candor.v1.Consumer
+	(*Operator)(nil),              // 22: candor.v1.Operator
+	(*Backend)(nil),               // 23: candor.v1.Backend
+	(*HedgeConfig)(nil),           // 24: candor.v1.HedgeConfig
+	(*RetryConfig)(nil),           // 25: candor.v1.RetryConfig
+	(*Replicas)(nil),              // 26: candor.v1.Replicas
+	(*ClientTLS)(nil),             // 27: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 28: candor.v1.BreakerConfig
+	(*CollapseConfig)(nil),        // 29: candor.v1.CollapseConfig
+	(*ModelCard)(nil),             // 30: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 31: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 32: candor.v1.OutputSpec
+	(*Score)(nil),                 // 33: candor.v1.Score
+	(*RegressionScore)(nil),       // 34: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 35: candor.v1.Ensemble
+	(*Member)(nil),                // 36: candor.v1.Member
+	(*Remedial)(nil),              // 37: candor.v1.Remedial
+	(*Model)(nil),                 // 38: candor.v1.Model
+	(*Policy)(nil),                // 39: candor.v1.Policy
+	(*FieldPolicy)(nil),           // 40: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 41: candor.v1.Condition
+	(*MetaScore)(nil),             // 42: candor.v1.MetaScore
+	(*Accept)(nil),                // 43: candor.v1.Accept
+	(*Promise)(nil),               // 44: candor.v1.Promise
+	(*AuditSampling)(nil),         // 45: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 46: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 47: candor.v1.Segment
+	(*Monitors)(nil),              // 48: candor.v1.Monitors
+	(*Threshold)(nil),             // 49: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 50: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 51: candor.v1.ReviewPolicy
+	(*Costs)(nil),                 // 52: candor.v1.Costs
+	(*Cost)(nil),                  // 53: candor.v1.Cost
+	(*AnswerSpec)(nil),            // 54: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 55: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 56: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 57: candor.v1.Queue
+	(*Agreement)(nil),             // 58: candor.v1.Agreement
+	(*Golden)(nil),                // 59: candor.v1.Golden
+	(*Capacity)(nil),              // 60: candor.v1.Capacity
+	(*Coalesce)(nil),              // 61: candor.v1.Coalesce
+	(*Hours)(nil),                 // 62: candor.v1.Hours
+	(*Shift)(nil),                 // 63: candor.v1.Shift
+	(*Webhook)(nil),               // 64: candor.v1.Webhook
+	(*People)(nil),                // 65: candor.v1.People
+	(*OIDC)(nil),                  // 66: candor.v1.OIDC
+	(*OIDCGrant)(nil),             // 67: candor.v1.OIDCGrant
+	(*Sessions)(nil),              // 68: candor.v1.Sessions
+	(*LimitConfig)(nil),           // 69: candor.v1.LimitConfig
+	(*LimitReset)(nil),            // 70: candor.v1.LimitReset
+	(*Probation)(nil),             // 71: candor.v1.Probation
+	(*AlertReceiver)(nil),         // 72: candor.v1.AlertReceiver
+	(*Audit)(nil),                 // 73: candor.v1.Audit
+	(*Retention)(nil),             // 74: candor.v1.Retention
+	(*Telemetry)(nil),             // 75: candor.v1.Telemetry
+	nil,                           // 76: candor.v1.Config.ConsumersEntry
+	nil,                           // 77: candor.v1.Config.OperatorsEntry
+	nil,                           // 78: candor.v1.Config.BackendsEntry
+	nil,                           // 79: candor.v1.Config.EnsemblesEntry
+	nil,                           // 80: candor.v1.Config.ModelsEntry
+	nil,                           // 81: candor.v1.Config.QueuesEntry
+	nil,                           // 82: candor.v1.Config.LimitsEntry
+	nil,                           // 83: candor.v1.Config.WebhooksEntry
+	nil,                           // 84: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 85: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 86: google.protobuf.Timestamp
+	(PayloadView)(0),              // 87: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 88: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 89: candor.v1.ScoreKind
+	(Mode)(0),                     // 90: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 91: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 92: candor.v1.Route
+	(ExpireAction)(0),             // 93: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
-	14,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
-	16,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	72,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	73,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	74,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	75,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	76,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	77,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	78,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	69,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	70,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	71,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	79,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
-	61,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
-	15,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	81,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	81,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	81,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	18,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	17,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
-	19,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	2,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	0,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	19,  // 23: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	1,   // 24: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	26,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	24,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	2,   // 27: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	81,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	81,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	25,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	3,   // 31: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	23,  // 32: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
-	81,  // 33: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
-	81,  // 34: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
-	81,  // 35: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
-	81,  // 36: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
-	81,  // 37: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	81,  // 38: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	81,  // 39: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	82,  // 40: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	4,   // 41: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	27,  // 42: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	28,  // 43: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	29,  // 44: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	83,  // 45: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	84,  // 46: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	85,  // 47: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	30,  // 48: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	32,  // 49: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	5,   // 50: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	33,  // 51: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	33,  // 52: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	81,  // 53: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	35,  // 54: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	86,  // 55: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	87,  // 56: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	39,  // 57: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	46,  // 58: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	47,  // 59: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	9,   // 60: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	50,  // 61: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	51,  // 62: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	37,  // 63: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	46,  // 64: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	38,  // 65: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	44,  // 66: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	80,  // 67: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	87,  // 68: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	45,  // 69: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	88,  // 70: candor.v1.Condition.route:type_name -> candor.v1.Route
-	45,  // 71: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	40,  // 72: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	41,  // 73: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	42,  // 74: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,   // 75: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	81,  // 76: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,   // 77: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	43,  // 78: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	45,  // 79: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	81,  // 80: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	89,  // 81: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	81,  // 82: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	48,  // 83: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	8,   // 84: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	49,  // 85: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	10,  // 86: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	52,  // 87: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	81,  // 88: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	81,  // 89: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	81,  // 90: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	81,  // 91: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	54,  // 92: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	55,  // 93: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	56,  // 94: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	57,  // 95: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	58,  // 96: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	81,  // 97: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	81,  // 98: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	59,  // 99: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	81,  // 100: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	62,  // 101: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	64,  // 102: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	63,  // 103: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	1,   // 104: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	81,  // 105: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	81,  // 106: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	81,  // 107: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	11,  // 108: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	66,  // 109: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	67,  // 110: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	68,  // 111: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	81,  // 112: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	81,  // 113: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	81,  // 114: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	81,  // 115: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	81,  // 116: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	12,  // 117: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	81,  // 118: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	20,  // 119: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	21,  // 120: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	22,  // 121: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	31,  // 122: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	34,  // 123: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	53,  // 124: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	65,  // 125: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	60,  // 126: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	36,  // 127: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	128, // [128:128] is the sub-list for method output_type
-	128, // [128:128] is the sub-list for method input_type
-	128, // [128:128] is the sub-list for extension type_name
-	128, // [128:128] is the sub-list for extension extendee
-	0,   // [0:128] is the sub-list for field type_name
+	15,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
+	17,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
+	76,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	77,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	78,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	79,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	80,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	81,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	82,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	73,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	74,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	75,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	83,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	65,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
+	16,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
+	85,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	85,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	85,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	19,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	18,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
+	20,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	3,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	1,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	0,   // 23: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
+	20,  // 24: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	2,   // 25: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	30,  // 26: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	27,  // 27: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	3,   // 28: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	85,  // 29: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	85,  // 30: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	28,  // 31: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	4,   // 32: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	25,  // 33: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
+	24,  // 34: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
+	26,  // 35: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
+	85,  // 36: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
+	85,  // 37: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
+	85,  // 38: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
+	85,  // 39: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
+	85,  // 40: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
+	85,  // 41: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	85,  // 42: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	29,  // 43: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
+	86,  // 44: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	5,   // 45: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	31,  // 46: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	32,  // 47: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	33,  // 48: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	87,  // 49: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	88,  // 50: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	89,  // 51: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	34,  // 52: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	36,  // 53: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	6,   // 54: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	37,  // 55: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	37,  // 56: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	85,  // 57: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	39,  // 58: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	90,  // 59: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	91,  // 60: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	43,  // 61: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	50,  // 62: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	51,  // 63: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	10,  // 64: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	54,  // 65: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	55,  // 66: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	41,  // 67: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	50,  // 68: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	42,  // 69: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	48,  // 70: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	84,  // 71: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	91,  // 72: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	49,  // 73: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	92,  // 74: candor.v1.Condition.route:type_name -> candor.v1.Route
+	49,  // 75: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	44,  // 76: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	45,  // 77: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	46,  // 78: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	7,   // 79: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	85,  // 80: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	8,   // 81: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	47,  // 82: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	49,  // 83: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	85,  // 84: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	93,  // 85: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	85,  // 86: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	52,  // 87: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	9,   // 88: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	53,  // 89: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	11,  // 90: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	56,  // 91: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	85,  // 92: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	85,  // 93: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	85,  // 94: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	85,  // 95: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	58,  // 96: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	59,  // 97: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	60,  // 98: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	61,  // 99: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	62,  // 100: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	85,  // 101: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	85,  // 102: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	63,  // 103: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	85,  // 104: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	66,  // 105: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	68,  // 106: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	67,  // 107: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	2,   // 108: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	85,  // 109: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	85,  // 110: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	85,  // 111: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	12,  // 112: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	70,  // 113: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	71,  // 114: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	72,  // 115: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	85,  // 116: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	85,  // 117: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	85,  // 118: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	85,  // 119: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	85,  // 120: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	13,  // 121: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	85,  // 122: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	21,  // 123: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	22,  // 124: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	23,  // 125: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	35,  // 126: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	38,  // 127: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	57,  // 128: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	69,  // 129: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	64,  // 130: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	40,  // 131: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	132, // [132:132] is the sub-list for method output_type
+	132, // [132:132] is the sub-list for method input_type
+	132, // [132:132] is the sub-list for extension type_name
+	132, // [132:132] is the sub-list for extension extendee
+	0,   // [0:132] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -6920,31 +7242,34 @@ func file_candor_v1_config_proto_init() {
 	}
 	file_candor_v1_config_proto_msgTypes[9].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[10].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[11].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[12].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[16].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[17].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[18].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[14].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[15].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[19].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[20].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[21].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[22].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[23].OneofWrappers = []any{
 		(*Remedial_Backend)(nil),
 		(*Remedial_ConstantLabel)(nil),
 		(*Remedial_Rule)(nil),
 		(*Remedial_ConstantValue)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[22].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[23].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
 		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[28].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{
 		(*AuditSampling_Rate)(nil),
 		(*AuditSampling_PerDay)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
@@ -6957,28 +7282,28 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Spread)(nil),
 		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[39].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[41].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[43].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[44].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[53].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[54].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[55].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[46].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[47].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[57].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{
 		(*AlertReceiver_Webhook)(nil),
 		(*AlertReceiver_Alertmanager)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[59].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[61].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
-			NumEnums:      13,
-			NumMessages:   68,
+			NumEnums:      14,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

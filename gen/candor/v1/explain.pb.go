@@ -1005,6 +1005,21 @@ type BackendStatus struct {
 	Server string `protobuf:"bytes,17,opt,name=server,proto3" json:"server,omitempty"`
 	// Of its card: who to ask about it.
 	Owner string `protobuf:"bytes,18,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Attempts that repeated another, those that the budget refused, and what it allows now.
+	Retries         int64 `protobuf:"varint,20,opt,name=retries,proto3" json:"retries,omitempty"`
+	RetriesRefused  int64 `protobuf:"varint,21,opt,name=retries_refused,json=retriesRefused,proto3" json:"retries_refused,omitempty"`
+	RetryBudgetLeft int64 `protobuf:"varint,22,opt,name=retry_budget_left,json=retryBudgetLeft,proto3" json:"retry_budget_left,omitempty"`
+	// Calls that may be in flight now, those that wait for their place, and those that were refused one, by the consumers' priority.
+	Limit      int64 `protobuf:"varint,23,opt,name=limit,proto3" json:"limit,omitempty"`
+	Queued     int64 `protobuf:"varint,24,opt,name=queued,proto3" json:"queued,omitempty"`
+	ShedLow    int64 `protobuf:"varint,25,opt,name=shed_low,json=shedLow,proto3" json:"shed_low,omitempty"`
+	ShedNormal int64 `protobuf:"varint,26,opt,name=shed_normal,json=shedNormal,proto3" json:"shed_normal,omitempty"`
+	ShedHigh   int64 `protobuf:"varint,27,opt,name=shed_high,json=shedHigh,proto3" json:"shed_high,omitempty"`
+	// Attempts made beside a slow one, and those of them that answered first.
+	Hedges    int64 `protobuf:"varint,28,opt,name=hedges,proto3" json:"hedges,omitempty"`
+	HedgesWon int64 `protobuf:"varint,29,opt,name=hedges_won,json=hedgesWon,proto3" json:"hedges_won,omitempty"`
+	// Answers that counted against the model server because it was suddenly unsure (breaker.collapse).
+	UnsureFailures int64 `protobuf:"varint,32,opt,name=unsure_failures,json=unsureFailures,proto3" json:"unsure_failures,omitempty"`
 	// Of a backend with several: every replica, in the order of its address. Otherwise none.
 	Replicas []*ReplicaStatus `protobuf:"bytes,30,rep,name=replicas,proto3" json:"replicas,omitempty"`
 	// So many replicas are ejected that ejection is ignored.
@@ -1167,6 +1182,83 @@ func (x *BackendStatus) GetOwner() string {
 		return x.Owner
 	}
 	return ""
+}
+
+func (x *BackendStatus) GetRetries() int64 {
+	if x != nil {
+		return x.Retries
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetRetriesRefused() int64 {
+	if x != nil {
+		return x.RetriesRefused
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetRetryBudgetLeft() int64 {
+	if x != nil {
+		return x.RetryBudgetLeft
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetQueued() int64 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetShedLow() int64 {
+	if x != nil {
+		return x.ShedLow
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetShedNormal() int64 {
+	if x != nil {
+		return x.ShedNormal
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetShedHigh() int64 {
+	if x != nil {
+		return x.ShedHigh
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetHedges() int64 {
+	if x != nil {
+		return x.Hedges
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetHedgesWon() int64 {
+	if x != nil {
+		return x.HedgesWon
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetUnsureFailures() int64 {
+	if x != nil {
+		return x.UnsureFailures
+	}
+	return 0
 }
 
 func (x *BackendStatus) GetReplicas() []*ReplicaStatus {
@@ -1414,7 +1506,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xd1\x05\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xa7\b\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -1435,7 +1527,20 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\adialect\x18\x0f \x01(\x0e2\x12.candor.v1.DialectR\adialect\x12?\n" +
 	"\x0edialect_source\x18\x10 \x01(\x0e2\x18.candor.v1.DialectSourceR\rdialectSource\x12\x16\n" +
 	"\x06server\x18\x11 \x01(\tR\x06server\x12\x14\n" +
-	"\x05owner\x18\x12 \x01(\tR\x05owner\x124\n" +
+	"\x05owner\x18\x12 \x01(\tR\x05owner\x12\x18\n" +
+	"\aretries\x18\x14 \x01(\x03R\aretries\x12'\n" +
+	"\x0fretries_refused\x18\x15 \x01(\x03R\x0eretriesRefused\x12*\n" +
+	"\x11retry_budget_left\x18\x16 \x01(\x03R\x0fretryBudgetLeft\x12\x14\n" +
+	"\x05limit\x18\x17 \x01(\x03R\x05limit\x12\x16\n" +
+	"\x06queued\x18\x18 \x01(\x03R\x06queued\x12\x19\n" +
+	"\bshed_low\x18\x19 \x01(\x03R\ashedLow\x12\x1f\n" +
+	"\vshed_normal\x18\x1a \x01(\x03R\n" +
+	"shedNormal\x12\x1b\n" +
+	"\tshed_high\x18\x1b \x01(\x03R\bshedHigh\x12\x16\n" +
+	"\x06hedges\x18\x1c \x01(\x03R\x06hedges\x12\x1d\n" +
+	"\n" +
+	"hedges_won\x18\x1d \x01(\x03R\thedgesWon\x12'\n" +
+	"\x0funsure_failures\x18  \x01(\x03R\x0eunsureFailures\x124\n" +
 	"\breplicas\x18\x1e \x03(\v2\x18.candor.v1.ReplicaStatusR\breplicas\x12\x1c\n" +
 	"\tpanicking\x18\x1f \x01(\bR\tpanicking\"\x98\x02\n" +
 	"\rReplicaStatus\x12\x18\n" +

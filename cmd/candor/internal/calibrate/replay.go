@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -199,7 +198,7 @@ func (s *subject) replay(ctx context.Context, file string, data []byte, progress
 // ask is one call for one row.
 func ask(ctx context.Context, b *backend.Backend, request []byte) ([]float64, error) {
 	var scores []float64
-	answer, err := b.Infer(ctx, time.Time{}, wire.NewFrame(request), func(resp *wire.Response) backend.Verdict {
+	answer, err := b.Infer(ctx, backend.Terms{}, wire.NewFrame(request), func(resp *wire.Response) backend.Verdict {
 		evidence, verdict := b.Card().Evidence(nil, b.Name(), resp, 1, backend.Reading{Method: candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB})
 		if verdict.Unusable == "" && verdict.BadRows > 0 {
 			verdict.Unusable = verdict.Detail

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/candor-gateway/candor/backend"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
@@ -89,7 +88,7 @@ func ask(ctx context.Context, b *backend.Backend, inputs map[string]json.RawMess
 		return nil, err
 	}
 	var evidence []router.Evidence
-	answer, err := b.Infer(ctx, time.Time{}, wire.NewFrame(request), func(r *wire.Response) backend.Verdict {
+	answer, err := b.Infer(ctx, backend.Terms{}, wire.NewFrame(request), func(r *wire.Response) backend.Verdict {
 		var v backend.Verdict
 		evidence, v = b.Card().Evidence(nil, b.Name(), r, 1, backend.Reading{Method: candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB})
 		return v

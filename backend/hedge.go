@@ -1,0 +1,193 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// errLost ends the attempt that another one of the same call was faster than.
+var errLost = errors.New("another attempt answered first")
+
+// hedge is a second attempt beside the first, made when the first takes longer than most do (Dean and Barroso, The Tail at Scale,
+// 2013). It begins when its time has come, the budget pays for it, and there is a place for it that nobody waits for.
+type hedge struct {
+	b       *Backend
+	terms   Terms
+	request wire.Frame
+	size    int
+	// beside is the replica that the first attempt asks; nil: the backend has one address.
+	beside *replica
+	conn   *sharedConn
+	// parent is the call's context; ctx, below it, ends with the hedge.
+	parent, ctx context.Context
+	end         context.CancelCauseFunc
+	// overtake ends the first attempt.
+	overtake context.CancelCauseFunc
+	timer    *time.Timer
+
+	mu sync.Mutex
+	// over: the first attempt has answered, or the result has been taken.
+	over bool
+	// ran is closed when the attempt has ended; nil: it was never made.
+	ran chan struct{}
+
+	start    time.Time
+	x        *exchange
+	response *wire.Response
+	failure  *Failure
+	permit   *permit
+}
+
+// arm makes a hedge for a call that begins now, and the context of its first attempt. nil: there is none, because nobody wants it or
+// too little is known.
+func (b *Backend) arm(ctx context.Context, t Terms, now time.Time, beside *replica, request *wire.Frame) (*hedge, context.Context) {
+	if b.latencies == nil || t.Once {
+		return nil, ctx
+	}
+	after, known := b.latencies.percentile(now, b.set.hedge)
+	if end := callersEnd(ctx, t.Until); !known || !end.IsZero() && end.Sub(now)-after < b.set.minTimeout {
+		return nil, ctx
+	}
+	h := &hedge{b: b, terms: t, parent: ctx, size: request.Len(), beside: beside}
+	request.Share(&h.request)
+	h.ctx, h.end = context.WithCancelCause(ctx)
+	ctx, h.overtake = context.WithCancelCause(ctx)
+	b.hedging.Add(1)
+	h.timer = time.AfterFunc(after, h.run)
+	return h, ctx
+}
+
+// run makes the attempt.
+func (h *hedge) run() {
+	defer h.b.hedging.Done()
+	b, now := h.b, time.Now()
+	h.mu.Lock()
+	if h.over || !b.limiter.try(h.terms.Priority, false) {
+		h.mu.Unlock()
+		return
+	}
+	permit := b.breaker.allow(b.set.timeout)
+	if permit == nil || permit.probe || !b.budget.spend(now) {
+		if permit != nil {
+			permit.report(ignored)
+		}
+		h.mu.Unlock()
+		b.limiter.release(now, loadUnknown, 0)
+		return
+	}
+	b.counters.hedges.Add(1)
+	h.permit, h.start, h.x, h.ran = permit, now, newExchange(), make(chan struct{})
+	h.conn = b.conns.takeOther(h.beside)
+	defer h.conn.release()
+	h.mu.Unlock()
+
+	response, _, failure := b.attempt(h.ctx, h.conn, h.terms.Until, permit, h.x, &h.request, nil)
+	now = time.Now()
+	took := now.Sub(h.start)
+	b.limiter.release(now, loadOf(failure), took)
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer close(h.ran)
+	h.response, h.failure = response, failure
+	if failure == nil && !h.over {
+		// The first attempt's goroutine takes it over from here.
+		h.overtake(errLost)
+		return
+	}
+	h.conclude(took)
+}
+
+// conclude tells of an attempt whose answer nobody takes. It needs mu.
+func (h *hedge) conclude(took time.Duration) {
+	f := h.failure
+	if f == nil {
+		h.response.Free()
+		h.response = nil
+	}
+	if f == nil || context.Cause(h.ctx) == errLost {
+		f = h.b.lost()
+	}
+	f.Attempts, f.Replica = 1, h.conn.place()
+	h.b.finish(f, h.start)
+	h.permit.report(h.conn.heard(outcomeOf(f, Verdict{}), h.start))
+	h.tell(f, Verdict{}, took, 0)
+}
+
+// won holds the answer that result gave against check, in the goroutine of the call, and tells of it.
+func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
+	// A panic in check must not keep the permit.
+	defer h.permit.report(ignored)
+	b, took := h.b, time.Since(h.start)
+	response, verdict, failure := b.hold(h.response, check)
+	size := response.Frame().Len()
+	if failure != nil {
+		failure.Attempts, failure.Replica = 1, h.conn.place()
+		b.finish(failure, h.start)
+	} else {
+		b.counters.count(nil, verdict)
+		b.counters.hedgesWon.Add(1)
+	}
+	h.permit.report(h.conn.heard(b.outcome(failure, verdict), h.start))
+	h.tell(failure, verdict, took, size)
+	if failure != nil {
+		return nil, failure
+	}
+	return &Answer{Response: response, Duration: took, Verdict: verdict, Replica: h.conn.place()}, nil
+}
+
+// tell tells the observer of the attempt.
+func (h *hedge) tell(f *Failure, v Verdict, took time.Duration, size int) {
+	if h.b.observer == nil {
+		return
+	}
+	h.b.observer.Attempt(h.parent, Attempt{
+		Backend: h.b.name, Model: h.b.set.model, Version: h.b.set.version, Number: 2, Start: h.start, Duration: took,
+		RequestBytes: h.size, ResponseBytes: size, Failure: copied(f), Verdict: v, Lost: f != nil && f.lost, Replica: h.conn.place(),
+	})
+}
+
+// stop says that the first attempt has answered. It answers whether a second was made.
+func (h *hedge) stop() bool {
+	if h.timer.Stop() {
+		h.b.hedging.Done()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	h.end(errLost)
+	h.overtake(nil)
+	if h.ran == nil {
+		h.request.Free()
+	}
+	return h.ran != nil
+}
+
+// result waits for the second attempt, when the first has ended without an answer. made: there was one. response is nil where it
+// has no answer either. Whoever takes a response concludes it by won.
+func (h *hedge) result() (response *wire.Response, made bool) {
+	h.mu.Lock()
+	ran := h.ran
+	h.mu.Unlock()
+	if ran == nil {
+		return nil, h.stop()
+	}
+	<-ran
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	h.end(nil)
+	h.overtake(nil)
+	return h.response, true
+}
+
+// lost is what an attempt ends with that another was faster than. It says nothing about the model server.
+func (b *Backend) lost() *Failure {
+	f := cancelled()
+	f.Message, f.lost = errLost.Error(), true
+	return f
+}

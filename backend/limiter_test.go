@@ -1,0 +1,267 @@
+package backend
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// workshop is a model server that works on so many calls at once, each for so long; the others wait there.
+type workshop struct {
+	places chan struct{}
+	takes  time.Duration
+	done   atomic.Int64
+}
+
+func newWorkshop(at int, takes time.Duration) *workshop {
+	return &workshop{places: make(chan struct{}, at), takes: takes}
+}
+
+func (w *workshop) serve() {
+	w.places <- struct{}{}
+	time.Sleep(w.takes)
+	<-w.places
+	w.done.Add(1)
+}
+
+// load runs n callers for a time, each calling again when it has its answer. Fake time.
+func (w *workshop) load(l *limiter, n int, lasts time.Duration) (refused int64) {
+	var all sync.WaitGroup
+	var no atomic.Int64
+	end := time.Now().Add(lasts)
+	for range n {
+		all.Go(func() {
+			for time.Now().Before(end) {
+				if f := l.take(context.Background(), time.Now(), wish{usual: w.takes}); f != nil {
+					no.Add(1)
+					time.Sleep(f.RetryAfter)
+					continue
+				}
+				began := time.Now()
+				w.serve()
+				l.release(time.Now(), loadAnswered, time.Since(began))
+			}
+		})
+	}
+	all.Wait()
+	return no.Load()
+}
+
+// Whatever a model server can do at once, the limit comes to lie near it, and costs none of its throughput.
+func TestLimiterFindsTheCapacity(t *testing.T) {
+	for _, test := range []struct{ at, callers int }{{1, 40}, {8, 200}, {8, 60}, {40, 200}, {100, 250}} {
+		synctest.Test(t, func(t *testing.T) {
+			const takes = 50 * time.Millisecond
+			w, l := newWorkshop(test.at, takes), newLimiter(256, true)
+			w.load(l, test.callers, 3*time.Minute)
+			before := w.done.Load()
+			w.load(l, test.callers, time.Minute)
+			var s Status
+			l.fill(&s)
+			if s.Limit > max(2*limitLeast, 3*int64(test.at)) || s.Limit < int64(test.at) && test.callers > test.at {
+				t.Errorf("%d at once, %d callers: the limit is %d", test.at, test.callers, s.Limit)
+			}
+			possible := float64(min(test.at, test.callers)) * float64(time.Minute/takes)
+			if got := float64(w.done.Load() - before); got < 0.9*possible {
+				t.Errorf("%d at once, %d callers: %v calls in a minute, %v were possible", test.at, test.callers, got, possible)
+			}
+			if s.InFlight != 0 || s.Queued != 0 {
+				t.Errorf("left over: %+v", s)
+			}
+		})
+	}
+}
+
+// A server that is fast enough for all is no bottleneck, and nobody is refused.
+func TestLimiterStaysOutOfTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorkshop(1000, 20*time.Millisecond), newLimiter(256, true)
+		if n := w.load(l, 200, time.Minute); n > 0 {
+			t.Errorf("%d calls were refused", n)
+		}
+		var s Status
+		if l.fill(&s); s.Limit < 200 {
+			t.Errorf("the limit is %d for 200 callers", s.Limit)
+		}
+	})
+}
+
+// A model that has become slower, for whatever reason but load, gets its calls again.
+func TestLimiterLearnsThatAModelIsSlower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(256, true)
+		newWorkshop(100, time.Millisecond).load(l, 50, 10*time.Second)
+		newWorkshop(100, 80*time.Millisecond).load(l, 50, 20*time.Second)
+		if n := newWorkshop(100, 80*time.Millisecond).load(l, 50, time.Minute); n > 0 {
+			t.Errorf("%d calls were refused", n)
+		}
+	})
+}
+
+func TestLimiterObeysRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(256, true)
+		limit := func() int64 {
+			var s Status
+			l.fill(&s)
+			return s.Limit
+		}
+		before := limit()
+		refuse := func() {
+			if f := l.take(t.Context(), time.Now(), wish{}); f != nil {
+				t.Fatal(f)
+			}
+			l.release(time.Now(), loadRefused, 0)
+		}
+		refuse()
+		first := limit()
+		for range 10 {
+			refuse() // of the same moment
+		}
+		if first >= before || limit() != first {
+			t.Errorf("the limit went from %d to %d, then %d", before, first, limit())
+		}
+		for range 60 {
+			time.Sleep(2 * time.Second)
+			refuse()
+		}
+		if limit() != limitLeast {
+			t.Errorf("the limit is %d after refusals only", limit())
+		}
+		l.reset()
+		if limit() != before {
+			t.Errorf("the limit is %d of a model server that is back", limit())
+		}
+	})
+}
+
+// 200 goroutines, no more than the limit at once.
+func TestLimiterIsExact(t *testing.T) {
+	const most = 7
+	l := newLimiter(most, false)
+	var in, top atomic.Int64
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() {
+			for range 100 {
+				if !l.try(0, true) {
+					continue
+				}
+				n := in.Add(1)
+				for old := top.Load(); n > old && !top.CompareAndSwap(old, n); old = top.Load() {
+				}
+				in.Add(-1)
+				l.release(time.Now(), loadUnknown, 0)
+			}
+		})
+	}
+	all.Wait()
+	if top.Load() > most {
+		t.Errorf("%d at once, the limit is %d", top.Load(), most)
+	}
+}
+
+const (
+	low    = candorv1.Priority_PRIORITY_LOW
+	normal = candorv1.Priority_PRIORITY_NORMAL
+	high   = candorv1.Priority_PRIORITY_HIGH
+)
+
+// The lowest priority is refused first, and the highest served first.
+func TestLimiterShedsByPriority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(limitLeast+4, true)
+		l.g.limit = limitLeast
+		for range limitLeast {
+			l.take(t.Context(), time.Now(), wish{})
+		}
+		var mu sync.Mutex
+		var served, refused []candorv1.Priority
+		ask := func(p candorv1.Priority) {
+			go func() {
+				f := l.take(t.Context(), time.Now(), wish{priority: p})
+				mu.Lock()
+				defer mu.Unlock()
+				if f != nil {
+					if f.Class != Overload || f.Code != codes.ResourceExhausted || f.RetryAfter <= 0 {
+						t.Errorf("failure %+v", f)
+					}
+					refused = append(refused, p)
+					return
+				}
+				served = append(served, p)
+			}()
+			synctest.Wait()
+		}
+		for _, p := range []candorv1.Priority{low, low, normal, normal} {
+			ask(p) // all places to wait are taken
+		}
+		ask(high)   // instead of a low one
+		ask(normal) // instead of the other
+		ask(normal) // there is none left below it
+		ask(low)
+		mu.Lock()
+		if want := []candorv1.Priority{low, low, normal, low}; !equal(refused, want) || len(served) > 0 {
+			t.Errorf("refused %v, want %v; served %v", refused, want, served)
+		}
+		mu.Unlock()
+		for range 4 {
+			l.release(time.Now(), loadUnknown, 0)
+			synctest.Wait()
+		}
+		if want := []candorv1.Priority{high, normal, normal, normal}; !equal(served, want) {
+			t.Errorf("served %v, want %v", served, want)
+		}
+		var s Status
+		if l.fill(&s); s.ShedLow != 3 || s.ShedNormal != 1 || s.ShedHigh != 0 || s.Queued != 0 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func equal(a, b []candorv1.Priority) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Waiting comes off the caller's time: who would wait for too long is refused at once, and nobody waits beyond it.
+func TestLimiterWaitsShortly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(64, true)
+		l.g.limit = limitLeast
+		for range limitLeast {
+			l.take(t.Context(), time.Now(), wish{})
+		}
+		began := time.Now()
+		end := began.Add(200 * time.Millisecond)
+		if f := l.take(t.Context(), began, wish{end: end, usual: time.Second}); f == nil || time.Since(began) > 0 {
+			t.Errorf("failure %v after %v, want one at once: a place takes a quarter of a second", f, time.Since(began))
+		}
+		if f := l.take(t.Context(), began, wish{end: end}); f == nil || time.Since(began) != 50*time.Millisecond {
+			t.Errorf("failure %v after %v, want one after a quarter of the time", f, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if f := l.take(ctx, time.Now(), wish{}); f == nil || f.Class != Excluded {
+			t.Errorf("failure %v of a caller whose time ended", f)
+		}
+		var s Status
+		if l.fill(&s); s.Queued != 0 || s.InFlight != limitLeast {
+			t.Errorf("status %+v", s)
+		}
+	})
+}

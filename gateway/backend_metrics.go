@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/candor-gateway/candor/backend"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// watchBackend shows a backend as it is when it is looked at: a gauge fed by changes alone would show an open breaker for as long as
+// nobody calls.
+func (m *metrics) watchBackend(b *backend.Backend) {
+	m.reg.MustRegister(&backendCollector{backend: b, figures: backendFigures(b.Name())})
+}
+
+// backendCollector reads a backend's status once when it is scraped, so that calls pay for no metric of it.
+type backendCollector struct {
+	backend *backend.Backend
+	figures []backendFigure
+}
+
+// backendFigure is one metric of a backend.
+type backendFigure struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	of   func(backend.Status) float64
+}
+
+func backendFigures(name string) []backendFigure {
+	figure := func(kind prometheus.ValueType, metric, help string, labels prometheus.Labels, of func(backend.Status) float64) backendFigure {
+		all := prometheus.Labels{"backend": name}
+		for k, v := range labels {
+			all[k] = v
+		}
+		return backendFigure{prometheus.NewDesc(metric, help, nil, all), kind, of}
+	}
+	const retries, retriesHelp = "candor_backend_retries_total", "Attempts that repeated another: made, or refused because the retry budget was spent."
+	const hedges, hedgesHelp = "candor_backend_hedges_total", "Attempts made beside a slow one: they answered first (won), or not."
+	shed := func(priority string, of func(backend.Status) int64) backendFigure {
+		return figure(prometheus.CounterValue, "candor_backend_shed_total", "Calls that were refused a place in flight, by the consumer's priority.",
+			prometheus.Labels{"priority": priority}, func(s backend.Status) float64 { return float64(of(s)) })
+	}
+	return []backendFigure{
+		figure(prometheus.CounterValue, hedges, hedgesHelp, prometheus.Labels{"result": "won"},
+			func(s backend.Status) float64 { return float64(s.HedgesWon) }),
+		figure(prometheus.CounterValue, hedges, hedgesHelp, prometheus.Labels{"result": "lost"},
+			func(s backend.Status) float64 { return float64(s.Hedges - s.HedgesWon) }),
+		figure(prometheus.CounterValue, "candor_backend_unsure_total", "Answers that counted as failures because the model was suddenly unsure (breaker.collapse).", nil,
+			func(s backend.Status) float64 { return float64(s.UnsureFailures) }),
+		figure(prometheus.GaugeValue, "candor_backend_in_flight", "Calls in flight.", nil,
+			func(s backend.Status) float64 { return float64(s.InFlight) }),
+		figure(prometheus.GaugeValue, "candor_backend_limit", "Calls that may be in flight: what the model server can do at once, as measured, or max_in_flight.", nil,
+			func(s backend.Status) float64 { return float64(s.Limit) }),
+		figure(prometheus.GaugeValue, "candor_backend_queued", "Calls that wait for a place in flight.", nil,
+			func(s backend.Status) float64 { return float64(s.Queued) }),
+		shed("low", func(s backend.Status) int64 { return s.ShedLow }),
+		shed("normal", func(s backend.Status) int64 { return s.ShedNormal }),
+		shed("high", func(s backend.Status) int64 { return s.ShedHigh }),
+		figure(prometheus.GaugeValue, "candor_breaker_state", "1 closed, 2 half-open, 3 open.", nil,
+			func(s backend.Status) float64 { return float64(s.Breaker) }),
+		figure(prometheus.CounterValue, retries, retriesHelp, prometheus.Labels{"result": "made"},
+			func(s backend.Status) float64 { return float64(s.Retries) }),
+		figure(prometheus.CounterValue, retries, retriesHelp, prometheus.Labels{"result": "refused"},
+			func(s backend.Status) float64 { return float64(s.RetriesUnaffordable) }),
+		figure(prometheus.GaugeValue, "candor_backend_retry_budget_left", "Further attempts that the budget allows now.", nil,
+			func(s backend.Status) float64 { return float64(s.BudgetLeft) }),
+	}
+}
+
+func (c *backendCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range c.figures {
+		ch <- f.desc
+	}
+}
+
+func (c *backendCollector) Collect(ch chan<- prometheus.Metric) {
+	status := c.backend.Status()
+	for _, f := range c.figures {
+		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.of(status))
+	}
+}
+
+// watchMemory shows how much of listen.max_in_flight_bytes is in use, and who was refused for it.
+func (m *metrics) watchMemory(room *memory) {
+	m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "candor_in_flight_bytes", Help: "Bytes of the requests that are in the gateway now.",
+	}, func() float64 { return float64(room.used.Load()) }))
+	for p, name := range map[candorv1.Priority]string{
+		candorv1.Priority_PRIORITY_LOW: "low", candorv1.Priority_PRIORITY_NORMAL: "normal", candorv1.Priority_PRIORITY_HIGH: "high",
+	} {
+		m.reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "candor_in_flight_bytes_refused_total", Help: "Calls refused because the gateway held too many bytes, by the consumer's priority.",
+			ConstLabels: prometheus.Labels{"priority": name},
+		}, func() float64 {
+			n := room.refused[p].Load()
+			if p == candorv1.Priority_PRIORITY_NORMAL {
+				n += room.refused[candorv1.Priority_PRIORITY_UNSPECIFIED].Load()
+			}
+			return float64(n)
+		}))
+	}
+}
