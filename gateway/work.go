@@ -11,10 +11,12 @@ import (
 )
 
 // Periods of the work beside the request path. That of finals is how late a default action or the end of an undo window may be; settling gives unused permits
-// back to the limits' stored state, so that a restart doesn't count them.
+// back to the limits' stored state, so that a restart doesn't count them and other gateways can use them: well within the length of a lease. That of
+// following is how late a reset elsewhere is seen at most, and a trip where permits are in hand.
 const (
 	finalEvery  = time.Second
-	settleEvery = 2 * time.Second
+	settleEvery = 500 * time.Millisecond
+	followEvery = 500 * time.Millisecond
 	alertEvery  = 15 * time.Second
 	// sweepEvery is how late a webhook delivery may be removed after its retention.
 	sweepEvery = time.Hour
@@ -48,6 +50,13 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 		if err := g.gate.Close(closing, g.ledger.Now()); err != nil {
 			g.log.WarnContext(ctx, "unused permits stay deducted until they leave their window", slog.Any("error", err))
 		}
+	})
+	wg.Go(func() {
+		g.every(ctx, followEvery, nil, func(ctx context.Context) {
+			if err := g.gate.Follow(ctx); err != nil && ctx.Err() == nil {
+				g.log.WarnContext(ctx, "other gateways may have tripped or reset a limit", slog.Any("error", err))
+			}
+		})
 	})
 	wg.Go(func() { g.every(ctx, alertEvery, g.tripped, g.sendAlerts) })
 	wg.Go(func() { g.dispatcher.Run(ctx) })

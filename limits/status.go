@@ -31,10 +31,9 @@ type Status struct {
 
 // States answers every limit, in order of name.
 func (g *Gate) States(now time.Time) []Status {
-	t := g.clock.peek(now)
 	states := make([]Status, 0, len(g.limits))
 	for _, l := range g.limits {
-		states = append(states, l.status(t))
+		states = append(states, l.status(moment{t: g.clock.peek(now), process: time.Now()}))
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {
@@ -51,11 +50,15 @@ func (g *Gate) States(now time.Time) []Status {
 	return states
 }
 
-func (l *limit) status(t int64) Status {
+func (l *limit) status(m moment) Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	used := int64(l.released.after(t - int64(l.def.Window)))
-	leased := min(l.leases.unused(t), l.def.MaxCount-used)
+	used := int64(l.released.after(m.t - int64(l.def.Window)))
+	leased := l.leases.unused(m)
+	if l.shared {
+		used = max(0, min(l.leases.used, l.def.MaxCount)-leased)
+	}
+	leased = min(leased, l.def.MaxCount-used)
 	return Status{
 		Definition: l.def,
 		Configured: true,

@@ -1,0 +1,119 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// errStarved: other gateways hold what is left, and might still give it back.
+var errStarved = errors.New("all that the window has left is leased by other gateways")
+
+// Where other gateways hold what is left, the store is asked again when the next of their leases is over and settled, and in
+// between this often, because one may be settled early.
+const starvedEvery = 50 * time.Millisecond
+
+// leaseShared asks a shared store. What the answer says is in force when it returns nil: permits in hand, or a latch. A limit
+// trips when the store counts its window as full and nobody can give anything back.
+func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *want) error {
+	for {
+		l.mu.Lock()
+		r.Seen, r.SeenSince = l.leases.seen, l.leases.seenSince
+		l.mu.Unlock()
+		began := time.Now()
+		var got Grant
+		err := guarded(func() (err error) {
+			got, err = g.store.Lease(ctx, r)
+			return err
+		})
+		l.mu.Lock()
+		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
+			l.leases.learn(got, began)
+			r.Settled, l.leases.settle = nil, nil
+			l.mu.Unlock()
+			select {
+			case <-time.After(min(max(got.Retry, time.Millisecond), starvedEvery)):
+				continue
+			case <-ctx.Done():
+			}
+			l.mu.Lock()
+			err = errStarved
+		}
+		l.leases.call = nil
+		l.leases.cautious = err != nil && !errors.Is(err, errStarved)
+		if err == nil {
+			err = g.take(l, got, began, w)
+		}
+		l.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("limits: %s: lease: %w", r.Limit, err)
+		}
+		return nil
+	}
+}
+
+// learn keeps what an answer says of the limit's time and of its window.
+func (s *leases) learn(got Grant, began time.Time) {
+	s.used, s.seen, s.seenSince = got.Used, got.Now, began
+}
+
+// take puts a shared store's answer into force. l.mu is held.
+func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
+	s := &l.leases
+	s.learn(got, began)
+	s.settle = nil
+	switch {
+	case got.Tripped:
+		l.adopt(got.Trip)
+	case w == nil:
+	case got.Count > 0:
+		s.open = &openLease{Lease: got.Lease, until: got.Until.UnixNano(), began: began}
+		if s.open.now(moment{process: time.Now()}) > s.open.until {
+			return errLeaseExpired
+		}
+	case got.Pending > 0:
+		return errStarved
+	case !l.latch.tripped:
+		l.trip(w.answer, g.clock.ns.Load())
+		l.latch.trip.Count = got.Used
+	}
+	return nil
+}
+
+// adopt latches the limit by a trip that is stored already, by another gateway. l.mu is held.
+func (l *limit) adopt(t Trip) {
+	if l.latch.tripped {
+		return
+	}
+	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, true, false, 0
+	l.latch.trip = t
+}
+
+// Follow learns from a shared store what other gateways have done: trips that latch a limit here too, resets that release it,
+// and how much of the windows is used. Call it every second; a trip binds every gateway without it when its lease has run out,
+// which the store then doesn't renew. A store that isn't shared isn't asked.
+func (g *Gate) Follow(ctx context.Context) error {
+	if !g.store.Shared() {
+		return nil
+	}
+	states, err := g.store.Latches(ctx)
+	if err != nil {
+		return fmt.Errorf("limits: the other gateways' trips and resets can't be read: %w", err)
+	}
+	for _, l := range g.limits {
+		st := states[l.def.Name]
+		l.mu.Lock()
+		held, durable := l.latch.trip.ID, l.latch.tripped && l.latch.durable
+		l.leases.used = st.Used
+		if st.Tripped && st.Trip.DryRun == l.def.DryRun {
+			l.adopt(st.Trip)
+		}
+		l.mu.Unlock()
+		if durable && !st.Tripped {
+			// Only a reset that the store has on record, and later than the trip, releases the latch.
+			_ = l.follow(st, held, ErrNotTripped)
+		}
+	}
+	return nil
+}
