@@ -19,6 +19,8 @@ type Account struct {
 	Clock time.Time
 	// Shift is what the server's clock was corrected by then; see Tick.
 	Shift time.Duration
+	// Lost is the most that the limit's time has fallen behind, in all, where the server's clock was set back.
+	Lost time.Duration
 	// Permits is the sum over all leases that are kept.
 	Permits int64
 	// LastID is the ID of the newest lease.
@@ -52,17 +54,30 @@ const driftShare = 1024
 func stretched(d time.Duration) time.Duration { return d + d/driftShare }
 
 // Tick answers the limit's time: the server's clock, corrected so that it neither goes back nor jumps. raw is that clock, read
-// under the lock. A clock that was set back goes on from the last grant; of one that was set forward only as much passes as
-// has passed on the monotonic clock of the gateway since it asked last. A gateway that hasn't asked before has no such bound.
-func (a *Account) Tick(raw time.Time, r LeaseRequest) time.Time {
+// under the lock, and at the process's, read after it. What has passed since the gateway asked last, it knows by its monotonic
+// clock: if the server's says less, it was set back, and if more, forward. A gateway that asks for the first time knows nothing.
+func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
 	now := raw.Add(a.Shift)
-	if !r.Seen.IsZero() {
-		if latest := ceilTime(r.Seen.Add(stretched(time.Since(r.SeenSince))).UnixNano()); now.After(latest) {
+	behind := now.Before(a.Clock)
+	var latest time.Time
+	if !seen.Now.IsZero() {
+		// What was lost since stays lost: others have leased by the slower time.
+		since := seen.Now.Add(seen.Lost - a.Lost)
+		passed := at.Sub(seen.Answered)
+		earliest := floorTime(since.Add(passed - passed/driftShare).UnixNano())
+		latest = floorTime(since.Add(at.Sub(seen.Asked)).UnixNano())
+		switch {
+		case now.Before(earliest):
+			now, behind = earliest, true
+		case now.After(latest):
 			now = latest
 		}
 	}
 	if now.Before(a.Clock) {
 		now = a.Clock
+	}
+	if behind && now.Before(latest) {
+		a.Lost += latest.Sub(now)
 	}
 	a.Clock, a.Shift = now, now.Sub(raw)
 	return now
@@ -71,7 +86,7 @@ func (a *Account) Tick(raw time.Time, r LeaseRequest) time.Time {
 // Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the
 // rows', and then nothing may be committed. It is a function of its arguments alone: limits/model explores it.
 func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool) (Grant, error) {
-	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now}
+	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now, Lost: a.Lost}
 	if s := r.Settled; s != nil {
 		before, err := rows.Settle(*s)
 		if err != nil {

@@ -124,6 +124,11 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 			}
 		}
 		l.recover(state)
+		if g.shared {
+			if err := g.greet(ctx, l); err != nil {
+				return nil, err
+			}
+		}
 	}
 	g.retired = stored
 	return g, nil

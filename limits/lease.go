@@ -33,11 +33,9 @@ type leases struct {
 	// wanted is how many permits the next lease asks for; 0: firstLease.
 	wanted int64
 	call   *flight
-	// used counts the window's permits of all gateways, as a shared store said last, at its time seen; seenSince is the
-	// process's clock before it was asked.
-	used      int64
-	seen      time.Time
-	seenSince time.Time
+	// used counts the window's permits of all gateways, as a shared store said last; seen is when that was.
+	used int64
+	seen Sighting
 }
 
 // openLease is a stored lease whose permits are in hand.

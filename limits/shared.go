@@ -19,7 +19,7 @@ const starvedEvery = 50 * time.Millisecond
 func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *want) error {
 	for {
 		l.mu.Lock()
-		r.Seen, r.SeenSince = l.leases.seen, l.leases.seenSince
+		r.Seen = l.leases.seen
 		l.mu.Unlock()
 		began := time.Now()
 		var got Grant
@@ -27,9 +27,12 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 			got, err = g.store.Lease(ctx, r)
 			return err
 		})
+		answered := time.Now()
 		l.mu.Lock()
+		if err == nil {
+			l.leases.used, l.leases.seen = got.Used, Sighting{got.Now, got.Lost, began, answered}
+		}
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
-			l.leases.learn(got, began)
 			r.Settled, l.leases.settle = nil, nil
 			l.mu.Unlock()
 			select {
@@ -53,19 +56,22 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 	}
 }
 
-// learn keeps what an answer says of the limit's time and of its window.
-func (s *leases) learn(got Grant, began time.Time) {
-	s.used, s.seen, s.seenSince = got.Used, got.Now, began
+// greet asks a shared store for nothing: from then on the gateway knows the limit's time, and its own clock vouches for what
+// passes of it.
+func (g *Gate) greet(ctx context.Context, l *limit) error {
+	l.mu.Lock()
+	f := g.lease(ctx, l, g.moment(time.Unix(0, g.clock.ns.Load())), nil)
+	l.mu.Unlock()
+	return f.wait(ctx)
 }
 
 // take puts a shared store's answer into force. l.mu is held.
 func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
 	s := &l.leases
-	s.learn(got, began)
 	s.settle = nil
 	switch {
 	case got.Tripped:
-		l.adopt(got.Trip)
+		l.latchBy(got.Trip)
 	case w == nil:
 	case got.Count > 0:
 		s.open = &openLease{Lease: got.Lease, until: got.Until.UnixNano(), began: began}
@@ -81,8 +87,8 @@ func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
 	return nil
 }
 
-// adopt latches the limit by a trip that is stored already, by another gateway. l.mu is held.
-func (l *limit) adopt(t Trip) {
+// latchBy latches the limit by a trip that is stored already, by another gateway. l.mu is held.
+func (l *limit) latchBy(t Trip) {
 	if l.latch.tripped {
 		return
 	}
@@ -97,7 +103,7 @@ func (g *Gate) Follow(ctx context.Context) error {
 	if !g.store.Shared() {
 		return nil
 	}
-	states, err := g.store.Latches(ctx)
+	states, err := g.store.Latched(ctx)
 	if err != nil {
 		return fmt.Errorf("limits: the other gateways' trips and resets can't be read: %w", err)
 	}
@@ -107,7 +113,7 @@ func (g *Gate) Follow(ctx context.Context) error {
 		held, durable := l.latch.trip.ID, l.latch.tripped && l.latch.durable
 		l.leases.used = st.Used
 		if st.Tripped && st.Trip.DryRun == l.def.DryRun {
-			l.adopt(st.Trip)
+			l.latchBy(st.Trip)
 		}
 		l.mu.Unlock()
 		if durable && !st.Tripped {

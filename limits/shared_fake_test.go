@@ -32,7 +32,7 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	}
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
-	g, err := a.Decide(a, r, a.Tick(raw, r), latched)
+	g, err := a.Decide(a, r, a.Tick(raw, time.Now(), r.Seen), latched)
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}

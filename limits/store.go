@@ -19,8 +19,8 @@ type Store interface {
 	// Load answers the stored state of every limit that has any, by name. Leases whose window has passed (Until+window <
 	// now) may be left out.
 	Load(ctx context.Context) (map[string]State, error)
-	// Latches answers what Load does, but no leases: it is asked every second.
-	Latches(ctx context.Context) (map[string]State, error)
+	// Latched answers what Load does, but no leases: it is asked every second.
+	Latched(ctx context.Context) (map[string]State, error)
 	// Lease settles an earlier lease, when r.Settled isn't nil, and grants a new one, in one transaction. A settled lease of
 	// Count 0 may be deleted; one that isn't there any more is no error. A request for 0 permits only carries the settlement.
 	Lease(ctx context.Context, r LeaseRequest) (Grant, error)
@@ -77,18 +77,25 @@ type LeaseRequest struct {
 	// Max bounds the permits in any Window.
 	Max    int64
 	Window time.Duration
-	// Seen is the latest Grant.Now that this gateway has got for the limit, and SeenSince the process's clock, with its
-	// monotonic reading, before it asked for that; zero: none yet.
-	Seen      time.Time
-	SeenSince time.Time
+	// Seen is what this gateway knows of the limit's time; zero: nothing yet.
+	Seen Sighting
+}
+
+// Sighting is a time of a limit, as a shared store's answer had it, between two readings of the process's clock, with their
+// monotonic part: before the question and after the answer.
+type Sighting struct {
+	Now             time.Time
+	Lost            time.Duration
+	Asked, Answered time.Time
 }
 
 // Grant is a shared store's answer to a LeaseRequest. One that isn't shared fills only Lease in.
 type Grant struct {
 	// Lease that was granted; with Count 0: none.
 	Lease
-	// Now is the limit's time of the decision.
-	Now time.Time
+	// Now is the limit's time of the decision, and Lost what Account.Lost was.
+	Now  time.Time
+	Lost time.Duration
 	// Used counts the permits in the window that ends Now, those of Lease included.
 	Used int64
 	// Pending of them are of leases that aren't settled yet and may still give something back, the next at Now+Retry.

@@ -19,8 +19,8 @@ func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
 	return s.limitStates(ctx, true)
 }
 
-// Latches answers every limit's latch, last reset and used permits; see limits.Store.
-func (s *Store) Latches(ctx context.Context) (map[string]limits.State, error) {
+// Latched answers every limit's latch, last reset and used permits; see limits.Store.
+func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
 	return s.limitStates(ctx, false)
 }
 
@@ -102,11 +102,11 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		if err != nil {
 			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
-		if g, err = a.Decide(leaseRows{d, r.Limit}, r, a.Tick(raw, r), latched); err != nil {
+		if g, err = a.Decide(leaseRows{d, r.Limit}, r, a.Tick(raw, time.Now(), r.Seen), latched); err != nil {
 			return err
 		}
-		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7
-			WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID, int64(a.Window), micros(a.WindowAt))
+		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8
+			WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID, int64(a.Window), micros(a.WindowAt), a.Lost.Microseconds())
 		if !latched {
 			return nil
 		}
@@ -124,19 +124,19 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 }
 
 // account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side.
-const account = `SELECT clock_us, shift_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+const account = `SELECT clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)
 	FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
 
 // firstAccount is that of a limit whose leases, if there are any, come from before there were accounts.
-const firstAccount = `INSERT INTO limit_accounts (limit_name, clock_us, shift_us, permits, last_id, window_ns, window_us)
-	SELECT $1, coalesce(max(from_us), 0), 0, coalesce(sum(permits), 0), coalesce(max(id), 0), 0, 0 FROM limit_leases WHERE limit_name = $1
+const firstAccount = `INSERT INTO limit_accounts (limit_name, clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us)
+	SELECT $1, coalesce(max(from_us), 0), 0, 0, coalesce(sum(permits), 0), coalesce(max(id), 0), 0, 0 FROM limit_leases WHERE limit_name = $1
 	ON CONFLICT (limit_name) DO NOTHING`
 
 func lockAccount(d *direct, limit string) (a limits.Account, raw time.Time, latched bool, err error) {
-	var clock, shift, window, windowAt, now int64
+	var clock, shift, lost, window, windowAt, now int64
 	read := func() error {
-		return d.queryRow(account, []any{limit}, &clock, &shift, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
+		return d.queryRow(account, []any{limit}, &clock, &shift, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
 	}
 	if err = read(); errors.Is(err, pgx.ErrNoRows) {
 		if _, err = d.exec(firstAccount, limit); err == nil {
@@ -144,6 +144,7 @@ func lockAccount(d *direct, limit string) (a limits.Account, raw time.Time, latc
 		}
 	}
 	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
+	a.Lost = time.Duration(lost) * time.Microsecond
 	a.Window, a.WindowAt = time.Duration(window), instant(windowAt)
 	return a, instant(now), latched, err
 }

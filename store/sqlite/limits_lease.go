@@ -17,8 +17,8 @@ func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
 	return s.limitStates(ctx, true)
 }
 
-// Latches answers every limit's latch and last reset; see limits.Store.
-func (s *Store) Latches(ctx context.Context) (map[string]limits.State, error) {
+// Latched answers every limit's latch and last reset; see limits.Store.
+func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
 	return s.limitStates(ctx, false)
 }
 

@@ -147,7 +147,7 @@ func testLatches(t *testing.T, d Driver) {
 			t.Fatal(err)
 		}
 	}
-	states, err := d.Latches(t.Context())
+	states, err := d.Latched(t.Context())
 	if err != nil || !states["a"].Tripped || diff(tr, states["a"].Trip) != "" || len(states["a"].Leases) != 0 || !states["b"].Tripped {
 		t.Errorf("latches %+v, %v", states, err)
 	}
@@ -168,7 +168,7 @@ func testLatches(t *testing.T, d Driver) {
 	if err := d.Reset(t.Context(), limits.Reset{Limit: "a", By: "olga", Reason: "why", RequestID: "r", At: d.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	if states, err := d.Latches(t.Context()); err != nil || states["a"].Tripped || states["a"].LastReset.By != "olga" {
+	if states, err := d.Latched(t.Context()); err != nil || states["a"].Tripped || states["a"].LastReset.By != "olga" {
 		t.Errorf("latches after the reset: %+v, %v", states["a"], err)
 	}
 	if g := grant(t, d, asks(1)); g.Count != 1 || g.Tripped {

@@ -6,6 +6,7 @@ CREATE TABLE limit_accounts (
     limit_name TEXT   NOT NULL PRIMARY KEY,
     clock_us   BIGINT NOT NULL, -- of the latest grant
     shift_us   BIGINT NOT NULL, -- what the server's clock was corrected by then
+    lost_us    BIGINT NOT NULL, -- what the limit's time has fallen behind by setting back
     permits    BIGINT NOT NULL,
     last_id    BIGINT NOT NULL,
     window_ns  BIGINT NOT NULL, -- the longest that gateways ask about
