@@ -158,7 +158,7 @@ func (w *world) deliver(i int, bad mutant) {
 	w.calling[c.gate] = false
 	g.settle = nil
 	if w.setting {
-		g.seen = Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Asked: tick(c.asked), Answered: tick(w.now)}
+		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Asked: tick(c.asked), Answered: tick(w.now)})
 	}
 	if c.grant.Count == 0 {
 		return
