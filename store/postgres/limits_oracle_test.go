@@ -59,8 +59,11 @@ func beOracleGateway(url, path string) error {
 	skew := time.Duration(0)
 	var gate *limits.Gate
 	def := limits.Definition{Name: "oracle", Action: "decline", MaxCount: oracleMax, Window: oracleWindow}
+	opts := limits.Options{LeaseFor: oracleLease, StoreTimeout: time.Second, OnTrip: func(limits.Trip) {
+		_, _ = fmt.Fprintf(log, "trip %d %d\n", machine(), machine())
+	}}
 	for gate == nil {
-		gate, _ = limits.New(ctx, []limits.Definition{def}, store, store.Now(), limits.Options{LeaseFor: oracleLease, StoreTimeout: time.Second})
+		gate, _ = limits.New(ctx, []limits.Definition{def}, store, store.Now(), opts)
 	}
 	for i := 0; ; i++ {
 		if i%200 == 0 {
@@ -79,8 +82,7 @@ func beOracleGateway(url, path string) error {
 		case v.Unavailable:
 			_, _ = fmt.Fprintf(log, "unavailable %d %d\n", before, after)
 		default:
-			_, _ = fmt.Fprintf(log, "tripped %d %d\n", before, after)
-			_ = gate.Reset(short, limits.Reset{Limit: "oracle", By: "oracle", Reason: "goes on", RequestID: strconv.FormatInt(after, 36), At: store.Now()})
+			_ = gate.Reset(ctx, limits.Reset{Limit: "oracle", By: "oracle", Reason: "goes on", RequestID: strconv.FormatInt(after, 36), At: store.Now()})
 			time.Sleep(10 * time.Millisecond)
 			_ = gate.Follow(ctx)
 		}
@@ -139,7 +141,7 @@ func TestLimitOracle(t *testing.T) {
 			g.kill()
 		}
 	}()
-	kills, stops, cut := 0, 0, 0
+	var harm harms
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		time.Sleep(time.Duration(rnd.Int64N(int64(200 * time.Millisecond))))
@@ -148,7 +150,7 @@ func TestLimitOracle(t *testing.T) {
 		case 0:
 			all[i].kill()
 			start(i)
-			kills++
+			harm.kills = append(harm.kills, machine())
 		case 1, 2:
 			if err := all[i].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
@@ -157,17 +159,17 @@ func TestLimitOracle(t *testing.T) {
 			if err := all[i].cmd.Process.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
-			stops++
+			harm.stops++
 		case 3:
 			cuts[i].cut()
-			cut++
+			harm.cuts = append(harm.cuts, machine())
 		}
 	}
 	for _, g := range all {
 		_ = g.cmd.Process.Signal(syscall.SIGCONT)
 		g.kill()
 	}
-	check(t, readOracleLogs(t, dir), kills, stops, cut)
+	checkOracle(t, readOracleLogs(t, dir), harm)
 }
 
 // oracleEntry is what a gateway wrote down of one answer: it was decided between from and to.
