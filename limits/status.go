@@ -33,7 +33,7 @@ type Status struct {
 func (g *Gate) States(now time.Time) []Status {
 	states := make([]Status, 0, len(g.limits))
 	for _, l := range g.limits {
-		states = append(states, l.status(moment{t: g.clock.peek(now), process: time.Now()}))
+		states = append(states, l.status(moment{t: g.clock.peek(now), process: g.process()}))
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {
