@@ -110,6 +110,7 @@ func (c *checker) limit(at path, limit *candorv1.LimitConfig) {
 		refer(c, at.field("consumer"), "consumer", name, "consumers", c.cfg.GetConsumers())
 	}
 	c.receiver(at.field("webhook"), limit.GetWebhook(), limit.GetAllowPrivate(), "https://alerts.example.com/candor")
+	c.afterTrip(at, limit)
 	_, modelExists := c.cfg.GetModels()[limit.GetModel()]
 	matching := c.declarers[limit.GetAction()]
 	if limit.GetModel() != "" {

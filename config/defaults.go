@@ -48,6 +48,7 @@ func ApplyDefaults(cfg *candorv1.Config) {
 	}
 	for _, limit := range cfg.GetLimits() {
 		fillEnum(&limit.OnTrip, candorv1.OnTrip_ON_TRIP_REVIEW)
+		afterTripDefaults(limit)
 	}
 
 	if cfg.GetPeople() != nil {
@@ -70,6 +71,25 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		cfg.Telemetry = &candorv1.Telemetry{}
 	}
 	fill(&cfg.Telemetry.SampleRatio, 0.01)
+}
+
+func afterTripDefaults(limit *candorv1.LimitConfig) {
+	if limit.Reset_ == nil {
+		limit.Reset_ = &candorv1.LimitReset{}
+	}
+	fill(&limit.Reset_.People, 1)
+	fillDuration(&limit.Reset_.Expires, 15*time.Minute)
+	if limit.Probation == nil {
+		limit.Probation = &candorv1.Probation{}
+	}
+	fill(&limit.Probation.Share, 0.5)
+	if limit.Probation.For == nil {
+		limit.Probation.For = proto.CloneOf(limit.GetWindow())
+	}
+	for _, alert := range limit.GetAlerts() {
+		fillDuration(&alert.Timeout, 5*time.Second)
+		fillDuration(&alert.EscalateAfter, 15*time.Minute)
+	}
 }
 
 func peopleDefaults(people *candorv1.People) {

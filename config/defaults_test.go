@@ -35,7 +35,7 @@ func bareConfig() *candorv1.Config {
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
 		Queues:   map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
-		Limits:   map[string]*candorv1.LimitConfig{"l": {}},
+		Limits:   map[string]*candorv1.LimitConfig{"l": {Window: durationpb.New(time.Minute), Alerts: []*candorv1.AlertReceiver{{}}}},
 		People:   &candorv1.People{Oidc: &candorv1.OIDC{}},
 		Webhooks: map[string]*candorv1.Webhook{"w": {}},
 	}
@@ -52,6 +52,7 @@ var defaultsInWords = map[string]string{
 	"Policy.confidence":           "Default max_prob; interval_width for regression",
 	"Policy.on_defer":             "The default",
 	"LimitConfig.on_trip":         "The default",
+	"Probation.for":               "Default: the limit's window",
 	"ReviewPolicy.on_expire":      "Default reject",
 	"ReviewPolicy.on_replaced":    "Default keep",
 	"Hours.time_zone":             "Default UTC",
@@ -61,7 +62,7 @@ var defaultsInWords = map[string]string{
 	"OIDC.groups_claim":           "Default groups",
 	"OIDC.scopes":                 "Default email, profile, groups",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "", "People.sessions": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "LimitConfig.reset": "", "LimitConfig.probation": "", "Policy.monitors": "", "People.sessions": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

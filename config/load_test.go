@@ -52,7 +52,7 @@ func TestExampleWithEveryOption(t *testing.T) {
 		t.Fatal(err)
 	}
 	// "#key" or "#  key" is an option, "# Text" is prose.
-	on := regexp.MustCompile(`(?m)^( *)#(  +)?([a-z"])`).ReplaceAll(text, []byte("$1$2$3"))
+	on := regexp.MustCompile(`(?m)^( *)#(  +)?([a-z"-])`).ReplaceAll(text, []byte("$1$2$3"))
 	if string(on) == string(text) {
 		t.Fatal("no option was switched on")
 	}
@@ -61,8 +61,10 @@ func TestExampleWithEveryOption(t *testing.T) {
 	writeTLS(t, folder, "tls/client.crt", "tls/client.key")
 	writeTLS(t, folder, "tls/clients.crt", "tls/clients.key")
 	writeTLS(t, folder, "tls/servers.crt", "tls/servers.key")
-	if err := os.WriteFile(filepath.Join(folder, "oidc.secret"), []byte("secret"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"oidc.secret", "oncall.secret"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	file := filepath.Join(folder, "candor.yaml")
 	if err := os.WriteFile(file, on, 0o600); err != nil {

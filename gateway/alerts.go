@@ -2,8 +2,12 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -11,18 +15,27 @@ import (
 	"github.com/candor-gateway/candor/webhook"
 )
 
-// onTrip is told of every trip once it is durable. The log and the metric are told here; the webhook by the sender, which
-// the stored alert makes sure of over a restart.
+// onTrip is told of every trip and stop once it is durable. The log and the metric are told here; receivers by the work on alerts,
+// which the stored alert makes sure of over a restart.
 func (g *Gateway) onTrip(t limits.Trip) {
-	g.metrics.limitTrips.WithLabelValues(t.Limit).Inc()
-	g.log.Error("action limit tripped", slog.String("limit", t.Limit), slog.String("action", t.Action),
-		slog.String("model", t.Model), slog.String("consumer", t.Consumer), slog.Int64("count", t.Count),
-		slog.Int64("max_count", t.MaxCount), slog.Duration("window", t.Window), slog.Bool("dry_run", t.DryRun),
-		slog.String("prediction_id", t.PredictionID), slog.String("alert_id", t.ID))
+	if t.By != "" {
+		g.log.Error("stopped by a person", slog.String("limit", t.Limit), slog.String("by", t.By), slog.String("reason", t.Reason), slog.String("alert_id", t.ID))
+	} else {
+		g.metrics.limitTrips.WithLabelValues(t.Limit).Inc()
+		g.log.Error("action limit tripped", slog.String("limit", t.Limit), slog.String("action", t.Action),
+			slog.String("model", t.Model), slog.String("consumer", t.Consumer), slog.Int64("count", t.Count),
+			slog.Int64("max_count", t.MaxCount), slog.Duration("window", t.Window), slog.Bool("dry_run", t.DryRun),
+			slog.String("prediction_id", t.PredictionID), slog.String("alert_id", t.ID))
+	}
+	g.wakeAlerts()
+}
+
+// wakeAlerts makes the work on alerts look at once.
+func (g *Gateway) wakeAlerts() {
 	select {
 	case g.tripped <- struct{}{}:
 	default:
-		// The sender is awake or about to be.
+		// It is awake or about to be.
 	}
 }
 
@@ -32,52 +45,170 @@ func (g *Gateway) onLimitStoreError(limit string, err error) {
 	g.log.Warn("a limit's store did not answer; its answers are withheld", slog.String("limit", limit), slog.Any("error", err))
 }
 
-// sendAlerts delivers the alerts that are stored and not yet delivered, oldest first. One that fails is tried again at the next
-// turn, under the same id.
-func (g *Gateway) sendAlerts(ctx context.Context) {
-	alerts, err := g.limitStore.Alerts(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			g.log.WarnContext(ctx, "alerts could not be read; trying again", slog.Any("error", err))
-		}
-		return
+const (
+	// alertTimeout bounds one delivery where the configuration says nothing else.
+	alertTimeout = 5 * time.Second
+	// alertMargin beyond an attempt's timeout is for storing what came of it.
+	alertMargin = 10 * time.Second
+	// An attempt that fails is made again after this, doubling up to the maximum, without end: an alert isn't given up.
+	minAlertWait = 5 * time.Second
+	maxAlertWait = 5 * time.Minute
+	// alertJitter spreads what failed together, as a share of the wait.
+	alertJitter = 0.1
+	// alertmanagerEvery is how often an Alertmanager is told of a trip that holds: a restart makes it forget.
+	alertmanagerEvery = 5 * time.Minute
+)
+
+// alertWait is how long to wait after the nth attempt (from 1) has failed. A receiver may ask for more.
+func alertWait(attempt int, retryAfter time.Duration) time.Duration {
+	d := maxAlertWait
+	if doublings := attempt - 1; doublings < 6 {
+		d = minAlertWait << max(doublings, 0)
 	}
-	for _, t := range alerts {
-		if ctx.Err() != nil {
-			return
-		}
-		// A delivery that has begun is finished, and marked, even when the gateway stops meanwhile: cut off in between it would
-		// be made a second time.
-		ctx := context.WithoutCancel(ctx)
-		if l := g.cfg.GetLimits()[t.Limit]; l.GetWebhook() != "" {
-			if err := g.postAlert(ctx, l, t); err != nil {
-				g.metrics.alertFailures.Inc()
-				g.log.WarnContext(ctx, "an alert could not be delivered; trying again", slog.String("limit", t.Limit), slog.String("alert_id", t.ID), slog.Any("error", err))
-				continue
-			}
-		}
-		if err := g.limitStore.AlertDelivered(ctx, t.ID); err != nil {
-			g.log.WarnContext(ctx, "a delivered alert could not be marked; its receiver may see its id again", slog.String("alert_id", t.ID), slog.Any("error", err))
-		}
-	}
+	d += time.Duration(alertJitter * rand.Float64() * float64(d))
+	return max(d, min(retryAfter, time.Hour))
 }
 
-// alertTimeout bounds one delivery; a receiver that hangs must not hold back the others for long.
-const alertTimeout = 5 * time.Second
+// receiver is somebody who is told of a limit's trips.
+type receiver struct {
+	name   string
+	target webhook.Target
+	// alertmanager: in its form.
+	alertmanager bool
+	secrets      []webhook.Secret
+	// after the trip it is told, unless somebody has acknowledged it.
+	after time.Duration
+}
 
-// postAlert makes one attempt. Nothing signs an alert: it tells no more than the log does.
-func (g *Gateway) postAlert(ctx context.Context, l *candorv1.LimitConfig, t limits.Trip) error {
-	body, err := json.Marshal(map[string]any{
-		"type": "limit.tripped", "id": t.ID, "timestamp": t.At.UTC().Format(time.RFC3339Nano),
-		"data": map[string]any{
-			"limit": "limits/" + t.Limit, "action": t.Action, "model": t.Model, "consumer": t.Consumer,
-			"prediction_id": t.PredictionID, "count": t.Count, "max_count": t.MaxCount,
-			"window_seconds": t.Window.Seconds(), "dry_run": t.DryRun,
-		},
-	})
-	if err != nil {
-		return err
+// newReceivers are those of each limit, in the order of the configuration.
+func newReceivers(cfg *candorv1.Config) (map[string][]receiver, error) {
+	out := map[string][]receiver{}
+	for name, l := range cfg.GetLimits() {
+		var all []receiver
+		if l.GetWebhook() != "" {
+			all = append(all, receiver{name: "webhook", target: webhook.Target{URL: l.GetWebhook(), AllowPrivate: l.GetAllowPrivate(), Timeout: alertTimeout}})
+		}
+		var after time.Duration
+		for i, a := range l.GetAlerts() {
+			r := receiver{name: a.GetName(), after: after, target: webhook.Target{
+				URL: a.GetWebhook(), AllowPrivate: a.GetAllowPrivate(), Timeout: a.GetTimeout().AsDuration(),
+			}}
+			if a.GetAlertmanager() != "" {
+				r.alertmanager = true
+				r.target.URL = strings.TrimSuffix(a.GetAlertmanager(), "/") + "/api/v2/alerts"
+			}
+			if file := a.GetSecretFile(); file != "" {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return nil, fmt.Errorf("limits.%s.alerts[%d].secret_file: %w", name, i, err)
+				}
+				secret, err := webhook.ParseSecret(strings.TrimSpace(string(text)))
+				if err != nil {
+					return nil, fmt.Errorf("limits.%s.alerts[%d].secret_file: %s: %w", name, i, file, err)
+				}
+				r.secrets = []webhook.Secret{secret}
+			}
+			after += a.GetEscalateAfter().AsDuration()
+			all = append(all, r)
+		}
+		out[name] = all
 	}
-	target := webhook.Target{URL: l.GetWebhook(), AllowPrivate: l.GetAllowPrivate(), Timeout: alertTimeout}
-	return g.sender.Send(ctx, target, webhook.Message{ID: t.ID, Body: body}).Err
+	return out, nil
+}
+
+// receiversOf answers who is told of a trip. Of a stop it is who is told of the first limit, by name, that it covers and that has
+// somebody.
+func (g *Gateway) receiversOf(limit string) []receiver {
+	if !limits.IsStop(limit) {
+		return g.receivers[limit]
+	}
+	for _, name := range g.gate.CoveredBy(limit) {
+		if all := g.receivers[name]; len(all) > 0 {
+			return all
+		}
+	}
+	return nil
+}
+
+// errand is a message that is due.
+type errand struct {
+	receiver receiver
+	resolved bool
+}
+
+// errands of an alert at now, when the next becomes due (zero: none is to be expected), and whether all has been told.
+//
+// A receiver is told of the trip when its time comes and nobody has acknowledged it by then; the first always, even if the trip was
+// reset before. Who was told of the trip is told of the reset, in this order.
+func errands(a limits.Alert, receivers []receiver, now time.Time) (due []errand, next time.Time, done bool) {
+	sooner := func(at time.Time) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	done = !a.Latched
+	for _, r := range receivers {
+		from := a.Trip.At.Add(r.after)
+		over := !a.Ack.At.IsZero() && a.Ack.At.Before(from) || !a.Latched && a.Reset.At.Before(from)
+		tripped, told := messageOf(a, r.name, false)
+		switch {
+		case r.after > 0 && over && !told:
+			continue
+		case now.Before(from) && !told:
+			sooner(from)
+			continue
+		case !told || !tripped.Due.IsZero() && (tripped.Delivered.IsZero() || a.Latched):
+			if tripped.Delivered.IsZero() {
+				done = false
+			}
+			if now.Before(tripped.Due) {
+				sooner(tripped.Due)
+			} else {
+				due = append(due, errand{r, false})
+			}
+		}
+		if a.Latched || tripped.Delivered.IsZero() {
+			continue
+		}
+		reset, _ := messageOf(a, r.name, true)
+		if !reset.Delivered.IsZero() {
+			continue
+		}
+		done = false
+		if now.Before(reset.Due) {
+			sooner(reset.Due)
+		} else {
+			due = append(due, errand{r, true})
+		}
+	}
+	return due, next, done
+}
+
+// messageOf answers what became of a message; told is false when no attempt was made.
+func messageOf(a limits.Alert, receiver string, resolved bool) (m limits.AlertMessage, told bool) {
+	i := slices.IndexFunc(a.Messages, func(m limits.AlertMessage) bool { return m.Receiver == receiver && m.Resolved == resolved })
+	if i < 0 {
+		return limits.AlertMessage{}, false
+	}
+	return a.Messages[i], true
+}
+
+// alertsOf are the messages about the trip that holds.
+func (g *Gateway) alertsOf(ctx context.Context, trip string) ([]*candorv1.LimitAlert, error) {
+	open, err := g.limitStore.OpenAlerts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*candorv1.LimitAlert
+	for _, a := range open {
+		if a.Trip.ID != trip {
+			continue
+		}
+		for _, m := range a.Messages {
+			out = append(out, &candorv1.LimitAlert{
+				Receiver: m.Receiver, Resolved: m.Resolved, Attempts: uint32(m.Attempts), DeliverTime: stampOrNil(m.Delivered), Error: m.Error,
+			})
+		}
+	}
+	return out, nil
 }

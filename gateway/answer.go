@@ -288,7 +288,7 @@ func (c *call) withheld() error {
 		e = storeUnavailable()
 	case firstLimit != nil:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_ACTION_LIMIT_TRIPPED,
-			"%d of %d %s are withheld: the action limit %q has tripped and holds until an operator resets it", rejected, len(c.rows), c.units(), firstLimit.limit)
+			"%d of %d %s are withheld: %s and holds until an operator resets it", rejected, len(c.rows), c.units(), tripWords(firstLimit.limit))
 		e.ResourceType, e.Resource = "candor.v1.Limit", "limits/"+firstLimit.limit
 	case c.failure != nil:
 		return backendError(c.failure).with("backend", c.model.primary.Name()).with("said_by", saidBy(c.failure))

@@ -100,7 +100,7 @@ func (g *Gateway) letOut(ctx context.Context) {
 		now := g.ledger.Now()
 		var tripped []string
 		for _, s := range g.gate.States(now) {
-			if s.Tripped && s.Configured && !s.Definition.DryRun {
+			if s.Tripped && (s.Configured || s.Stop) && !s.Definition.DryRun {
 				tripped = append(tripped, s.Definition.Name)
 			}
 		}

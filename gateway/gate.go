@@ -19,7 +19,7 @@ func (g *Gateway) checkLimits(c *call) {
 			continue
 		}
 		r.action = c.model.actionOf(c.fieldOf(r), r.answer.Label, r.answer.Value)
-		if r.action == "" || !g.gate.Covers(r.action, c.model.name, c.who.Name) {
+		if !g.gate.Covers(r.action, c.model.name, c.who.Name) {
 			continue
 		}
 		v := g.gate.Acquire(&c.ctx, g.ledger.Now(), limits.Answer{
@@ -86,7 +86,7 @@ func (c *call) defaultStage() int {
 // refund gives back the permits of a call whose reply could not be recorded, so that nothing left.
 func (g *Gateway) refund(c *call) {
 	for i := range c.rows {
-		if c.rows[i].released && c.rows[i].action != "" {
+		if c.rows[i].released {
 			g.gate.Refund(c.rows[i].permit)
 		}
 	}

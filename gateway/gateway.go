@@ -92,8 +92,11 @@ type Gateway struct {
 	dispatcher *webhook.Dispatcher
 	// sender is for webhooks and for the alerts of limits.
 	sender *webhook.Sender
-	// tripped wakes the sender of alerts.
-	tripped chan struct{}
+	// tripped wakes the work on alerts, and receivers are told of trips, by limit.
+	tripped   chan struct{}
+	receivers map[string][]receiver
+	// unfollowed: the last look at the stored latches failed, and the log knows.
+	unfollowed bool
 	// stopping is closed when draining begins, so that streams without an end of their own end.
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -164,7 +167,7 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 	for name, l := range g.cfg.GetLimits() {
 		defs = append(defs, limits.Definition{
 			Name: name, Action: l.GetAction(), Model: l.GetModel(), Consumer: l.GetConsumer(), MaxCount: l.GetMaxCount(),
-			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), Webhook: l.GetWebhook(),
+			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), After: aftermath(l),
 		})
 	}
 	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{
@@ -172,6 +175,9 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 	})
 	if err != nil {
 		return fmt.Errorf("limits: %w", err)
+	}
+	if g.receivers, err = newReceivers(g.cfg); err != nil {
+		return err
 	}
 	g.metrics.watchLimits(g.gate, g.ledger.Now)
 	if g.desks, g.hours, err = newDesks(g.cfg); err != nil {

@@ -28,6 +28,8 @@ type Principal struct {
 	queues []string
 	// method by which a person proved who they are; empty: consumers and operators of the configuration.
 	method string
+	// anonymous: nobody has proved anything.
+	anonymous bool
 	// again says whether the caller is still somebody; nil: as long as the configuration says so.
 	again func(context.Context) error
 	// dialect and contents are what the configuration says about the consumer's client; unspecified: nothing.
@@ -87,7 +89,7 @@ func (ps *principals) find(name string, id *candorv1.Identity) *Principal {
 		if ps.anonymous != nil {
 			return ps.anonymous
 		}
-		ps.anonymous = p
+		ps.anonymous, p.anonymous = p, true
 	}
 	return p
 }

@@ -60,6 +60,11 @@ func (in *inbox) got() []alert {
 	return slices.Clone(in.alerts)
 }
 
+// of answers the alerts of one type.
+func (in *inbox) of(kind string) []alert {
+	return slices.DeleteFunc(in.got(), func(a alert) bool { return a.Type != kind })
+}
+
 // lines is a log that can be read while it is written.
 type lines struct {
 	mu  sync.Mutex

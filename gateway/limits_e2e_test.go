@@ -131,9 +131,9 @@ func TestResetOfALimit(t *testing.T) {
 	if !w.limit("declines").GetTripped() {
 		t.Error("a replay has released the second latch")
 	}
-	w.eventually(func() bool { return len(in.got()) == 2 })
-	if a := in.got(); a[0].ID == a[1].ID {
-		t.Errorf("two trips have one id: %+v", a)
+	w.eventually(func() bool { return len(in.of("limit.tripped")) == 2 && len(in.of("limit.reset")) == 1 })
+	if a := in.of("limit.tripped"); a[0].ID == a[1].ID || in.of("limit.reset")[0].ID != a[0].ID+"-reset" {
+		t.Errorf("two trips have one id: %+v", in.got())
 	}
 }
 

@@ -24,7 +24,7 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 		return r
 	}
 	r.Action = m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), verdictValue(v))
-	if r.Action == "" || !g.gate.Covers(r.Action, item.Model, item.Consumer) {
+	if !g.gate.Covers(r.Action, item.Model, item.Consumer) {
 		return r
 	}
 	got := g.gate.Acquire(ctx, now, limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID})

@@ -16,8 +16,8 @@ import (
 const (
 	finalEvery  = time.Second
 	settleEvery = 500 * time.Millisecond
-	followEvery = 500 * time.Millisecond
-	alertEvery  = 15 * time.Second
+	// followEvery is also how late a stop at another gateway holds here.
+	followEvery = 400 * time.Millisecond
 	// sweepEvery is how late a webhook delivery may be removed after its retention.
 	sweepEvery = time.Hour
 	// detectEvery is how soon a model server that wasn't there is asked again what it is. What it said holds for longer.
@@ -51,14 +51,8 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 			g.log.WarnContext(ctx, "unused permits stay deducted until they leave their window", slog.Any("error", err))
 		}
 	})
-	wg.Go(func() {
-		g.every(ctx, followEvery, nil, func(ctx context.Context) {
-			if err := g.gate.Follow(ctx); err != nil && ctx.Err() == nil {
-				g.log.WarnContext(ctx, "other gateways may have tripped or reset a limit", slog.Any("error", err))
-			}
-		})
-	})
-	wg.Go(func() { g.every(ctx, alertEvery, g.tripped, g.sendAlerts) })
+	wg.Go(func() { g.runAlerts(ctx) })
+	wg.Go(func() { g.every(ctx, followEvery, nil, g.followLimits) })
 	wg.Go(func() { g.dispatcher.Run(ctx) })
 	if g.webhooks != nil {
 		wg.Go(func() { g.every(ctx, sweepEvery, nil, g.sweepWebhooks) })

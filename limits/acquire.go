@@ -15,6 +15,9 @@ import (
 // It waits for the store only where a lease has to be fetched or a trip to be stored, and no longer than ctx: with ctx over,
 // or the store failing, the answer is withheld as Unavailable. now may step back between calls: the latest counts.
 func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
+	if v, ok := g.stopped(a); ok {
+		return v
+	}
 	var few [4]*limit // no allocation for as many
 	matched := g.match(few[:0], a)
 	if len(matched) == 0 {

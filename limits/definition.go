@@ -30,8 +30,8 @@ type Definition struct {
 	OnTrip candorv1.OnTrip
 	// DryRun counts and reports, and withholds nothing.
 	DryRun bool
-	// Webhook is where the one alert goes besides the log; empty: nowhere. The Gate only carries it.
-	Webhook string
+	// After a trip.
+	After Aftermath
 }
 
 func (d Definition) covers(model, consumer string) bool {
@@ -49,7 +49,7 @@ func (d Definition) validate() error {
 	case d.Window <= 0:
 		return fmt.Errorf("limits: %s: window is %v: choose a span above 0", d.Name, d.Window)
 	}
-	return nil
+	return d.After.validate(d.Name)
 }
 
 // Answer is one row's answer that is about to be released.

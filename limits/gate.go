@@ -83,8 +83,13 @@ type Gate struct {
 	// shared says what the store's Shared does.
 	shared bool
 
+	// desk is held by whoever looks at stored latches and follows them, or changes them as a person: a reset must not be undone by
+	// what was read before it.
+	desk  chan struct{}
+	stops atomic.Pointer[stops]
+
 	retiredMu sync.Mutex
-	// retired is stored state of limits that are no longer configured.
+	// retired is stored state of limits that are no longer configured, and of stops.
 	retired map[string]State
 }
 
@@ -94,7 +99,7 @@ type Gate struct {
 //
 // now is the store's clock. Errors name the definition and the remedy, or are the store's.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
-	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), shared: st.Shared()}
+	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), shared: st.Shared(), desk: make(chan struct{}, 1)}
 	if g.shared && g.opts.Clock == nil {
 		return nil, errors.New("limits: a shared store without Options.Clock: how long a lease has been in hand can't be told; set time.Now")
 	}
@@ -136,7 +141,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 			}
 		}
 	}
-	g.retired = stored
+	g.retire(stored)
 	return g, nil
 }
 
@@ -167,9 +172,9 @@ func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
 	return state, nil
 }
 
-// Covers says whether any limit, dry runs included, bounds such an answer.
+// Covers says whether any limit, dry runs included, or a stop bounds such an answer.
 func (g *Gate) Covers(action, model, consumer string) bool {
-	return slices.ContainsFunc(g.byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
+	return g.stops.Load().find(action, model) != nil || slices.ContainsFunc(g.byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
 }
 
 // match appends the limits that bound the answer, in the order in which they're locked.

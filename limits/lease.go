@@ -163,7 +163,7 @@ func (g *Gate) lease(ctx context.Context, l *limit, m moment, w *want) *flight {
 	r := LeaseRequest{
 		Lease:   Lease{Limit: l.def.Name, ID: s.nextID(m.t), From: floorTime(m.t), Until: ceilTime(m.t + int64(g.opts.LeaseFor))},
 		Settled: s.settle, Forget: floorTime(m.t - int64(l.def.Window)),
-		Max: l.def.MaxCount, Window: l.def.Window,
+		Max: l.bound(m.t), Window: l.def.Window,
 	}
 	if w != nil {
 		r.Count, r.Need = w.count, w.need

@@ -23,7 +23,7 @@ type limit struct {
 // remaining answers how many more may be released at t, by the window alone, and forgets what has left it.
 func (l *limit) remaining(t int64) int64 {
 	l.released.expire(t - int64(l.def.Window))
-	return l.def.MaxCount - int64(l.released.n)
+	return l.bound(t) - int64(l.released.n)
 }
 
 // full says whether the window has no room. That of a shared store is known only there.
@@ -54,5 +54,6 @@ func (l *limit) recover(st State) {
 	l.latch.lastReset = st.LastReset
 	if st.Tripped {
 		l.latch.tripped, l.latch.durable, l.latch.trip = true, true, st.Trip
+		l.latch.ask, l.latch.ack = st.Ask, st.Ack
 	}
 }

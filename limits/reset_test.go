@@ -218,20 +218,26 @@ func TestAnotherResetAfterALostReply(t *testing.T) {
 	}
 }
 
-// TestReplayThatComesLate: between a replay's look at the store and its end, the reset itself is done and the limit trips
-// again.
+// TestReplayThatComesLate: between a replay's look at the store and its end, the reset itself is done at another gateway, and the
+// limit trips again there.
 func TestReplayThatComesLate(t *testing.T) {
 	st := &lateStore{memStore: newMemStore(t)}
 	g := newGate(t, st, epoch, Options{}, declines(1, time.Minute))
 	trip(t, g, epoch)
+	other := newGate(t, st, epoch, Options{}, declines(1, time.Minute))
 	st.afterLoad = func() {
 		st.afterLoad = nil
-		if err := g.Reset(context.Background(), resetBy("r1", epoch)); err != nil {
+		if err := other.Reset(context.Background(), resetBy("r1", epoch)); err != nil {
 			t.Error(err)
 		}
-		trip(t, g, epoch)
+		if !holds(other, epoch) {
+			t.Error("the window is full, and the other gateway released")
+		}
 	}
 	if err := g.Reset(context.Background(), resetBy("r1", epoch)); err != nil {
+		t.Error(err)
+	}
+	if err := g.Follow(context.Background()); err != nil {
 		t.Error(err)
 	}
 	if len(st.trips) != 2 || !holds(g, epoch.Add(time.Hour)) {
@@ -244,8 +250,8 @@ type lateStore struct {
 	afterLoad func()
 }
 
-func (s *lateStore) Load(ctx context.Context) (map[string]State, error) {
-	states, err := s.memStore.Load(ctx)
+func (s *lateStore) Latched(ctx context.Context) (map[string]State, error) {
+	states, err := s.memStore.Latched(ctx)
 	if s.afterLoad != nil {
 		s.afterLoad()
 	}

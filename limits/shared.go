@@ -111,33 +111,5 @@ func (l *limit) latchBy(t Trip) {
 		return
 	}
 	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, true, false, 0
-	l.latch.trip = t
-}
-
-// Follow learns from a shared store what other gateways have done: trips that latch a limit here too, resets that release it,
-// and how much of the windows is used. Call it every second; a trip binds every gateway without it when its lease has run out,
-// which the store then doesn't renew. A store that isn't shared isn't asked.
-func (g *Gate) Follow(ctx context.Context) error {
-	if !g.store.Shared() {
-		return nil
-	}
-	states, err := g.store.Latched(ctx)
-	if err != nil {
-		return fmt.Errorf("limits: the other gateways' trips and resets can't be read: %w", err)
-	}
-	for _, l := range g.limits {
-		st := states[l.def.Name]
-		l.mu.Lock()
-		held, durable := l.latch.trip.ID, l.latch.tripped && l.latch.durable
-		l.leases.used = st.Used
-		if st.Tripped && st.Trip.DryRun == l.def.DryRun {
-			l.latchBy(st.Trip)
-		}
-		l.mu.Unlock()
-		if durable && !st.Tripped {
-			// Only a reset that the store has on record, and later than the trip, releases the latch.
-			_ = l.follow(st, held, ErrNotTripped)
-		}
-	}
-	return nil
+	l.latch.trip, l.latch.ask, l.latch.ack = t, Ask{}, Acknowledgement{}
 }

@@ -3,6 +3,7 @@ package limits
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -27,23 +28,46 @@ type Status struct {
 	Withheld int64
 	// LastReset is zero when there was none.
 	LastReset Reset
+	// Bound is what holds: MaxCount, or a part of it while in probation until ProbationEnd (zero: it isn't).
+	Bound        int64
+	ProbationEnd time.Time
+	// Room is when the window has room for another release; zero: it has.
+	Room time.Time
+	// Ask is a reset that waits to be confirmed, and Ack who looks after the trip; zero: none, nobody.
+	Ask Ask
+	Ack Acknowledgement
+	// Stop: this is a person's stop, and Trip says whose.
+	Stop bool
 }
 
 // States answers every limit, in order of name.
 func (g *Gate) States(now time.Time) []Status {
+	t := g.clock.peek(now)
 	states := make([]Status, 0, len(g.limits))
 	for _, l := range g.limits {
-		states = append(states, l.status(moment{t: g.clock.peek(now), process: g.process()}))
+		states = append(states, l.status(moment{t: t, process: g.process()}))
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {
-		states = append(states, Status{
+		s := Status{
 			Definition: Definition{Name: name},
 			Tripped:    st.Tripped,
 			Trip:       st.Trip,
 			Durable:    true,
 			LastReset:  st.LastReset,
-		})
+			Ask:        pending(st.Ask, t),
+			Ack:        st.Ack,
+		}
+		if IsStop(name) {
+			s.Stop = true
+			s.Definition.Action, _ = strings.CutPrefix(name, stopActionPrefix)
+			s.Definition.Model, _ = strings.CutPrefix(name, stopModelPrefix)
+			s.Definition.After = g.aftermath(name)
+		}
+		if now := g.stops.Load(); now != nil && now.byName[name] != nil {
+			s.Withheld = now.byName[name].withheld.Load()
+		}
+		states = append(states, s)
 	}
 	g.retiredMu.Unlock()
 	slices.SortFunc(states, func(a, b Status) int { return cmp.Compare(a.Definition.Name, b.Definition.Name) })
@@ -53,13 +77,14 @@ func (g *Gate) States(now time.Time) []Status {
 func (l *limit) status(m moment) Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	used := int64(l.released.after(m.t - int64(l.def.Window)))
+	t := m.t
+	used := int64(l.released.after(t - int64(l.def.Window)))
 	leased := l.leases.unused(m)
 	if l.shared {
-		used = max(0, min(l.leases.used, l.def.MaxCount)-leased)
+		used = max(0, l.leases.used-leased)
 	}
-	leased = min(leased, l.def.MaxCount-used)
-	return Status{
+	leased = max(0, min(leased, l.bound(t)-used))
+	s := Status{
 		Definition: l.def,
 		Configured: true,
 		Used:       used + leased,
@@ -69,5 +94,21 @@ func (l *limit) status(m moment) Status {
 		Durable:    !l.latch.tripped || l.latch.durable,
 		Withheld:   l.latch.withheld,
 		LastReset:  l.latch.lastReset,
+		Bound:      l.bound(t),
+		Room:       l.room(t),
+		Ask:        pending(l.latch.ask, t),
+		Ack:        l.latch.ack,
 	}
+	if p := l.latch.lastReset.Probation; p.SharePPM > 0 && t < p.Until.UnixNano() {
+		s.ProbationEnd = p.Until
+	}
+	return s
+}
+
+// pending answers the ask if it can still be confirmed at t.
+func pending(a Ask, t int64) Ask {
+	if !a.Pending(time.Unix(0, t)) {
+		return Ask{}
+	}
+	return a
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // ErrNotTripped: Reset of a limit that holds nothing back.
@@ -19,22 +21,17 @@ type Store interface {
 	// Load answers the stored state of every limit that has any, by name. Leases whose window has passed (Until+window <
 	// now) may be left out.
 	Load(ctx context.Context) (map[string]State, error)
-	// Latched answers what Load does, but no leases: it is asked every second.
-	Latched(ctx context.Context) (map[string]State, error)
 	// Lease settles an earlier lease, when r.Settled isn't nil, and grants a new one, in one transaction. A settled lease of
 	// Count 0 may be deleted; one that isn't there any more is no error. A request for 0 permits only carries the settlement.
 	Lease(ctx context.Context, r LeaseRequest) (Grant, error)
-	// Trip latches the limit and stores the alert and the decision log's LimitRecord, once: first is false, and nothing
+	// Trip latches the limit and stores the alert (see Latches) and the decision log's LimitRecord, once: first is false, and nothing
 	// changes, when it was latched before. A dry-run trip is stored and latched in the same way, so that it's reported once;
 	// that it holds nothing is the Gate's affair.
 	Trip(ctx context.Context, t Trip) (first bool, err error)
 	// Reset releases the latch and appends a LimitRecord. A second call with the same RequestID answers nil and changes
 	// nothing. Errors: ErrNotTripped.
 	Reset(ctx context.Context, r Reset) error
-	// Alerts answers alerts that have not been delivered, oldest first.
-	Alerts(ctx context.Context) ([]Trip, error)
-	// AlertDelivered marks one by its id.
-	AlertDelivered(ctx context.Context, id string) error
+	Latches
 }
 
 // State is what the store knows of one limit.
@@ -46,6 +43,9 @@ type State struct {
 	Tripped   bool
 	Trip      Trip
 	LastReset Reset
+	// Ask is the latest reset that was asked for since the trip, and Ack who looks after it; both are zero when it isn't tripped.
+	Ask Ask
+	Ack Acknowledgement
 }
 
 // Lease is a number of permits deducted before their use. Permits of a lease may be used in [From, Until]; whether they were
@@ -120,6 +120,11 @@ type Trip struct {
 	Window          time.Duration
 	// DryRun trips are reported and hold nothing.
 	DryRun bool
+	// By is the person who stopped an action or a model, and Reason why; both are empty for a limit that was reached. A stop has no
+	// Count, MaxCount and Window.
+	By, Reason string
+	// OnTrip is where a stop's answers go.
+	OnTrip candorv1.OnTrip
 }
 
 // Reset is an operator's release of a latch.
@@ -129,4 +134,9 @@ type Reset struct {
 	Reason    string
 	RequestID string
 	At        time.Time
+	// AskedBy is who asked, where another confirmed; Reason is theirs.
+	AskedBy   string
+	Probation Probation
+	// TripID of the trip that it released. The store sets it; empty: not known.
+	TripID string
 }

@@ -32,6 +32,7 @@ type memStore struct {
 	mu     sync.Mutex
 	states map[string]*State
 	resets map[string]bool // request ids
+	asks   map[string]bool
 	trips  []Trip
 	calls  int
 	// accounts by limit; not nil: the store is shared.
@@ -43,7 +44,7 @@ type memStore struct {
 }
 
 func newMemStore(t testing.TB) *memStore {
-	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}}
+	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}, asks: map[string]bool{}}
 }
 
 // do runs one scripted call.
@@ -102,8 +103,6 @@ func (m *memStore) Load(ctx context.Context) (map[string]State, error) {
 
 func (m *memStore) Shared() bool { return m.accounts != nil }
 
-func (m *memStore) Latched(ctx context.Context) (map[string]State, error) { return m.Load(ctx) }
-
 func (m *memStore) Lease(ctx context.Context, r LeaseRequest) (g Grant, err error) {
 	for _, at := range []time.Time{r.From, r.Until} {
 		if !at.Equal(at.Truncate(time.Microsecond)) {
@@ -149,7 +148,7 @@ func (m *memStore) Lease(ctx context.Context, r LeaseRequest) (g Grant, err erro
 
 func (m *memStore) Trip(ctx context.Context, t Trip) (first bool, err error) {
 	err = m.do(ctx, "trip", t.Limit, func(st *State) error {
-		if first = !st.Tripped; first {
+		if first = !st.Tripped && !m.known(t.ID); first {
 			st.Tripped, st.Trip = true, t
 			m.trips = append(m.trips, t)
 		}
@@ -167,18 +166,10 @@ func (m *memStore) Reset(ctx context.Context, r Reset) error {
 			return ErrNotTripped
 		}
 		m.resets[r.RequestID] = true
-		st.Tripped, st.Trip, st.LastReset = false, Trip{}, r
+		m.release(st, r)
 		return nil
 	})
 }
-
-func (m *memStore) Alerts(context.Context) ([]Trip, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.trips), nil
-}
-
-func (m *memStore) AlertDelivered(context.Context, string) error { return nil }
 
 func (m *memStore) callCount() int {
 	m.mu.Lock()

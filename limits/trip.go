@@ -17,12 +17,15 @@ type latch struct {
 	// withheld counts since the trip, or since the start of this process, if that was later.
 	withheld  int64
 	lastReset Reset
+	ask       Ask
+	ack       Acknowledgement
 	call      *flight
 }
 
 // trip latches the limit by the answer a at t. l.mu is held, and the limit isn't tripped.
 func (l *limit) trip(a Answer, t int64) {
 	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, false, false, 0
+	l.latch.ask, l.latch.ack = Ask{}, Acknowledgement{}
 	l.latch.trip = Trip{
 		ID:           rand.Text(),
 		Limit:        l.def.Name,
@@ -32,7 +35,7 @@ func (l *limit) trip(a Answer, t int64) {
 		PredictionID: a.PredictionID,
 		At:           floorTime(t),
 		Count:        int64(l.released.n),
-		MaxCount:     l.def.MaxCount,
+		MaxCount:     l.bound(t),
 		Window:       l.def.Window,
 		DryRun:       l.def.DryRun,
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -18,8 +20,32 @@ type limitRow struct {
 	// Class of its bar, by how near it is to its bound.
 	Class       string
 	Trip, Reset time.Time
+	// Probation and Room are zero when there is none, or it has room.
+	Probation, Room time.Time
+	// Asked is a reset that waits for a second person; Mine: who looks at the page asked for it.
+	Asked       *candorv1.LimitResetRequest
+	Mine        bool
+	AskedExpire time.Time
 	// Reason that was entered for a reset that failed.
 	Reason string
+}
+
+// limitRowOf is a limit as one person sees it.
+func limitRowOf(l *candorv1.Limit, person string) limitRow {
+	asked := l.GetPendingReset()
+	return limitRow{
+		Limit: l, Short: idOf(l.GetName()), Window: l.GetWindow().AsDuration(), Class: limitClass(l), Trip: timeOf(l.GetTripTime()), Reset: timeOf(l.GetLastResetTime()),
+		Probation: timeOf(l.GetProbationEndTime()), Room: timeOf(l.GetRoomTime()), Asked: asked, Mine: asked != nil && asked.GetAskedBy() == person,
+		AskedExpire: timeOf(asked.GetExpireTime()),
+	}
+}
+
+// timeOf is the zero time where there is no stamp.
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
 }
 
 type limitsPage struct {
@@ -29,9 +55,13 @@ type limitsPage struct {
 	May     bool
 	Tripped int
 	// Done is the limit that was just reset.
-	Done      string
+	Done string
+	// Did says what was done to it.
+	Did       string
 	RequestID string
-	Problem   *problem
+	// Stop is what was entered for a stop that failed.
+	Stop    stopEntered
+	Problem *problem
 }
 
 func (s *Server) limits(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -65,7 +95,8 @@ func (s *Server) showLimits(w http.ResponseWriter, r *http.Request, v *visit, re
 		return err
 	}
 	p := limitsPage{
-		Tabs: tabsOf("/ops/limits"), May: v.Person.Has(candorv1.Role_ROLE_OPERATOR), RequestID: newRequestID(), Done: r.URL.Query().Get("done"),
+		Tabs: tabsOf("/ops/limits"), May: v.Person.Has(candorv1.Role_ROLE_OPERATOR), RequestID: newRequestID(),
+		Done: r.URL.Query().Get("done"), Did: didTo[r.URL.Query().Get("did")],
 	}
 	status := http.StatusOK
 	if failed != nil {
@@ -73,15 +104,12 @@ func (s *Server) showLimits(w http.ResponseWriter, r *http.Request, v *visit, re
 		p.Problem, status = &one, one.Status
 		// A retry is the same reset.
 		p.RequestID = strings.TrimSuffix(requestID(r), "-"+refused)
+		if refused == stopForm {
+			p.Stop = stopEnteredOf(r)
+		}
 	}
 	for _, l := range all {
-		row := limitRow{Limit: l, Short: idOf(l.GetName()), Window: l.GetWindow().AsDuration(), Class: limitClass(l)}
-		if l.TripTime != nil {
-			row.Trip = l.GetTripTime().AsTime()
-		}
-		if l.LastResetTime != nil {
-			row.Reset = l.GetLastResetTime().AsTime()
-		}
+		row := limitRowOf(l, v.Person.Name)
 		if l.GetTripped() {
 			p.Tripped++
 		}
@@ -98,7 +126,7 @@ func limitClass(l *candorv1.Limit) string {
 	switch {
 	case l.GetTripped():
 		return "bad"
-	case float64(l.GetUsed()) >= near*float64(l.GetMaxCount()):
+	case float64(l.GetUsed()) >= near*float64(l.GetBound()):
 		return "warn"
 	}
 	return "fill"
@@ -112,12 +140,26 @@ func (s *Server) resetLimit(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	ctx, cancel := s.call(r, v)
 	defer cancel()
-	_, err := s.ops.limits.ResetLimit(ctx, &candorv1.ResetLimitRequest{
+	resp, err := s.ops.limits.ResetLimit(ctx, &candorv1.ResetLimitRequest{
 		Name: "limits/" + name, Reason: strings.TrimSpace(r.PostFormValue("reason")), RequestId: requestID(r),
 	})
 	if err != nil {
 		return s.showLimits(w, r, v, name, err)
 	}
-	http.Redirect(w, r, "/ops/limits?"+url.Values{"done": {name}}.Encode(), http.StatusSeeOther)
+	did := "reset"
+	if resp.GetLimit().GetPendingReset() != nil {
+		did = "asked"
+	}
+	toLimits(w, r, name, did)
 	return nil
+}
+
+// didTo says what was done to a limit, by the word in the address.
+var didTo = map[string]string{
+	"reset": "is reset. Who did it and why is recorded.", "asked": "waits for another operator, who confirms the reset.",
+	"ack": "is looked after by you: nobody else is told.", "stop": "is stopped, at every gateway within a second.",
+}
+
+func toLimits(w http.ResponseWriter, r *http.Request, name, did string) {
+	http.Redirect(w, r, "/ops/limits?"+url.Values{"done": {name}, "did": {did}}.Encode(), http.StatusSeeOther)
 }

@@ -23,7 +23,7 @@ func TestReset(t *testing.T) {
 	}
 	form.Set("sure", "on")
 	r := s.post(resetPath, form)
-	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/ops/limits?done=nines" {
+	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/ops/limits?did=reset&done=nines" {
 		t.Fatalf("a reset leads to %d %q", r.StatusCode, r.Header.Get("Location"))
 	}
 	if in := p.resets[0]; in.GetName() != "limits/nines" || in.GetReason() != "looked at them" || in.GetRequestId() != form.Get("request_id") {

@@ -39,6 +39,9 @@ type plant struct {
 	refuse    error
 	summaries int
 	resets    []*candorv1.ResetLimitRequest
+	confirms  []*candorv1.ConfirmLimitResetRequest
+	stops     []*candorv1.StopActionRequest
+	acks      []*candorv1.AcknowledgeLimitRequest
 }
 
 func (p *plant) ListBackends(context.Context, *candorv1.ListBackendsRequest) (*candorv1.ListBackendsResponse, error) {
@@ -87,6 +90,32 @@ func (p *plant) ResetLimit(_ context.Context, in *candorv1.ResetLimitRequest) (*
 	return &candorv1.ResetLimitResponse{Limit: p.limit}, p.refuse
 }
 
+func (p *plant) GetLimit(context.Context, *candorv1.GetLimitRequest) (*candorv1.GetLimitResponse, error) {
+	return &candorv1.GetLimitResponse{Limit: p.limit}, nil
+}
+
+func (p *plant) ListLimitEvents(context.Context, *candorv1.ListLimitEventsRequest) (*candorv1.ListLimitEventsResponse, error) {
+	return &candorv1.ListLimitEventsResponse{NextPageToken: "7", Events: []*candorv1.LimitHistory{
+		{Time: timestamppb.Now(), Event: candorv1.LimitEvent_LIMIT_EVENT_RESET, By: "root", AskedBy: "olga", Reason: hostile, ProbationShare: 0.5, ProbationEndTime: timestamppb.Now()},
+		{Time: timestamppb.Now(), Event: candorv1.LimitEvent_LIMIT_EVENT_TRIPPED, Count: 160, MaxCount: 160},
+	}}, nil
+}
+
+func (p *plant) ConfirmLimitReset(_ context.Context, in *candorv1.ConfirmLimitResetRequest) (*candorv1.ConfirmLimitResetResponse, error) {
+	p.confirms = append(p.confirms, in)
+	return &candorv1.ConfirmLimitResetResponse{Limit: p.limit}, p.refuse
+}
+
+func (p *plant) StopAction(_ context.Context, in *candorv1.StopActionRequest) (*candorv1.StopActionResponse, error) {
+	p.stops = append(p.stops, in)
+	return &candorv1.StopActionResponse{Limit: &candorv1.Limit{Name: "limits/stop:action:pay"}}, p.refuse
+}
+
+func (p *plant) AcknowledgeLimit(_ context.Context, in *candorv1.AcknowledgeLimitRequest) (*candorv1.AcknowledgeLimitResponse, error) {
+	p.acks = append(p.acks, in)
+	return &candorv1.AcknowledgeLimitResponse{Limit: p.limit}, p.refuse
+}
+
 // staff is a review service that has nothing but an account of people's work.
 type staff struct {
 	candorv1.UnimplementedReviewServiceServer
@@ -116,7 +145,7 @@ func newPlant() *plant {
 			Levels: []*candorv1.CertificateLevel{{Threshold: 0.97, Labels: 80, Errors: 1, Wealth: 12.5, Certified: true}, {Threshold: 0.9, Labels: 90, Errors: 9, Wealth: 0}},
 		}},
 		limit: &candorv1.Limit{
-			Name: "limits/nines", Action: "pay", MaxCount: 160, Used: 160, Window: durationpb.New(10 * time.Second), Tripped: true,
+			Name: "limits/nines", Action: "pay", MaxCount: 160, Bound: 160, Used: 160, Window: durationpb.New(10 * time.Second), Tripped: true,
 			TripTime: timestamppb.New(now), WithheldSinceTrip: 7, LastResetBy: "bob", LastResetReason: hostile, LastResetTime: timestamppb.New(now),
 		},
 		people: &candorv1.GetReviewStatisticsResponse{
@@ -194,7 +223,7 @@ func apart(doc *html.Node) string {
 	return strings.Join(out, " ")
 }
 
-var opsPaths = []string{"/ops", "/ops/models/spam", "/ops/certificates", "/ops/limits", "/ops/people-at-work"}
+var opsPaths = []string{"/ops", "/ops/models/spam", "/ops/certificates", "/ops/limits", "/ops/limits/nines", "/ops/people-at-work"}
 
 func TestWhoSeesOperation(t *testing.T) {
 	for role, want := range map[candorv1.Role]int{
@@ -222,6 +251,7 @@ func TestPicturesHaveTheirNumbers(t *testing.T) {
 		"/ops/models/spam":    {"accept 96", "low confidence", "25 %", "0 to 0.5 10 25 % 20 50 %", "0.5 to 1 30 75 % 20 50 %"},
 		"/ops/certificates":   {"certified", "0.93", "17", "99 of 10000", "0.97 80 1 0 12.5 yes", "0.9 90 9 0 0 no"},
 		"/ops/limits":         {"160 of 160 100 %", "7 answers withheld", "1 tripped"},
+		"/ops/limits/nines":   {"160 of 160 in 10 s", "olga and root", "50 % of it until"},
 		"/ops/people-at-work": {"12", "75 % 6 of 8", "0.5", "75 % 3 of 4", "40 % 2 of 5", "20 % 1 of 5"},
 	} {
 		r := s.get(path)
@@ -231,7 +261,7 @@ func TestPicturesHaveTheirNumbers(t *testing.T) {
 				t.Errorf("%s doesn't say %q:\n%s", path, want, text)
 			}
 		}
-		if path != "/ops/people-at-work" && !strings.Contains(r.body, `role="img"`) && path != "/ops/limits" {
+		if path != "/ops/people-at-work" && !strings.Contains(r.body, `role="img"`) && !strings.HasPrefix(path, "/ops/limits") {
 			t.Errorf("%s has no picture", path)
 		}
 		if strings.Contains(r.body, hostile) || !strings.Contains(r.Header.Get("Content-Security-Policy"), "style-src 'self'") {

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +14,10 @@ import (
 
 const (
 	// secretBytes is within the 24 to 64 of the specification, and what HMAC-SHA256 uses whole.
-	secretBytes  = 32
+	secretBytes = 32
+	// What the specification allows of secrets that others made.
+	minSecretBytes, maxSecretBytes = 24, 64
+
 	secretPrefix = "whsec_"
 	// hintLength of the base64 text tells secrets apart and gives away 24 of their 256 bits.
 	hintLength = 4
@@ -49,4 +54,17 @@ func sign(secrets []Secret, id string, at time.Time, body []byte) string {
 		out = append(out, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}
 	return strings.Join(out, " ")
+}
+
+// ParseSecret reads a secret as receivers' libraries take it: whsec_ and the base64 of 24 to 64 bytes.
+func ParseSecret(text string) (Secret, error) {
+	coded, ok := strings.CutPrefix(text, secretPrefix)
+	if !ok {
+		return Secret{}, errors.New("a secret begins with " + secretPrefix)
+	}
+	key, err := base64.StdEncoding.DecodeString(coded)
+	if err != nil || len(key) < minSecretBytes || len(key) > maxSecretBytes {
+		return Secret{}, fmt.Errorf("what follows %s isn't the base64 of %d to %d bytes", secretPrefix, minSecretBytes, maxSecretBytes)
+	}
+	return Secret{Key: key}, nil
 }

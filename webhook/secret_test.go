@@ -68,3 +68,16 @@ func TestID(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+// A secret that receivers' libraries take is read as it is, and others are refused with what is wrong.
+func TestParseSecret(t *testing.T) {
+	made := NewSecret(time.Now())
+	if got, err := ParseSecret(made.Text()); err != nil || got.Text() != made.Text() {
+		t.Errorf("%v, %v", got.Text(), err)
+	}
+	for _, bad := range []string{"", "secret", "whsec_", "whsec_!!!!", "whsec_c2hvcnQ=", made.Text() + made.Text()} {
+		if _, err := ParseSecret(bad); err == nil {
+			t.Errorf("accepted %q", bad)
+		}
+	}
+}

@@ -148,6 +148,16 @@ func TestMove(t *testing.T) {
 	if _, err := old.Trip(ctx, trip); err != nil {
 		t.Fatal(err)
 	}
+	if err := old.AcknowledgeTrip(ctx, limits.Acknowledgement{Limit: "declines", By: "ann", At: old.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	ask := limits.Ask{Limit: "declines", By: "ann", Reason: "why", RequestID: "r1", At: old.Now(), Expires: old.Now().Add(time.Hour)}
+	if err := old.AskReset(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := old.ClaimAlert(ctx, limits.AlertClaim{Trip: trip.ID, Receiver: "desk", Now: old.Now(), Until: old.Now()}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := move(ctx, path, url); !errors.Is(err, sqlite.ErrLocked) {
 		t.Fatalf("while a gateway serves: %v, want %v", err, sqlite.ErrLocked)
 	}
@@ -230,8 +240,10 @@ func stateOf(t *testing.T, s reader) map[string]any {
 	keep("held", held, err)
 	loaded, err := s.Load(ctx)
 	keep("limits", loaded, err)
-	alerts, err := s.Alerts(ctx)
+	alerts, err := s.OpenAlerts(ctx)
 	keep("alerts", alerts, err)
+	history, err := s.LimitEvents(ctx, "declines", 0, 100)
+	keep("history", history, err)
 	report, err := s.VerifyLog(ctx)
 	keep("log", report.Writers[:1], err)
 	return out

@@ -56,24 +56,7 @@ func (s *Store) limitStates(ctx context.Context, leases bool) (map[string]limits
 				out[name] = st
 				return err
 			}),
-			read(`SELECT `+tripColumns+` FROM limit_trips WHERE id IN (SELECT trip_id FROM limit_latches)`, nil, func(row scanner) error {
-				t, err := scanTrip(row)
-				st := out[t.Limit]
-				st.Tripped, st.Trip = true, t
-				out[t.Limit] = st
-				return err
-			}),
-			read(`SELECT limit_name, author, reason, request_id, at_us FROM limit_resets
-			WHERE position IN (SELECT max(position) FROM limit_resets GROUP BY limit_name)`, nil, func(row scanner) error {
-				var r limits.Reset
-				var at int64
-				err := row.Scan(&r.Limit, &r.By, &r.Reason, &r.RequestID, &at)
-				r.At = instant(at)
-				st := out[r.Limit]
-				st.LastReset = r
-				out[r.Limit] = st
-				return err
-			}),
+			readLatches(read, out),
 		)
 	})
 	if err != nil {

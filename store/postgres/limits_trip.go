@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -21,7 +20,7 @@ const latch = `
 		ON CONFLICT (limit_name) DO NOTHING RETURNING trip_id
 	)
 	INSERT INTO limit_trips (` + tripColumns + `)
-	SELECT trip_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM latched RETURNING true`
+	SELECT trip_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM latched RETURNING true`
 
 // Trip latches a limit; see limits.Store. A trip that is known by its id already, latched or reset since, changes nothing.
 func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err error) {
@@ -29,25 +28,16 @@ func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err err
 	if trip.Limit == "" || trip.ID == "" {
 		return false, fmt.Errorf("%s: a trip has a limit and an id", doing)
 	}
-	event := candorv1.LimitEvent_LIMIT_EVENT_TRIPPED
-	if trip.DryRun {
-		event = candorv1.LimitEvent_LIMIT_EVENT_DRY_RUN
-	}
-	rec := &candorv1.LimitRecord{Limit: trip.Limit, Event: event, Count: trip.Count, MaxCount: trip.MaxCount}
-	if id, err := uuid.Parse(trip.PredictionID); err == nil {
-		rec.PredictionId = id[:]
-	}
 	err = s.write(ctx, doing, needs{}, func(b *batch) error {
 		first = false
 		err := b.change(latch, []any{
 			trip.ID, trip.Limit, trip.Action, trip.Model, trip.Consumer, trip.PredictionID, micros(trip.At), trip.Count, trip.MaxCount,
-			int64(trip.Window), trip.DryRun,
+			int64(trip.Window), trip.DryRun, trip.By, trip.Reason, int64(trip.OnTrip),
 		}, func(row scanner) error { return row.Scan(&first) })
 		if err != nil || !first {
 			return err
 		}
-		_, err = b.appendRecord(limitRecord(trip.At, rec))
-		return err
+		return b.limitEvent(trip.Limit, limits.TripEvent(trip))
 	})
 	return first && err == nil, err
 }
@@ -59,64 +49,106 @@ func (s *Store) Reset(ctx context.Context, r limits.Reset) error {
 		return fmt.Errorf("%s: a reset has a limit, an author, a reason and a request id", doing)
 	}
 	return s.write(ctx, doing, needs{}, func(b *batch) error {
-		// Whoever waits for the lock sees afterwards what the one before did.
-		var trip string
-		err := b.queryRow(`SELECT trip_id FROM limit_latches WHERE limit_name = $1 FOR UPDATE`, []any{r.Limit}, &trip)
-		latched := err == nil
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("find the latch of %s: %w", r.Limit, err)
+		trip, lerr := b.latched(r.Limit)
+		if lerr != nil && !errors.Is(lerr, limits.ErrNotTripped) {
+			return lerr
 		}
-		var known bool
-		if err := b.queryRow(`SELECT EXISTS (SELECT FROM limit_resets WHERE limit_name = $1 AND request_id = $2)`,
-			[]any{r.Limit, r.RequestID}, &known); err != nil || known {
+		if known, err := b.resetKnown(r.Limit, r.RequestID); err != nil || known {
 			return err
 		}
-		if !latched {
-			return limits.ErrNotTripped
+		if lerr != nil {
+			return lerr
 		}
-		b.later(`DELETE FROM limit_latches WHERE limit_name = $1`, r.Limit)
-		b.later(`INSERT INTO limit_resets (limit_name, request_id, author, reason, at_us) VALUES ($1, $2, $3, $4, $5)`,
-			r.Limit, r.RequestID, r.By, r.Reason, micros(r.At))
-		_, err = b.appendRecord(limitRecord(r.At, &candorv1.LimitRecord{
-			Limit: r.Limit, Event: candorv1.LimitEvent_LIMIT_EVENT_RESET, By: r.By, Reason: r.Reason,
-		}))
-		return err
+		return b.release(r, trip)
 	})
 }
 
-func limitRecord(at time.Time, l *candorv1.LimitRecord) *candorv1.Record {
-	return &candorv1.Record{TimeUs: micros(at), Entry: &candorv1.Record_Limit{Limit: l}}
-}
-
-// Alerts answers trips whose alert hasn't been delivered, oldest first.
-func (s *Store) Alerts(ctx context.Context) ([]limits.Trip, error) {
-	var out []limits.Trip
-	err := s.reader(ctx)(`SELECT `+tripColumns+` FROM limit_trips WHERE NOT delivered ORDER BY position`, nil, func(row scanner) error {
-		t, err := scanTrip(row)
-		out = append(out, t)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: read the alerts: %w", err)
+// latched locks the latch, and answers the trip that holds: whoever waits for the lock sees afterwards what the one before did.
+// Errors: limits.ErrNotTripped.
+func (b *batch) latched(limit string) (trip string, err error) {
+	err = b.queryRow(`SELECT trip_id FROM limit_latches WHERE limit_name = $1 FOR UPDATE`, []any{limit}, &trip)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", limits.ErrNotTripped
 	}
-	return out, nil
+	if err != nil {
+		return "", fmt.Errorf("find the latch of %s: %w", limit, err)
+	}
+	return trip, nil
 }
 
-// AlertDelivered marks one as delivered; again, or of an id that nobody knows, it changes nothing.
-func (s *Store) AlertDelivered(ctx context.Context, id string) error {
-	return s.directly(ctx, "postgres: mark an alert as delivered", func(d *direct) error {
-		_, err := d.exec(`UPDATE limit_trips SET delivered = true WHERE id = $1 AND NOT delivered`, id)
-		return err
-	})
+// resetKnown says whether there was a reset by this request.
+func (b *batch) resetKnown(limit, request string) (known bool, err error) {
+	err = b.queryRow(`SELECT EXISTS (SELECT FROM limit_resets WHERE limit_name = $1 AND request_id = $2)`, []any{limit, request}, &known)
+	return known, err
+}
+
+// release ends the latch of a trip, which is locked.
+func (b *batch) release(r limits.Reset, trip string) error {
+	b.later(`DELETE FROM limit_latches WHERE limit_name = $1`, r.Limit)
+	b.later(`INSERT INTO limit_resets (`+resetColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.Limit, r.RequestID, r.By, r.Reason,
+		micros(r.At), r.AskedBy, int64(r.Probation.SharePPM), micros(r.Probation.Until), trip)
+	r.TripID = trip
+	return b.limitEvent(r.Limit, limits.ResetEvent(r))
+}
+
+// readLatches adds what is latched, and the last reset of each limit.
+func readLatches(read queryFunc, out map[string]limits.State) error {
+	return errors.Join(
+		read(`SELECT `+tripColumns+`, ack_author, ack_note, ack_us FROM limit_trips WHERE id IN (SELECT trip_id FROM limit_latches)`, nil, func(row scanner) error {
+			var ack limits.Acknowledgement
+			var at int64
+			t, err := scanTrip(row, &ack.By, &ack.Note, &at)
+			st := out[t.Limit]
+			st.Tripped, st.Trip = true, t
+			if at != 0 {
+				ack.Limit, ack.At = t.Limit, instant(at)
+				st.Ack = ack
+			}
+			out[t.Limit] = st
+			return err
+		}),
+		read(`SELECT limit_name, author, reason, request_id, at_us, expires_us FROM limit_asks WHERE position IN (
+			SELECT max(position) FROM limit_asks WHERE trip_id IN (SELECT trip_id FROM limit_latches) GROUP BY limit_name)`, nil, func(row scanner) error {
+			var a limits.Ask
+			var at, expires int64
+			err := row.Scan(&a.Limit, &a.By, &a.Reason, &a.RequestID, &at, &expires)
+			a.At, a.Expires = instant(at), instant(expires)
+			st := out[a.Limit]
+			st.Ask = a
+			out[a.Limit] = st
+			return err
+		}),
+		read(`SELECT `+resetColumns+` FROM limit_resets WHERE position IN (SELECT max(position) FROM limit_resets GROUP BY limit_name)`, nil, func(row scanner) error {
+			r, err := scanReset(row)
+			st := out[r.Limit]
+			st.LastReset = r
+			out[r.Limit] = st
+			return err
+		}),
+	)
 }
 
 // tripColumns in the order of scanTrip.
-const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run`
+const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run, author, reason, on_trip`
 
-func scanTrip(row scanner) (limits.Trip, error) {
+// scanTrip reads a trip, and what is selected after it into more.
+func scanTrip(row scanner, more ...any) (limits.Trip, error) {
 	var t limits.Trip
-	var at, window int64
-	err := row.Scan(&t.ID, &t.Limit, &t.Action, &t.Model, &t.Consumer, &t.PredictionID, &at, &t.Count, &t.MaxCount, &window, &t.DryRun)
-	t.At, t.Window = instant(at), time.Duration(window)
+	var at, window, onTrip int64
+	err := row.Scan(append([]any{
+		&t.ID, &t.Limit, &t.Action, &t.Model, &t.Consumer, &t.PredictionID, &at, &t.Count, &t.MaxCount, &window, &t.DryRun, &t.By, &t.Reason, &onTrip,
+	}, more...)...)
+	t.At, t.Window, t.OnTrip = instant(at), time.Duration(window), candorv1.OnTrip(onTrip)
 	return t, err
+}
+
+// resetColumns in the order of scanReset.
+const resetColumns = `limit_name, request_id, author, reason, at_us, asked_by, share_ppm, until_us, trip_id`
+
+func scanReset(row scanner) (limits.Reset, error) {
+	var r limits.Reset
+	var at, until, share int64
+	err := row.Scan(&r.Limit, &r.RequestID, &r.By, &r.Reason, &at, &r.AskedBy, &share, &until, &r.TripID)
+	r.At, r.Probation = instant(at), limits.Probation{SharePPM: uint32(share), Until: instant(until)}
+	return r, err
 }

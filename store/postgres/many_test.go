@@ -259,7 +259,7 @@ func TestOneLatch(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		alerts, err := all[0].Alerts(t.Context())
+		alerts, err := all[0].OpenAlerts(t.Context())
 		if err != nil || firsts.Load() != 1 || len(alerts) != round+1 {
 			t.Errorf("%d trips were the first, %d alerts in all (%v)", firsts.Load(), len(alerts), err)
 		}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -24,53 +23,26 @@ func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
 
 func (s *Store) limitStates(ctx context.Context, leases bool) (map[string]limits.State, error) {
 	const doing = "sqlite: load the action limits"
-	// One snapshot, or a latch could be seen without its leases.
-	snapshot, err := s.readDB.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
-	}
-	defer func() { _ = snapshot.Rollback() }()
-	read := func(query string, each func(scanner) error) error {
-		rows, err := snapshot.QueryContext(ctx, query)
-		if err != nil {
-			return err
-		}
-		return scanAll(rows, each)
-	}
 	out := map[string]limits.State{}
-	if leases {
-		err = read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, func(row scanner) error {
-			var l limits.Lease
-			var from, until int64
-			err := row.Scan(&l.Limit, &l.ID, &l.Count, &from, &until)
-			l.From, l.Until = instant(from), instant(until)
-			st := out[l.Limit]
-			st.Leases = append(st.Leases, l)
-			out[l.Limit] = st
-			return err
-		})
-	}
-	err = errors.Join(
-		err,
-		read(`SELECT `+tripColumns+` FROM limit_trips WHERE id IN (SELECT trip_id FROM limit_latches)`, func(row scanner) error {
-			t, err := scanTrip(row)
-			st := out[t.Limit]
-			st.Tripped, st.Trip = true, t
-			out[t.Limit] = st
-			return err
-		}),
-		read(`SELECT limit_name, author, reason, request_id, at_us FROM limit_resets
-			WHERE position IN (SELECT max(position) FROM limit_resets GROUP BY limit_name)`, func(row scanner) error {
-			var r limits.Reset
-			var at int64
-			err := row.Scan(&r.Limit, &r.By, &r.Reason, &r.RequestID, &at)
-			r.At = instant(at)
-			st := out[r.Limit]
-			st.LastReset = r
-			out[r.Limit] = st
-			return err
-		}),
-	)
+	// One snapshot, or a latch could be seen without its leases.
+	err := s.snapshot(ctx, func(read queryFunc) error {
+		if !leases {
+			return readLatches(read, out)
+		}
+		return errors.Join(
+			read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, nil, func(row scanner) error {
+				var l limits.Lease
+				var from, until int64
+				err := row.Scan(&l.Limit, &l.ID, &l.Count, &from, &until)
+				l.From, l.Until = instant(from), instant(until)
+				st := out[l.Limit]
+				st.Leases = append(st.Leases, l)
+				out[l.Limit] = st
+				return err
+			}),
+			readLatches(read, out),
+		)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}

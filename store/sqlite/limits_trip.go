@@ -2,12 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 )
 
@@ -17,14 +16,6 @@ func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err err
 	if trip.Limit == "" || trip.ID == "" {
 		return false, fmt.Errorf("%s: a trip has a limit and an id", doing)
 	}
-	event := candorv1.LimitEvent_LIMIT_EVENT_TRIPPED
-	if trip.DryRun {
-		event = candorv1.LimitEvent_LIMIT_EVENT_DRY_RUN
-	}
-	rec := &candorv1.LimitRecord{Limit: trip.Limit, Event: event, Count: trip.Count, MaxCount: trip.MaxCount}
-	if id, err := uuid.Parse(trip.PredictionID); err == nil {
-		rec.PredictionId = id[:]
-	}
 	err = s.write(ctx, doing, func(t *tx) error {
 		first = false
 		var known int64
@@ -32,19 +23,16 @@ func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err err
 			WHERE id = ?)`, []any{trip.Limit, trip.ID}, &known); err != nil || known > 0 {
 			return err
 		}
-		if _, err := t.exec(`INSERT INTO limit_trips (`+tripColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		if _, err := t.exec(`INSERT INTO limit_trips (`+tripColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			trip.ID, trip.Limit, trip.Action, trip.Model, trip.Consumer, trip.PredictionID, micros(trip.At), trip.Count, trip.MaxCount,
-			int64(trip.Window), trip.DryRun); err != nil {
+			int64(trip.Window), trip.DryRun, trip.By, trip.Reason, trip.OnTrip); err != nil {
 			return fmt.Errorf("store the alert: %w", err)
 		}
 		if _, err := t.exec(`INSERT INTO limit_latches (limit_name, trip_id) VALUES (?, ?)`, trip.Limit, trip.ID); err != nil {
 			return fmt.Errorf("latch %s: %w", trip.Limit, err)
 		}
-		if _, err := t.appendRecord(limitRecord(trip.At, rec)); err != nil {
-			return err
-		}
 		first = true
-		return nil
+		return t.limitEvent(trip.Limit, limits.TripEvent(trip))
 	})
 	return first && err == nil, err
 }
@@ -61,57 +49,97 @@ func (s *Store) Reset(ctx context.Context, r limits.Reset) error {
 			[]any{r.Limit, r.RequestID}, &known); err != nil || known > 0 {
 			return err
 		}
-		n, err := t.exec(`DELETE FROM limit_latches WHERE limit_name = ?`, r.Limit)
-		if err != nil {
-			return fmt.Errorf("release the latch of %s: %w", r.Limit, err)
-		}
-		if n == 0 {
-			return limits.ErrNotTripped
-		}
-		if _, err := t.exec(`INSERT INTO limit_resets (limit_name, request_id, author, reason, at_us) VALUES (?, ?, ?, ?, ?)`,
-			r.Limit, r.RequestID, r.By, r.Reason, micros(r.At)); err != nil {
-			return fmt.Errorf("store the reset: %w", err)
-		}
-		_, err = t.appendRecord(limitRecord(r.At, &candorv1.LimitRecord{
-			Limit: r.Limit, Event: candorv1.LimitEvent_LIMIT_EVENT_RESET, By: r.By, Reason: r.Reason,
-		}))
-		return err
+		return t.release(r)
 	})
 }
 
-func limitRecord(at time.Time, l *candorv1.LimitRecord) *candorv1.Record {
-	return &candorv1.Record{TimeUs: micros(at), Entry: &candorv1.Record_Limit{Limit: l}}
-}
-
-// Alerts answers trips whose alert hasn't been delivered, oldest first.
-func (s *Store) Alerts(ctx context.Context) ([]limits.Trip, error) {
-	var out []limits.Trip
-	err := s.reader(ctx)(`SELECT `+tripColumns+` FROM limit_trips WHERE delivered = 0 ORDER BY position`, nil, func(row scanner) error {
-		t, err := scanTrip(row)
-		out = append(out, t)
-		return err
-	})
+// release ends a latch by a reset.
+func (t *tx) release(r limits.Reset) error {
+	trip, err := t.latched(r.Limit)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: read the alerts: %w", err)
+		return err
 	}
-	return out, nil
+	if _, err := t.exec(`DELETE FROM limit_latches WHERE limit_name = ?`, r.Limit); err != nil {
+		return fmt.Errorf("release the latch of %s: %w", r.Limit, err)
+	}
+	if _, err := t.exec(`INSERT INTO limit_resets (`+resetColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.Limit, r.RequestID, r.By, r.Reason,
+		micros(r.At), r.AskedBy, int64(r.Probation.SharePPM), micros(r.Probation.Until), trip); err != nil {
+		return fmt.Errorf("store the reset: %w", err)
+	}
+	r.TripID = trip
+	return t.limitEvent(r.Limit, limits.ResetEvent(r))
 }
 
-// AlertDelivered marks one as delivered; again, or of an id that nobody knows, it changes nothing.
-func (s *Store) AlertDelivered(ctx context.Context, id string) error {
-	return s.write(ctx, "sqlite: mark an alert as delivered", func(t *tx) error {
-		_, err := t.exec(`UPDATE limit_trips SET delivered = 1 WHERE id = ? AND delivered = 0`, id)
-		return err
-	})
+// latched answers the trip that holds. Errors: limits.ErrNotTripped.
+func (t *tx) latched(limit string) (trip string, err error) {
+	err = t.queryRow(`SELECT trip_id FROM limit_latches WHERE limit_name = ?`, []any{limit}, &trip)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", limits.ErrNotTripped
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the latch of %s: %w", limit, err)
+	}
+	return trip, nil
+}
+
+// readLatches adds what is latched, and the last reset of each limit.
+func readLatches(read queryFunc, out map[string]limits.State) error {
+	return errors.Join(
+		read(`SELECT `+tripColumns+`, ack_author, ack_note, ack_us FROM limit_trips WHERE id IN (SELECT trip_id FROM limit_latches)`, nil, func(row scanner) error {
+			var ack limits.Acknowledgement
+			var at int64
+			t, err := scanTrip(row, &ack.By, &ack.Note, &at)
+			st := out[t.Limit]
+			st.Tripped, st.Trip = true, t
+			if at != 0 {
+				ack.Limit, ack.At = t.Limit, instant(at)
+				st.Ack = ack
+			}
+			out[t.Limit] = st
+			return err
+		}),
+		read(`SELECT limit_name, author, reason, request_id, at_us, expires_us FROM limit_asks WHERE position IN (
+			SELECT max(position) FROM limit_asks WHERE trip_id IN (SELECT trip_id FROM limit_latches) GROUP BY limit_name)`, nil, func(row scanner) error {
+			var a limits.Ask
+			var at, expires int64
+			err := row.Scan(&a.Limit, &a.By, &a.Reason, &a.RequestID, &at, &expires)
+			a.At, a.Expires = instant(at), instant(expires)
+			st := out[a.Limit]
+			st.Ask = a
+			out[a.Limit] = st
+			return err
+		}),
+		read(`SELECT `+resetColumns+` FROM limit_resets WHERE position IN (SELECT max(position) FROM limit_resets GROUP BY limit_name)`, nil, func(row scanner) error {
+			r, err := scanReset(row)
+			st := out[r.Limit]
+			st.LastReset = r
+			out[r.Limit] = st
+			return err
+		}),
+	)
 }
 
 // tripColumns in the order of scanTrip.
-const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run`
+const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run, author, reason, on_trip`
 
-func scanTrip(row scanner) (limits.Trip, error) {
+// scanTrip reads a trip, and what is selected after it into more.
+func scanTrip(row scanner, more ...any) (limits.Trip, error) {
 	var t limits.Trip
 	var at, window int64
-	err := row.Scan(&t.ID, &t.Limit, &t.Action, &t.Model, &t.Consumer, &t.PredictionID, &at, &t.Count, &t.MaxCount, &window, &t.DryRun)
+	err := row.Scan(append([]any{
+		&t.ID, &t.Limit, &t.Action, &t.Model, &t.Consumer, &t.PredictionID, &at, &t.Count, &t.MaxCount, &window, &t.DryRun, &t.By, &t.Reason, &t.OnTrip,
+	}, more...)...)
 	t.At, t.Window = instant(at), time.Duration(window)
 	return t, err
+}
+
+// resetColumns in the order of scanReset.
+const resetColumns = `limit_name, request_id, author, reason, at_us, asked_by, share_ppm, until_us, trip_id`
+
+func scanReset(row scanner) (limits.Reset, error) {
+	var r limits.Reset
+	var at, until int64
+	err := row.Scan(&r.Limit, &r.RequestID, &r.By, &r.Reason, &at, &r.AskedBy, &r.Probation.SharePPM, &until, &r.TripID)
+	r.At, r.Probation.Until = instant(at), instant(until)
+	return r, err
 }

@@ -56,7 +56,7 @@ func TestQueryPlans(t *testing.T) {
 		"certificates behind one":   {certificatesBehind, "certificates_downstream "},
 		"the rows of a unit":        {rowsOfUnit, "certificate_rows_of_unit "},
 		"an input of a certificate": {`SELECT 1 FROM certificate_inputs WHERE digest = ? AND cluster = ? AND input = ?`, "PRIMARY KEY"},
-		"alerts":                    {`SELECT id FROM limit_trips WHERE delivered = 0 ORDER BY position`, "limit_trips_undelivered"},
+		"alerts":                    {`SELECT id FROM limit_trips WHERE closed = 0 ORDER BY position`, "limit_trips_open"},
 		"secrets of a webhook":      {secretsOfWebhook, "webhook_secrets_of_webhook"},
 		"deliveries that have gone": {endedDeliveries, "webhook_deliveries_ended"},
 		"deliveries that are due":   {dueDeliveries, "webhook_deliveries_due (webhook=? AND due_us<?"},

@@ -95,6 +95,8 @@ var groups = []group{
 	{"List", listTests, false},
 	{"Concurrency", concurrencyTests, true},
 	{"Limits", limitTests, false},
+	{"Latches", latchTests, false},
+	{"Alerts", alertTests, false},
 	{"Certificates", certificateTests, false},
 	{"Evidence", evidenceTests, false},
 	{"Artefacts", artefactTests, false},

@@ -5322,7 +5322,13 @@ type LimitConfig struct {
 	// Where the one alert goes besides log and metric; https, or http with allow_private.
 	Webhook string `protobuf:"bytes,8,opt,name=webhook,proto3" json:"webhook,omitempty"`
 	// The webhook's address may point inside (loopback, private, link-local), and be http.
-	AllowPrivate  bool `protobuf:"varint,9,opt,name=allow_private,json=allowPrivate,proto3" json:"allow_private,omitempty"`
+	AllowPrivate bool `protobuf:"varint,9,opt,name=allow_private,json=allowPrivate,proto3" json:"allow_private,omitempty"`
+	// What it takes to release the latch.
+	Reset_ *LimitReset `protobuf:"bytes,30,opt,name=reset,proto3" json:"reset,omitempty"`
+	// What holds after a reset.
+	Probation *Probation `protobuf:"bytes,31,opt,name=probation,proto3" json:"probation,omitempty"`
+	// Who is told of a trip, in order: the next one only if nobody has acknowledged it in time.
+	Alerts        []*AlertReceiver `protobuf:"bytes,32,rep,name=alerts,proto3" json:"alerts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5420,6 +5426,265 @@ func (x *LimitConfig) GetAllowPrivate() bool {
 	return false
 }
 
+func (x *LimitConfig) GetReset_() *LimitReset {
+	if x != nil {
+		return x.Reset_
+	}
+	return nil
+}
+
+func (x *LimitConfig) GetProbation() *Probation {
+	if x != nil {
+		return x.Probation
+	}
+	return nil
+}
+
+func (x *LimitConfig) GetAlerts() []*AlertReceiver {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+type LimitReset struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1, or 2: one asks with a reason, another confirms. Default 1.
+	People *uint32 `protobuf:"varint,1,opt,name=people,proto3,oneof" json:"people,omitempty"`
+	// What one has asked for and no other confirmed lapses. Default 15m.
+	Expires       *durationpb.Duration `protobuf:"bytes,2,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitReset) Reset() {
+	*x = LimitReset{}
+	mi := &file_candor_v1_config_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitReset) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitReset) ProtoMessage() {}
+
+func (x *LimitReset) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitReset.ProtoReflect.Descriptor instead.
+func (*LimitReset) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *LimitReset) GetPeople() uint32 {
+	if x != nil && x.People != nil {
+		return *x.People
+	}
+	return 0
+}
+
+func (x *LimitReset) GetExpires() *durationpb.Duration {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+type Probation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Part of the limit that holds after a reset; 1: all of it, there is no probation. Default 0.5.
+	Share *float64 `protobuf:"fixed64,1,opt,name=share,proto3,oneof" json:"share,omitempty"`
+	// How long. Default: the limit's window.
+	For           *durationpb.Duration `protobuf:"bytes,2,opt,name=for,proto3" json:"for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Probation) Reset() {
+	*x = Probation{}
+	mi := &file_candor_v1_config_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Probation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Probation) ProtoMessage() {}
+
+func (x *Probation) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Probation.ProtoReflect.Descriptor instead.
+func (*Probation) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *Probation) GetShare() float64 {
+	if x != nil && x.Share != nil {
+		return *x.Share
+	}
+	return 0
+}
+
+func (x *Probation) GetFor() *durationpb.Duration {
+	if x != nil {
+		return x.For
+	}
+	return nil
+}
+
+// A receiver of alerts. It is tried again until it has got each: that the limit has tripped, and that it has been reset.
+type AlertReceiver struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Shown where alerts are; unique within the limit.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Types that are valid to be assigned to To:
+	//
+	//	*AlertReceiver_Webhook
+	//	*AlertReceiver_Alertmanager
+	To isAlertReceiver_To `protobuf_oneof:"to"`
+	// The address may point inside (loopback, private, link-local), and be http.
+	AllowPrivate bool `protobuf:"varint,4,opt,name=allow_private,json=allowPrivate,proto3" json:"allow_private,omitempty"`
+	// The file that has the secret that signs the webhook: whsec_ and base64. Empty: it isn't signed.
+	SecretFile string `protobuf:"bytes,5,opt,name=secret_file,json=secretFile,proto3" json:"secret_file,omitempty"`
+	// Of one attempt. Default 5s.
+	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Nobody has acknowledged the trip for this long: the next receiver is told. Default 15m.
+	EscalateAfter *durationpb.Duration `protobuf:"bytes,7,opt,name=escalate_after,json=escalateAfter,proto3" json:"escalate_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlertReceiver) Reset() {
+	*x = AlertReceiver{}
+	mi := &file_candor_v1_config_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertReceiver) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertReceiver) ProtoMessage() {}
+
+func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertReceiver.ProtoReflect.Descriptor instead.
+func (*AlertReceiver) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *AlertReceiver) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AlertReceiver) GetTo() isAlertReceiver_To {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *AlertReceiver) GetWebhook() string {
+	if x != nil {
+		if x, ok := x.To.(*AlertReceiver_Webhook); ok {
+			return x.Webhook
+		}
+	}
+	return ""
+}
+
+func (x *AlertReceiver) GetAlertmanager() string {
+	if x != nil {
+		if x, ok := x.To.(*AlertReceiver_Alertmanager); ok {
+			return x.Alertmanager
+		}
+	}
+	return ""
+}
+
+func (x *AlertReceiver) GetAllowPrivate() bool {
+	if x != nil {
+		return x.AllowPrivate
+	}
+	return false
+}
+
+func (x *AlertReceiver) GetSecretFile() string {
+	if x != nil {
+		return x.SecretFile
+	}
+	return ""
+}
+
+func (x *AlertReceiver) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *AlertReceiver) GetEscalateAfter() *durationpb.Duration {
+	if x != nil {
+		return x.EscalateAfter
+	}
+	return nil
+}
+
+type isAlertReceiver_To interface {
+	isAlertReceiver_To()
+}
+
+type AlertReceiver_Webhook struct {
+	// A message by the Standard Webhooks specification is POSTed to this URL.
+	Webhook string `protobuf:"bytes,2,opt,name=webhook,proto3,oneof"`
+}
+
+type AlertReceiver_Alertmanager struct {
+	// An Alertmanager's URL, without /api/v2/alerts.
+	Alertmanager string `protobuf:"bytes,3,opt,name=alertmanager,proto3,oneof"`
+}
+
+func (*AlertReceiver_Webhook) isAlertReceiver_To() {}
+
+func (*AlertReceiver_Alertmanager) isAlertReceiver_To() {}
+
 type Audit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Plain accepts, too, wait until their record is durable.
@@ -5436,7 +5701,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5448,7 +5713,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5461,7 +5726,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -5502,7 +5767,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5514,7 +5779,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5527,7 +5792,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -5553,7 +5818,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5565,7 +5830,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5578,7 +5843,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -6067,7 +6332,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x06queues\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06queues\"\x84\x01\n" +
 	"\bSessions\x127\n" +
 	"\x04idle\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04idle\x12?\n" +
-	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\xee\x02\n" +
+	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\x8b\x04\n" +
 	"\vLimitConfig\x12\x1f\n" +
 	"\x06action\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06action\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
@@ -6077,7 +6342,30 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\aon_trip\x18\x06 \x01(\x0e2\x11.candor.v1.OnTripB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onTrip\x12\x17\n" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x12%\n" +
 	"\awebhook\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\awebhook\x12#\n" +
-	"\rallow_private\x18\t \x01(\bR\fallowPrivate\"\xde\x01\n" +
+	"\rallow_private\x18\t \x01(\bR\fallowPrivate\x12+\n" +
+	"\x05reset\x18\x1e \x01(\v2\x15.candor.v1.LimitResetR\x05reset\x122\n" +
+	"\tprobation\x18\x1f \x01(\v2\x14.candor.v1.ProbationR\tprobation\x12:\n" +
+	"\x06alerts\x18  \x03(\v2\x18.candor.v1.AlertReceiverB\b\xbaH\x05\x92\x01\x02\x10\bR\x06alerts\"\x86\x01\n" +
+	"\n" +
+	"LimitReset\x12&\n" +
+	"\x06people\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\x02(\x01H\x00R\x06people\x88\x01\x01\x12E\n" +
+	"\aexpires\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xa3\x052\x02\b\x01R\aexpiresB\t\n" +
+	"\a_people\"\x89\x01\n" +
+	"\tProbation\x122\n" +
+	"\x05share\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05share\x88\x01\x01\x12>\n" +
+	"\x03for\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x03forB\b\n" +
+	"\x06_share\"\xff\x02\n" +
+	"\rAlertReceiver\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\x04name\x12$\n" +
+	"\awebhook\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01H\x00R\awebhook\x12.\n" +
+	"\falertmanager\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01H\x00R\falertmanager\x12#\n" +
+	"\rallow_private\x18\x04 \x01(\bR\fallowPrivate\x12\x1f\n" +
+	"\vsecret_file\x18\x05 \x01(\tR\n" +
+	"secretFile\x12A\n" +
+	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<*\x00R\atimeout\x12J\n" +
+	"\x0eescalate_after\x18\a \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\rescalateAfterB\v\n" +
+	"\x02to\x12\x05\xbaH\x02\b\x01\"\xde\x01\n" +
 	"\x05Audit\x12\x16\n" +
 	"\x06strict\x18\x01 \x01(\bR\x06strict\x121\n" +
 	"\rqueue_records\x18\x02 \x01(\rB\a\xbaH\x04*\x02(\x01H\x00R\fqueueRecords\x88\x01\x01\x12B\n" +
@@ -6190,7 +6478,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Contents)(0),                 // 0: candor.v1.Contents
 	(Role)(0),                     // 1: candor.v1.Role
@@ -6257,47 +6545,50 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(*OIDCGrant)(nil),             // 62: candor.v1.OIDCGrant
 	(*Sessions)(nil),              // 63: candor.v1.Sessions
 	(*LimitConfig)(nil),           // 64: candor.v1.LimitConfig
-	(*Audit)(nil),                 // 65: candor.v1.Audit
-	(*Retention)(nil),             // 66: candor.v1.Retention
-	(*Telemetry)(nil),             // 67: candor.v1.Telemetry
-	nil,                           // 68: candor.v1.Config.ConsumersEntry
-	nil,                           // 69: candor.v1.Config.OperatorsEntry
-	nil,                           // 70: candor.v1.Config.BackendsEntry
-	nil,                           // 71: candor.v1.Config.EnsemblesEntry
-	nil,                           // 72: candor.v1.Config.ModelsEntry
-	nil,                           // 73: candor.v1.Config.QueuesEntry
-	nil,                           // 74: candor.v1.Config.LimitsEntry
-	nil,                           // 75: candor.v1.Config.WebhooksEntry
-	nil,                           // 76: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 77: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 78: google.protobuf.Timestamp
-	(PayloadView)(0),              // 79: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 80: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 81: candor.v1.ScoreKind
-	(Mode)(0),                     // 82: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 83: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 84: candor.v1.Route
-	(ExpireAction)(0),             // 85: candor.v1.ExpireAction
+	(*LimitReset)(nil),            // 65: candor.v1.LimitReset
+	(*Probation)(nil),             // 66: candor.v1.Probation
+	(*AlertReceiver)(nil),         // 67: candor.v1.AlertReceiver
+	(*Audit)(nil),                 // 68: candor.v1.Audit
+	(*Retention)(nil),             // 69: candor.v1.Retention
+	(*Telemetry)(nil),             // 70: candor.v1.Telemetry
+	nil,                           // 71: candor.v1.Config.ConsumersEntry
+	nil,                           // 72: candor.v1.Config.OperatorsEntry
+	nil,                           // 73: candor.v1.Config.BackendsEntry
+	nil,                           // 74: candor.v1.Config.EnsemblesEntry
+	nil,                           // 75: candor.v1.Config.ModelsEntry
+	nil,                           // 76: candor.v1.Config.QueuesEntry
+	nil,                           // 77: candor.v1.Config.LimitsEntry
+	nil,                           // 78: candor.v1.Config.WebhooksEntry
+	nil,                           // 79: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 80: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 81: google.protobuf.Timestamp
+	(PayloadView)(0),              // 82: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 83: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 84: candor.v1.ScoreKind
+	(Mode)(0),                     // 85: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 86: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 87: candor.v1.Route
+	(ExpireAction)(0),             // 88: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
 	14,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
 	16,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	68,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	69,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	70,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	71,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	72,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	73,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	74,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	65,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	66,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	67,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	75,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	71,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	72,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	73,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	74,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	75,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	76,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	77,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	68,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	69,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	70,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	78,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
 	60,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
 	15,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	77,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	77,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	77,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	80,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	80,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	80,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
 	18,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
 	17,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
 	19,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
@@ -6308,29 +6599,29 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	25,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
 	23,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	2,   // 27: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	77,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	77,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	80,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	80,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
 	24,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	3,   // 31: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	77,  // 32: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	77,  // 33: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	78,  // 34: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	80,  // 32: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	80,  // 33: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	81,  // 34: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
 	4,   // 35: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
 	26,  // 36: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
 	27,  // 37: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
 	28,  // 38: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	79,  // 39: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	80,  // 40: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	81,  // 41: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	82,  // 39: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	83,  // 40: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	84,  // 41: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
 	29,  // 42: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
 	31,  // 43: candor.v1.Ensemble.members:type_name -> candor.v1.Member
 	5,   // 44: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
 	32,  // 45: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
 	32,  // 46: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	77,  // 47: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	80,  // 47: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
 	34,  // 48: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	82,  // 49: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	83,  // 50: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	85,  // 49: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	86,  // 50: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
 	38,  // 51: candor.v1.Policy.accept:type_name -> candor.v1.Accept
 	45,  // 52: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
 	46,  // 53: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
@@ -6341,65 +6632,72 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	45,  // 58: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
 	37,  // 59: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
 	43,  // 60: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	76,  // 61: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	83,  // 62: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	79,  // 61: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	86,  // 62: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
 	44,  // 63: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	84,  // 64: candor.v1.Condition.route:type_name -> candor.v1.Route
+	87,  // 64: candor.v1.Condition.route:type_name -> candor.v1.Route
 	44,  // 65: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
 	39,  // 66: candor.v1.Accept.promise:type_name -> candor.v1.Promise
 	40,  // 67: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
 	41,  // 68: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
 	6,   // 69: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	77,  // 70: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	80,  // 70: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
 	7,   // 71: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
 	42,  // 72: candor.v1.Promise.segments:type_name -> candor.v1.Segment
 	44,  // 73: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	77,  // 74: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	85,  // 75: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	77,  // 76: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	80,  // 74: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	88,  // 75: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	80,  // 76: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
 	47,  // 77: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
 	8,   // 78: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
 	48,  // 79: candor.v1.Costs.entries:type_name -> candor.v1.Cost
 	10,  // 80: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
 	51,  // 81: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	77,  // 82: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	77,  // 83: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	77,  // 84: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	77,  // 85: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	80,  // 82: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	80,  // 83: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	80,  // 84: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	80,  // 85: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
 	53,  // 86: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
 	54,  // 87: candor.v1.Queue.golden:type_name -> candor.v1.Golden
 	55,  // 88: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
 	56,  // 89: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
 	57,  // 90: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	77,  // 91: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	77,  // 92: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	80,  // 91: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	80,  // 92: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
 	58,  // 93: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	77,  // 94: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	80,  // 94: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
 	61,  // 95: candor.v1.People.oidc:type_name -> candor.v1.OIDC
 	63,  // 96: candor.v1.People.sessions:type_name -> candor.v1.Sessions
 	62,  // 97: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
 	1,   // 98: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	77,  // 99: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	77,  // 100: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	77,  // 101: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	80,  // 99: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	80,  // 100: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	80,  // 101: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
 	11,  // 102: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	77,  // 103: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	12,  // 104: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	77,  // 105: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	20,  // 106: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	21,  // 107: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	22,  // 108: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	30,  // 109: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	33,  // 110: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	52,  // 111: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	64,  // 112: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	59,  // 113: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	35,  // 114: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	115, // [115:115] is the sub-list for method output_type
-	115, // [115:115] is the sub-list for method input_type
-	115, // [115:115] is the sub-list for extension type_name
-	115, // [115:115] is the sub-list for extension extendee
-	0,   // [0:115] is the sub-list for field type_name
+	65,  // 103: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	66,  // 104: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	67,  // 105: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	80,  // 106: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	80,  // 107: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	80,  // 108: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	80,  // 109: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	80,  // 110: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	12,  // 111: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	80,  // 112: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	20,  // 113: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	21,  // 114: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	22,  // 115: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	30,  // 116: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	33,  // 117: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	52,  // 118: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	64,  // 119: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	59,  // 120: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	35,  // 121: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	122, // [122:122] is the sub-list for method output_type
+	122, // [122:122] is the sub-list for method input_type
+	122, // [122:122] is the sub-list for extension type_name
+	122, // [122:122] is the sub-list for extension extendee
+	0,   // [0:122] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -6469,14 +6767,20 @@ func file_candor_v1_config_proto_init() {
 	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[43].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[52].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[54].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[53].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[54].OneofWrappers = []any{
+		(*AlertReceiver_Webhook)(nil),
+		(*AlertReceiver_Alertmanager)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[55].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[57].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   64,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -118,6 +118,13 @@ const (
 	ErrorReason_ERROR_REASON_USER_EXISTS ErrorReason = 43
 	// FAILED_PRECONDITION. It would leave nobody who may administer. Metadata: user.
 	ErrorReason_ERROR_REASON_LAST_ADMIN ErrorReason = 44
+	// FAILED_PRECONDITION. Somebody has asked for the reset already; another person confirms it. Metadata: limit, asked_by,
+	// request_id, expire_time.
+	ErrorReason_ERROR_REASON_LIMIT_RESET_PENDING ErrorReason = 60
+	// FAILED_PRECONDITION. There is no such reset to confirm, or it has expired: ask again. Metadata: limit.
+	ErrorReason_ERROR_REASON_LIMIT_RESET_NOT_ASKED ErrorReason = 61
+	// PERMISSION_DENIED. A reset takes two people whose identities are proved, and who asked doesn't confirm. Metadata: limit, principal.
+	ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON ErrorReason = 62
 )
 
 // Enum value maps for ErrorReason.
@@ -167,6 +174,9 @@ var (
 		42: "ERROR_REASON_USER_NOT_FOUND",
 		43: "ERROR_REASON_USER_EXISTS",
 		44: "ERROR_REASON_LAST_ADMIN",
+		60: "ERROR_REASON_LIMIT_RESET_PENDING",
+		61: "ERROR_REASON_LIMIT_RESET_NOT_ASKED",
+		62: "ERROR_REASON_LIMIT_RESET_SAME_PERSON",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -213,6 +223,9 @@ var (
 		"ERROR_REASON_USER_NOT_FOUND":           42,
 		"ERROR_REASON_USER_EXISTS":              43,
 		"ERROR_REASON_LAST_ADMIN":               44,
+		"ERROR_REASON_LIMIT_RESET_PENDING":      60,
+		"ERROR_REASON_LIMIT_RESET_NOT_ASKED":    61,
+		"ERROR_REASON_LIMIT_RESET_SAME_PERSON":  62,
 	}
 )
 
@@ -247,7 +260,7 @@ var File_candor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\x9f\f\n" +
+	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\x97\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fERROR_REASON_DEFERRED_TO_REVIEW\x10\x01\x12\x19\n" +
@@ -293,7 +306,10 @@ const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_WEBHOOK_NOT_FOUND\x10)\x12\x1f\n" +
 	"\x1bERROR_REASON_USER_NOT_FOUND\x10*\x12\x1c\n" +
 	"\x18ERROR_REASON_USER_EXISTS\x10+\x12\x1b\n" +
-	"\x17ERROR_REASON_LAST_ADMIN\x10,\"\x04\b#\x10#*\x1aERROR_REASON_TOO_MANY_ROWSB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x17ERROR_REASON_LAST_ADMIN\x10,\x12$\n" +
+	" ERROR_REASON_LIMIT_RESET_PENDING\x10<\x12&\n" +
+	"\"ERROR_REASON_LIMIT_RESET_NOT_ASKED\x10=\x12(\n" +
+	"$ERROR_REASON_LIMIT_RESET_SAME_PERSON\x10>\"\x04\b#\x10#*\x1aERROR_REASON_TOO_MANY_ROWSB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_error_reason_proto_rawDescOnce sync.Once

@@ -26,7 +26,7 @@ const (
 
 type Limit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// limits/{name}.
+	// limits/{name}; of a stop limits/stop:action:{action} or limits/stop:model:{model}.
 	Name   string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	// Empty: every model.
@@ -45,8 +45,26 @@ type Limit struct {
 	LastResetBy       string                 `protobuf:"bytes,12,opt,name=last_reset_by,json=lastResetBy,proto3" json:"last_reset_by,omitempty"`
 	LastResetReason   string                 `protobuf:"bytes,13,opt,name=last_reset_reason,json=lastResetReason,proto3" json:"last_reset_reason,omitempty"`
 	LastResetTime     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_reset_time,json=lastResetTime,proto3" json:"last_reset_time,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What holds now: max_count, or less of it during probation.
+	Bound int64 `protobuf:"varint,30,opt,name=bound,proto3" json:"bound,omitempty"`
+	// Set during probation.
+	ProbationEndTime *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=probation_end_time,json=probationEndTime,proto3" json:"probation_end_time,omitempty"`
+	// A reset that waits for a second person.
+	PendingReset *LimitResetRequest `protobuf:"bytes,32,opt,name=pending_reset,json=pendingReset,proto3" json:"pending_reset,omitempty"`
+	// Set where this is a stop.
+	Stop            *LimitStop             `protobuf:"bytes,33,opt,name=stop,proto3" json:"stop,omitempty"`
+	AcknowledgedBy  string                 `protobuf:"bytes,34,opt,name=acknowledged_by,json=acknowledgedBy,proto3" json:"acknowledged_by,omitempty"`
+	AcknowledgeTime *timestamppb.Timestamp `protobuf:"bytes,35,opt,name=acknowledge_time,json=acknowledgeTime,proto3" json:"acknowledge_time,omitempty"`
+	// How many people a reset takes: 1 or 2.
+	ResetPeople uint32 `protobuf:"varint,36,opt,name=reset_people,json=resetPeople,proto3" json:"reset_people,omitempty"`
+	// When the window has room again. Until then a reset trips at the next answer.
+	RoomTime *timestamppb.Timestamp `protobuf:"bytes,37,opt,name=room_time,json=roomTime,proto3" json:"room_time,omitempty"`
+	// Who confirmed the last reset, where it took two.
+	LastResetConfirmedBy string `protobuf:"bytes,38,opt,name=last_reset_confirmed_by,json=lastResetConfirmedBy,proto3" json:"last_reset_confirmed_by,omitempty"`
+	// Who is told of the trip that holds, and whether they got it. Only in GetLimitResponse.
+	Alerts        []*LimitAlert `protobuf:"bytes,39,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Limit) Reset() {
@@ -177,6 +195,426 @@ func (x *Limit) GetLastResetTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Limit) GetBound() int64 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
+func (x *Limit) GetProbationEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ProbationEndTime
+	}
+	return nil
+}
+
+func (x *Limit) GetPendingReset() *LimitResetRequest {
+	if x != nil {
+		return x.PendingReset
+	}
+	return nil
+}
+
+func (x *Limit) GetStop() *LimitStop {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
+func (x *Limit) GetAcknowledgedBy() string {
+	if x != nil {
+		return x.AcknowledgedBy
+	}
+	return ""
+}
+
+func (x *Limit) GetAcknowledgeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcknowledgeTime
+	}
+	return nil
+}
+
+func (x *Limit) GetResetPeople() uint32 {
+	if x != nil {
+		return x.ResetPeople
+	}
+	return 0
+}
+
+func (x *Limit) GetRoomTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RoomTime
+	}
+	return nil
+}
+
+func (x *Limit) GetLastResetConfirmedBy() string {
+	if x != nil {
+		return x.LastResetConfirmedBy
+	}
+	return ""
+}
+
+func (x *Limit) GetAlerts() []*LimitAlert {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+// A reset that one person has asked for.
+type LimitResetRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AskedBy string                 `protobuf:"bytes,1,opt,name=asked_by,json=askedBy,proto3" json:"asked_by,omitempty"`
+	Reason  string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	AskTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=ask_time,json=askTime,proto3" json:"ask_time,omitempty"`
+	// A confirmation after it is refused.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// That of the call that asked.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitResetRequest) Reset() {
+	*x = LimitResetRequest{}
+	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitResetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitResetRequest) ProtoMessage() {}
+
+func (x *LimitResetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitResetRequest.ProtoReflect.Descriptor instead.
+func (*LimitResetRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LimitResetRequest) GetAskedBy() string {
+	if x != nil {
+		return x.AskedBy
+	}
+	return ""
+}
+
+func (x *LimitResetRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LimitResetRequest) GetAskTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AskTime
+	}
+	return nil
+}
+
+func (x *LimitResetRequest) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *LimitResetRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Why an action, or a model, is stopped.
+type LimitStop struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	By            string                 `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	StopTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=stop_time,json=stopTime,proto3" json:"stop_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitStop) Reset() {
+	*x = LimitStop{}
+	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitStop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitStop) ProtoMessage() {}
+
+func (x *LimitStop) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitStop.ProtoReflect.Descriptor instead.
+func (*LimitStop) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LimitStop) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *LimitStop) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LimitStop) GetStopTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StopTime
+	}
+	return nil
+}
+
+// A message about a trip to one receiver.
+type LimitAlert struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in the limit's configuration.
+	Receiver string `protobuf:"bytes,1,opt,name=receiver,proto3" json:"receiver,omitempty"`
+	// The trip has been reset; otherwise: it has tripped.
+	Resolved    bool                   `protobuf:"varint,2,opt,name=resolved,proto3" json:"resolved,omitempty"`
+	Attempts    uint32                 `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	DeliverTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deliver_time,json=deliverTime,proto3" json:"deliver_time,omitempty"`
+	// Of the last attempt, where it failed.
+	Error         string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitAlert) Reset() {
+	*x = LimitAlert{}
+	mi := &file_candor_v1_limit_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitAlert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitAlert) ProtoMessage() {}
+
+func (x *LimitAlert) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitAlert.ProtoReflect.Descriptor instead.
+func (*LimitAlert) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LimitAlert) GetReceiver() string {
+	if x != nil {
+		return x.Receiver
+	}
+	return ""
+}
+
+func (x *LimitAlert) GetResolved() bool {
+	if x != nil {
+		return x.Resolved
+	}
+	return false
+}
+
+func (x *LimitAlert) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *LimitAlert) GetDeliverTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeliverTime
+	}
+	return nil
+}
+
+func (x *LimitAlert) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// An entry of a limit's history.
+type LimitHistory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Event LimitEvent             `protobuf:"varint,2,opt,name=event,proto3,enum=candor.v1.LimitEvent" json:"event,omitempty"`
+	// A person, or "configuration"; empty: the limit itself.
+	By     string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Released in the window, and the bound.
+	Count        int64  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	MaxCount     int64  `protobuf:"varint,6,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
+	PredictionId string `protobuf:"bytes,7,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
+	// Who asked for the reset that by confirmed.
+	AskedBy string `protobuf:"bytes,8,opt,name=asked_by,json=askedBy,proto3" json:"asked_by,omitempty"`
+	// Where the reset begins a probation: its end, and the share of the limit that holds until then.
+	ProbationEndTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=probation_end_time,json=probationEndTime,proto3" json:"probation_end_time,omitempty"`
+	ProbationShare   float64                `protobuf:"fixed64,10,opt,name=probation_share,json=probationShare,proto3" json:"probation_share,omitempty"`
+	// Of a reset that was asked for: when it expires.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitHistory) Reset() {
+	*x = LimitHistory{}
+	mi := &file_candor_v1_limit_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitHistory) ProtoMessage() {}
+
+func (x *LimitHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitHistory.ProtoReflect.Descriptor instead.
+func (*LimitHistory) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LimitHistory) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *LimitHistory) GetEvent() LimitEvent {
+	if x != nil {
+		return x.Event
+	}
+	return LimitEvent_LIMIT_EVENT_UNSPECIFIED
+}
+
+func (x *LimitHistory) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *LimitHistory) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LimitHistory) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *LimitHistory) GetMaxCount() int64 {
+	if x != nil {
+		return x.MaxCount
+	}
+	return 0
+}
+
+func (x *LimitHistory) GetPredictionId() string {
+	if x != nil {
+		return x.PredictionId
+	}
+	return ""
+}
+
+func (x *LimitHistory) GetAskedBy() string {
+	if x != nil {
+		return x.AskedBy
+	}
+	return ""
+}
+
+func (x *LimitHistory) GetProbationEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ProbationEndTime
+	}
+	return nil
+}
+
+func (x *LimitHistory) GetProbationShare() float64 {
+	if x != nil {
+		return x.ProbationShare
+	}
+	return 0
+}
+
+func (x *LimitHistory) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 type ListLimitsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -187,7 +625,7 @@ type ListLimitsRequest struct {
 
 func (x *ListLimitsRequest) Reset() {
 	*x = ListLimitsRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	mi := &file_candor_v1_limit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -199,7 +637,7 @@ func (x *ListLimitsRequest) String() string {
 func (*ListLimitsRequest) ProtoMessage() {}
 
 func (x *ListLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	mi := &file_candor_v1_limit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -212,7 +650,7 @@ func (x *ListLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLimitsRequest.ProtoReflect.Descriptor instead.
 func (*ListLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListLimitsRequest) GetPageSize() int32 {
@@ -239,7 +677,7 @@ type ListLimitsResponse struct {
 
 func (x *ListLimitsResponse) Reset() {
 	*x = ListLimitsResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	mi := &file_candor_v1_limit_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -251,7 +689,7 @@ func (x *ListLimitsResponse) String() string {
 func (*ListLimitsResponse) ProtoMessage() {}
 
 func (x *ListLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	mi := &file_candor_v1_limit_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -264,7 +702,7 @@ func (x *ListLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLimitsResponse.ProtoReflect.Descriptor instead.
 func (*ListLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListLimitsResponse) GetLimits() []*Limit {
@@ -292,7 +730,7 @@ type ResetLimitRequest struct {
 
 func (x *ResetLimitRequest) Reset() {
 	*x = ResetLimitRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[3]
+	mi := &file_candor_v1_limit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -304,7 +742,7 @@ func (x *ResetLimitRequest) String() string {
 func (*ResetLimitRequest) ProtoMessage() {}
 
 func (x *ResetLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[3]
+	mi := &file_candor_v1_limit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -317,7 +755,7 @@ func (x *ResetLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLimitRequest.ProtoReflect.Descriptor instead.
 func (*ResetLimitRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ResetLimitRequest) GetName() string {
@@ -342,15 +780,16 @@ func (x *ResetLimitRequest) GetRequestId() string {
 }
 
 type ResetLimitResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Limit         *Limit                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With pending_reset, where it waits for a second person.
+	Limit         *Limit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResetLimitResponse) Reset() {
 	*x = ResetLimitResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[4]
+	mi := &file_candor_v1_limit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +801,7 @@ func (x *ResetLimitResponse) String() string {
 func (*ResetLimitResponse) ProtoMessage() {}
 
 func (x *ResetLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[4]
+	mi := &file_candor_v1_limit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,10 +814,543 @@ func (x *ResetLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLimitResponse.ProtoReflect.Descriptor instead.
 func (*ResetLimitResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ResetLimitResponse) GetLimit() *Limit {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+type GetLimitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLimitRequest) Reset() {
+	*x = GetLimitRequest{}
+	mi := &file_candor_v1_limit_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLimitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLimitRequest) ProtoMessage() {}
+
+func (x *GetLimitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLimitRequest.ProtoReflect.Descriptor instead.
+func (*GetLimitRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetLimitRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type GetLimitResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         *Limit                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLimitResponse) Reset() {
+	*x = GetLimitResponse{}
+	mi := &file_candor_v1_limit_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLimitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLimitResponse) ProtoMessage() {}
+
+func (x *GetLimitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLimitResponse.ProtoReflect.Descriptor instead.
+func (*GetLimitResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *GetLimitResponse) GetLimit() *Limit {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+type ListLimitEventsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	PageSize      int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLimitEventsRequest) Reset() {
+	*x = ListLimitEventsRequest{}
+	mi := &file_candor_v1_limit_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLimitEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLimitEventsRequest) ProtoMessage() {}
+
+func (x *ListLimitEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLimitEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListLimitEventsRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListLimitEventsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListLimitEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListLimitEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListLimitEventsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*LimitHistory        `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLimitEventsResponse) Reset() {
+	*x = ListLimitEventsResponse{}
+	mi := &file_candor_v1_limit_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLimitEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLimitEventsResponse) ProtoMessage() {}
+
+func (x *ListLimitEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLimitEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListLimitEventsResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListLimitEventsResponse) GetEvents() []*LimitHistory {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListLimitEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ConfirmLimitResetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// request_id of the reset that is confirmed, so that nobody confirms another than the one that they have read.
+	ResetRequestId string `protobuf:"bytes,2,opt,name=reset_request_id,json=resetRequestId,proto3" json:"reset_request_id,omitempty"`
+	RequestId      string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ConfirmLimitResetRequest) Reset() {
+	*x = ConfirmLimitResetRequest{}
+	mi := &file_candor_v1_limit_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmLimitResetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmLimitResetRequest) ProtoMessage() {}
+
+func (x *ConfirmLimitResetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmLimitResetRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmLimitResetRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ConfirmLimitResetRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ConfirmLimitResetRequest) GetResetRequestId() string {
+	if x != nil {
+		return x.ResetRequestId
+	}
+	return ""
+}
+
+func (x *ConfirmLimitResetRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type ConfirmLimitResetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         *Limit                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmLimitResetResponse) Reset() {
+	*x = ConfirmLimitResetResponse{}
+	mi := &file_candor_v1_limit_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmLimitResetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmLimitResetResponse) ProtoMessage() {}
+
+func (x *ConfirmLimitResetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmLimitResetResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmLimitResetResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ConfirmLimitResetResponse) GetLimit() *Limit {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+type StopActionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every model's answers that mean it.
+	Action string `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	// All answers of it.
+	Model     string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	Reason    string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Where withheld answers go. Default: as the limits on the action, or on the model, say, the most cautious of them.
+	OnTrip        OnTrip `protobuf:"varint,5,opt,name=on_trip,json=onTrip,proto3,enum=candor.v1.OnTrip" json:"on_trip,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopActionRequest) Reset() {
+	*x = StopActionRequest{}
+	mi := &file_candor_v1_limit_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopActionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopActionRequest) ProtoMessage() {}
+
+func (x *StopActionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopActionRequest.ProtoReflect.Descriptor instead.
+func (*StopActionRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *StopActionRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *StopActionRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *StopActionRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *StopActionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *StopActionRequest) GetOnTrip() OnTrip {
+	if x != nil {
+		return x.OnTrip
+	}
+	return OnTrip_ON_TRIP_UNSPECIFIED
+}
+
+type StopActionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         *Limit                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopActionResponse) Reset() {
+	*x = StopActionResponse{}
+	mi := &file_candor_v1_limit_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopActionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopActionResponse) ProtoMessage() {}
+
+func (x *StopActionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopActionResponse.ProtoReflect.Descriptor instead.
+func (*StopActionResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *StopActionResponse) GetLimit() *Limit {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+type AcknowledgeLimitRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is being done about it; may be empty.
+	Note          string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeLimitRequest) Reset() {
+	*x = AcknowledgeLimitRequest{}
+	mi := &file_candor_v1_limit_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeLimitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeLimitRequest) ProtoMessage() {}
+
+func (x *AcknowledgeLimitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeLimitRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeLimitRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *AcknowledgeLimitRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AcknowledgeLimitRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *AcknowledgeLimitRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type AcknowledgeLimitResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         *Limit                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeLimitResponse) Reset() {
+	*x = AcknowledgeLimitResponse{}
+	mi := &file_candor_v1_limit_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeLimitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeLimitResponse) ProtoMessage() {}
+
+func (x *AcknowledgeLimitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeLimitResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeLimitResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *AcknowledgeLimitResponse) GetLimit() *Limit {
 	if x != nil {
 		return x.Limit
 	}
@@ -389,7 +1361,7 @@ var File_candor_v1_limit_proto protoreflect.FileDescriptor
 
 const file_candor_v1_limit_proto_rawDesc = "" +
 	"\n" +
-	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x03\n" +
+	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x16candor/v1/record.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\a\n" +
 	"\x05Limit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x14\n" +
@@ -405,7 +1377,50 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\x13withheld_since_trip\x18\v \x01(\x03R\x11withheldSinceTrip\x12\"\n" +
 	"\rlast_reset_by\x18\f \x01(\tR\vlastResetBy\x12*\n" +
 	"\x11last_reset_reason\x18\r \x01(\tR\x0flastResetReason\x12B\n" +
-	"\x0flast_reset_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\rlastResetTime\"[\n" +
+	"\x0flast_reset_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\rlastResetTime\x12\x14\n" +
+	"\x05bound\x18\x1e \x01(\x03R\x05bound\x12H\n" +
+	"\x12probation_end_time\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x10probationEndTime\x12A\n" +
+	"\rpending_reset\x18  \x01(\v2\x1c.candor.v1.LimitResetRequestR\fpendingReset\x12(\n" +
+	"\x04stop\x18! \x01(\v2\x14.candor.v1.LimitStopR\x04stop\x12'\n" +
+	"\x0facknowledged_by\x18\" \x01(\tR\x0eacknowledgedBy\x12E\n" +
+	"\x10acknowledge_time\x18# \x01(\v2\x1a.google.protobuf.TimestampR\x0facknowledgeTime\x12!\n" +
+	"\freset_people\x18$ \x01(\rR\vresetPeople\x127\n" +
+	"\troom_time\x18% \x01(\v2\x1a.google.protobuf.TimestampR\broomTime\x125\n" +
+	"\x17last_reset_confirmed_by\x18& \x01(\tR\x14lastResetConfirmedBy\x12-\n" +
+	"\x06alerts\x18' \x03(\v2\x15.candor.v1.LimitAlertR\x06alerts\"\xd9\x01\n" +
+	"\x11LimitResetRequest\x12\x19\n" +
+	"\basked_by\x18\x01 \x01(\tR\aaskedBy\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x125\n" +
+	"\bask_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aaskTime\x12;\n" +
+	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"l\n" +
+	"\tLimitStop\x12\x0e\n" +
+	"\x02by\x18\x01 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x127\n" +
+	"\tstop_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bstopTime\"\xb5\x01\n" +
+	"\n" +
+	"LimitAlert\x12\x1a\n" +
+	"\breceiver\x18\x01 \x01(\tR\breceiver\x12\x1a\n" +
+	"\bresolved\x18\x02 \x01(\bR\bresolved\x12\x1a\n" +
+	"\battempts\x18\x03 \x01(\rR\battempts\x12=\n" +
+	"\fdeliver_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vdeliverTime\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xb6\x03\n" +
+	"\fLimitHistory\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12+\n" +
+	"\x05event\x18\x02 \x01(\x0e2\x15.candor.v1.LimitEventR\x05event\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\x03R\x05count\x12\x1b\n" +
+	"\tmax_count\x18\x06 \x01(\x03R\bmaxCount\x12#\n" +
+	"\rprediction_id\x18\a \x01(\tR\fpredictionId\x12\x19\n" +
+	"\basked_by\x18\b \x01(\tR\aaskedBy\x12H\n" +
+	"\x12probation_end_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x10probationEndTime\x12'\n" +
+	"\x0fprobation_share\x18\n" +
+	" \x01(\x01R\x0eprobationShare\x12;\n" +
+	"\vexpire_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"[\n" +
 	"\x11ListLimitsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
@@ -413,21 +1428,70 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"f\n" +
 	"\x12ListLimitsResponse\x12(\n" +
 	"\x06limits\x18\x01 \x03(\v2\x10.candor.v1.LimitR\x06limits\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa1\x01\n" +
-	"\x11ResetLimitRequest\x12=\n" +
-	"\x04name\x18\x01 \x01(\tB)\xbaH&r$2\"^limits/[a-z0-9][a-z0-9._-]{0,62}$R\x04name\x12\"\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbe\x01\n" +
+	"\x11ResetLimitRequest\x12Z\n" +
+	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x12\"\n" +
 	"\x06reason\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x03\x18\x80\bR\x06reason\x12)\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"<\n" +
 	"\x12ResetLimitResponse\x12&\n" +
-	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit2\xa4\x01\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"m\n" +
+	"\x0fGetLimitRequest\x12Z\n" +
+	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\":\n" +
+	"\x10GetLimitResponse\x12&\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xbc\x01\n" +
+	"\x16ListLimitEventsRequest\x12Z\n" +
+	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"r\n" +
+	"\x17ListLimitEventsResponse\x12/\n" +
+	"\x06events\x18\x01 \x03(\v2\x17.candor.v1.LimitHistoryR\x06events\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd7\x01\n" +
+	"\x18ConfirmLimitResetRequest\x12Z\n" +
+	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x124\n" +
+	"\x10reset_request_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eresetRequestId\x12)\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"C\n" +
+	"\x19ConfirmLimitResetResponse\x12&\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xb2\x02\n" +
+	"\x11StopActionRequest\x12=\n" +
+	"\x06action\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^([a-z0-9][a-z0-9._-]{0,62})?$R\x06action\x12A\n" +
+	"\x05model\x18\x02 \x01(\tB+\xbaH(r&2$^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$R\x05model\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x03\x18\x80\bR\x06reason\x12)\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\x124\n" +
+	"\aon_trip\x18\x05 \x01(\x0e2\x11.candor.v1.OnTripB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onTrip:\x16\xbaH\x13\"\x11\n" +
+	"\x06action\n" +
+	"\x05model\x10\x01\"<\n" +
+	"\x12StopActionResponse\x12&\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xbe\x01\n" +
+	"\x17AcknowledgeLimitRequest\x12Z\n" +
+	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x12\x1c\n" +
+	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x04note\x12)\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"B\n" +
+	"\x18AcknowledgeLimitResponse\x12&\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit2\xcb\x04\n" +
 	"\fLimitService\x12I\n" +
 	"\n" +
-	"ListLimits\x12\x1c.candor.v1.ListLimitsRequest\x1a\x1d.candor.v1.ListLimitsResponse\x12I\n" +
+	"ListLimits\x12\x1c.candor.v1.ListLimitsRequest\x1a\x1d.candor.v1.ListLimitsResponse\x12C\n" +
+	"\bGetLimit\x12\x1a.candor.v1.GetLimitRequest\x1a\x1b.candor.v1.GetLimitResponse\x12X\n" +
+	"\x0fListLimitEvents\x12!.candor.v1.ListLimitEventsRequest\x1a\".candor.v1.ListLimitEventsResponse\x12I\n" +
 	"\n" +
-	"ResetLimit\x12\x1c.candor.v1.ResetLimitRequest\x1a\x1d.candor.v1.ResetLimitResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"ResetLimit\x12\x1c.candor.v1.ResetLimitRequest\x1a\x1d.candor.v1.ResetLimitResponse\x12^\n" +
+	"\x11ConfirmLimitReset\x12#.candor.v1.ConfirmLimitResetRequest\x1a$.candor.v1.ConfirmLimitResetResponse\x12I\n" +
+	"\n" +
+	"StopAction\x12\x1c.candor.v1.StopActionRequest\x1a\x1d.candor.v1.StopActionResponse\x12[\n" +
+	"\x10AcknowledgeLimit\x12\".candor.v1.AcknowledgeLimitRequest\x1a#.candor.v1.AcknowledgeLimitResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_limit_proto_rawDescOnce sync.Once
@@ -441,31 +1505,77 @@ func file_candor_v1_limit_proto_rawDescGZIP() []byte {
 	return file_candor_v1_limit_proto_rawDescData
 }
 
-var file_candor_v1_limit_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_candor_v1_limit_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_candor_v1_limit_proto_goTypes = []any{
-	(*Limit)(nil),                 // 0: candor.v1.Limit
-	(*ListLimitsRequest)(nil),     // 1: candor.v1.ListLimitsRequest
-	(*ListLimitsResponse)(nil),    // 2: candor.v1.ListLimitsResponse
-	(*ResetLimitRequest)(nil),     // 3: candor.v1.ResetLimitRequest
-	(*ResetLimitResponse)(nil),    // 4: candor.v1.ResetLimitResponse
-	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*Limit)(nil),                     // 0: candor.v1.Limit
+	(*LimitResetRequest)(nil),         // 1: candor.v1.LimitResetRequest
+	(*LimitStop)(nil),                 // 2: candor.v1.LimitStop
+	(*LimitAlert)(nil),                // 3: candor.v1.LimitAlert
+	(*LimitHistory)(nil),              // 4: candor.v1.LimitHistory
+	(*ListLimitsRequest)(nil),         // 5: candor.v1.ListLimitsRequest
+	(*ListLimitsResponse)(nil),        // 6: candor.v1.ListLimitsResponse
+	(*ResetLimitRequest)(nil),         // 7: candor.v1.ResetLimitRequest
+	(*ResetLimitResponse)(nil),        // 8: candor.v1.ResetLimitResponse
+	(*GetLimitRequest)(nil),           // 9: candor.v1.GetLimitRequest
+	(*GetLimitResponse)(nil),          // 10: candor.v1.GetLimitResponse
+	(*ListLimitEventsRequest)(nil),    // 11: candor.v1.ListLimitEventsRequest
+	(*ListLimitEventsResponse)(nil),   // 12: candor.v1.ListLimitEventsResponse
+	(*ConfirmLimitResetRequest)(nil),  // 13: candor.v1.ConfirmLimitResetRequest
+	(*ConfirmLimitResetResponse)(nil), // 14: candor.v1.ConfirmLimitResetResponse
+	(*StopActionRequest)(nil),         // 15: candor.v1.StopActionRequest
+	(*StopActionResponse)(nil),        // 16: candor.v1.StopActionResponse
+	(*AcknowledgeLimitRequest)(nil),   // 17: candor.v1.AcknowledgeLimitRequest
+	(*AcknowledgeLimitResponse)(nil),  // 18: candor.v1.AcknowledgeLimitResponse
+	(*durationpb.Duration)(nil),       // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 20: google.protobuf.Timestamp
+	(LimitEvent)(0),                   // 21: candor.v1.LimitEvent
+	(OnTrip)(0),                       // 22: candor.v1.OnTrip
 }
 var file_candor_v1_limit_proto_depIdxs = []int32{
-	5, // 0: candor.v1.Limit.window:type_name -> google.protobuf.Duration
-	6, // 1: candor.v1.Limit.trip_time:type_name -> google.protobuf.Timestamp
-	6, // 2: candor.v1.Limit.last_reset_time:type_name -> google.protobuf.Timestamp
-	0, // 3: candor.v1.ListLimitsResponse.limits:type_name -> candor.v1.Limit
-	0, // 4: candor.v1.ResetLimitResponse.limit:type_name -> candor.v1.Limit
-	1, // 5: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
-	3, // 6: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
-	2, // 7: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
-	4, // 8: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	19, // 0: candor.v1.Limit.window:type_name -> google.protobuf.Duration
+	20, // 1: candor.v1.Limit.trip_time:type_name -> google.protobuf.Timestamp
+	20, // 2: candor.v1.Limit.last_reset_time:type_name -> google.protobuf.Timestamp
+	20, // 3: candor.v1.Limit.probation_end_time:type_name -> google.protobuf.Timestamp
+	1,  // 4: candor.v1.Limit.pending_reset:type_name -> candor.v1.LimitResetRequest
+	2,  // 5: candor.v1.Limit.stop:type_name -> candor.v1.LimitStop
+	20, // 6: candor.v1.Limit.acknowledge_time:type_name -> google.protobuf.Timestamp
+	20, // 7: candor.v1.Limit.room_time:type_name -> google.protobuf.Timestamp
+	3,  // 8: candor.v1.Limit.alerts:type_name -> candor.v1.LimitAlert
+	20, // 9: candor.v1.LimitResetRequest.ask_time:type_name -> google.protobuf.Timestamp
+	20, // 10: candor.v1.LimitResetRequest.expire_time:type_name -> google.protobuf.Timestamp
+	20, // 11: candor.v1.LimitStop.stop_time:type_name -> google.protobuf.Timestamp
+	20, // 12: candor.v1.LimitAlert.deliver_time:type_name -> google.protobuf.Timestamp
+	20, // 13: candor.v1.LimitHistory.time:type_name -> google.protobuf.Timestamp
+	21, // 14: candor.v1.LimitHistory.event:type_name -> candor.v1.LimitEvent
+	20, // 15: candor.v1.LimitHistory.probation_end_time:type_name -> google.protobuf.Timestamp
+	20, // 16: candor.v1.LimitHistory.expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 17: candor.v1.ListLimitsResponse.limits:type_name -> candor.v1.Limit
+	0,  // 18: candor.v1.ResetLimitResponse.limit:type_name -> candor.v1.Limit
+	0,  // 19: candor.v1.GetLimitResponse.limit:type_name -> candor.v1.Limit
+	4,  // 20: candor.v1.ListLimitEventsResponse.events:type_name -> candor.v1.LimitHistory
+	0,  // 21: candor.v1.ConfirmLimitResetResponse.limit:type_name -> candor.v1.Limit
+	22, // 22: candor.v1.StopActionRequest.on_trip:type_name -> candor.v1.OnTrip
+	0,  // 23: candor.v1.StopActionResponse.limit:type_name -> candor.v1.Limit
+	0,  // 24: candor.v1.AcknowledgeLimitResponse.limit:type_name -> candor.v1.Limit
+	5,  // 25: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
+	9,  // 26: candor.v1.LimitService.GetLimit:input_type -> candor.v1.GetLimitRequest
+	11, // 27: candor.v1.LimitService.ListLimitEvents:input_type -> candor.v1.ListLimitEventsRequest
+	7,  // 28: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
+	13, // 29: candor.v1.LimitService.ConfirmLimitReset:input_type -> candor.v1.ConfirmLimitResetRequest
+	15, // 30: candor.v1.LimitService.StopAction:input_type -> candor.v1.StopActionRequest
+	17, // 31: candor.v1.LimitService.AcknowledgeLimit:input_type -> candor.v1.AcknowledgeLimitRequest
+	6,  // 32: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
+	10, // 33: candor.v1.LimitService.GetLimit:output_type -> candor.v1.GetLimitResponse
+	12, // 34: candor.v1.LimitService.ListLimitEvents:output_type -> candor.v1.ListLimitEventsResponse
+	8,  // 35: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
+	14, // 36: candor.v1.LimitService.ConfirmLimitReset:output_type -> candor.v1.ConfirmLimitResetResponse
+	16, // 37: candor.v1.LimitService.StopAction:output_type -> candor.v1.StopActionResponse
+	18, // 38: candor.v1.LimitService.AcknowledgeLimit:output_type -> candor.v1.AcknowledgeLimitResponse
+	32, // [32:39] is the sub-list for method output_type
+	25, // [25:32] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_limit_proto_init() }
@@ -473,13 +1583,15 @@ func file_candor_v1_limit_proto_init() {
 	if File_candor_v1_limit_proto != nil {
 		return
 	}
+	file_candor_v1_config_proto_init()
+	file_candor_v1_record_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_limit_proto_rawDesc), len(file_candor_v1_limit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

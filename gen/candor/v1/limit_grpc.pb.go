@@ -19,21 +19,40 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	LimitService_ListLimits_FullMethodName = "/candor.v1.LimitService/ListLimits"
-	LimitService_ResetLimit_FullMethodName = "/candor.v1.LimitService/ResetLimit"
+	LimitService_ListLimits_FullMethodName        = "/candor.v1.LimitService/ListLimits"
+	LimitService_GetLimit_FullMethodName          = "/candor.v1.LimitService/GetLimit"
+	LimitService_ListLimitEvents_FullMethodName   = "/candor.v1.LimitService/ListLimitEvents"
+	LimitService_ResetLimit_FullMethodName        = "/candor.v1.LimitService/ResetLimit"
+	LimitService_ConfirmLimitReset_FullMethodName = "/candor.v1.LimitService/ConfirmLimitReset"
+	LimitService_StopAction_FullMethodName        = "/candor.v1.LimitService/StopAction"
+	LimitService_AcknowledgeLimit_FullMethodName  = "/candor.v1.LimitService/AcknowledgeLimit"
 )
 
 // LimitServiceClient is the client API for LimitService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Action limits: bounds on released actions, latched when they trip. Callers need the role operator (reset) or any role
-// (list).
+// Action limits: bounds on released actions, latched when they trip; and stops, which latch because a person said so. What
+// changes something needs the role operator, the rest any role. Everything that changes something is recorded with the caller's
+// name, and a retry with the same request_id answers as the first call did and does nothing again.
 type LimitServiceClient interface {
 	ListLimits(ctx context.Context, in *ListLimitsRequest, opts ...grpc.CallOption) (*ListLimitsResponse, error)
-	// Releases the latch. Needs a reason; the reset is recorded with the caller's name. Errors: LIMIT_NOT_FOUND,
-	// LIMIT_NOT_TRIPPED. A retry with the same request_id answers as the first call did and resets nothing again.
+	// A limit or a stop. Errors: LIMIT_NOT_FOUND.
+	GetLimit(ctx context.Context, in *GetLimitRequest, opts ...grpc.CallOption) (*GetLimitResponse, error)
+	// What has become of a limit or a stop, the newest first: trips, acknowledgements, resets, and who and why. Of one that is no
+	// longer configured, too.
+	ListLimitEvents(ctx context.Context, in *ListLimitEventsRequest, opts ...grpc.CallOption) (*ListLimitEventsResponse, error)
+	// Releases the latch; where the limit wants two people, asks a second to. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED,
+	// LIMIT_RESET_PENDING.
 	ResetLimit(ctx context.Context, in *ResetLimitRequest, opts ...grpc.CallOption) (*ResetLimitResponse, error)
+	// Releases the latch that another person asked to release. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED, LIMIT_RESET_NOT_ASKED,
+	// LIMIT_RESET_SAME_PERSON.
+	ConfirmLimitReset(ctx context.Context, in *ConfirmLimitResetRequest, opts ...grpc.CallOption) (*ConfirmLimitResetResponse, error)
+	// Withholds every answer that means an action, or all of a model's, until it is reset as a limit is. One that is stopped
+	// already stays so.
+	StopAction(ctx context.Context, in *StopActionRequest, opts ...grpc.CallOption) (*StopActionResponse, error)
+	// Says that somebody looks after a trip: nobody else is told of it. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED.
+	AcknowledgeLimit(ctx context.Context, in *AcknowledgeLimitRequest, opts ...grpc.CallOption) (*AcknowledgeLimitResponse, error)
 }
 
 type limitServiceClient struct {
@@ -54,6 +73,26 @@ func (c *limitServiceClient) ListLimits(ctx context.Context, in *ListLimitsReque
 	return out, nil
 }
 
+func (c *limitServiceClient) GetLimit(ctx context.Context, in *GetLimitRequest, opts ...grpc.CallOption) (*GetLimitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetLimitResponse)
+	err := c.cc.Invoke(ctx, LimitService_GetLimit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *limitServiceClient) ListLimitEvents(ctx context.Context, in *ListLimitEventsRequest, opts ...grpc.CallOption) (*ListLimitEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLimitEventsResponse)
+	err := c.cc.Invoke(ctx, LimitService_ListLimitEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *limitServiceClient) ResetLimit(ctx context.Context, in *ResetLimitRequest, opts ...grpc.CallOption) (*ResetLimitResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResetLimitResponse)
@@ -64,17 +103,61 @@ func (c *limitServiceClient) ResetLimit(ctx context.Context, in *ResetLimitReque
 	return out, nil
 }
 
+func (c *limitServiceClient) ConfirmLimitReset(ctx context.Context, in *ConfirmLimitResetRequest, opts ...grpc.CallOption) (*ConfirmLimitResetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfirmLimitResetResponse)
+	err := c.cc.Invoke(ctx, LimitService_ConfirmLimitReset_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *limitServiceClient) StopAction(ctx context.Context, in *StopActionRequest, opts ...grpc.CallOption) (*StopActionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StopActionResponse)
+	err := c.cc.Invoke(ctx, LimitService_StopAction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *limitServiceClient) AcknowledgeLimit(ctx context.Context, in *AcknowledgeLimitRequest, opts ...grpc.CallOption) (*AcknowledgeLimitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcknowledgeLimitResponse)
+	err := c.cc.Invoke(ctx, LimitService_AcknowledgeLimit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LimitServiceServer is the server API for LimitService service.
 // All implementations must embed UnimplementedLimitServiceServer
 // for forward compatibility.
 //
-// Action limits: bounds on released actions, latched when they trip. Callers need the role operator (reset) or any role
-// (list).
+// Action limits: bounds on released actions, latched when they trip; and stops, which latch because a person said so. What
+// changes something needs the role operator, the rest any role. Everything that changes something is recorded with the caller's
+// name, and a retry with the same request_id answers as the first call did and does nothing again.
 type LimitServiceServer interface {
 	ListLimits(context.Context, *ListLimitsRequest) (*ListLimitsResponse, error)
-	// Releases the latch. Needs a reason; the reset is recorded with the caller's name. Errors: LIMIT_NOT_FOUND,
-	// LIMIT_NOT_TRIPPED. A retry with the same request_id answers as the first call did and resets nothing again.
+	// A limit or a stop. Errors: LIMIT_NOT_FOUND.
+	GetLimit(context.Context, *GetLimitRequest) (*GetLimitResponse, error)
+	// What has become of a limit or a stop, the newest first: trips, acknowledgements, resets, and who and why. Of one that is no
+	// longer configured, too.
+	ListLimitEvents(context.Context, *ListLimitEventsRequest) (*ListLimitEventsResponse, error)
+	// Releases the latch; where the limit wants two people, asks a second to. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED,
+	// LIMIT_RESET_PENDING.
 	ResetLimit(context.Context, *ResetLimitRequest) (*ResetLimitResponse, error)
+	// Releases the latch that another person asked to release. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED, LIMIT_RESET_NOT_ASKED,
+	// LIMIT_RESET_SAME_PERSON.
+	ConfirmLimitReset(context.Context, *ConfirmLimitResetRequest) (*ConfirmLimitResetResponse, error)
+	// Withholds every answer that means an action, or all of a model's, until it is reset as a limit is. One that is stopped
+	// already stays so.
+	StopAction(context.Context, *StopActionRequest) (*StopActionResponse, error)
+	// Says that somebody looks after a trip: nobody else is told of it. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED.
+	AcknowledgeLimit(context.Context, *AcknowledgeLimitRequest) (*AcknowledgeLimitResponse, error)
 	mustEmbedUnimplementedLimitServiceServer()
 }
 
@@ -88,8 +171,23 @@ type UnimplementedLimitServiceServer struct{}
 func (UnimplementedLimitServiceServer) ListLimits(context.Context, *ListLimitsRequest) (*ListLimitsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLimits not implemented")
 }
+func (UnimplementedLimitServiceServer) GetLimit(context.Context, *GetLimitRequest) (*GetLimitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetLimit not implemented")
+}
+func (UnimplementedLimitServiceServer) ListLimitEvents(context.Context, *ListLimitEventsRequest) (*ListLimitEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListLimitEvents not implemented")
+}
 func (UnimplementedLimitServiceServer) ResetLimit(context.Context, *ResetLimitRequest) (*ResetLimitResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetLimit not implemented")
+}
+func (UnimplementedLimitServiceServer) ConfirmLimitReset(context.Context, *ConfirmLimitResetRequest) (*ConfirmLimitResetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfirmLimitReset not implemented")
+}
+func (UnimplementedLimitServiceServer) StopAction(context.Context, *StopActionRequest) (*StopActionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StopAction not implemented")
+}
+func (UnimplementedLimitServiceServer) AcknowledgeLimit(context.Context, *AcknowledgeLimitRequest) (*AcknowledgeLimitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AcknowledgeLimit not implemented")
 }
 func (UnimplementedLimitServiceServer) mustEmbedUnimplementedLimitServiceServer() {}
 func (UnimplementedLimitServiceServer) testEmbeddedByValue()                      {}
@@ -130,6 +228,42 @@ func _LimitService_ListLimits_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LimitService_GetLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLimitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LimitServiceServer).GetLimit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LimitService_GetLimit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LimitServiceServer).GetLimit(ctx, req.(*GetLimitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LimitService_ListLimitEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLimitEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LimitServiceServer).ListLimitEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LimitService_ListLimitEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LimitServiceServer).ListLimitEvents(ctx, req.(*ListLimitEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _LimitService_ResetLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResetLimitRequest)
 	if err := dec(in); err != nil {
@@ -148,6 +282,60 @@ func _LimitService_ResetLimit_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LimitService_ConfirmLimitReset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmLimitResetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LimitServiceServer).ConfirmLimitReset(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LimitService_ConfirmLimitReset_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LimitServiceServer).ConfirmLimitReset(ctx, req.(*ConfirmLimitResetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LimitService_StopAction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StopActionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LimitServiceServer).StopAction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LimitService_StopAction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LimitServiceServer).StopAction(ctx, req.(*StopActionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LimitService_AcknowledgeLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcknowledgeLimitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LimitServiceServer).AcknowledgeLimit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LimitService_AcknowledgeLimit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LimitServiceServer).AcknowledgeLimit(ctx, req.(*AcknowledgeLimitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LimitService_ServiceDesc is the grpc.ServiceDesc for LimitService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -160,8 +348,28 @@ var LimitService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _LimitService_ListLimits_Handler,
 		},
 		{
+			MethodName: "GetLimit",
+			Handler:    _LimitService_GetLimit_Handler,
+		},
+		{
+			MethodName: "ListLimitEvents",
+			Handler:    _LimitService_ListLimitEvents_Handler,
+		},
+		{
 			MethodName: "ResetLimit",
 			Handler:    _LimitService_ResetLimit_Handler,
+		},
+		{
+			MethodName: "ConfirmLimitReset",
+			Handler:    _LimitService_ConfirmLimitReset_Handler,
+		},
+		{
+			MethodName: "StopAction",
+			Handler:    _LimitService_StopAction_Handler,
+		},
+		{
+			MethodName: "AcknowledgeLimit",
+			Handler:    _LimitService_AcknowledgeLimit_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

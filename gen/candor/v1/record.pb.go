@@ -88,21 +88,32 @@ const (
 	LimitEvent_LIMIT_EVENT_TRIPPED     LimitEvent = 1
 	LimitEvent_LIMIT_EVENT_RESET       LimitEvent = 2
 	LimitEvent_LIMIT_EVENT_DRY_RUN     LimitEvent = 3
+	// One person asked for a reset that takes two.
+	LimitEvent_LIMIT_EVENT_RESET_ASKED LimitEvent = 30
+	// A person stopped an action or a model.
+	LimitEvent_LIMIT_EVENT_STOPPED      LimitEvent = 31
+	LimitEvent_LIMIT_EVENT_ACKNOWLEDGED LimitEvent = 32
 )
 
 // Enum value maps for LimitEvent.
 var (
 	LimitEvent_name = map[int32]string{
-		0: "LIMIT_EVENT_UNSPECIFIED",
-		1: "LIMIT_EVENT_TRIPPED",
-		2: "LIMIT_EVENT_RESET",
-		3: "LIMIT_EVENT_DRY_RUN",
+		0:  "LIMIT_EVENT_UNSPECIFIED",
+		1:  "LIMIT_EVENT_TRIPPED",
+		2:  "LIMIT_EVENT_RESET",
+		3:  "LIMIT_EVENT_DRY_RUN",
+		30: "LIMIT_EVENT_RESET_ASKED",
+		31: "LIMIT_EVENT_STOPPED",
+		32: "LIMIT_EVENT_ACKNOWLEDGED",
 	}
 	LimitEvent_value = map[string]int32{
-		"LIMIT_EVENT_UNSPECIFIED": 0,
-		"LIMIT_EVENT_TRIPPED":     1,
-		"LIMIT_EVENT_RESET":       2,
-		"LIMIT_EVENT_DRY_RUN":     3,
+		"LIMIT_EVENT_UNSPECIFIED":  0,
+		"LIMIT_EVENT_TRIPPED":      1,
+		"LIMIT_EVENT_RESET":        2,
+		"LIMIT_EVENT_DRY_RUN":      3,
+		"LIMIT_EVENT_RESET_ASKED":  30,
+		"LIMIT_EVENT_STOPPED":      31,
+		"LIMIT_EVENT_ACKNOWLEDGED": 32,
 	}
 )
 
@@ -1369,14 +1380,21 @@ func (x *VerdictRecord) GetGolden() string {
 }
 
 type LimitRecord struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Limit         string                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
-	Event         LimitEvent             `protobuf:"varint,2,opt,name=event,proto3,enum=candor.v1.LimitEvent" json:"event,omitempty"`
-	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
-	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	Count         int64                  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
-	MaxCount      int64                  `protobuf:"varint,6,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
-	PredictionId  []byte                 `protobuf:"bytes,7,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Limit        string                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Event        LimitEvent             `protobuf:"varint,2,opt,name=event,proto3,enum=candor.v1.LimitEvent" json:"event,omitempty"`
+	By           string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Reason       string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Count        int64                  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	MaxCount     int64                  `protobuf:"varint,6,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
+	PredictionId []byte                 `protobuf:"bytes,7,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
+	// Who asked for the reset that by confirmed.
+	AskedBy string `protobuf:"bytes,30,opt,name=asked_by,json=askedBy,proto3" json:"asked_by,omitempty"`
+	// A reset that begins a probation: its end, and the share of the limit until then, parts per million.
+	ProbationUntilUs  int64  `protobuf:"varint,31,opt,name=probation_until_us,json=probationUntilUs,proto3" json:"probation_until_us,omitempty"`
+	ProbationSharePpm uint32 `protobuf:"varint,32,opt,name=probation_share_ppm,json=probationSharePpm,proto3" json:"probation_share_ppm,omitempty"`
+	// A reset that was asked for: when it expires.
+	ExpireTimeUs  int64 `protobuf:"varint,33,opt,name=expire_time_us,json=expireTimeUs,proto3" json:"expire_time_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1458,6 +1476,34 @@ func (x *LimitRecord) GetPredictionId() []byte {
 		return x.PredictionId
 	}
 	return nil
+}
+
+func (x *LimitRecord) GetAskedBy() string {
+	if x != nil {
+		return x.AskedBy
+	}
+	return ""
+}
+
+func (x *LimitRecord) GetProbationUntilUs() int64 {
+	if x != nil {
+		return x.ProbationUntilUs
+	}
+	return 0
+}
+
+func (x *LimitRecord) GetProbationSharePpm() uint32 {
+	if x != nil {
+		return x.ProbationSharePpm
+	}
+	return 0
+}
+
+func (x *LimitRecord) GetExpireTimeUs() int64 {
+	if x != nil {
+		return x.ExpireTimeUs
+	}
+	return 0
 }
 
 type OutcomeRecord struct {
@@ -1695,7 +1741,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\fadjudication\x18\x15 \x01(\bR\fadjudication\x12\x16\n" +
 	"\x06golden\x18\x16 \x01(\tR\x06goldenB\b\n" +
 	"\x06_valueB\x0e\n" +
-	"\f_first_value\"\xd0\x01\n" +
+	"\f_first_value\"\xef\x02\n" +
 	"\vLimitRecord\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\tR\x05limit\x12+\n" +
 	"\x05event\x18\x02 \x01(\x0e2\x15.candor.v1.LimitEventR\x05event\x12\x0e\n" +
@@ -1703,7 +1749,11 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x12\x1b\n" +
 	"\tmax_count\x18\x06 \x01(\x03R\bmaxCount\x12#\n" +
-	"\rprediction_id\x18\a \x01(\fR\fpredictionId\"\xde\x01\n" +
+	"\rprediction_id\x18\a \x01(\fR\fpredictionId\x12\x19\n" +
+	"\basked_by\x18\x1e \x01(\tR\aaskedBy\x12,\n" +
+	"\x12probation_until_us\x18\x1f \x01(\x03R\x10probationUntilUs\x12.\n" +
+	"\x13probation_share_ppm\x18  \x01(\rR\x11probationSharePpm\x12$\n" +
+	"\x0eexpire_time_us\x18! \x01(\x03R\fexpireTimeUs\"\xde\x01\n" +
 	"\rOutcomeRecord\x12#\n" +
 	"\rprediction_id\x18\x01 \x01(\fR\fpredictionId\x12\x10\n" +
 	"\x03row\x18\x02 \x01(\rR\x03row\x12\x14\n" +
@@ -1720,13 +1770,16 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x18CERTIFICATE_EVENT_FROZEN\x10\x02\x12\x1f\n" +
 	"\x1bCERTIFICATE_EVENT_CERTIFIED\x10\x03\x12\x1d\n" +
 	"\x19CERTIFICATE_EVENT_REVOKED\x10\x04\x12 \n" +
-	"\x1cCERTIFICATE_EVENT_SUPERSEDED\x10\x05*r\n" +
+	"\x1cCERTIFICATE_EVENT_SUPERSEDED\x10\x05*\xc6\x01\n" +
 	"\n" +
 	"LimitEvent\x12\x1b\n" +
 	"\x17LIMIT_EVENT_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13LIMIT_EVENT_TRIPPED\x10\x01\x12\x15\n" +
 	"\x11LIMIT_EVENT_RESET\x10\x02\x12\x17\n" +
-	"\x13LIMIT_EVENT_DRY_RUN\x10\x03B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x13LIMIT_EVENT_DRY_RUN\x10\x03\x12\x1b\n" +
+	"\x17LIMIT_EVENT_RESET_ASKED\x10\x1e\x12\x17\n" +
+	"\x13LIMIT_EVENT_STOPPED\x10\x1f\x12\x1c\n" +
+	"\x18LIMIT_EVENT_ACKNOWLEDGED\x10 B9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_record_proto_rawDescOnce sync.Once

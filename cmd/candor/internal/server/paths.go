@@ -26,6 +26,11 @@ func resolve(cfg *candorv1.Config, folder string) {
 	if o := cfg.GetPeople().GetOidc(); o != nil {
 		names = append(names, &o.ClientSecretFile)
 	}
+	for _, l := range cfg.GetLimits() {
+		for _, a := range l.GetAlerts() {
+			names = append(names, &a.SecretFile)
+		}
+	}
 	if t := cfg.GetTelemetry(); t != nil && t.GetTraceFile() != stdout {
 		names = append(names, &t.TraceFile)
 	}

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
+	"github.com/candor-gateway/candor/cmd/candor/internal/server"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
+)
+
+// simulateLimit is the flags of candor limits simulate.
+type simulateLimit struct {
+	config, dataDir, limit  string
+	action, model, consumer string
+	maxCount                int64
+	window, resetAfter      time.Duration
+	share                   float64
+	since, until            string
+	json                    bool
+}
+
+func limitsSimulateCommand() *cobra.Command {
+	var f simulateLimit
+	c := &cobra.Command{
+		Use:   "simulate (--limit NAME --config FILE | --action ACTION --max-count N --window SPAN --data-dir DIR)",
+		Short: "Would this limit have tripped last week? Say when, and which would not have",
+		Long: `Replay the decision log through a limit: when it would have tripped, how much it would
+have withheld, and which max_count would not have tripped. The limit is one of a
+configuration's, or is given by flags; flags change what the configuration says. It reads
+a store, beside the gateway that serves from it or without one, and changes nothing.
+
+Every answer with the action counts at the time of its decision, or of its verdict; those
+that limits withheld at the time are taken as if they had been on their way, too. People
+are taken to reset each trip after --reset-after; then a probation begins, as --probation
+says. The log counts answers, so only limits on counts can be simulated.`,
+		Example: `  candor limits simulate --config candor.yaml --limit declines
+  candor limits simulate --config candor.yaml --limit declines --max-count 300 --since 30d
+  candor limits simulate --data-dir /var/lib/candor --action decline --max-count 100 --window 10m --json`,
+		Args: cli.Args(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			def, reader, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			report, err := f.run(cmd.Context(), def, reader)
+			if err := errors.Join(err, reader.Close(context.WithoutCancel(cmd.Context()))); err != nil {
+				return err
+			}
+			if f.json {
+				return cli.Value(cmd.OutOrStdout(), report)
+			}
+			return report.write(cmd.OutOrStdout())
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.config, "config", "", "the configuration: its limit, and its store")
+	fs.StringVar(&f.dataDir, "data-dir", "", "the store: its file, or a folder that holds one (default: the configuration's)")
+	fs.StringVar(&f.limit, "limit", "", "name of one of the configuration's limits")
+	fs.StringVar(&f.action, "action", "", "the action that is bounded")
+	fs.StringVar(&f.model, "model", "", "only this model (default: all)")
+	fs.StringVar(&f.consumer, "consumer", "", "only this consumer (default: all)")
+	fs.Int64Var(&f.maxCount, "max-count", 0, "the bound, 1 to 1000000")
+	fs.DurationVar(&f.window, "window", 0, "the sliding window")
+	fs.Float64Var(&f.share, "probation", 0.5, "part of the limit that holds after a reset, for one window or as long as the configuration says")
+	fs.DurationVar(&f.resetAfter, "reset-after", time.Hour, "how long after a trip people reset it; 0: never")
+	fs.StringVar(&f.since, "since", "7d", "answers since then: a span before now (90m, 2h, 7d) or a time (RFC 3339)")
+	fs.StringVar(&f.until, "until", "", "answers until then, in the same forms (default: now)")
+	fs.BoolVar(&f.json, "json", false, "write JSON")
+	return c
+}
+
+// open finds the limit and its store.
+func (f *simulateLimit) open(cmd *cobra.Command) (limits.Definition, stores.Reader, error) {
+	fail := func(err error) (limits.Definition, stores.Reader, error) { return limits.Definition{}, nil, err }
+	if f.config == "" && f.dataDir == "" {
+		return fail(cli.Usage("candor limits simulate --config candor.yaml --limit NAME", "--config or --data-dir is missing"))
+	}
+	if f.limit != "" && f.config == "" {
+		return fail(cli.Usage("name the configuration that has it", "--limit without --config"))
+	}
+	var cfg *candorv1.Config
+	if f.config != "" {
+		var err error
+		if cfg, err = server.Load(f.config, cmd.ErrOrStderr()); err != nil {
+			return fail(err)
+		}
+	}
+	def, err := f.definition(cmd, cfg)
+	if err != nil {
+		return fail(err)
+	}
+	if f.dataDir != "" {
+		reader, err := datadir.Open(cmd.Context(), f.dataDir)
+		if err != nil {
+			return fail(err)
+		}
+		return def, reader, nil
+	}
+	reader, err := stores.Read(cmd.Context(), cfg)
+	return def, reader, err
+}
+
+// definition is the configuration's limit, changed by the flags that are given.
+func (f *simulateLimit) definition(cmd *cobra.Command, cfg *candorv1.Config) (limits.Definition, error) {
+	def := limits.Definition{Name: f.limit}
+	if f.limit == "" {
+		def.Name = "simulated"
+	} else {
+		l := cfg.GetLimits()[f.limit]
+		if l == nil {
+			return def, cli.Usage("name one of its limits", "--limit: %s has no limit %q", f.config, f.limit)
+		}
+		if l.GetMaxCount() == 0 {
+			return def, cli.Usage("simulate it as a count with --action, --max-count and --window", "--limit: %q isn't a limit on a count, and the log has no more than that", f.limit)
+		}
+		def.Action, def.Model, def.Consumer, def.MaxCount, def.Window = l.GetAction(), l.GetModel(), l.GetConsumer(), l.GetMaxCount(), l.GetWindow().AsDuration()
+		def.After.For = l.GetProbation().GetFor().AsDuration()
+		if !cmd.Flags().Changed("probation") {
+			f.share = l.GetProbation().GetShare()
+		}
+	}
+	for _, change := range []struct{ into, value *string }{{&def.Action, &f.action}, {&def.Model, &f.model}, {&def.Consumer, &f.consumer}} {
+		if *change.value != "" {
+			*change.into = *change.value
+		}
+	}
+	if f.maxCount != 0 {
+		def.MaxCount = f.maxCount
+	}
+	if f.window != 0 {
+		def.Window = f.window
+	}
+	const whole, most = 1e6, 1_000_000
+	switch {
+	case def.Action == "":
+		return def, cli.Usage("name the action that is bounded, or a limit of the configuration with --limit", "--action is missing")
+	case def.MaxCount < 1 || def.MaxCount > most:
+		return def, cli.Usage("write 1 to 1000000", "--max-count is %d", def.MaxCount)
+	case def.Window <= 0:
+		return def, cli.Usage("write a span such as 10m", "--window is %v", def.Window)
+	case !(f.share > 0 && f.share <= 1):
+		return def, cli.Usage("write a number above 0 and at most 1", "--probation is %v", f.share)
+	case f.resetAfter < 0:
+		return def, cli.Usage("write a span such as 1h, or 0 for never", "--reset-after is %v", f.resetAfter)
+	}
+	def.After.SharePPM = uint32(math.Round(f.share * whole))
+	if def.After.For == 0 {
+		def.After.For = def.Window
+	}
+	return def, nil
+}
+
+// simulatedLimit is what the command says.
+type simulatedLimit struct {
+	Action   string  `json:"action"`
+	Model    string  `json:"model,omitempty"`
+	Consumer string  `json:"consumer,omitempty"`
+	MaxCount int64   `json:"max_count"`
+	Window   float64 `json:"window_seconds"`
+	// ResetAfter 0: never.
+	ResetAfter float64   `json:"reset_after_seconds"`
+	Since      time.Time `json:"since"`
+	Until      time.Time `json:"until"`
+	Answers    int64     `json:"answers"`
+	// WithheldThen of the answers were withheld by limits at the time.
+	WithheldThen int64           `json:"withheld_then"`
+	Withheld     int64           `json:"withheld"`
+	Trips        []simulatedTrip `json:"trips"`
+	// Peak is the most in any window, and the least max_count that would not have tripped; null without answers.
+	Peak    int64      `json:"peak"`
+	PeakEnd *time.Time `json:"peak_end"`
+}
+
+type simulatedTrip struct {
+	At       time.Time  `json:"at"`
+	Bound    int64      `json:"bound"`
+	Withheld int64      `json:"withheld"`
+	Reset    *time.Time `json:"reset"`
+}
+
+func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader stores.Reader) (*simulatedLimit, error) {
+	now := time.Now()
+	until := now
+	var err error
+	if f.until != "" {
+		if until, err = cli.Moment("--until", f.until, now); err != nil {
+			return nil, err
+		}
+	}
+	since, err := cli.Moment("--since", f.since, now)
+	if err != nil {
+		return nil, err
+	}
+	if !since.Before(until) {
+		return nil, cli.Usage("give a --since that lies before --until", "the span of time is empty")
+	}
+	d := demand{action: def.Action, model: def.Model, consumer: def.Consumer, reader: reader}
+	if err := d.read(ctx, since, until); err != nil {
+		return nil, err
+	}
+	s, err := limits.Simulate(def, d.times, f.resetAfter)
+	if err != nil {
+		return nil, err
+	}
+	out := &simulatedLimit{
+		Action: def.Action, Model: def.Model, Consumer: def.Consumer, MaxCount: def.MaxCount, Window: def.Window.Seconds(), ResetAfter: f.resetAfter.Seconds(),
+		Since: since.UTC(), Until: until.UTC(), Answers: s.Offered, WithheldThen: d.withheld, Withheld: s.Withheld, Peak: s.Peak, Trips: []simulatedTrip{},
+	}
+	if s.Offered > 0 {
+		out.PeakEnd = &s.PeakEnd
+	}
+	for _, t := range s.Trips {
+		trip := simulatedTrip{At: t.At, Bound: t.Bound, Withheld: t.Withheld}
+		if !t.Reset.IsZero() {
+			trip.Reset = &t.Reset
+		}
+		out.Trips = append(out.Trips, trip)
+	}
+	return out, nil
+}
+
+func (s *simulatedLimit) write(w io.Writer) error {
+	window := cli.Span(time.Duration(s.Window * float64(time.Second)))
+	head := [][]string{
+		{"limit", fmt.Sprintf("%s, model %s, consumer %s, at most %d in %s", s.Action, all(s.Model), all(s.Consumer), s.MaxCount, window)},
+		{"log", fmt.Sprintf("%s to %s: %s, %d of them withheld then", cli.Time(s.Since), cli.Time(s.Until), cli.Count(s.Answers, "answer"), s.WithheldThen)},
+	}
+	switch {
+	case s.Answers == 0:
+		head = append(head, []string{"result", "there is nothing to simulate it with"})
+	case len(s.Trips) == 0:
+		head = append(head, []string{"result", fmt.Sprintf("it would not have tripped; the most in %s was %d, until %s", window, s.Peak, cli.Time(*s.PeakEnd))})
+	default:
+		reset := "if nobody had reset it"
+		if s.ResetAfter > 0 {
+			reset = "if every trip had been reset after " + cli.Span(time.Duration(s.ResetAfter*float64(time.Second)))
+		}
+		head = append(head, []string{"result", fmt.Sprintf("it would have tripped %s and withheld %d of %s, %s", times(len(s.Trips)), s.Withheld, cli.Count(s.Answers, "answer"), reset)},
+			[]string{"instead", fmt.Sprintf("max_count %d would not have tripped: the most in %s, until %s", s.Peak, window, cli.Time(*s.PeakEnd))})
+	}
+	if err := cli.Columns(w, head); err != nil || len(s.Trips) == 0 {
+		return err
+	}
+	table := [][]string{{"TRIPPED", "BOUND", "WITHHELD", "RESET"}}
+	for _, t := range s.Trips {
+		reset := ""
+		if t.Reset != nil {
+			reset = cli.Time(*t.Reset)
+		}
+		table = append(table, []string{cli.Time(t.At), fmt.Sprint(t.Bound), fmt.Sprint(t.Withheld), reset})
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return cli.Table(w, table)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}

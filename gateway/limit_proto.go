@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
+)
+
+// order is a request that changes something.
+type order = proto.Message
+
+// aftermath is what the configuration says about a limit's resets.
+func aftermath(l *candorv1.LimitConfig) limits.Aftermath {
+	const whole = 1e6
+	return limits.Aftermath{
+		People: int(l.GetReset_().GetPeople()), Expires: l.GetReset_().GetExpires().AsDuration(),
+		SharePPM: uint32(math.Round(l.GetProbation().GetShare() * whole)), For: l.GetProbation().GetFor().AsDuration(),
+	}
+}
+
+// limitProtos are all limits and stops, by name.
+func (g *Gateway) limitProtos() []*candorv1.Limit {
+	var out []*candorv1.Limit
+	for _, s := range g.gate.States(g.ledger.Now()) {
+		out = append(out, limitProto(s, g.gate.People(s.Definition.Name)))
+	}
+	slices.SortFunc(out, func(a, b *candorv1.Limit) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return out
+}
+
+// limitProto is one of them; nil: there is none of this name.
+func (g *Gateway) limitProto(name string) *candorv1.Limit {
+	for _, l := range g.limitProtos() {
+		if l.GetName() == limitPrefix+name {
+			return l
+		}
+	}
+	return nil
+}
+
+func limitProto(s limits.Status, people int) *candorv1.Limit {
+	l := &candorv1.Limit{
+		Name: limitPrefix + s.Definition.Name, Action: s.Definition.Action, Model: s.Definition.Model, Consumer: s.Definition.Consumer,
+		MaxCount: s.Definition.MaxCount, Window: durationpb.New(s.Definition.Window), DryRun: s.Definition.DryRun,
+		Used: s.Used, Tripped: s.Tripped, TripTime: stampOrNil(s.Trip.At), WithheldSinceTrip: s.Withheld,
+		LastResetBy: s.LastReset.By, LastResetReason: s.LastReset.Reason, LastResetTime: stampOrNil(s.LastReset.At),
+		Bound: s.Bound, ProbationEndTime: stampOrNil(s.ProbationEnd), ResetPeople: uint32(people), RoomTime: stampOrNil(s.Room),
+		AcknowledgedBy: s.Ack.By, AcknowledgeTime: stampOrNil(s.Ack.At),
+	}
+	if s.LastReset.AskedBy != "" {
+		l.LastResetBy, l.LastResetConfirmedBy = s.LastReset.AskedBy, s.LastReset.By
+	}
+	if s.Ask.RequestID != "" {
+		l.PendingReset = &candorv1.LimitResetRequest{
+			AskedBy: s.Ask.By, Reason: s.Ask.Reason, AskTime: stampOrNil(s.Ask.At), ExpireTime: stampOrNil(s.Ask.Expires), RequestId: s.Ask.RequestID,
+		}
+	}
+	if s.Stop && s.Tripped {
+		l.Stop = &candorv1.LimitStop{By: s.Trip.By, Reason: s.Trip.Reason, StopTime: stampOrNil(s.Trip.At)}
+	}
+	return l
+}
+
+func historyProto(e limits.Event) *candorv1.LimitHistory {
+	const whole = 1e6
+	return &candorv1.LimitHistory{
+		Time: stampOrNil(e.At), Event: e.Event, By: e.By, Reason: e.Reason, Count: e.Count, MaxCount: e.MaxCount, PredictionId: e.PredictionID,
+		AskedBy: e.AskedBy, ProbationEndTime: stampOrNil(e.Probation.Until), ProbationShare: float64(e.Probation.SharePPM) / whole, ExpireTime: stampOrNil(e.Expires),
+	}
+}
+
+func stampOrNil(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// tripWords says what holds an answer back.
+func tripWords(name string) string {
+	if limits.IsStop(name) {
+		return fmt.Sprintf("a person has stopped it (%s),", name)
+	}
+	return fmt.Sprintf("the action limit %q has tripped", name)
+}
+
+// actionNames are the actions that some model declares, sorted.
+func (g *Gateway) actionNames() []string {
+	var out []string
+	for _, m := range g.cfg.GetModels() {
+		for _, a := range m.GetPolicy().GetActions() {
+			out = append(out, a.GetName())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,95 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+)
+
+// Follow takes over what others have done to the stored latches since: gateways that share the store, and people at them. Trips
+// and stops of others hold here from then on, and what was reset there is released. Call it twice a second or so: that is how late
+// a stop is. On an error everything stays as it is; a latch that the store has lost stays too, and is such an error.
+func (g *Gate) Follow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, g.opts.StoreTimeout)
+	defer cancel()
+	return g.atDesk(ctx, func() error {
+		lost, err := g.follow(ctx)
+		for name, one := range lost {
+			err = errors.Join(err, fmt.Errorf("limits: %s: %w", name, one))
+		}
+		return err
+	})
+}
+
+// atDesk runs do as the only one that reads or changes stored latches.
+func (g *Gate) atDesk(ctx context.Context, do func() error) error {
+	select {
+	case g.desk <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-g.desk }()
+	return do()
+}
+
+// follow is Follow at the desk. lost are latches that stay, by limit, and why.
+func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
+	// What is latched from here on may be missing in what is read.
+	held := make([]string, len(g.limits))
+	for i, l := range g.limits {
+		l.mu.Lock()
+		if l.latch.tripped && l.latch.durable {
+			held[i] = l.latch.trip.ID
+		}
+		l.mu.Unlock()
+	}
+	stored, err := g.store.Latched(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("limits: the stored latches can't be read: %w", err)
+	}
+	// What the store hands out may be its own.
+	rest := maps.Clone(stored)
+	lost = map[string]error{}
+	for i, l := range g.limits {
+		if err := l.adopt(stored[l.def.Name], held[i]); err != nil {
+			lost[l.def.Name] = err
+		}
+		delete(rest, l.def.Name)
+	}
+	g.retire(rest)
+	return lost, nil
+}
+
+// adopt makes the latch what the store says. held is the trip that was stored before the store was read; empty: none.
+func (l *limit) adopt(st State, held string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leases.used = st.Used
+	if !st.LastReset.At.Before(l.latch.lastReset.At) {
+		l.latch.lastReset = st.LastReset
+	}
+	switch {
+	case st.Tripped && !l.latch.tripped:
+		if st.Trip.DryRun && !l.def.DryRun {
+			// It held nothing where it was made, by a gateway with another configuration, and nothing here.
+			return nil
+		}
+		l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, true, false, 0
+		fallthrough
+	case st.Tripped && l.latch.durable:
+		l.latch.trip, l.latch.ask, l.latch.ack = st.Trip, st.Ask, st.Ack
+	case !st.Tripped && l.latch.tripped && l.latch.durable && l.latch.trip.ID == held:
+		// The store lost the latch, which must not release it.
+		r := &st.LastReset
+		if r.RequestID == "" || r.TripID != l.latch.trip.ID && r.At.Before(l.latch.trip.At) {
+			return errTripUnknown
+		}
+		l.latch.release()
+	}
+	return nil
+}
+
+func (s *latch) release() {
+	s.tripped, s.durable, s.trip, s.withheld, s.ask, s.ack = false, false, Trip{}, 0, Ask{}, Acknowledgement{}
+}
