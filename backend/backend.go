@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -21,17 +22,20 @@ type Options struct {
 	Observer Observer
 	// Logger may be nil: slog's default.
 	Logger *slog.Logger
+	// Lookup answers the addresses of a host, for backends at dns:///; nil: the system's resolver. It is asked by one goroutine at a
+	// time for each backend.
+	Lookup func(ctx context.Context, host string) ([]string, error)
 	// DialOptions are added to the connection's own; tests use them.
 	DialOptions []grpc.DialOption
 }
 
-// Backend is one model at one version on one model server. It is safe for concurrent use.
+// Backend is one model at one version, on one model server or on several replicas of it. It is safe for concurrent use.
 type Backend struct {
 	name     string
 	set      settings
 	card     *Card
 	maxBytes int
-	conns    conns
+	conns    *fleet
 	breaker  *breaker
 	slots    slots
 	counters counters
@@ -66,19 +70,21 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	conns, err := connect(set, cfg.GetTls(), o)
-	if err != nil {
-		return nil, fmt.Errorf("backends.%s.%w", name, err)
+	if o.Lookup == nil {
+		o.Lookup = net.DefaultResolver.LookupHost
 	}
 	b := &Backend{
 		name: name, set: set, card: card, maxBytes: o.MaxMessageBytes,
-		conns: conns,
 		slots: slots{limit: set.maxInFlight}, tempo: newTempo(set.minTimeout, set.timeout), observer: o.Observer,
 		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
 	}
 	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL
 	b.tongue.begin(set.dialect)
 	b.life, b.end = context.WithCancel(context.Background())
+	if b.conns, err = b.connect(cfg.GetTls(), o); err != nil {
+		b.end()
+		return nil, fmt.Errorf("backends.%s.%w", name, err)
+	}
 	b.breaker = newBreaker(name, set.breaker, set.timeout, b.breakerChanged)
 	return b, nil
 }
@@ -102,8 +108,8 @@ func (b *Backend) Model() string { return b.set.model }
 // Version is the pinned version.
 func (b *Backend) Version() string { return b.set.version }
 
-// Address is the host:port in the configuration. It is for operators: callers never see it.
-func (b *Backend) Address() string { return b.set.address }
+// Address is where the configuration says that the model servers are. It is for operators: callers never see it.
+func (b *Backend) Address() string { return b.set.place.String() }
 
 // Card is what the model is.
 func (b *Backend) Card() *Card { return b.card }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 )
@@ -13,14 +14,22 @@ import (
 // (RFC 9113, section 5.1.2, recommends no less than 100), and all of it is written by one goroutine.
 const spillAt = 64
 
-// conns are a backend's connections to its model server. They connect when they are first used, so those that no load asks for
-// don't exist. Safe for concurrent use.
+// warmAt is how many calls a connection carries when the next one begins to connect, so that the call that spills over finds it
+// there.
+const warmAt = spillAt / 2
+
+// conns are the connections to one model server. They connect when they are first used, or shortly before, so those that no load
+// asks for don't exist. Safe for concurrent use.
 type conns []*sharedConn
 
 // sharedConn is a connection that knows how many calls it carries.
 type sharedConn struct {
 	*grpc.ClientConn
 	calls atomic.Int64
+	// warmed: it has been told to connect ahead of its first call.
+	warmed atomic.Bool
+	// replica is whose connection it is; nil where the backend has one address, of which no more is kept.
+	replica *replica
 }
 
 // take chooses the connection for one call, which is to be released after it: the first that carries less than spillAt, and of
@@ -31,6 +40,9 @@ func (cs conns) take() *sharedConn {
 		n := c.calls.Load()
 		if n < spillAt {
 			best = c
+			if n >= warmAt && i+1 < len(cs) {
+				cs[i+1].warm()
+			}
 			break
 		}
 		if i == 0 || n < least {
@@ -41,20 +53,49 @@ func (cs conns) take() *sharedConn {
 	return best
 }
 
-func (c *sharedConn) release() { c.calls.Add(-1) }
-
-// Invoke makes conns a grpc.ClientConnInterface, for generated clients.
-func (cs conns) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
-	c := cs.take()
-	defer c.release()
-	return c.ClientConn.Invoke(ctx, method, in, out, opts...)
+// warm begins to connect, once: a connection that breaks later comes back with its next call.
+func (c *sharedConn) warm() {
+	if !c.warmed.Load() && c.warmed.CompareAndSwap(false, true) {
+		c.Connect()
+	}
 }
 
-// NewStream opens a stream that counts for as long as it is being opened.
-func (cs conns) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	c := cs.take()
-	defer c.release()
-	return c.ClientConn.NewStream(ctx, desc, method, opts...)
+// release ends the call for which the connection was taken.
+func (c *sharedConn) release() {
+	c.calls.Add(-1)
+	if c.replica != nil {
+		c.replica.released()
+	}
+}
+
+// heard says what became of a call that was made on the connection and began then, and answers what the breaker is to be told: a
+// failure that only shows what is wrong with one of several replicas is nothing to it.
+func (c *sharedConn) heard(o outcome, began time.Time) outcome {
+	if c.replica == nil {
+		return o
+	}
+	c.replica.heard(o, began)
+	if o == failed && c.replica.isOutlier() {
+		return ignored
+	}
+	return o
+}
+
+// place is the address of the replica that the connection leads to; empty where the backend has only one.
+func (c *sharedConn) place() string {
+	if c.replica == nil {
+		return ""
+	}
+	return c.replica.address
+}
+
+// inFlight is how many calls all of them carry.
+func (cs conns) inFlight() int64 {
+	var n int64
+	for _, c := range cs {
+		n += c.calls.Load()
+	}
+	return n
 }
 
 func (cs conns) close() error {
@@ -63,4 +104,11 @@ func (cs conns) close() error {
 		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// unary makes one call that says nothing about predictions, on the first of them.
+func (cs conns) unary(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
+	cs[0].calls.Add(1)
+	defer cs[0].release()
+	return cs[0].Invoke(ctx, method, in, out, opts...)
 }

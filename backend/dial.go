@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -35,8 +37,9 @@ var keepAlive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 5 * 
 // 64 KiB when the stream's alone is. It bounds an answer's speed to a window for each round trip, a GiB a second at a millisecond.
 const window = 1 << 20
 
-// connect makes the connections, lazily: errors are about the configuration, never about the model server.
-func connect(s settings, tlsCfg *candorv1.ClientTLS, o Options) (conns, error) {
+// dialer answers what makes the connections to one target, lazily: errors are about the configuration, never about the model server.
+// name is whom to expect there; empty: who the target says.
+func dialer(s settings, tlsCfg *candorv1.ClientTLS, o Options) (func(target, name string) (conns, error), error) {
 	creds, err := transportCredentials(tlsCfg)
 	if err != nil {
 		return nil, err
@@ -58,15 +61,59 @@ func connect(s settings, tlsCfg *candorv1.ClientTLS, o Options) (conns, error) {
 			grpc.ForceCodecV2(wire.Codec{}),
 		),
 	}
-	var cs conns
-	for range s.connections {
-		conn, err := grpc.NewClient("dns:///"+s.address, append(opts, o.DialOptions...)...)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("address: %q can't be used: %w; write host:port", s.address, err), cs.close())
+	opts = append(opts, o.DialOptions...)
+	return func(target, name string) (conns, error) {
+		opts := opts
+		if name != "" && tlsCfg.GetServerName() == "" {
+			opts = append(slices.Clip(opts), grpc.WithAuthority(name))
 		}
-		cs = append(cs, &sharedConn{ClientConn: conn})
+		var cs conns
+		for range s.connections {
+			conn, err := grpc.NewClient(target, opts...)
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("%q can't be used: %w; write host:port", target, err), cs.close())
+			}
+			cs = append(cs, &sharedConn{ClientConn: conn})
+		}
+		return cs, nil
+	}, nil
+}
+
+// connect makes the fleet that the settings describe.
+func (b *Backend) connect(tlsCfg *candorv1.ClientTLS, o Options) (*fleet, error) {
+	dial, err := dialer(b.set, tlsCfg, o)
+	if err != nil {
+		return nil, err
 	}
-	return cs, nil
+	f := newFleet(b.set.replicas, b.log)
+	f.ask = b.askReady
+	switch at := b.set.place; {
+	case len(at.addresses) > 0:
+		f.dial = func(address string) (conns, error) { return dial(byName+address, "") }
+		err = f.setAddresses(at.addresses)
+	case at.name != "":
+		// Until the name has been looked up gRPC does it, so that nobody waits for it who doesn't call. The records' connections
+		// expect whom the name says.
+		address := net.JoinHostPort(at.name, at.port)
+		f.dial = func(address string) (conns, error) { return dial(byName+address, "") }
+		err = f.setAddresses([]string{address})
+		f.dial = func(record string) (conns, error) { return dial("passthrough:///"+record, address) }
+		f.lookup = lookupOf(at.name, at.port, o.Lookup)
+	default:
+		f.only, err = dial(byName+at.address, "")
+		f.renew()
+	}
+	if err != nil {
+		field := "address"
+		if len(b.set.place.addresses) > 0 {
+			field = "addresses"
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w", field, err), f.close())
+	}
+	if b.set.warm {
+		f.warm()
+	}
+	return f, nil
 }
 
 // transportCredentials reads the files once to refuse what is broken. The client's certificate is read again for each new

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,20 @@ func TestDialRefuses(t *testing.T) {
 		{func(c *candorv1.Backend) { c.Address = "localhost" }, "address: "},
 		{func(c *candorv1.Backend) { c.Address = "http://localhost:8001" }, "address: "},
 		{func(c *candorv1.Backend) { c.Address = ":8001" }, "address: "},
+		{func(c *candorv1.Backend) { c.Address = "dns:///models" }, "address: "},
+		{func(c *candorv1.Backend) { c.Addresses = []string{"a:1", "b:1"} }, "addresses: "},
+		{func(c *candorv1.Backend) { c.Address, c.Addresses = "", []string{"a:1", "b"} }, "addresses[1]: "},
+		{func(c *candorv1.Backend) { c.Address, c.Addresses = "", []string{"a:1", "a:1"} }, "addresses[1]: "},
+		{func(c *candorv1.Backend) { c.Replicas = &candorv1.Replicas{} }, "replicas: "},
+		{replicasWith(&candorv1.Replicas{ProbeEvery: durationpb.New(0)}), "replicas.probe_every: "},
+		{replicasWith(&candorv1.Replicas{ResolveEvery: durationpb.New(1)}), "replicas.resolve_every: "},
+		{replicasWith(&candorv1.Replicas{FailuresInARow: proto.Uint32(0)}), "replicas.failures_in_a_row: "},
+		{replicasWith(&candorv1.Replicas{FailureMargin: proto.Float64(0)}), "replicas.failure_margin: "},
+		{replicasWith(&candorv1.Replicas{MinCalls: proto.Uint32(0)}), "replicas.min_calls: "},
+		{replicasWith(&candorv1.Replicas{Window: durationpb.New(1)}), "replicas.window: "},
+		{replicasWith(&candorv1.Replicas{MaxEjection: durationpb.New(1)}), "replicas.max_ejection: "},
+		{replicasWith(&candorv1.Replicas{MaxEjected: proto.Float64(2)}), "replicas.max_ejected: "},
+		{replicasWith(&candorv1.Replicas{PanicThreshold: proto.Float64(-1)}), "replicas.panic_threshold: "},
 		{func(c *candorv1.Backend) { c.Model = "" }, "model: "},
 		{func(c *candorv1.Backend) { c.Version = "" }, "version: "},
 		{func(c *candorv1.Backend) { c.Card = nil }, "card.created_at: "},
@@ -65,6 +80,11 @@ func TestDialRefuses(t *testing.T) {
 	}
 }
 
+// replicasWith makes a backend one of several replicas.
+func replicasWith(r *candorv1.Replicas) func(*candorv1.Backend) {
+	return func(c *candorv1.Backend) { c.Address, c.Addresses, c.Replicas = "", []string{"a:1", "b:1"}, r }
+}
+
 func TestDialDefaults(t *testing.T) {
 	cfg := digitsConfig("localhost:8001")
 	cfg.Breaker = nil
@@ -73,11 +93,15 @@ func TestDialDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings{
-		address: "localhost:8001", host: "localhost", model: "digits", version: "1",
+		place: place{address: "localhost:8001"}, host: hosts{"localhost"}, model: "digits", version: "1",
 		timeout: 5 * time.Second, minTimeout: 5 * time.Millisecond, maxInFlight: 256, connections: 4,
 		breaker: breakerSettings{failureRatio: 0.5, minCalls: 10, window: 30 * time.Second, openFor: 5 * time.Second, probes: 3},
+		replicas: replicaSettings{
+			probeEvery: 2 * time.Second, resolveEvery: 30 * time.Second, failuresInARow: 5, failureMargin: 0.3, minCalls: 20,
+			window: 30 * time.Second, ejection: 10 * time.Second, maxEjection: 5 * time.Minute, maxEjected: 0.5, panicThreshold: 0.5,
+		},
 	}
-	if s != want {
+	if !reflect.DeepEqual(s, want) {
 		t.Errorf("\nhave %+v\nwant %+v", s, want)
 	}
 	b := dial(t, cfg, Options{})

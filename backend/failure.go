@@ -56,6 +56,11 @@ type Failure struct {
 	Source candorv1.FailureSource
 	// Duration is how long the call took, refusals by us included.
 	Duration time.Duration
+	// Replica is the address of the replica that was called last; empty where the backend has one address. It is for operators:
+	// callers never see it.
+	Replica string
+	// outlier: the replica that failed is out because of it, and the backend goes on without it.
+	outlier bool
 	// Attempts is how often the model server was called; 0: it was not.
 	Attempts int
 }

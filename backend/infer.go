@@ -20,6 +20,8 @@ type Answer struct {
 	Response *wire.Response
 	Duration time.Duration
 	Attempts int
+	// Replica is the address of the replica that answered; empty where the backend has one address. It is for operators.
+	Replica string
 	// Verdict is what the check said; its Unusable is empty.
 	Verdict Verdict
 }
@@ -66,30 +68,33 @@ func (b *Backend) Infer(ctx context.Context, until time.Time, request *wire.Fram
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
 	defer permit.report(ignored)
 
-	response, verdict, failure := b.attempt(ctx, until, permit, request, check)
+	conn := b.conns.take()
+	defer conn.release()
+	response, verdict, failure := b.attempt(ctx, conn, until, permit, request, check)
+	told := conn.heard(outcomeOf(failure, verdict), start)
 	took := time.Since(start)
 	attempt := Attempt{
 		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: 1, Start: start, Duration: took,
-		RequestBytes: size, Verdict: verdict,
+		RequestBytes: size, Verdict: verdict, Replica: conn.place(),
 	}
 	if response != nil {
 		attempt.ResponseBytes = response.Frame().Len()
 	}
 	if failure != nil {
-		failure.Attempts = 1
+		failure.Attempts, failure.Replica = 1, conn.place()
 		b.finish(failure, start)
 		attempt.Failure = failure
 	} else {
 		b.counters.count(nil, verdict)
 	}
-	permit.report(outcomeOf(failure, verdict))
+	permit.report(told)
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}
 	if failure != nil {
 		return nil, failure
 	}
-	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict}, nil
+	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict, Replica: conn.place()}, nil
 }
 
 // admit refuses what shall not be tried.
@@ -118,8 +123,8 @@ func callersEnd(ctx context.Context, until time.Time) time.Time {
 	return until
 }
 
-// attempt makes one call.
-func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
+// attempt makes one call on conn.
+func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time, p *permit, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	start := time.Now()
 	given, ours, cause := b.set.timeout, true, errTimeUp
 	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
@@ -132,7 +137,7 @@ func (b *Backend) attempt(ctx context.Context, until time.Time, p *permit, reque
 
 	reply := new(wire.Frame)
 	var trailer metadata.MD
-	err := b.conns.Invoke(tell(timed, given), b.Speech().infer, request, reply, grpc.Trailer(&trailer))
+	err := conn.Invoke(tell(timed, given), b.Speech().infer, request, reply, grpc.Trailer(&trailer))
 	p.answered.Store(true)
 	if err != nil {
 		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
@@ -222,6 +227,8 @@ func outcomeOf(f *Failure, v Verdict) outcome {
 		return failed
 	case f == nil:
 		return succeeded
+	case f.Class == Failed && f.outlier:
+		return ignored
 	case f.Class == Failed:
 		return failed
 	case f.Class == Alive:

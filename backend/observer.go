@@ -27,6 +27,8 @@ type Attempt struct {
 	Duration time.Duration
 	// RequestBytes and ResponseBytes are message lengths; ResponseBytes is 0 without an answer.
 	RequestBytes, ResponseBytes int
+	// Replica is the address of the replica that was called; empty where the backend has one address.
+	Replica string
 	// Failure is nil when there is an answer.
 	Failure *Failure
 	// Verdict is what the check said about the answer.

@@ -12,16 +12,16 @@ import (
 // maxMessage bounds a Failure's message: it travels in trailers and lies in every record.
 const maxMessage = 160
 
-// sanitize makes one line of at most maxMessage bytes of what a model server, a driver or gRPC said. Addresses (host is the
-// backend's own) and file paths are taken out: callers have no business knowing them.
-func sanitize(text, host string) string {
+// sanitize makes one line of at most maxMessage bytes of what a model server, a driver or gRPC said. Addresses (own are the
+// backend's) and file paths are taken out: callers have no business knowing them.
+func sanitize(text string, own hosts) string {
 	text = unwrapped(text)
 	var b strings.Builder
 	for word := range strings.FieldsSeq(strings.Map(printable, strings.ToValidUTF8(text, "�"))) {
 		if b.Len() > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(hide(word, host))
+		b.WriteString(hide(word, own))
 		// A little more than is kept, so that cutting below sees that there was more.
 		if b.Len() > 2*maxMessage {
 			break
@@ -50,14 +50,14 @@ func printable(r rune) rune {
 }
 
 // hide replaces addresses and paths within one word, keeping the punctuation around them.
-func hide(word, host string) string {
+func hide(word string, own hosts) string {
 	var b strings.Builder
 	for len(word) > 0 {
 		n := strings.IndexFunc(word, isSeparator)
 		if n < 0 {
 			n = len(word)
 		}
-		b.WriteString(hideToken(word[:n], host))
+		b.WriteString(hideToken(word[:n], own))
 		word = word[n:]
 		if len(word) > 0 {
 			_, size := utf8.DecodeRuneInString(word)
@@ -70,13 +70,13 @@ func hide(word, host string) string {
 
 func isSeparator(r rune) bool { return strings.ContainsRune(`"'`+"`"+`(){}<>,;=|`, r) }
 
-func hideToken(token, host string) string {
+func hideToken(token string, own hosts) string {
 	// "10.0.0.1:5000->" of Go's network errors ends in a dash here, because > separates.
 	core := strings.TrimRight(token, ":.-!?")
 	switch {
 	case core == "":
 		return token
-	case isAddress(core, host):
+	case isAddress(core, own):
 		return "[address]" + token[len(core):]
 	case isPath(core):
 		return "[path]" + token[len(core):]
@@ -84,13 +84,13 @@ func hideToken(token, host string) string {
 	return token
 }
 
-func isAddress(s, host string) bool {
+func isAddress(s string, own hosts) bool {
 	for _, scheme := range []string{"ipv4:", "ipv6:", "unix:", "dns:"} {
 		if strings.HasPrefix(s, scheme) {
 			return true
 		}
 	}
-	if strings.Contains(s, "://") || strings.EqualFold(s, "localhost") || host != "" && strings.EqualFold(s, host) {
+	if strings.Contains(s, "://") || strings.EqualFold(s, "localhost") || own.has(s) {
 		return true
 	}
 	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
@@ -104,7 +104,7 @@ func isAddress(s, host string) bool {
 		return false
 	}
 	_, err = netip.ParseAddr(name)
-	return err == nil || strings.Contains(name, ".") || strings.EqualFold(name, "localhost") || strings.EqualFold(name, host)
+	return err == nil || strings.Contains(name, ".") || strings.EqualFold(name, "localhost") || own.has(name)
 }
 
 // isPath: an absolute path of at least two elements, on Unix or Windows.

@@ -26,7 +26,7 @@ func TestSanitize(t *testing.T) {
 		{"no address", "std::bad_alloc at 12:30, shape 1:128, ratio 3/4 of N/A", "std::bad_alloc at 12:30, shape 1:128, ratio 3/4 of N/A"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := sanitize(test.in, "triton"); got != test.want {
+			if got := sanitize(test.in, hosts{"triton"}); got != test.want {
 				t.Errorf("\n got %s\nwant %s", got, test.want)
 			}
 		})
@@ -34,7 +34,7 @@ func TestSanitize(t *testing.T) {
 }
 
 func TestSanitizeCuts(t *testing.T) {
-	got := sanitize(strings.Repeat("ä", 500), "")
+	got := sanitize(strings.Repeat("ä", 500), nil)
 	if len(got) > maxMessage || len(got) < maxMessage-5 || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
@@ -44,7 +44,7 @@ func FuzzSanitize(f *testing.F) {
 	f.Add("dial tcp 10.1.2.3:8001: connect: connection refused", "triton")
 	f.Add("\xff[::1]:\n/a/b", "")
 	f.Fuzz(func(t *testing.T, text, host string) {
-		got := sanitize(text, host)
+		got := sanitize(text, hosts{host})
 		if len(got) > maxMessage || !utf8.ValidString(got) {
 			t.Errorf("%d bytes: %q", len(got), got)
 		}

@@ -2,7 +2,6 @@ package backend
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -32,7 +31,9 @@ const windowTimeouts = 2
 
 // settings are a candor.v1.Backend with its defaults filled in.
 type settings struct {
-	address, host  string
+	place place
+	// host are the names in it.
+	host           hosts
 	model, version string
 	dialect        candorv1.Dialect
 	timeout        time.Duration
@@ -40,6 +41,8 @@ type settings struct {
 	maxInFlight    int64
 	connections    int
 	breaker        breakerSettings
+	replicas       replicaSettings
+	warm           bool
 }
 
 type breakerSettings struct {
@@ -53,7 +56,6 @@ type breakerSettings struct {
 // compileSettings fills in defaults and refuses what can't work together. Errors name the field, relative to the backend.
 func compileSettings(cfg *candorv1.Backend) (settings, error) {
 	s := settings{
-		address:     cfg.GetAddress(),
 		model:       cfg.GetModel(),
 		version:     cfg.GetVersion(),
 		dialect:     cfg.GetDialect(),
@@ -61,6 +63,7 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 		minTimeout:  orDefault(cfg.GetMinTimeout(), defaultMinTimeout),
 		maxInFlight: defaultMaxInFlight,
 		connections: defaultConnections,
+		warm:        cfg.GetWarm(),
 		breaker: breakerSettings{
 			failureRatio: defaultFailureRatio,
 			minCalls:     defaultMinCalls,
@@ -86,15 +89,17 @@ func compileSettings(cfg *candorv1.Backend) (settings, error) {
 			s.breaker.probes = b.GetProbes()
 		}
 	}
+	var err error
+	if s.place, s.host, err = compilePlace(cfg); err != nil {
+		return s, err
+	}
+	if s.replicas, err = compileReplicas(cfg.GetReplicas()); err != nil {
+		return s, fmt.Errorf("replicas.%w", err)
+	}
 	return s, s.check()
 }
 
 func (s *settings) check() error {
-	host, port, err := net.SplitHostPort(s.address)
-	if err != nil || host == "" || port == "" {
-		return fmt.Errorf("address: %q is not host:port; write the model server's gRPC address, for example localhost:8001", s.address)
-	}
-	s.host = host
 	switch {
 	case s.model == "":
 		return fmt.Errorf("model: is empty; write the model's name on the server")

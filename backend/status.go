@@ -27,6 +27,9 @@ type Status struct {
 	// LastFailure is the message of the newest of Failures, at LastFailureTime; empty: none yet.
 	LastFailure     string
 	LastFailureTime time.Time
+	// Replicas are those of a backend with several, by address. Panicking: so many are ejected that ejection is ignored.
+	Replicas  []ReplicaStatus
+	Panicking bool
 	// Alarm says what in the configuration is probably wrong; empty: nothing known.
 	Alarm string
 }
@@ -34,6 +37,7 @@ type Status struct {
 // Status answers how the backend is now. It asks the breaker, which is how an open one becomes half-open without a call.
 func (b *Backend) Status() Status {
 	s := Status{Breaker: b.breaker.state(), Speech: b.Speech(), InFlight: b.slots.used.Load()}
+	s.Replicas, s.Panicking = b.conns.status()
 	b.counters.fill(&s)
 	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
 	return s

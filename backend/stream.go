@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,9 @@ type Stream struct {
 	bare        bool
 	clock       *clock
 	closed      atomic.Bool
+	// conn carries the stream until release.
+	conn    *sharedConn
+	release sync.Once
 }
 
 // Message is one message of a Stream. It aliases what came, and nobody changes it.
@@ -54,7 +58,7 @@ func (b *Backend) OpenStream(ctx context.Context, silence time.Duration) (*Strea
 		b.Detect(asking)
 		cancel()
 	}
-	s := &Stream{b: b, parent: ctx}
+	s := &Stream{b: b, parent: ctx, conn: b.conns.take()}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.clock = &clock{ring: func() { s.cancel(errTimeUp) }}
 	s.clock.set(silence)
@@ -62,11 +66,12 @@ func (b *Backend) OpenStream(ctx context.Context, silence time.Duration) (*Strea
 	desc := &grpc.StreamDesc{StreamName: "ModelStreamInfer", ClientStreams: true, ServerStreams: true}
 	s.bare = b.StreamsBare()
 	var err error
-	s.grpc, err = b.conns.NewStream(s.ctx, desc, b.Speech().method("ModelStreamInfer"))
+	s.grpc, err = s.conn.NewStream(s.ctx, desc, b.Speech().method("ModelStreamInfer"))
 	waited := s.clock.stop()
 	if err != nil {
 		f := s.failed(err, waited)
-		s.cancel(nil)
+		s.Close()
+		s.heard(f)
 		return nil, f
 	}
 	return s, nil
@@ -100,6 +105,7 @@ func (s *Stream) Expect(silence time.Duration) { s.clock.set(silence) }
 func (s *Stream) Close() {
 	s.clock.set(0)
 	s.cancel(nil)
+	s.release.Do(s.conn.release)
 }
 
 // Recv waits for the next message. Neither a message nor a Failure: the model server ended the stream without an error. Of a Failure
@@ -113,13 +119,29 @@ func (s *Stream) Recv() (*Message, *Failure) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, s.failed(err, waited)
+		f := s.failed(err, waited)
+		s.heard(f)
+		return nil, f
 	}
 	m, err := s.scan(frame)
 	if err != nil {
-		return nil, s.Lost("a message of the stream could not be read: %v", err)
+		f := s.Lost("a message of the stream could not be read: %v", err)
+		s.heard(f)
+		return nil, f
 	}
+	heard := succeeded
+	if m.Error != "" {
+		heard = outcomeOf(said(m.Error), Verdict{})
+	}
+	s.conn.heard(heard, time.Now())
 	return m, nil
+}
+
+// heard tells the replica of the stream's end, and the Failure whether it was only the replica's.
+func (s *Stream) heard(f *Failure) {
+	o := outcomeOf(f, Verdict{})
+	f.outlier = s.conn.heard(o, time.Now()) != o
+	f.Replica = s.conn.place()
 }
 
 func (s *Stream) scan(data *wire.Frame) (*Message, error) {

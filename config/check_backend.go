@@ -12,7 +12,7 @@ import (
 const windowTimeouts = 2
 
 func (c *checker) backend(at path, backend *candorv1.Backend) {
-	c.address(at.field("address"), backend.GetAddress(), false)
+	c.replicas(at, backend)
 	timeout, least := backend.GetTimeout().AsDuration(), backend.GetMinTimeout().AsDuration()
 	window := backend.GetBreaker().GetWindow().AsDuration()
 	breaker := at.field("breaker").field("window")

@@ -100,6 +100,9 @@ func backendDefaults(backend *candorv1.Backend) {
 	fillDuration(&backend.Breaker.Window, 30*time.Second)
 	fillDuration(&backend.Breaker.OpenFor, 5*time.Second)
 	fill(&backend.Breaker.Probes, 3)
+	if hasReplicas(backend) {
+		replicaDefaults(backend)
+	}
 	for _, input := range backend.GetCard().GetInputs() {
 		if input.ImageMax == 0 {
 			input.ImageMax = 255
@@ -110,6 +113,23 @@ func backendDefaults(backend *candorv1.Backend) {
 			fill(&score.SumTolerance, 0.001)
 		}
 	}
+}
+
+func replicaDefaults(backend *candorv1.Backend) {
+	if backend.Replicas == nil {
+		backend.Replicas = &candorv1.Replicas{}
+	}
+	r := backend.Replicas
+	fillDuration(&r.ProbeEvery, 2*time.Second)
+	fillDuration(&r.ResolveEvery, 30*time.Second)
+	fill(&r.FailuresInARow, 5)
+	fill(&r.FailureMargin, 0.3)
+	fill(&r.MinCalls, 20)
+	fillDuration(&r.Window, 30*time.Second)
+	fillDuration(&r.Ejection, 10*time.Second)
+	fillDuration(&r.MaxEjection, 300*time.Second)
+	fill(&r.MaxEjected, 0.5)
+	fill(&r.PanicThreshold, 0.5)
 }
 
 func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {

@@ -22,7 +22,7 @@ func bareConfig() *candorv1.Config {
 	return &candorv1.Config{
 		Listen: &candorv1.Listen{},
 		Store:  &candorv1.Store{Kind: &candorv1.Store_Postgres{Postgres: &candorv1.PostgresStore{}}},
-		Backends: map[string]*candorv1.Backend{"b": {Card: &candorv1.ModelCard{
+		Backends: map[string]*candorv1.Backend{"b": {Addresses: []string{"a:1", "b:1"}, Card: &candorv1.ModelCard{
 			Inputs: []*candorv1.InputSpec{{}},
 			Scores: []*candorv1.Score{{Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY}},
 		}}},
@@ -61,7 +61,7 @@ var defaultsInWords = map[string]string{
 	"OIDC.groups_claim":           "Default groups",
 	"OIDC.scopes":                 "Default email, profile, groups",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Policy.monitors": "", "People.sessions": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Backend.replicas": "", "Policy.monitors": "", "People.sessions": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

@@ -22,7 +22,7 @@ func TestParseFaults(t *testing.T) {
 		want  []string
 	}{
 		{"unknown key", []edit{{"model: net", "modle: net"}}, []string{`backends.net.modle: unknown key "modle"; write model`}},
-		{"unknown key far from all", []edit{{"model: net", "model: net\n    zzz: 1"}}, []string{`backends.net.zzz: unknown key "zzz"; write one of the 14 that are declared`}},
+		{"unknown key far from all", []edit{{"model: net", "model: net\n    zzz: 1"}}, []string{`backends.net.zzz: unknown key "zzz"; write one of the 17 that are declared`}},
 		{"what is under a mistyped key is checked", []edit{{"accept: {threshold: {probability: 0.9}}", "acept: {treshold: {probability: 9}}"}},
 			[]string{`models.mail.policy.acept: write accept`, "models.mail.policy.accept.treshold: write threshold", "models.mail.policy.accept.threshold.probability: 9 is out of range"}},
 		{"part of a name", []edit{{"{anonymous: true}", "{sha256: x}"}}, []string{"consumers.web.identity.sha256: write token_sha256", "consumers.web.identity.token_sha256: is not the SHA-256 of a token"}},

@@ -22,6 +22,8 @@ type Reply struct {
 	Version  string
 	Created  int64
 	Attempts int
+	// Replica is which of a backend's several was called last; empty where it has one.
+	Replica string
 }
 
 // Failure says why a stage has no answer, and who said so.
@@ -46,6 +48,8 @@ type Stage struct {
 	Created  int64
 	Duration time.Duration
 	Attempts int
+	// Replica is which of a backend's several was called last; empty where it has one.
+	Replica string
 	// Rows that it was asked for, and its Evidence per row of them; nil with a Failure.
 	Rows     []int
 	Evidence []router.Evidence
@@ -55,7 +59,7 @@ type Stage struct {
 // stageOf makes the record of a Reply, and a Failure of one that doesn't fit the rows asked.
 func stageOf(kind candorv1.StepKind, name string, rows []int, r Reply, took time.Duration) Stage {
 	s := Stage{
-		Kind: kind, Name: name, Version: r.Version, Created: r.Created, Duration: took, Attempts: r.Attempts, Rows: rows,
+		Kind: kind, Name: name, Version: r.Version, Created: r.Created, Duration: took, Attempts: r.Attempts, Replica: r.Replica, Rows: rows,
 		Evidence: r.Evidence, Failure: r.Failure,
 	}
 	if s.Failure == nil && len(r.Evidence) != len(rows) {

@@ -29,6 +29,7 @@ const (
 	attrKind       = "candor.stage_kind"
 	attrVersion    = "candor.version"
 	attrAttempts   = "candor.attempts"
+	attrReplica    = "candor.replica"
 	attrReason     = "candor.reason"
 	attrSource     = "candor.failure_source"
 	attrRow        = "candor.row"
@@ -57,6 +58,9 @@ func stageAttributes(s fallback.Stage) []attribute.KeyValue {
 	kv := []attribute.KeyValue{
 		attribute.String(attrStage, s.Name), attribute.String(attrKind, short(s.Kind.String())),
 		attribute.String(attrVersion, s.Version), attribute.Int(attrRows, len(s.Rows)), attribute.Int(attrAttempts, s.Attempts),
+	}
+	if s.Replica != "" {
+		kv = append(kv, attribute.String(attrReplica, s.Replica))
 	}
 	if s.Failure != nil {
 		kv = append(kv, attribute.String(attrReason, short(s.Failure.Reason.String())), attribute.String(attrSource, short(s.Failure.Source.String())))

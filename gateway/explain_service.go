@@ -125,5 +125,6 @@ func (g *Gateway) backendStatus(ctx context.Context, b *backend.Backend) *candor
 		BreakerOpened: st.Opened, BreakerClosed: st.Closed, LastFailure: st.LastFailure,
 		CreateTime: timestamppb.New(b.Card().Proto().GetCreatedAt().AsTime()),
 		Dialect:    st.Speech.Dialect, DialectSource: st.Speech.Source, Server: st.Speech.Server, Owner: b.Card().Proto().GetOwner(),
+		Replicas: replicaStatuses(st.Replicas), Panicking: st.Panicking,
 	}
 }

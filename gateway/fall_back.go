@@ -97,9 +97,9 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 			f = &backend.Failure{Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Message: err.Error()}
 		}
 		reply.Failure = &fallback.Failure{Reason: f.Reason, Source: f.Source, Detail: f.Message}
-		reply.Attempts = f.Attempts
+		reply.Attempts, reply.Replica = f.Attempts, f.Replica
 		return reply
 	}
-	reply.Attempts = answer.Attempts
+	reply.Attempts, reply.Replica = answer.Attempts, answer.Replica
 	return reply
 }

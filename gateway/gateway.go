@@ -145,6 +145,7 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 			return err
 		}
 		g.metrics.watchBackend(b)
+		g.metrics.watchReplicas(b)
 	}
 	for name := range g.cfg.GetModels() {
 		m, err := newModel(ctx, name, g)

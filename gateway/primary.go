@@ -59,7 +59,7 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,
 	}
 	if err == nil {
-		stage.Evidence, stage.Attempts = evidence, answer.Attempts
+		stage.Evidence, stage.Attempts, stage.Replica = evidence, answer.Attempts, answer.Replica
 		c.response = readable
 		for i := range c.rows {
 			c.rows[i].evidence = evidence[i]
@@ -69,7 +69,7 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 		if !errors.As(err, &f) {
 			f = &backend.Failure{Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Code: codes.Internal, Message: err.Error()}
 		}
-		c.failure, stage.Attempts = f, f.Attempts
+		c.failure, stage.Attempts, stage.Replica = f, f.Attempts, f.Replica
 		stage.Failure = &fallback.Failure{Reason: f.Reason, Source: f.Source, Detail: f.Message}
 		for i := range c.rows {
 			c.rows[i].evidence = router.Failed(b.Name(), f.Reason, f.Message)

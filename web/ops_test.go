@@ -105,6 +105,11 @@ func newPlant() *plant {
 		backends: []*candorv1.BackendStatus{{
 			Name: "net", Model: "spam", Version: "3", Breaker: candorv1.BreakerState_BREAKER_STATE_OPEN, Owner: "team " + hostile,
 			CreateTime: timestamppb.New(now.Add(-400 * 24 * time.Hour)), Calls: 40, Failures: 10, LastFailure: hostile,
+			Panicking: true,
+			Replicas: []*candorv1.ReplicaStatus{{
+				Address: "10.0.0.1:8001", State: candorv1.ReplicaState_REPLICA_STATE_EJECTED, Calls: 20, Failures: 5,
+				EjectedUntil: timestamppb.New(now.Add(time.Minute)), Why: "5 failures in a row " + hostile,
+			}, {Address: "10.0.0.2:8001", State: candorv1.ReplicaState_REPLICA_STATE_SERVING, Calls: 20}},
 		}},
 		monitors: []*candorv1.MonitorStatus{{
 			Model: "spam", Stage: "net", Kind: candorv1.MonitorKind_MONITOR_KIND_PSI, State: candorv1.MonitorState_MONITOR_STATE_WARNING,
@@ -150,7 +155,7 @@ func newPlantSite(t *testing.T, p *plant, roles ...candorv1.Role) *site {
 	t.Cleanup(func() { _ = conn.Close() })
 	pages, err := web.New(web.Deps{
 		Conn: conn, Moved: func() <-chan struct{} { return nil },
-		As: func(ctx context.Context, who people.Person) context.Context {
+		As: func(ctx context.Context, who people.Person, _ string) context.Context {
 			return metadata.AppendToOutgoingContext(ctx, "person", who.Name)
 		},
 	})
@@ -218,7 +223,7 @@ func TestWhoSeesOperation(t *testing.T) {
 func TestPicturesHaveTheirNumbers(t *testing.T) {
 	s := newPlantSite(t, newPlant(), operator)
 	for path, says := range map[string][]string{
-		"/ops":                {"13 months", "old", "open", "10 25 %", "accept 96", "89 %", "defer 12", "of 108 rows", "1 of 1 warn"},
+		"/ops":                {"13 months", "old", "open", "10 25 %", "accept 96", "89 %", "defer 12", "of 108 rows", "1 of 1 warn", "Replicas of net", "ejected", "5 failures in a row", "ejection is ignored"},
 		"/ops/models/spam":    {"accept 96", "low confidence", "25 %", "0 to 0.5 10 25 % 20 50 %", "0.5 to 1 30 75 % 20 50 %"},
 		"/ops/certificates":   {"certified", "0.93", "17", "99 of 10000", "0.97 80 1 0 12.5 yes", "0.9 90 9 0 0 no"},
 		"/ops/limits":         {"160 of 160 100 %", "7 answers withheld", "1 tripped"},

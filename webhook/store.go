@@ -153,8 +153,8 @@ type Change struct {
 	By, Remote string
 }
 
-// Replay says what to send again: one id, or what was made at or after Since, or, with FromStart, all of the feed that has no
-// delivery.
+// Replay says what to send again: one id, or what was made at or after Since, with FailedOnly what has failed for good or waits after
+// a failure; or, with FromStart, all of the feed that has no delivery.
 type Replay struct {
 	Change
 	ID         string

@@ -21,7 +21,8 @@ func backendsCommand() *cobra.Command {
 		Short: "List backends: dialect, breaker, readiness, counts of failures, age of the model",
 		Long: `List backends with the state of their breakers. CONTRACT counts answers that broke the
 model's card. DIALECT is how the gateway speaks with the model server: as stated in the configuration, as
-detected, or, where neither is known, as the published protocol. You need an operator's token with any role.`,
+detected, or, where neither is known, as the published protocol. Replicas of a backend that has several are
+listed below it: docs/replicas.md. You need an operator's token with any role.`,
 		Example: `  candor backends
   candor backends --json`,
 		Args: cli.Args(),
@@ -38,7 +39,10 @@ detected, or, where neither is known, as the published protocol. You need an ope
 				for _, b := range resp.GetBackends() {
 					table = append(table, backendCells(b, time.Now()))
 				}
-				return cli.Table(cmd.OutOrStdout(), table)
+				if err := cli.Table(cmd.OutOrStdout(), table); err != nil {
+					return err
+				}
+				return writeReplicas(cmd.OutOrStdout(), resp.GetBackends(), time.Now())
 			})
 		},
 	}

@@ -1,6 +1,7 @@
 package oiptest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ type Options struct {
 	Dialect Dialect
 	// Bare streams hold responses without Triton's frame, as MLServer's do.
 	Bare bool
+	// Address is where it listens, host:port. Empty: a free port of 127.0.0.1.
+	Address string
 }
 
 const defaultMaxMessageBytes = 64 << 20
@@ -96,7 +99,7 @@ func StartWith(t testing.TB, options Options, models ...Model) *Server {
 		}
 		s.models[m.Name] = m
 	}
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	lis, err := net.Listen("tcp", cmp.Or(options.Address, "127.0.0.1:0"))
 	if err != nil {
 		t.Fatalf("oiptest: listen: %v", err)
 	}

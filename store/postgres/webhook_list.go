@@ -84,7 +84,7 @@ func (s *Store) ReplayDeliveries(ctx context.Context, r webhook.Replay) (n int64
 		case r.ID != "":
 			where, args[2], what = `id = $3`, r.ID, "delivery "+r.ID
 		case r.FailedOnly:
-			where, what = where+` AND state = 3`, what+", those that failed"
+			where, what = where+` AND (state = 3 OR state = 1 AND attempts > 0)`, what+", those that failed"
 		}
 		var err error
 		if n, err = b.count(again+where+` RETURNING true`, args...); err != nil {

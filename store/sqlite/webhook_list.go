@@ -84,7 +84,7 @@ func (s *Store) ReplayDeliveries(ctx context.Context, r webhook.Replay) (n int64
 		default:
 			again, args, what = again+`created_us >= ?3`, append(args, micros(r.Since)), "since "+r.Since.UTC().Format(time.RFC3339)
 			if r.FailedOnly {
-				again, what = again+` AND state = 3`, what+", those that failed"
+				again, what = again+` AND (state = 3 OR state = 1 AND attempts > 0)`, what+", those that failed"
 			}
 		}
 		if err := t.changeWebhook(r.Change, "webhook.replay", what); err != nil {

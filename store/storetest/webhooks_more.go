@@ -136,6 +136,11 @@ func testWebhookReplay(t *testing.T, d Driver) {
 		t.Errorf("leased %v, want %v", got, want)
 	}
 	replay(webhook.Replay{Since: now.Add(-time.Minute)}, 3)
+	// Its receiver is back: what waits long for another attempt needn't.
+	waits := leaseSome(t, d, "a", d.Now(), 1).Deliveries[0]
+	now = d.Now()
+	finishAs(t, d, waits, webhook.Result{Now: now, Error: "away", Next: now.Add(time.Hour)}, false)
+	replay(webhook.Replay{Since: now.Add(-time.Hour), FailedOnly: true}, 1)
 }
 
 func testWebhookSecrets(t *testing.T, d Driver) {

@@ -258,6 +258,77 @@ func (BreakerState) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
 }
 
+type ReplicaState int32
+
+const (
+	ReplicaState_REPLICA_STATE_UNSPECIFIED ReplicaState = 0
+	// Nothing is known yet: it is being connected to, or nobody has called.
+	ReplicaState_REPLICA_STATE_CONNECTING ReplicaState = 1
+	// Gets its share of the calls.
+	ReplicaState_REPLICA_STATE_SERVING ReplicaState = 2
+	// Has been ejected, and gets one call at a time until it has answered some.
+	ReplicaState_REPLICA_STATE_RETURNING ReplicaState = 3
+	// Gets no calls until ejected_until: its calls failed.
+	ReplicaState_REPLICA_STATE_EJECTED ReplicaState = 4
+	// Says that the model is not ready, or does not answer that question.
+	ReplicaState_REPLICA_STATE_NOT_READY ReplicaState = 5
+	// There is no connection.
+	ReplicaState_REPLICA_STATE_UNREACHABLE ReplicaState = 6
+	// Its address has vanished: it finishes what it has.
+	ReplicaState_REPLICA_STATE_DRAINING ReplicaState = 7
+)
+
+// Enum value maps for ReplicaState.
+var (
+	ReplicaState_name = map[int32]string{
+		0: "REPLICA_STATE_UNSPECIFIED",
+		1: "REPLICA_STATE_CONNECTING",
+		2: "REPLICA_STATE_SERVING",
+		3: "REPLICA_STATE_RETURNING",
+		4: "REPLICA_STATE_EJECTED",
+		5: "REPLICA_STATE_NOT_READY",
+		6: "REPLICA_STATE_UNREACHABLE",
+		7: "REPLICA_STATE_DRAINING",
+	}
+	ReplicaState_value = map[string]int32{
+		"REPLICA_STATE_UNSPECIFIED": 0,
+		"REPLICA_STATE_CONNECTING":  1,
+		"REPLICA_STATE_SERVING":     2,
+		"REPLICA_STATE_RETURNING":   3,
+		"REPLICA_STATE_EJECTED":     4,
+		"REPLICA_STATE_NOT_READY":   5,
+		"REPLICA_STATE_UNREACHABLE": 6,
+		"REPLICA_STATE_DRAINING":    7,
+	}
+)
+
+func (x ReplicaState) Enum() *ReplicaState {
+	p := new(ReplicaState)
+	*p = x
+	return p
+}
+
+func (x ReplicaState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReplicaState) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_explain_proto_enumTypes[4].Descriptor()
+}
+
+func (ReplicaState) Type() protoreflect.EnumType {
+	return &file_candor_v1_explain_proto_enumTypes[4]
+}
+
+func (x ReplicaState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReplicaState.Descriptor instead.
+func (ReplicaState) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
+}
+
 // How a dialect is known.
 type DialectSource int32
 
@@ -295,11 +366,11 @@ func (x DialectSource) String() string {
 }
 
 func (DialectSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[4].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[5].Descriptor()
 }
 
 func (DialectSource) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[4]
+	return &file_candor_v1_explain_proto_enumTypes[5]
 }
 
 func (x DialectSource) Number() protoreflect.EnumNumber {
@@ -308,7 +379,7 @@ func (x DialectSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialectSource.Descriptor instead.
 func (DialectSource) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
 }
 
 type ListMonitorsRequest struct {
@@ -933,7 +1004,11 @@ type BackendStatus struct {
 	// Name and version that the model server gives itself; empty: it said nothing yet, or has no ServerMetadata.
 	Server string `protobuf:"bytes,17,opt,name=server,proto3" json:"server,omitempty"`
 	// Of its card: who to ask about it.
-	Owner         string `protobuf:"bytes,18,opt,name=owner,proto3" json:"owner,omitempty"`
+	Owner string `protobuf:"bytes,18,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Of a backend with several: every replica, in the order of its address. Otherwise none.
+	Replicas []*ReplicaStatus `protobuf:"bytes,30,rep,name=replicas,proto3" json:"replicas,omitempty"`
+	// So many replicas are ejected that ejection is ignored.
+	Panicking     bool `protobuf:"varint,31,opt,name=panicking,proto3" json:"panicking,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1094,6 +1169,124 @@ func (x *BackendStatus) GetOwner() string {
 	return ""
 }
 
+func (x *BackendStatus) GetReplicas() []*ReplicaStatus {
+	if x != nil {
+		return x.Replicas
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetPanicking() bool {
+	if x != nil {
+		return x.Panicking
+	}
+	return false
+}
+
+// One of the model servers behind a backend.
+type ReplicaStatus struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Address  string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	State    ReplicaState           `protobuf:"varint,2,opt,name=state,proto3,enum=candor.v1.ReplicaState" json:"state,omitempty"`
+	InFlight int64                  `protobuf:"varint,3,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// Since the gateway started, or the address appeared. Failures are those that count against it.
+	Calls     int64 `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
+	Failures  int64 `protobuf:"varint,5,opt,name=failures,proto3" json:"failures,omitempty"`
+	Ejections int64 `protobuf:"varint,6,opt,name=ejections,proto3" json:"ejections,omitempty"`
+	// Of one that is ejected.
+	EjectedUntil *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=ejected_until,json=ejectedUntil,proto3" json:"ejected_until,omitempty"`
+	// Why it is in this state; empty while it serves.
+	Why           string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplicaStatus) Reset() {
+	*x = ReplicaStatus{}
+	mi := &file_candor_v1_explain_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplicaStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplicaStatus) ProtoMessage() {}
+
+func (x *ReplicaStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplicaStatus.ProtoReflect.Descriptor instead.
+func (*ReplicaStatus) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReplicaStatus) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *ReplicaStatus) GetState() ReplicaState {
+	if x != nil {
+		return x.State
+	}
+	return ReplicaState_REPLICA_STATE_UNSPECIFIED
+}
+
+func (x *ReplicaStatus) GetInFlight() int64 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *ReplicaStatus) GetCalls() int64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *ReplicaStatus) GetFailures() int64 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *ReplicaStatus) GetEjections() int64 {
+	if x != nil {
+		return x.Ejections
+	}
+	return 0
+}
+
+func (x *ReplicaStatus) GetEjectedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EjectedUntil
+	}
+	return nil
+}
+
+func (x *ReplicaStatus) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 type SummarizeDecisionsResponse_Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request's `by`.
@@ -1109,7 +1302,7 @@ type SummarizeDecisionsResponse_Group struct {
 
 func (x *SummarizeDecisionsResponse_Group) Reset() {
 	*x = SummarizeDecisionsResponse_Group{}
-	mi := &file_candor_v1_explain_proto_msgTypes[10]
+	mi := &file_candor_v1_explain_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1314,7 @@ func (x *SummarizeDecisionsResponse_Group) String() string {
 func (*SummarizeDecisionsResponse_Group) ProtoMessage() {}
 
 func (x *SummarizeDecisionsResponse_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[10]
+	mi := &file_candor_v1_explain_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1414,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xfd\x04\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xd1\x05\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -1242,7 +1435,18 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\adialect\x18\x0f \x01(\x0e2\x12.candor.v1.DialectR\adialect\x12?\n" +
 	"\x0edialect_source\x18\x10 \x01(\x0e2\x18.candor.v1.DialectSourceR\rdialectSource\x12\x16\n" +
 	"\x06server\x18\x11 \x01(\tR\x06server\x12\x14\n" +
-	"\x05owner\x18\x12 \x01(\tR\x05owner*\xce\x01\n" +
+	"\x05owner\x18\x12 \x01(\tR\x05owner\x124\n" +
+	"\breplicas\x18\x1e \x03(\v2\x18.candor.v1.ReplicaStatusR\breplicas\x12\x1c\n" +
+	"\tpanicking\x18\x1f \x01(\bR\tpanicking\"\x98\x02\n" +
+	"\rReplicaStatus\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12-\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x17.candor.v1.ReplicaStateR\x05state\x12\x1b\n" +
+	"\tin_flight\x18\x03 \x01(\x03R\binFlight\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\x03R\x05calls\x12\x1a\n" +
+	"\bfailures\x18\x05 \x01(\x03R\bfailures\x12\x1c\n" +
+	"\tejections\x18\x06 \x01(\x03R\tejections\x12?\n" +
+	"\rejected_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\fejectedUntil\x12\x10\n" +
+	"\x03why\x18\b \x01(\tR\x03why*\xce\x01\n" +
 	"\vMonitorKind\x12\x1c\n" +
 	"\x18MONITOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MONITOR_KIND_PSI\x10\x01\x12\x13\n" +
@@ -1269,7 +1473,16 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x19BREAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14BREAKER_STATE_CLOSED\x10\x01\x12\x1b\n" +
 	"\x17BREAKER_STATE_HALF_OPEN\x10\x02\x12\x16\n" +
-	"\x12BREAKER_STATE_OPEN\x10\x03*g\n" +
+	"\x12BREAKER_STATE_OPEN\x10\x03*\xf6\x01\n" +
+	"\fReplicaState\x12\x1d\n" +
+	"\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18REPLICA_STATE_CONNECTING\x10\x01\x12\x19\n" +
+	"\x15REPLICA_STATE_SERVING\x10\x02\x12\x1b\n" +
+	"\x17REPLICA_STATE_RETURNING\x10\x03\x12\x19\n" +
+	"\x15REPLICA_STATE_EJECTED\x10\x04\x12\x1b\n" +
+	"\x17REPLICA_STATE_NOT_READY\x10\x05\x12\x1d\n" +
+	"\x19REPLICA_STATE_UNREACHABLE\x10\x06\x12\x1a\n" +
+	"\x16REPLICA_STATE_DRAINING\x10\a*g\n" +
 	"\rDialectSource\x12\x1e\n" +
 	"\x1aDIALECT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIALECT_SOURCE_STATED\x10\x01\x12\x1b\n" +
@@ -1292,62 +1505,67 @@ func file_candor_v1_explain_proto_rawDescGZIP() []byte {
 	return file_candor_v1_explain_proto_rawDescData
 }
 
-var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_candor_v1_explain_proto_goTypes = []any{
 	(MonitorKind)(0),                         // 0: candor.v1.MonitorKind
 	(MonitorState)(0),                        // 1: candor.v1.MonitorState
 	(GroupBy)(0),                             // 2: candor.v1.GroupBy
 	(BreakerState)(0),                        // 3: candor.v1.BreakerState
-	(DialectSource)(0),                       // 4: candor.v1.DialectSource
-	(*ListMonitorsRequest)(nil),              // 5: candor.v1.ListMonitorsRequest
-	(*ListMonitorsResponse)(nil),             // 6: candor.v1.ListMonitorsResponse
-	(*MonitorStatus)(nil),                    // 7: candor.v1.MonitorStatus
-	(*ExplainPredictionRequest)(nil),         // 8: candor.v1.ExplainPredictionRequest
-	(*ExplainPredictionResponse)(nil),        // 9: candor.v1.ExplainPredictionResponse
-	(*SummarizeDecisionsRequest)(nil),        // 10: candor.v1.SummarizeDecisionsRequest
-	(*SummarizeDecisionsResponse)(nil),       // 11: candor.v1.SummarizeDecisionsResponse
-	(*ListBackendsRequest)(nil),              // 12: candor.v1.ListBackendsRequest
-	(*ListBackendsResponse)(nil),             // 13: candor.v1.ListBackendsResponse
-	(*BackendStatus)(nil),                    // 14: candor.v1.BackendStatus
-	(*SummarizeDecisionsResponse_Group)(nil), // 15: candor.v1.SummarizeDecisionsResponse.Group
-	(*Prediction)(nil),                       // 16: candor.v1.Prediction
-	(*PredictionRecord)(nil),                 // 17: candor.v1.PredictionRecord
-	(*ReviewItem)(nil),                       // 18: candor.v1.ReviewItem
-	(*timestamppb.Timestamp)(nil),            // 19: google.protobuf.Timestamp
-	(Route)(0),                               // 20: candor.v1.Route
-	(Dialect)(0),                             // 21: candor.v1.Dialect
+	(ReplicaState)(0),                        // 4: candor.v1.ReplicaState
+	(DialectSource)(0),                       // 5: candor.v1.DialectSource
+	(*ListMonitorsRequest)(nil),              // 6: candor.v1.ListMonitorsRequest
+	(*ListMonitorsResponse)(nil),             // 7: candor.v1.ListMonitorsResponse
+	(*MonitorStatus)(nil),                    // 8: candor.v1.MonitorStatus
+	(*ExplainPredictionRequest)(nil),         // 9: candor.v1.ExplainPredictionRequest
+	(*ExplainPredictionResponse)(nil),        // 10: candor.v1.ExplainPredictionResponse
+	(*SummarizeDecisionsRequest)(nil),        // 11: candor.v1.SummarizeDecisionsRequest
+	(*SummarizeDecisionsResponse)(nil),       // 12: candor.v1.SummarizeDecisionsResponse
+	(*ListBackendsRequest)(nil),              // 13: candor.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),             // 14: candor.v1.ListBackendsResponse
+	(*BackendStatus)(nil),                    // 15: candor.v1.BackendStatus
+	(*ReplicaStatus)(nil),                    // 16: candor.v1.ReplicaStatus
+	(*SummarizeDecisionsResponse_Group)(nil), // 17: candor.v1.SummarizeDecisionsResponse.Group
+	(*Prediction)(nil),                       // 18: candor.v1.Prediction
+	(*PredictionRecord)(nil),                 // 19: candor.v1.PredictionRecord
+	(*ReviewItem)(nil),                       // 20: candor.v1.ReviewItem
+	(*timestamppb.Timestamp)(nil),            // 21: google.protobuf.Timestamp
+	(Route)(0),                               // 22: candor.v1.Route
+	(Dialect)(0),                             // 23: candor.v1.Dialect
 }
 var file_candor_v1_explain_proto_depIdxs = []int32{
-	7,  // 0: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
+	8,  // 0: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
 	0,  // 1: candor.v1.MonitorStatus.kind:type_name -> candor.v1.MonitorKind
 	1,  // 2: candor.v1.MonitorStatus.state:type_name -> candor.v1.MonitorState
-	16, // 3: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
-	17, // 4: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
-	18, // 5: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
-	19, // 6: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
-	19, // 7: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
-	20, // 8: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
+	18, // 3: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
+	19, // 4: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
+	20, // 5: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
+	21, // 6: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
+	21, // 7: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
+	22, // 8: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
 	2,  // 9: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
-	15, // 10: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
-	14, // 11: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
+	17, // 10: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
+	15, // 11: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
 	3,  // 12: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
-	19, // 13: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
-	21, // 14: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
-	4,  // 15: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
-	8,  // 16: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
-	10, // 17: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
-	12, // 18: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
-	5,  // 19: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
-	9,  // 20: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
-	11, // 21: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
-	13, // 22: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
-	6,  // 23: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
-	20, // [20:24] is the sub-list for method output_type
-	16, // [16:20] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	21, // 13: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
+	23, // 14: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
+	5,  // 15: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
+	16, // 16: candor.v1.BackendStatus.replicas:type_name -> candor.v1.ReplicaStatus
+	4,  // 17: candor.v1.ReplicaStatus.state:type_name -> candor.v1.ReplicaState
+	21, // 18: candor.v1.ReplicaStatus.ejected_until:type_name -> google.protobuf.Timestamp
+	9,  // 19: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
+	11, // 20: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
+	13, // 21: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
+	6,  // 22: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
+	10, // 23: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
+	12, // 24: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
+	14, // 25: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
+	7,  // 26: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
+	23, // [23:27] is the sub-list for method output_type
+	19, // [19:23] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_explain_proto_init() }
@@ -1366,8 +1584,8 @@ func file_candor_v1_explain_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_explain_proto_rawDesc), len(file_candor_v1_explain_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   11,
+			NumEnums:      6,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

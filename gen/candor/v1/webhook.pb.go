@@ -523,7 +523,7 @@ type ReplayWebhookRequest struct {
 	//	*ReplayWebhookRequest_Since
 	//	*ReplayWebhookRequest_FromStart
 	What isReplayWebhookRequest_What `protobuf_oneof:"what"`
-	// With since: only those that failed.
+	// With since: only those that failed, for good or at their last attempt.
 	FailedOnly    bool `protobuf:"varint,4,opt,name=failed_only,json=failedOnly,proto3" json:"failed_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

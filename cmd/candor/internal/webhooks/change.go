@@ -131,7 +131,7 @@ because its retention is over.`,
 	}
 	c.Flags().StringVar(&id, "id", "", "one delivery")
 	c.Flags().StringVar(&from, "since", "", "all that were made since a time, or within a span before now")
-	c.Flags().BoolVar(&failed, "failed", false, "with --since: only those that failed")
+	c.Flags().BoolVar(&failed, "failed", false, "with --since: only those that failed, for good or at their last attempt")
 	c.Flags().BoolVar(&start, "from-start", false, "all of the feed that has no delivery")
 	return c
 }
