@@ -65,6 +65,7 @@ func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 func (l *limit) adopt(st State, held string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.leases.used = st.Used
 	if !st.LastReset.At.Before(l.latch.lastReset.At) {
 		l.latch.lastReset = st.LastReset
 	}

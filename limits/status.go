@@ -45,7 +45,7 @@ func (g *Gate) States(now time.Time) []Status {
 	t := g.clock.peek(now)
 	states := make([]Status, 0, len(g.limits))
 	for _, l := range g.limits {
-		states = append(states, l.status(t))
+		states = append(states, l.status(moment{t: t, process: g.process()}))
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {
@@ -74,11 +74,16 @@ func (g *Gate) States(now time.Time) []Status {
 	return states
 }
 
-func (l *limit) status(t int64) Status {
+func (l *limit) status(m moment) Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	t := m.t
 	used := int64(l.released.after(t - int64(l.def.Window)))
-	leased := max(0, min(l.leases.unused(t), l.bound(t)-used))
+	leased := l.leases.unused(m)
+	if l.shared {
+		used = max(0, l.leases.used-leased)
+	}
+	leased = max(0, min(leased, l.bound(t)-used))
 	s := Status{
 		Definition: l.def,
 		Configured: true,
