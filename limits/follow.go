@@ -68,6 +68,7 @@ func (l *limit) adopt(st State, held string) error {
 	if !st.LastReset.At.Before(l.latch.lastReset.At) {
 		l.latch.lastReset = st.LastReset
 	}
+	l.leases.used = st.Used
 	switch {
 	case st.Tripped && !l.latch.tripped:
 		if st.Trip.DryRun && !l.def.DryRun {
