@@ -86,6 +86,10 @@ func (l *limit) adopt(st State, held string) error {
 			return errTripUnknown
 		}
 		l.latch.release()
+		if l.shared {
+			// Permits in hand were granted by the bound before: of probation only the store knows what is left.
+			l.leases.close()
+		}
 	}
 	return nil
 }
