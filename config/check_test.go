@@ -320,6 +320,7 @@ func TestCheck(t *testing.T) {
 		{"allowed of a server without it", []edit{{"model: tree", "model: tree\n    dialect: kserve\n    allow: [repository, trace]"}}, []string{"backends.tree.allow[1]: a model server of dialect kserve has nothing to allow here"}},
 		{"allowed twice", []edit{{"model: tree", "model: tree\n    allow: [log, log]"}}, []string{"backends.tree.allow: an element is given twice"}},
 		{"allowed, but to nobody", []edit{{"model: tree", "model: tree\n    allow: [log]"}, {"roles: [reviewer, operator]", "roles: [reviewer]"}}, []string{"warning: backends.tree.allow: nobody may use it", "warning: limits: nobody may reset"}},
+		{"two people, and one operator", []edit{{"max_count: 10", "max_count: 10, reset: {people: 2}"}}, []string{"limits.stop.reset.people: is 2, and there is 1 with the role operator"}},
 		{"nobody to reset", []edit{{"roles: [reviewer, operator]", "roles: [reviewer]"}}, []string{"warning: limits: nobody may reset"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

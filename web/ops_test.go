@@ -223,7 +223,7 @@ func apart(doc *html.Node) string {
 	return strings.Join(out, " ")
 }
 
-var opsPaths = []string{"/ops", "/ops/models/spam", "/ops/certificates", "/ops/limits", "/ops/people-at-work"}
+var opsPaths = []string{"/ops", "/ops/models/spam", "/ops/certificates", "/ops/limits", "/ops/limits/nines", "/ops/people-at-work"}
 
 func TestWhoSeesOperation(t *testing.T) {
 	for role, want := range map[candorv1.Role]int{
@@ -251,6 +251,7 @@ func TestPicturesHaveTheirNumbers(t *testing.T) {
 		"/ops/models/spam":    {"accept 96", "low confidence", "25 %", "0 to 0.5 10 25 % 20 50 %", "0.5 to 1 30 75 % 20 50 %"},
 		"/ops/certificates":   {"certified", "0.93", "17", "99 of 10000", "0.97 80 1 0 12.5 yes", "0.9 90 9 0 0 no"},
 		"/ops/limits":         {"160 of 160 100 %", "7 answers withheld", "1 tripped"},
+		"/ops/limits/nines":   {"160 of 160 in 10 s", "olga and root", "50 % of it until"},
 		"/ops/people-at-work": {"12", "75 % 6 of 8", "0.5", "75 % 3 of 4", "40 % 2 of 5", "20 % 1 of 5"},
 	} {
 		r := s.get(path)

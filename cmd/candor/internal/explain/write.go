@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/limits"
 )
 
 // maxRowsTold is how many rows of a batch are told in full unless one is asked for.
@@ -134,7 +135,11 @@ func (p *printer) row(s Story, r *Row) {
 	}
 	p.field("action", cli.Plain(r.Action))
 	if r.Limit != "" {
-		p.field("limit", cli.Plain(r.Limit)+" had tripped and withheld the answer")
+		why := " had tripped and withheld the answer"
+		if limits.IsStop(r.Limit) {
+			why = " withheld the answer: a person had stopped it"
+		}
+		p.field("limit", cli.Plain(r.Limit)+why)
 	}
 	if r.Promise != nil {
 		p.promise(r)
