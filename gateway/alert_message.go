@@ -67,7 +67,7 @@ func (g *Gateway) alertBody(a limits.Alert, resolved bool, id string) alertBody 
 	}}
 	switch {
 	case resolved:
-		b.Type, b.Timestamp = limitReset, stamp(a.Reset.At)
+		b.Type, b.Timestamp = limitReset, stamp(endOf(a))
 		b.Data.By, b.Data.AskedBy, b.Data.Reason = a.Reset.By, a.Reset.AskedBy, a.Reset.Reason
 	case t.By != "":
 		b.Type = limitStopped
@@ -117,9 +117,17 @@ func (g *Gateway) alertmanagerAlert(a limits.Alert, resolved bool) alertmanagerA
 		out.Annotations["prediction_id"] = t.PredictionID
 	}
 	if resolved {
-		out.EndsAt = stamp(a.Reset.At)
+		out.EndsAt = stamp(endOf(a))
 	}
 	return out
+}
+
+// endOf a trip that was reset. Resets of versions before don't say which trip they released: then it is the trip's own time.
+func endOf(a limits.Alert) time.Time {
+	if a.Reset.At.IsZero() {
+		return a.Trip.At
+	}
+	return a.Reset.At
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
