@@ -105,7 +105,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	}
 	size := int(l.GetMaxMessageBytes())
 	srv := grpc.NewServer(
-		grpc.Creds(inside.Credentials(creds)),
+		grpc.Creds(inside.Credentials(calmCredentials{creds, g.metrics.resetWaits.Inc})),
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),

@@ -62,8 +62,9 @@ var advice = map[string]struct{ title, remedy string }{
 	"LIMIT_RESET_NOT_ASKED": {"There is no such reset to confirm", "It has expired, or was asked for again. Look at the limit, and ask again."},
 	"LIMIT_RESET_SAME_PERSON": {"Another person has to confirm this",
 		"A reset takes two people whose identities are proved. Who asked doesn't confirm."},
-	"MODEL_NOT_FOUND":      {"There is no such model", "Look at the list of models."},
-	"PREDICTION_NOT_FOUND": {"There is no such prediction", "Check its id."},
+	"MODEL_NOT_FOUND":       {"There is no such model", "Look at the list of models."},
+	"GOLDEN_ITEM_NOT_FOUND": {"There is no such known answer", "Somebody may have removed it. Look at the list."},
+	"PREDICTION_NOT_FOUND":  {"There is no such prediction", "Check its id."},
 }
 
 // httpStatus of the codes that the services answer.
