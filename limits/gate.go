@@ -5,13 +5,14 @@
 // Route to learn where a withheld row goes, Gate.Reset to release a latch.
 //
 // Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers released, under any
-// concurrency, and over crashes, because permits are deducted in the Store before they're used. And a trip latches: neither
+// concurrency, over crashes, and by all gateways that share a Store, because permits are deducted there before they're used. And a trip latches: neither
 // time nor a restart releases it, only Reset does. The price of the first is that a crash forfeits permits that were leased
 // and not used, at most Options.MaxLease for each limit, until they leave the window; and after any restart a release may
 // count for up to Options.LeaseFor longer than it has to, because the store knows only the last use of each lease.
 //
-// The package reads no clock. Every time comes from the caller, who takes it from the store's clock: one that never goes
-// back, not over a restart either. A release happens at the now of its Acquire.
+// Every time comes from the caller, who takes it from the store's clock: one that never goes back, not over a restart either.
+// A release happens at the now of its Acquire. Where gateways share the Store, that has the limits' times, and the package reads
+// only the process's clock, for how long a lease has been in hand. docs/limits.md has the protocol, and why it is exact.
 package limits
 
 import (

@@ -30,7 +30,8 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		answered := time.Now()
 		l.mu.Lock()
 		if err == nil {
-			l.leases.used, l.leases.seen = got.Used, Sighting{got.Now, got.Lost, began, answered}
+			l.leases.used = got.Used
+			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, began, answered})
 		}
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
 			r.Settled, l.leases.settle = nil, nil
@@ -63,6 +64,17 @@ func (g *Gate) greet(ctx context.Context, l *limit) error {
 	f := g.lease(ctx, l, g.moment(time.Unix(0, g.clock.ns.Load())), nil)
 	l.mu.Unlock()
 	return f.wait(ctx)
+}
+
+// sightingFor is how long a quick answer is preferred to slower ones after it.
+const sightingFor = time.Minute
+
+// or answers the sighting that says more about the limit's time from now on: the question that took less, unless it was long ago.
+func (s Sighting) or(newer Sighting) Sighting {
+	if s.Now.IsZero() || newer.Answered.Sub(newer.Asked) <= s.Answered.Sub(s.Asked) || newer.Answered.Sub(s.Answered) > sightingFor {
+		return newer
+	}
+	return s
 }
 
 // take puts a shared store's answer into force. l.mu is held.
