@@ -21,11 +21,11 @@ type sick struct {
 	down atomic.Bool
 }
 
-func (s *sick) Lease(ctx context.Context, l limits.Lease, settled *limits.Lease) error {
+func (s *sick) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant, error) {
 	if s.down.Load() {
-		return errors.New("disk I/O error")
+		return limits.Grant{}, errors.New("disk I/O error")
 	}
-	return s.Store.Lease(ctx, l, settled)
+	return s.Store.Lease(ctx, r)
 }
 
 // A limit that can't ask its store withholds, says that it may pass later, and does not claim to have tripped.

@@ -11,11 +11,11 @@ import (
 )
 
 // Periods of the work beside the request path. That of finals is how late a default action or the end of an undo window may be; settling gives unused permits
-// back to the limits' stored state, so that a restart doesn't count them.
+// back to the limits' stored state, so that a restart doesn't count them and other gateways can use them: well within the length of a lease. That of
+// following is how late a reset elsewhere is seen at most, and a trip where permits are in hand.
 const (
 	finalEvery  = time.Second
-	settleEvery = 2 * time.Second
-	// followEvery is how late a stop at another gateway holds here.
+	settleEvery = 500 * time.Millisecond
 	followEvery = 400 * time.Millisecond
 	// sweepEvery is how late a webhook delivery may be removed after its retention.
 	sweepEvery = time.Hour

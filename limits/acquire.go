@@ -2,7 +2,9 @@ package limits
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -26,7 +28,7 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 		for _, l := range matched {
 			l.mu.Lock()
 		}
-		s := g.decide(ctx, matched, a, g.clock.advance(now), unleased)
+		s := g.decide(ctx, matched, a, g.moment(now), unleased)
 		for _, l := range matched {
 			l.mu.Unlock()
 		}
@@ -38,7 +40,9 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 			switch {
 			case err == nil:
 			case w.limit.def.DryRun:
-				g.storeFailed(w.limit, err)
+				if !errors.Is(err, errStarved) {
+					g.storeFailed(w.limit, err)
+				}
 				unleased = true
 			default:
 				g.storeFailed(w.limit, err)
@@ -68,9 +72,9 @@ func (s *step) await(l *limit, f *flight) {
 	}
 }
 
-// decide looks at the limits, all of which are locked, at time t. Limits that hold are asked before dry runs, and latched
+// decide looks at the limits, all of which are locked, at one moment. Limits that hold are asked before dry runs, and latched
 // ones before all: an answer that is withheld anyway meets no other limit.
-func (g *Gate) decide(ctx context.Context, limits []*limit, a Answer, t int64, unleased bool) (s step) {
+func (g *Gate) decide(ctx context.Context, limits []*limit, a Answer, m moment, unleased bool) (s step) {
 	if g.closed.Load() {
 		s.decided = true
 		s.verdict = Verdict{Limit: limits[0].def.Name, OnTrip: limits[0].def.OnTrip, Unavailable: true, Err: ErrClosed}
@@ -82,20 +86,23 @@ func (g *Gate) decide(ctx context.Context, limits []*limit, a Answer, t int64, u
 		}
 	}
 	for _, l := range limits {
-		if !l.def.DryRun && l.remaining(t) <= 0 {
-			l.trip(a, t)
+		if !l.def.DryRun && l.full(m) {
+			l.trip(a, m.t)
 			return g.deny(ctx, l)
 		}
 	}
 	for _, l := range limits {
-		remaining := l.remaining(t)
-		if l.leases.ready(t) || l.def.DryRun && (unleased || l.latch.tripped || remaining <= 0) {
+		if l.leases.ready(m, 1) || l.def.DryRun && (unleased || l.latch.tripped || l.full(m)) {
 			continue
 		}
-		s.await(l, g.lease(ctx, l, t, l.leases.size(remaining, g.opts.MaxLease)))
+		remaining := int64(math.MaxInt64) // a shared store knows it
+		if !l.shared {
+			remaining = l.remaining(m.t)
+		}
+		s.await(l, g.lease(ctx, l, m, &want{answer: a, need: 1, count: l.leases.size(remaining, g.opts.MaxLease)}))
 	}
 	if len(s.waits) == 0 {
-		g.grant(ctx, &s, limits, a, t)
+		g.grant(ctx, &s, limits, a, m)
 	}
 	return s
 }
@@ -110,20 +117,20 @@ func (g *Gate) deny(ctx context.Context, l *limit) (s step) {
 }
 
 // grant deducts one release from every limit; all are locked, and those that hold have a permit in hand.
-func (g *Gate) grant(ctx context.Context, s *step, limits []*limit, a Answer, t int64) {
+func (g *Gate) grant(ctx context.Context, s *step, limits []*limit, a Answer, m moment) {
 	s.decided, s.verdict.Released = true, true
-	p := &permit{at: t}
+	p := &permit{at: m.t}
 	p.shares = p.few[:0]
 	for _, l := range limits {
-		if l.def.DryRun && (l.latch.tripped || l.remaining(t) <= 0) {
+		if l.def.DryRun && (l.latch.tripped || l.full(m)) {
 			if !l.latch.tripped {
-				l.trip(a, t)
+				l.trip(a, m.t)
 			}
 			l.latch.withheld++
 			s.verdict.DryRunLimits = append(s.verdict.DryRunLimits, l.def.Name)
 			s.await(l, g.storeTrip(ctx, l))
 		}
-		p.shares = append(p.shares, share{l, l.release(t)})
+		p.shares = append(p.shares, share{l, l.release(m)})
 	}
 	s.verdict.Permit = Permit{p}
 }

@@ -24,6 +24,15 @@ func (c *clock) advance(now time.Time) int64 {
 	}
 }
 
+// moment reads all clocks: the store's, which is at now at least, and the process's, where leases are held against it.
+func (g *Gate) moment(now time.Time) moment {
+	m := moment{t: g.clock.advance(now)}
+	if g.shared {
+		m.process = time.Now()
+	}
+	return m
+}
+
 // peek answers what advance would, and leaves the clock as it is.
 func (c *clock) peek(now time.Time) int64 { return max(now.UnixNano(), c.ns.Load()) }
 

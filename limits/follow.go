@@ -68,6 +68,7 @@ func (l *limit) adopt(st State, held string) error {
 	if !st.LastReset.At.Before(l.latch.lastReset.At) {
 		l.latch.lastReset = st.LastReset
 	}
+	l.leases.used = st.Used
 	switch {
 	case st.Tripped && !l.latch.tripped:
 		if st.Trip.DryRun && !l.def.DryRun {
@@ -85,6 +86,10 @@ func (l *limit) adopt(st State, held string) error {
 			return errTripUnknown
 		}
 		l.latch.release()
+		if l.shared {
+			// Permits in hand were granted by the bound before: of probation only the store knows what is left.
+			l.leases.close()
+		}
 	}
 	return nil
 }

@@ -5,13 +5,14 @@
 // Route to learn where a withheld row goes, Gate.Reset to release a latch.
 //
 // Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers released, under any
-// concurrency, and over crashes, because permits are deducted in the Store before they're used. And a trip latches: neither
+// concurrency, over crashes, and by all gateways that share a Store, because permits are deducted there before they're used. And a trip latches: neither
 // time nor a restart releases it, only Reset does. The price of the first is that a crash forfeits permits that were leased
 // and not used, at most Options.MaxLease for each limit, until they leave the window; and after any restart a release may
 // count for up to Options.LeaseFor longer than it has to, because the store knows only the last use of each lease.
 //
-// The package reads no clock. Every time comes from the caller, who takes it from the store's clock: one that never goes
-// back, not over a restart either. A release happens at the now of its Acquire.
+// Every time comes from the caller, who takes it from the store's clock: one that never goes back, not over a restart either.
+// A release happens at the now of its Acquire. Where gateways share the Store, that has the limits' times, and the package reads
+// only the process's clock, for how long a lease has been in hand. docs/limits.md has the protocol, and why it is exact.
 package limits
 
 import (
@@ -68,7 +69,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Gate grants or withholds answers. Safe for concurrent use. One Gate at a time uses a Store.
+// Gate grants or withholds answers. Safe for concurrent use. One Gate at a time uses a Store that isn't shared.
 type Gate struct {
 	store Store
 	opts  Options
@@ -77,6 +78,8 @@ type Gate struct {
 	limits   []*limit
 	byAction map[string][]*limit
 	closed   atomic.Bool
+	// shared says what the store's Shared does.
+	shared bool
 
 	// desk is held by whoever looks at stored latches and follows them, or changes them as a person: a reset must not be undone by
 	// what was read before it.
@@ -94,7 +97,7 @@ type Gate struct {
 //
 // now is the store's clock. Errors name the definition and the remedy, or are the store's.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
-	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), desk: make(chan struct{}, 1)}
+	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), desk: make(chan struct{}, 1), shared: st.Shared()}
 	defs = slices.Clone(defs)
 	slices.SortFunc(defs, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
 	for i, d := range defs {
@@ -104,7 +107,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 		if i > 0 && defs[i-1].Name == d.Name {
 			return nil, fmt.Errorf("limits: %s: defined twice: rename one", d.Name)
 		}
-		l := &limit{def: d, released: newWindow(d.MaxCount)}
+		l := &limit{def: d, shared: g.shared, released: newWindow(d.MaxCount)}
 		g.limits = append(g.limits, l)
 		g.byAction[d.Action] = append(g.byAction[d.Action], l)
 	}
@@ -127,6 +130,11 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 			}
 		}
 		l.recover(state)
+		if g.shared {
+			if err := g.greet(ctx, l); err != nil {
+				return nil, err
+			}
+		}
 	}
 	g.retire(stored)
 	return g, nil

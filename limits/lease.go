@@ -33,6 +33,9 @@ type leases struct {
 	// wanted is how many permits the next lease asks for; 0: firstLease.
 	wanted int64
 	call   *flight
+	// used counts the window's permits of all gateways, as a shared store said last; seen is when that was.
+	used int64
+	seen Sighting
 }
 
 // openLease is a stored lease whose permits are in hand.
@@ -41,35 +44,54 @@ type openLease struct {
 	until   int64
 	used    int64
 	lastUse int64
+	// began is the process's clock before the lease was asked for; zero for a store that isn't shared.
+	began time.Time
 }
 
-// ready says whether a permit is in hand at t. Permits are used inside [From, Until] only, because after a crash they all
-// count as used at Until.
-func (s *leases) ready(t int64) bool {
-	return s.open != nil && s.open.used < s.open.Count && t <= s.open.until
+// moment is one reading of the clocks: t of the store's, in nanoseconds since the epoch; process of the process's, where the
+// store is shared.
+type moment struct {
+	t       int64
+	process time.Time
 }
 
-// use takes a permit, if there is one, and answers its lease; 0: none.
-func (s *leases) use(t int64) int64 {
-	if !s.ready(t) {
+// now answers the time by which the lease ends or not. Of a shared store that is the latest that the limit's time can be: the
+// lease was granted at From, which was after began, and the process's clocks say how long ago that was at most. The monotonic
+// one goes on while the process is stopped, and the wall clock while the machine is; whichever says more counts.
+func (o *openLease) now(m moment) int64 {
+	if o.began.IsZero() {
+		return m.t
+	}
+	return o.From.UnixNano() + int64(stretched(max(m.process.Sub(o.began), m.process.Round(0).Sub(o.began.Round(0)))))
+}
+
+// ready says whether n permits are in hand. Permits are used inside [From, Until] only, because in the store they all count as
+// used at Until.
+func (s *leases) ready(m moment, n int64) bool {
+	return s.open != nil && s.open.used+n <= s.open.Count && s.open.now(m) <= s.open.until
+}
+
+// use takes n permits, if there are as many, and answers their lease; 0: none.
+func (s *leases) use(m moment, n int64) int64 {
+	if !s.ready(m, n) {
 		return 0
 	}
-	s.open.used++
-	s.open.lastUse = t
+	s.open.used += n
+	s.open.lastUse = max(s.open.lastUse, s.open.now(m))
 	return s.open.ID
 }
 
-// giveBack returns a permit of the lease with that id. Of a lease that is no longer open it stays used in the store, which
+// giveBack returns n permits of the lease with that id. Of a lease that is no longer open they stay used in the store, which
 // is the cautious side.
-func (s *leases) giveBack(id int64) {
+func (s *leases) giveBack(id, n int64) {
 	if id != 0 && s.open != nil && s.open.ID == id {
-		s.open.used--
+		s.open.used -= n
 	}
 }
 
-// unused answers how many permits in hand may still be used at t.
-func (s *leases) unused(t int64) int64 {
-	if !s.ready(t) {
+// unused answers how many permits in hand may still be used.
+func (s *leases) unused(m moment) int64 {
+	if !s.ready(m, 1) {
 		return 0
 	}
 	return s.open.Count - s.open.used
@@ -86,9 +108,16 @@ func (s *leases) close() {
 	settled.Count = s.open.used
 	settled.Until = settled.From
 	if s.open.used > 0 {
-		settled.Until = ceilTime(s.open.lastUse)
+		settled.Until = earlier(ceilTime(s.open.lastUse), s.open.Until)
 	}
 	s.open, s.settle = nil, &settled
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // size answers how many permits to ask for.
@@ -120,52 +149,65 @@ func (s *leases) nextID(t int64) int64 {
 	return s.lastID
 }
 
-// lease joins the call under way, or starts one that asks for count permits and settles what is to be settled; count 0 only
-// settles. l.mu is held.
+// lease joins the call under way, or starts one that asks for permits for w and settles what is to be settled; without w it
+// only settles. l.mu is held.
 //
 // A call that fails leaves a lease that may or may not be stored. None of its permits is used, and it is never settled: in
 // the store it counts as used, in this process it doesn't exist.
-func (g *Gate) lease(ctx context.Context, l *limit, t, count int64) *flight {
+func (g *Gate) lease(ctx context.Context, l *limit, m moment, w *want) *flight {
 	s := &l.leases
 	if s.call != nil {
 		return s.call
 	}
 	s.close()
-	settled := s.settle
-	next := openLease{
-		Lease: Lease{
-			Limit:  l.def.Name,
-			ID:     s.nextID(t),
-			Count:  count,
-			From:   floorTime(t),
-			Until:  ceilTime(t + int64(g.opts.LeaseFor)),
-			Forget: floorTime(t - int64(l.def.Window)),
-		},
+	r := LeaseRequest{
+		Lease:   Lease{Limit: l.def.Name, ID: s.nextID(m.t), From: floorTime(m.t), Until: ceilTime(m.t + int64(g.opts.LeaseFor))},
+		Settled: s.settle, Forget: floorTime(m.t - int64(l.def.Window)),
+		Max: l.bound(m.t), Window: l.def.Window,
 	}
-	if count == 0 {
-		next.Until = next.From
+	if w != nil {
+		r.Count, r.Need = w.count, w.need
+	} else {
+		r.Until = r.From
 	}
-	next.until = next.Until.UnixNano()
 	s.call = fly(ctx, g.opts.StoreTimeout, func(ctx context.Context) error {
-		err := guarded(func() error { return g.store.Lease(ctx, next.Lease, settled) })
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		s.call = nil
-		s.cautious = err != nil
-		switch {
-		case err != nil:
-			return fmt.Errorf("limits: %s: lease: %w", l.def.Name, err)
-		case count == 0:
-			s.settle = nil
-			return nil
+		if l.shared {
+			return g.leaseShared(ctx, l, r, w)
 		}
-		s.open, s.settle = &next, nil
-		if g.clock.ns.Load() > next.until {
-			return fmt.Errorf("limits: %s: lease: %w", l.def.Name, errLeaseExpired)
-		}
-		return nil
+		return g.leaseAlone(ctx, l, r)
 	})
 	return s.call
+}
+
+// want is what an answer wants of a limit: at least need permits, and count if there are as many.
+type want struct {
+	answer      Answer
+	need, count int64
+}
+
+// leaseAlone asks a store that isn't shared, which grants what the window has room for.
+func (g *Gate) leaseAlone(ctx context.Context, l *limit, r LeaseRequest) error {
+	err := guarded(func() error {
+		_, err := g.store.Lease(ctx, r)
+		return err
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := &l.leases
+	s.call = nil
+	s.cautious = err != nil
+	if err != nil {
+		return fmt.Errorf("limits: %s: lease: %w", r.Limit, err)
+	}
+	s.settle = nil
+	if r.Count == 0 {
+		return nil
+	}
+	s.open = &openLease{Lease: r.Lease, until: r.Until.UnixNano()}
+	if g.clock.ns.Load() > s.open.until {
+		return fmt.Errorf("limits: %s: lease: %w", r.Limit, errLeaseExpired)
+	}
+	return nil
 }
 
 // Settle stores what was really used of every lease that has run out by now, so that a crash later on forfeits nothing of
@@ -183,7 +225,7 @@ func (g *Gate) Close(ctx context.Context, now time.Time) error {
 }
 
 func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
-	t := g.clock.advance(now)
+	m := g.moment(now)
 	var errs []error
 	for _, l := range g.limits {
 		if all {
@@ -191,10 +233,10 @@ func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 		}
 		l.mu.Lock()
 		s := &l.leases
-		due := s.settle != nil || s.open != nil && (all || !s.ready(t))
+		due := s.settle != nil || s.open != nil && (all || !s.ready(m, 1))
 		var f *flight
 		if due && s.call == nil {
-			f = g.lease(ctx, l, t, 0)
+			f = g.lease(ctx, l, m, nil)
 		}
 		l.mu.Unlock()
 		if f != nil {

@@ -41,7 +41,7 @@ func TestPanickingStoreWithholds(t *testing.T) {
 
 type panicStore struct{ Store }
 
-func (panicStore) Lease(context.Context, Lease, *Lease) error { panic("nil map") }
+func (panicStore) Lease(context.Context, LeaseRequest) (Grant, error) { panic("nil map") }
 
 func TestLeasesShrinkNearTheLimit(t *testing.T) {
 	st := newMemStore(t)

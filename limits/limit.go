@@ -9,6 +9,8 @@ import (
 // it.
 type limit struct {
 	def Definition
+	// shared: the store decides what is left, for all gateways. released stays empty then.
+	shared bool
 
 	mu sync.Mutex
 	// released is the truth about this process: when answers were released. What an earlier process left in the store is in
@@ -24,10 +26,15 @@ func (l *limit) remaining(t int64) int64 {
 	return l.bound(t) - int64(l.released.n)
 }
 
-// release counts one answer at t and answers the lease that its permit is of; 0: of none, which only a dry run may do.
-func (l *limit) release(t int64) (lease int64) {
-	l.released.insert(t)
-	return l.leases.use(t)
+// full says whether the window has no room. That of a shared store is known only there.
+func (l *limit) full(m moment) bool { return !l.shared && l.remaining(m.t) <= 0 }
+
+// release counts one answer and answers the lease that its permit is of; 0: of none, which only a dry run may do.
+func (l *limit) release(m moment) (lease int64) {
+	if !l.shared {
+		l.released.insert(m.t)
+	}
+	return l.leases.use(m, 1)
 }
 
 // recover takes over what the store knows: every lease counts at its Until. That is never earlier than the use of any of its
@@ -35,11 +42,15 @@ func (l *limit) release(t int64) (lease int64) {
 func (l *limit) recover(st State) {
 	byUse := slices.SortedFunc(slices.Values(st.Leases), func(a, b Lease) int { return a.Until.Compare(b.Until) })
 	for _, stored := range byUse {
+		if l.shared {
+			break // the store goes on counting them
+		}
 		l.leases.lastID = max(l.leases.lastID, stored.ID)
 		for range min(stored.Count, l.def.MaxCount) {
 			l.released.insert(stored.Until.UnixNano())
 		}
 	}
+	l.leases.used = st.Used
 	l.latch.lastReset = st.LastReset
 	if st.Tripped {
 		l.latch.tripped, l.latch.durable, l.latch.trip = true, true, st.Trip

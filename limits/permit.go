@@ -28,7 +28,7 @@ func (g *Gate) Refund(p Permit) {
 	for _, s := range p.p.shares {
 		s.limit.mu.Lock()
 		s.limit.released.remove(p.p.at)
-		s.limit.leases.giveBack(s.lease)
+		s.limit.leases.giveBack(s.lease, 1)
 		s.limit.mu.Unlock()
 	}
 }

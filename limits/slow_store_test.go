@@ -82,9 +82,9 @@ type deafStore struct {
 	wake chan struct{}
 }
 
-func (s *deafStore) Lease(_ context.Context, l Lease, settled *Lease) error {
+func (s *deafStore) Lease(_ context.Context, r LeaseRequest) (Grant, error) {
 	<-s.wake
-	return s.Store.Lease(context.Background(), l, settled)
+	return s.Store.Lease(context.Background(), r)
 }
 
 // TestOnlyTheLimitThatNeedsTheStoreWaits: one limit's lease hangs; another limit, a latched one and one with permits in

@@ -45,7 +45,7 @@ func (g *Gate) States(now time.Time) []Status {
 	t := g.clock.peek(now)
 	states := make([]Status, 0, len(g.limits))
 	for _, l := range g.limits {
-		states = append(states, l.status(t))
+		states = append(states, l.status(moment{t: t, process: time.Now()}))
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {
@@ -74,11 +74,15 @@ func (g *Gate) States(now time.Time) []Status {
 	return states
 }
 
-func (l *limit) status(t int64) Status {
+func (l *limit) status(m moment) Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	used := int64(l.released.after(t - int64(l.def.Window)))
-	leased := max(0, min(l.leases.unused(t), l.bound(t)-used))
+	used, bound := int64(l.released.after(m.t-int64(l.def.Window))), l.bound(m.t)
+	leased := l.leases.unused(m)
+	if l.shared {
+		used = max(0, min(l.leases.used, l.def.MaxCount)-leased)
+	}
+	leased = max(0, min(leased, bound-used))
 	s := Status{
 		Definition: l.def,
 		Configured: true,
@@ -89,12 +93,12 @@ func (l *limit) status(t int64) Status {
 		Durable:    !l.latch.tripped || l.latch.durable,
 		Withheld:   l.latch.withheld,
 		LastReset:  l.latch.lastReset,
-		Bound:      l.bound(t),
-		Room:       l.room(t),
-		Ask:        pending(l.latch.ask, t),
+		Bound:      bound,
+		Room:       l.room(m.t),
+		Ask:        pending(l.latch.ask, m.t),
 		Ack:        l.latch.ack,
 	}
-	if p := l.latch.lastReset.Probation; p.SharePPM > 0 && t < p.Until.UnixNano() {
+	if p := l.latch.lastReset.Probation; p.SharePPM > 0 && m.t < p.Until.UnixNano() {
 		s.ProbationEnd = p.Until
 	}
 	return s

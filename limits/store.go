@@ -15,14 +15,15 @@ var ErrNotTripped = errors.New("limits: the limit is not tripped")
 // method is atomic and durable (synchronous=FULL or its like) when it returns nil; any error means that the effect is
 // unknown, and the Gate then withholds. Safe for concurrent use. Conformance: store/storetest.
 type Store interface {
+	// Shared says whether gateways elsewhere may use the store at the same time. Then it decides what is granted, by
+	// Account.Decide; a store that only one Gate uses keeps what it is told.
+	Shared() bool
 	// Load answers the stored state of every limit that has any, by name. Leases whose window has passed (Until+window <
 	// now) may be left out.
 	Load(ctx context.Context) (map[string]State, error)
-	// Lease stores a new lease, and, when settled isn't nil, in the same transaction replaces an earlier lease (the one with
-	// settled.Limit and settled.ID) by what was really used of it: settled.Count permits, the last at settled.Until. A settled
-	// lease of Count 0 may be deleted; one that isn't there any more is no error. A new lease of Count 0 only carries the
-	// settlement and needn't be kept.
-	Lease(ctx context.Context, l Lease, settled *Lease) error
+	// Lease settles an earlier lease, when r.Settled isn't nil, and grants a new one, in one transaction. A settled lease of
+	// Count 0 may be deleted; one that isn't there any more is no error. A request for 0 permits only carries the settlement.
+	Lease(ctx context.Context, r LeaseRequest) (Grant, error)
 	// Trip latches the limit and stores the alert (see Latches) and the decision log's LimitRecord, once: first is false, and nothing
 	// changes, when it was latched before. A dry-run trip is stored and latched in the same way, so that it's reported once;
 	// that it holds nothing is the Gate's affair.
@@ -35,7 +36,10 @@ type Store interface {
 
 // State is what the store knows of one limit.
 type State struct {
-	Leases    []Lease
+	Leases []Lease
+	// Used counts the permits in the window that ends now, of all gateways, those that are leased and may not be used
+	// included. A store that isn't shared leaves it 0.
+	Used      int64
 	Tripped   bool
 	Trip      Trip
 	LastReset Reset
@@ -54,9 +58,52 @@ type Lease struct {
 	Count int64
 	From  time.Time
 	Until time.Time
-	// Forget lets the store tidy up: leases of this limit with an Until at or before it are out of every window to come and
-	// may be deleted. It isn't part of what is stored.
+}
+
+// LeaseRequest asks for permits. A store that isn't shared stores the Lease as it is, and a second one of the same ID is an
+// error. A shared one chooses ID, From and Until itself: of the last two only the difference counts, how long the permits may
+// be used; and it grants at most Count.
+type LeaseRequest struct {
+	Lease
+	// Settled is an earlier lease of the same limit, with what was really used of it: Count permits, the last one at or before
+	// Until. Nothing of it is used any more.
+	Settled *Lease
+	// Forget lets a store that isn't shared tidy up: leases of this limit with an Until at or before it are out of every
+	// window to come and may be deleted.
 	Forget time.Time
+
+	// The rest is for shared stores. Need is the fewest permits that are of use.
+	Need int64
+	// Max bounds the permits in any Window.
+	Max    int64
+	Window time.Duration
+	// Seen is what this gateway knows of the limit's time; zero: nothing yet.
+	Seen Sighting
+}
+
+// Sighting is a time of a limit, as a shared store's answer had it, between two readings of the process's clock, with their
+// monotonic part: before the question and after the answer.
+type Sighting struct {
+	Now             time.Time
+	Lost            time.Duration
+	Asked, Answered time.Time
+}
+
+// Grant is a shared store's answer to a LeaseRequest. One that isn't shared fills only Lease in.
+type Grant struct {
+	// Lease that was granted; with Count 0: none.
+	Lease
+	// Now is the limit's time of the decision, and Lost what Account.Lost was.
+	Now  time.Time
+	Lost time.Duration
+	// Used counts the permits in the window that ends Now, those of Lease included.
+	Used int64
+	// Pending of them are of leases that aren't settled yet and may still give something back, the next at Now+Retry.
+	Pending int64
+	Retry   time.Duration
+	// Tripped: the limit is latched by Trip, which isn't a dry run. Nothing is granted.
+	Tripped bool
+	Trip    Trip
 }
 
 // Trip is the moment at which a limit latched.

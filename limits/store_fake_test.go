@@ -35,6 +35,10 @@ type memStore struct {
 	asks   map[string]bool
 	trips  []Trip
 	calls  int
+	// accounts by limit; not nil: the store is shared.
+	accounts map[string]*memAccount
+	// serverClock is how far a shared store's clock is ahead of the process's.
+	serverClock time.Duration
 	// script answers what the n-th call (from 1) comes to; nil: it works.
 	script func(n int, op, limit string) outcome
 }
@@ -97,14 +101,25 @@ func (m *memStore) Load(ctx context.Context) (map[string]State, error) {
 	return all, err
 }
 
-func (m *memStore) Lease(ctx context.Context, l Lease, settled *Lease) error {
-	for _, at := range []time.Time{l.From, l.Until} {
+func (m *memStore) Shared() bool { return m.accounts != nil }
+
+func (m *memStore) Latched(ctx context.Context) (map[string]State, error) { return m.Load(ctx) }
+
+func (m *memStore) Lease(ctx context.Context, r LeaseRequest) (g Grant, err error) {
+	for _, at := range []time.Time{r.From, r.Until} {
 		if !at.Equal(at.Truncate(time.Microsecond)) {
-			m.t.Errorf("lease %d of %s: %v isn't a whole microsecond", l.ID, l.Limit, at)
+			m.t.Errorf("lease %d of %s: %v isn't a whole microsecond", r.ID, r.Limit, at)
 		}
 	}
-	return m.do(ctx, "lease", l.Limit, func(st *State) error {
-		if settled != nil {
+	if err := r.Check(); err != nil {
+		m.t.Error(err)
+	}
+	err = m.do(ctx, "lease", r.Limit, func(st *State) (err error) {
+		if m.Shared() {
+			g, err = m.decide(st, r)
+			return err
+		}
+		if settled := r.Settled; settled != nil {
 			for i, old := range st.Leases {
 				if old.ID == settled.ID {
 					if settled.Count > old.Count || settled.Until.After(old.Until) {
@@ -115,18 +130,22 @@ func (m *memStore) Lease(ctx context.Context, l Lease, settled *Lease) error {
 			}
 		}
 		st.Leases = slices.DeleteFunc(st.Leases, func(old Lease) bool {
-			return old.Count == 0 || !old.Until.After(l.Forget)
+			return old.Count == 0 || !old.Until.After(r.Forget)
 		})
 		for _, old := range st.Leases {
-			if l.ID <= old.ID {
-				m.t.Errorf("lease id %d doesn't rise above %d", l.ID, old.ID)
+			if r.ID <= old.ID {
+				m.t.Errorf("lease id %d doesn't rise above %d", r.ID, old.ID)
 			}
 		}
-		if l.Forget = (time.Time{}); l.Count > 0 {
-			st.Leases = append(st.Leases, l)
+		if g.Lease = r.Lease; r.Count > 0 {
+			st.Leases = append(st.Leases, r.Lease)
 		}
 		return nil
 	})
+	if err != nil {
+		return Grant{}, err
+	}
+	return g, nil
 }
 
 func (m *memStore) Trip(ctx context.Context, t Trip) (first bool, err error) {

@@ -87,7 +87,7 @@ func (l *told) load(t *testing.T, s *postgres.Store, stop <-chan struct{}) *sync
 	wg.Go(func() {
 		for running() {
 			name := "limit-" + uuid.NewString()
-			err := s.Lease(ctx, limits.Lease{Limit: name, ID: 1, Count: 5, From: s.Now(), Until: s.Now()}, nil)
+			_, err := s.Lease(ctx, limits.LeaseRequest{Lease: limits.Lease{Limit: name, Count: 5}, Max: 40, Window: time.Hour})
 			note(func() {
 				if err != nil {
 					l.errors++

@@ -4,26 +4,56 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/candor-gateway/candor/limits"
 )
 
+// Shared is true: gateways share the database.
+func (s *Store) Shared() bool { return true }
+
 // Load answers every limit's leases, latch and last reset; see limits.Store.
 func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
+	return s.limitStates(ctx, true)
+}
+
+// Latched answers every limit's latch, last reset and used permits; see limits.Store.
+func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
+	return s.limitStates(ctx, false)
+}
+
+// limitUse counts the permits in each limit's window. Of the leases in it only those that have left it are looked at.
+const limitUse = `SELECT a.limit_name, a.permits - coalesce((SELECT sum(l.permits) FROM limit_leases l WHERE l.limit_name = a.limit_name
+	AND l.until_us <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + a.shift_us - a.window_ns / 1000), 0)::bigint
+	FROM limit_accounts a`
+
+func (s *Store) limitStates(ctx context.Context, leases bool) (map[string]limits.State, error) {
 	const doing = "postgres: load the action limits"
 	out := map[string]limits.State{}
 	// One snapshot, or a latch could be seen without its leases.
 	err := s.snapshot(ctx, func(read queryFunc) error {
 		clear(out)
-		return errors.Join(
-			read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, nil, func(row scanner) error {
-				var l limits.Lease
-				var from, until int64
-				err := row.Scan(&l.Limit, &l.ID, &l.Count, &from, &until)
-				l.From, l.Until = instant(from), instant(until)
+		var err error
+		if leases {
+			err = read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, nil, func(row scanner) error {
+				l, err := scanLease(row)
 				st := out[l.Limit]
 				st.Leases = append(st.Leases, l)
 				out[l.Limit] = st
+				return err
+			})
+		}
+		return errors.Join(
+			err,
+			read(limitUse, nil, func(row scanner) error {
+				var name string
+				var used int64
+				err := row.Scan(&name, &used)
+				st := out[name]
+				st.Used = used
+				out[name] = st
 				return err
 			}),
 			readLatches(read, out),
@@ -35,30 +65,116 @@ func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
 	return out, nil
 }
 
-// Lease stores a lease, settles an earlier one and forgets those that no window holds any more; see limits.Store.
-func (s *Store) Lease(ctx context.Context, l limits.Lease, settled *limits.Lease) error {
+func scanLease(row scanner) (limits.Lease, error) {
+	var l limits.Lease
+	var from, until int64
+	err := row.Scan(&l.Limit, &l.ID, &l.Count, &from, &until)
+	l.From, l.Until = instant(from), instant(until)
+	return l, err
+}
+
+// Lease settles and grants, of all gateways one after the other; see limits.Store and limits.Account.
+func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant, error) {
 	const doing = "postgres: lease permits"
-	if l.Limit == "" || l.Count < 0 {
-		return fmt.Errorf("%s: limit %q, count %d: name the limit and ask for at least 0", doing, l.Limit, l.Count)
+	if err := r.Check(); err != nil {
+		return limits.Grant{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	return s.directly(ctx, doing, func(d *direct) error {
-		if settled != nil {
-			if _, err := d.exec(`UPDATE limit_leases SET permits = $1, from_us = $2, until_us = $3 WHERE limit_name = $4 AND id = $5`,
-				settled.Count, micros(settled.From), micros(settled.Until), settled.Limit, settled.ID); err != nil {
-				return fmt.Errorf("settle lease %d of %s: %w", settled.ID, settled.Limit, err)
-			}
+	var g limits.Grant
+	err := s.directly(ctx, doing, func(d *direct) error {
+		a, raw, latched, err := lockAccount(d, r.Limit)
+		if err != nil {
+			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
-		if _, err := d.exec(`DELETE FROM limit_leases WHERE limit_name = $1 AND (until_us <= $2 OR permits = 0)`,
-			l.Limit, micros(l.Forget)); err != nil {
-			return fmt.Errorf("forget leases of %s: %w", l.Limit, err)
+		if g, err = a.Decide(leaseRows{d, r.Limit}, r, a.Tick(raw, time.Now(), r.Seen), latched); err != nil {
+			return err
 		}
-		if l.Count == 0 {
+		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8
+			WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID, int64(a.Window), micros(a.WindowAt), a.Lost.Microseconds())
+		if !latched {
 			return nil
 		}
-		if _, err := d.exec(`INSERT INTO limit_leases (limit_name, id, permits, from_us, until_us) VALUES ($1, $2, $3, $4, $5)`,
-			l.Limit, l.ID, l.Count, micros(l.From), micros(l.Until)); err != nil {
-			return fmt.Errorf("store lease %d of %s: %w", l.ID, l.Limit, err)
-		}
-		return nil
+		g.Tripped = true
+		return d.query(`SELECT `+tripColumns+` FROM limit_trips WHERE id = (SELECT trip_id FROM limit_latches WHERE limit_name = $1)`,
+			[]any{r.Limit}, func(row scanner) error {
+				g.Trip, err = scanTrip(row)
+				return err
+			})
 	})
+	if err != nil {
+		return limits.Grant{}, err
+	}
+	return g, nil
+}
+
+// account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side.
+const account = `SELECT clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)
+	FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
+
+// firstAccount is that of a limit whose leases, if there are any, come from before there were accounts.
+const firstAccount = `INSERT INTO limit_accounts (limit_name, clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us)
+	SELECT $1, coalesce(max(from_us), 0), 0, 0, coalesce(sum(permits), 0), coalesce(max(id), 0), 0, 0 FROM limit_leases WHERE limit_name = $1
+	ON CONFLICT (limit_name) DO NOTHING`
+
+func lockAccount(d *direct, limit string) (a limits.Account, raw time.Time, latched bool, err error) {
+	var clock, shift, lost, window, windowAt, now int64
+	read := func() error {
+		return d.queryRow(account, []any{limit}, &clock, &shift, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
+	}
+	if err = read(); errors.Is(err, pgx.ErrNoRows) {
+		if _, err = d.exec(firstAccount, limit); err == nil {
+			err = read()
+		}
+	}
+	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
+	a.Lost = time.Duration(lost) * time.Microsecond
+	a.Window, a.WindowAt = time.Duration(window), instant(windowAt)
+	return a, instant(now), latched, err
+}
+
+// leaseRows are a limit's leases, whose account the transaction has locked.
+type leaseRows struct {
+	d     *direct
+	limit string
+}
+
+func (r leaseRows) Settle(l limits.Lease) (before int64, err error) {
+	err = r.d.queryRow(`SELECT permits FROM limit_leases WHERE limit_name = $1 AND id = $2`, []any{r.limit, l.ID}, &before)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case l.Count == 0:
+		r.d.later(`DELETE FROM limit_leases WHERE limit_name = $1 AND id = $2`, r.limit, l.ID)
+	default:
+		r.d.later(`UPDATE limit_leases SET permits = $3, until_us = $4, settled = true WHERE limit_name = $1 AND id = $2`,
+			r.limit, l.ID, l.Count, micros(l.Until))
+	}
+	return before, nil
+}
+
+func (r leaseRows) Forget(t time.Time) (permits int64, err error) {
+	err = r.d.queryRow(`WITH gone AS (DELETE FROM limit_leases WHERE limit_name = $1 AND until_us <= $2 RETURNING permits)
+		SELECT coalesce(sum(permits), 0)::bigint FROM gone`, []any{r.limit, micros(t)}, &permits)
+	return permits, err
+}
+
+func (r leaseRows) After(t time.Time) (permits int64, err error) {
+	err = r.d.queryRow(`SELECT coalesce(sum(permits), 0)::bigint FROM limit_leases WHERE limit_name = $1 AND until_us > $2`,
+		[]any{r.limit, micros(t)}, &permits)
+	return permits, err
+}
+
+func (r leaseRows) Pending(now time.Time) (permits int64, first time.Time, err error) {
+	var us int64
+	err = r.d.queryRow(`SELECT coalesce(sum(permits), 0)::bigint, coalesce(min(2 * until_us - from_us), 0) FROM limit_leases
+		WHERE limit_name = $1 AND NOT settled AND until_us + (until_us - from_us) > $2`, []any{r.limit, micros(now)}, &permits, &us)
+	return permits, instant(us), err
+}
+
+func (r leaseRows) Add(l limits.Lease) error {
+	r.d.later(`INSERT INTO limit_leases (limit_name, id, permits, from_us, until_us) VALUES ($1, $2, $3, $4, $5)`,
+		r.limit, l.ID, l.Count, micros(l.From), micros(l.Until))
+	return nil
 }

@@ -91,19 +91,6 @@ func (b *batch) release(r limits.Reset, trip string) error {
 	return b.limitEvent(r.Limit, limits.ResetEvent(r))
 }
 
-// Latched answers every limit's latch and last reset; see limits.Latches.
-func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
-	out := map[string]limits.State{}
-	err := s.snapshot(ctx, func(read queryFunc) error {
-		clear(out)
-		return readLatches(read, out)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: read the latches: %w", err)
-	}
-	return out, nil
-}
-
 // readLatches adds what is latched, and the last reset of each limit.
 func readLatches(read queryFunc, out map[string]limits.State) error {
 	return errors.Join(

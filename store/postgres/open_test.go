@@ -159,7 +159,8 @@ func TestReadOnly(t *testing.T) {
 	wantError(t, "Record", r.Record(t.Context(), storetest.Accept(uuid.New()), nil), postgres.ErrReadOnly)
 	wantError(t, "Enqueue", r.Enqueue(t.Context(), storetest.Accept(uuid.New())), postgres.ErrReadOnly)
 	wantError(t, "CloseAlert", r.CloseAlert(t.Context(), "x"), postgres.ErrReadOnly)
-	wantError(t, "Lease", r.Lease(t.Context(), limits.Lease{Limit: "a", ID: 1, Count: 1}, nil), postgres.ErrReadOnly)
+	_, err = r.Lease(t.Context(), limits.LeaseRequest{Lease: limits.Lease{Limit: "a", ID: 1, Count: 1}})
+	wantError(t, "Lease", err, postgres.ErrReadOnly)
 	for range 2 {
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)

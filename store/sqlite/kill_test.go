@@ -86,7 +86,7 @@ func TestKilledChild(t *testing.T) {
 	wg.Go(func() {
 		for n := 0; ; n++ {
 			limit := fmt.Sprintf("limit-%d-%s", n, uuid.NewString())
-			if err := s.Lease(ctx, limits.Lease{Limit: limit, ID: 1, Count: 5, From: s.Now(), Until: s.Now()}, nil); err != nil {
+			if _, err := s.Lease(ctx, limits.LeaseRequest{Lease: limits.Lease{Limit: limit, ID: 1, Count: 5, From: s.Now(), Until: s.Now()}}); err != nil {
 				panic(err)
 			}
 			if _, err := s.Trip(ctx, limits.Trip{ID: "t-" + limit, Limit: limit, At: s.Now()}); err != nil {

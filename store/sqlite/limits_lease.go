@@ -8,6 +8,9 @@ import (
 	"github.com/candor-gateway/candor/limits"
 )
 
+// Shared is false: the file's lock keeps other gateways out.
+func (s *Store) Shared() bool { return false }
+
 // Load answers every limit's leases, latch and last reset; see limits.Store.
 func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
 	const doing = "sqlite: load the action limits"
@@ -34,30 +37,32 @@ func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
 	return out, nil
 }
 
-// Lease stores a lease, settles an earlier one and forgets those that no window holds any more; see limits.Store.
-func (s *Store) Lease(ctx context.Context, l limits.Lease, settled *limits.Lease) error {
+// Lease stores a lease as the one gateway asks for it, settles an earlier one and forgets those that no window holds any more;
+// see limits.Store.
+func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant, error) {
 	const doing = "sqlite: lease permits"
-	if l.Limit == "" || l.Count < 0 {
-		return fmt.Errorf("%s: limit %q, count %d: name the limit and ask for at least 0", doing, l.Limit, l.Count)
+	if err := r.Check(); err != nil {
+		return limits.Grant{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	return s.write(ctx, doing, func(t *tx) error {
-		if settled != nil {
+	err := s.write(ctx, doing, func(t *tx) error {
+		if settled := r.Settled; settled != nil {
 			if _, err := t.exec(`UPDATE limit_leases SET permits = ?, from_us = ?, until_us = ? WHERE limit_name = ? AND id = ?`,
 				settled.Count, micros(settled.From), micros(settled.Until), settled.Limit, settled.ID); err != nil {
 				return fmt.Errorf("settle lease %d of %s: %w", settled.ID, settled.Limit, err)
 			}
 		}
 		if _, err := t.exec(`DELETE FROM limit_leases WHERE limit_name = ? AND (until_us <= ? OR permits = 0)`,
-			l.Limit, micros(l.Forget)); err != nil {
-			return fmt.Errorf("forget leases of %s: %w", l.Limit, err)
+			r.Limit, micros(r.Forget)); err != nil {
+			return fmt.Errorf("forget leases of %s: %w", r.Limit, err)
 		}
-		if l.Count == 0 {
+		if r.Count == 0 {
 			return nil
 		}
 		if _, err := t.exec(`INSERT INTO limit_leases (limit_name, id, permits, from_us, until_us) VALUES (?, ?, ?, ?, ?)`,
-			l.Limit, l.ID, l.Count, micros(l.From), micros(l.Until)); err != nil {
-			return fmt.Errorf("store lease %d of %s: %w", l.ID, l.Limit, err)
+			r.Limit, r.ID, r.Count, micros(r.From), micros(r.Until)); err != nil {
+			return fmt.Errorf("store lease %d of %s: %w", r.ID, r.Limit, err)
 		}
 		return nil
 	})
+	return limits.Grant{Lease: r.Lease}, err
 }

@@ -1,0 +1,151 @@
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Account is what a shared store keeps of a limit beside its leases: the row that every grant locks. All times are whole
+// microseconds.
+//
+// Why no window ever holds more than Max: grants of one limit come one after the other, each at a time that is never before
+// the last one's, and a grant adds up every lease whose permits may have been used in the window that ends then. Take any
+// window, and of the leases used in it the one granted last. That grant was inside of the window or before it, so what it
+// added up was all of the others, and it left room for its own. Settling changes nothing of this: it takes away only what
+// wasn't used, and moves a lease's end only to where its last use was, or later.
+type Account struct {
+	// Clock is the time of the latest grant or settlement.
+	Clock time.Time
+	// Shift is what the server's clock was corrected by then; see Tick.
+	Shift time.Duration
+	// Lost is the most that the limit's time has fallen behind, in all, where the server's clock was set back.
+	Lost time.Duration
+	// Permits is the sum over all leases that are kept.
+	Permits int64
+	// LastID is the ID of the newest lease.
+	LastID int64
+	// Window that leases are kept for, the longest that gateways ask about, and when it was asked about last.
+	Window   time.Duration
+	WindowAt time.Time
+}
+
+// Rows are the leases of one limit in a shared store, inside of the transaction that has locked its Account.
+type Rows interface {
+	// Settle replaces the Count and the Until of a lease by those of l, deletes it if l.Count is 0, and answers what Count was
+	// before; 0: there is no such lease.
+	Settle(l Lease) (before int64, err error)
+	// Forget deletes the leases with an Until at or before t, and answers how many permits they had.
+	Forget(t time.Time) (permits int64, err error)
+	// After answers how many permits leases with an Until after t have.
+	After(t time.Time) (permits int64, err error)
+	// Pending answers the permits of leases that aren't settled and whose holders have a lease's length left after Until to do
+	// so, and the first end of such a span.
+	Pending(now time.Time) (permits int64, first time.Time, err error)
+	// Add stores a new lease.
+	Add(l Lease) error
+}
+
+// driftShare bounds how much two clocks differ in their rates: by one part in so many. Clocks of machines keep 1 in 10,000,
+// and what sets them right by slewing another 1 in 2,000.
+const driftShare = 1024
+
+// stretched is the most that another clock may show of a span.
+func stretched(d time.Duration) time.Duration { return d + d/driftShare }
+
+// Tick answers the limit's time: the server's clock, corrected so that it neither goes back nor jumps. raw is that clock, read
+// under the lock, and at the process's, read after it. What has passed since the gateway asked last, it knows by its monotonic
+// clock: if the server's says less, it was set back, and if more, forward. A gateway that asks for the first time knows nothing.
+func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
+	now := raw.Add(a.Shift)
+	behind := now.Before(a.Clock)
+	var latest time.Time
+	if !seen.Now.IsZero() {
+		// What was lost since stays lost: others have leased by the slower time.
+		since := seen.Now.Add(seen.Lost - a.Lost)
+		passed := at.Sub(seen.Answered)
+		earliest := floorTime(since.Add(passed - passed/driftShare).UnixNano())
+		latest = floorTime(since.Add(at.Sub(seen.Asked)).UnixNano())
+		switch {
+		case now.Before(earliest):
+			now, behind = earliest, true
+		case now.After(latest):
+			now = latest
+		}
+	}
+	if now.Before(a.Clock) {
+		now = a.Clock
+	}
+	if behind && now.Before(latest) {
+		a.Lost += latest.Sub(now)
+	}
+	a.Clock, a.Shift = now, now.Sub(raw)
+	return now
+}
+
+// Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the
+// rows', and then nothing may be committed. It is a function of its arguments alone: limits/model explores it.
+func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool) (Grant, error) {
+	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now, Lost: a.Lost}
+	if s := r.Settled; s != nil {
+		before, err := rows.Settle(*s)
+		if err != nil {
+			return g, fmt.Errorf("settle lease %d of %s: %w", s.ID, r.Limit, err)
+		}
+		if before > 0 {
+			a.Permits -= before - s.Count
+		}
+	}
+	// Gateways with an older configuration may still ask about a longer window.
+	if r.Window >= a.Window || now.Sub(a.WindowAt) > a.Window {
+		a.Window, a.WindowAt = r.Window, now
+	}
+	gone, err := rows.Forget(now.Add(-a.Window))
+	if err != nil {
+		return g, fmt.Errorf("forget leases of %s: %w", r.Limit, err)
+	}
+	a.Permits -= gone
+	g.Used = a.Permits
+	if r.Window < a.Window {
+		if g.Used, err = rows.After(now.Add(-r.Window)); err != nil {
+			return g, fmt.Errorf("count the permits of %s: %w", r.Limit, err)
+		}
+	}
+	if latched || r.Count == 0 {
+		return g, nil
+	}
+	left := r.Max - g.Used
+	if left < max(r.Need, 1) {
+		var first time.Time
+		if g.Pending, first, err = rows.Pending(now); err != nil {
+			return g, fmt.Errorf("count the open leases of %s: %w", r.Limit, err)
+		}
+		if g.Pending > 0 {
+			g.Retry = first.Sub(now)
+		}
+		return g, nil
+	}
+	a.LastID++
+	l := Lease{
+		Limit: r.Limit, ID: a.LastID, Count: max(r.Need, min(r.Count, left/leaseShare), 1), From: now, Until: now.Add(r.Until.Sub(r.From)),
+	}
+	if err := rows.Add(l); err != nil {
+		return g, fmt.Errorf("store lease %d of %s: %w", l.ID, l.Limit, err)
+	}
+	a.Permits += l.Count
+	g.Lease, g.Used = l, g.Used+l.Count
+	return g, nil
+}
+
+// Check answers what is wrong with a request, for every store.
+func (r LeaseRequest) Check() error {
+	switch {
+	case r.Limit == "":
+		return errors.New("a lease without a limit: name it")
+	case r.Count < 0 || r.Settled != nil && r.Settled.Count < 0:
+		return fmt.Errorf("limit %q: %d permits, or fewer than none used: ask for at least 0", r.Limit, r.Count)
+	case r.Settled != nil && r.Settled.Limit != r.Limit:
+		return fmt.Errorf("limit %q: the lease to settle is of %q: settle it with its own limit", r.Limit, r.Settled.Limit)
+	}
+	return nil
+}

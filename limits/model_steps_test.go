@@ -1,0 +1,194 @@
+package limits
+
+import (
+	"slices"
+	"time"
+)
+
+// next answers every state that one step leads to.
+func (w *world) next(size modelSize, bad mutant) (all []*world) {
+	step := func(do func(c *world)) {
+		c := w.clone()
+		do(c)
+		all = append(all, c)
+	}
+	if size.end == 0 || w.now < size.end {
+		step(func(c *world) {
+			c.now++
+			c.released = slices.DeleteFunc(c.released, func(at int) bool { return at <= c.now-size.window })
+		})
+	}
+	if w.sets > 0 {
+		for _, by := range []int{size.window, -size.window} {
+			step(func(c *world) { c.server, c.sets = c.server+by, c.sets-1 })
+		}
+	}
+	if size.trips && w.tripped < 0 {
+		step(func(c *world) { c.tripped = c.now })
+	}
+	for i := range w.gates {
+		g := &w.gates[i]
+		m := moment{t: tick(w.now).UnixNano(), process: tick(w.now)}
+		late := bad == usesExpired && g.open != nil && g.open.used < g.open.Count
+		if g.ready(m, 1) || late {
+			step(func(c *world) { c.release(i, m) })
+		}
+		if !w.calling[i] && !g.ready(m, 1) {
+			for need := int64(1); need <= size.max; need++ {
+				step(func(c *world) { c.ask(i, need, size, bad) })
+			}
+		}
+		if size.fails && w.orphans() == 0 {
+			step(func(c *world) { c.crashes(i) })
+		}
+	}
+	for i := range w.calls {
+		switch {
+		case bad == noLock && w.calls[i].stale == nil && !w.calls[i].decided:
+			step(func(c *world) {
+				old := c.account
+				old.leases = append([]memLease(nil), old.leases...)
+				c.calls[i].stale = &old
+			})
+		case !w.calls[i].decided:
+			step(func(c *world) { c.decide(i, bad) })
+		default:
+			step(func(c *world) { c.deliver(i, bad) })
+		}
+		if size.fails && w.calls[i].gate >= 0 && (w.calls[i].decided || w.orphans() == 0) {
+			step(func(c *world) { c.lose(i) })
+		}
+	}
+	for _, c := range all {
+		for i := range c.gates {
+			// What is used up or over is closed at the next question anyway.
+			if g := &c.gates[i]; g.open != nil && bad != usesExpired && !g.ready(moment{process: tick(c.now)}, 1) {
+				g.close()
+			}
+		}
+	}
+	return all
+}
+
+// orphans counts the calls that nobody waits for any more.
+func (w *world) orphans() (n int) {
+	for i := range w.calls {
+		if w.calls[i].gate < 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) release(i int, m moment) {
+	g := &w.gates[i]
+	if g.use(m, 1) == 0 {
+		g.open.used++
+	}
+	w.released = append(w.released, w.now)
+}
+
+func (w *world) ask(i int, need int64, size modelSize, bad mutant) {
+	g := &w.gates[i]
+	g.close()
+	r := LeaseRequest{
+		Lease: Lease{Limit: "a", Count: need, From: tick(0), Until: tick(size.lease)}, Need: need,
+		Max: size.max, Window: time.Duration(size.window) * time.Second, Seen: g.seen,
+	}
+	if g.settle != nil {
+		s := *g.settle
+		if bad == settlesAtGrant {
+			s.Until = s.From
+		}
+		r.Settled = &s
+	}
+	w.calling[i] = true
+	w.calls = append(w.calls, call{gate: i, asked: w.now, r: r})
+}
+
+// decide is the store's transaction.
+func (w *world) decide(i int, bad mutant) {
+	c := &w.calls[i]
+	a := &w.account
+	raw := tick(w.now + w.server)
+	if bad == trustsTheClock {
+		c.r.Seen = Sighting{}
+	}
+	if bad == reclaimsEarly {
+		for j := range a.leases {
+			if l := &a.leases[j]; !l.settled && l.From.Before(raw) {
+				a.Permits -= l.Count
+				l.Count = 0
+			}
+		}
+	}
+	latched := w.tripped >= 0 && bad != forgetsTheLatch
+	if c.stale != nil {
+		c.grant, _ = c.stale.Decide(c.stale, c.r, c.stale.Tick(raw, tick(w.now), c.r.Seen), latched)
+		a.Account = c.stale.Account
+		if c.grant.Count > 0 {
+			_ = a.Add(c.grant.Lease)
+		}
+		c.stale = nil
+	} else {
+		c.grant, _ = a.Decide(a, c.r, a.Tick(raw, tick(w.now), c.r.Seen), latched)
+	}
+	if n := len(a.leases); bad == countsAtGrant && c.grant.Count > 0 {
+		a.leases[n-1].Until = c.grant.From
+	}
+	kept := a.leases[:0]
+	for _, l := range a.leases {
+		if l.Count > 0 {
+			kept = append(kept, l)
+		}
+	}
+	a.leases = kept
+	w.lateGrant = w.lateGrant || w.tripped >= 0 && c.grant.Count > 0
+	c.decided = true
+	if c.gate < 0 {
+		w.calls = append(w.calls[:i], w.calls[i+1:]...)
+	}
+}
+
+// deliver is the answer's arrival.
+func (w *world) deliver(i int, bad mutant) {
+	c := w.calls[i]
+	w.calls = append(w.calls[:i], w.calls[i+1:]...)
+	g := &w.gates[c.gate]
+	w.calling[c.gate] = false
+	g.settle = nil
+	if w.setting {
+		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Asked: tick(c.asked), Answered: tick(w.now)})
+	}
+	if c.grant.Count == 0 {
+		return
+	}
+	g.open = &openLease{Lease: c.grant.Lease, until: c.grant.Until.UnixNano(), began: tick(c.asked)}
+	if bad == timedFromAnswer {
+		g.open.began = tick(w.now)
+	}
+}
+
+// lose is a call that fails: whether the store has decided, or still will, its gateway never learns.
+func (w *world) lose(i int) {
+	c := &w.calls[i]
+	w.calling[c.gate] = false
+	c.gate = -1
+	if c.decided {
+		w.calls = append(w.calls[:i], w.calls[i+1:]...)
+	}
+}
+
+// crashes is a gateway that is started anew; what it had asked is still under way.
+func (w *world) crashes(i int) {
+	w.gates[i], w.calling[i] = leases{}, false
+	for j := len(w.calls) - 1; j >= 0; j-- {
+		if w.calls[j].gate != i {
+			continue
+		}
+		w.calls[j].gate = -1
+		if w.calls[j].decided {
+			w.calls = append(w.calls[:j], w.calls[j+1:]...)
+		}
+	}
+}

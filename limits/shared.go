@@ -1,0 +1,109 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// errStarved: other gateways hold what is left, and might still give it back.
+var errStarved = errors.New("all that the window has left is leased by other gateways")
+
+// Where other gateways hold what is left, the store is asked again when the next of their leases is over and settled, and in
+// between this often, because one may be settled early.
+const starvedEvery = 50 * time.Millisecond
+
+// leaseShared asks a shared store. What the answer says is in force when it returns nil: permits in hand, or a latch. A limit
+// trips when the store counts its window as full and nobody can give anything back.
+func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *want) error {
+	for {
+		l.mu.Lock()
+		r.Seen = l.leases.seen
+		l.mu.Unlock()
+		began := time.Now()
+		var got Grant
+		err := guarded(func() (err error) {
+			got, err = g.store.Lease(ctx, r)
+			return err
+		})
+		answered := time.Now()
+		l.mu.Lock()
+		if err == nil {
+			l.leases.used = got.Used
+			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, began, answered})
+		}
+		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
+			r.Settled, l.leases.settle = nil, nil
+			l.mu.Unlock()
+			select {
+			case <-time.After(min(max(got.Retry, time.Millisecond), starvedEvery)):
+				continue
+			case <-ctx.Done():
+			}
+			l.mu.Lock()
+			err = errStarved
+		}
+		l.leases.call = nil
+		l.leases.cautious = err != nil && !errors.Is(err, errStarved)
+		if err == nil {
+			err = g.take(l, got, began, w)
+		}
+		l.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("limits: %s: lease: %w", r.Limit, err)
+		}
+		return nil
+	}
+}
+
+// greet asks a shared store for nothing: from then on the gateway knows the limit's time, and its own clock vouches for what
+// passes of it.
+func (g *Gate) greet(ctx context.Context, l *limit) error {
+	l.mu.Lock()
+	f := g.lease(ctx, l, g.moment(time.Unix(0, g.clock.ns.Load())), nil)
+	l.mu.Unlock()
+	return f.wait(ctx)
+}
+
+// sightingFor is how long a quick answer is preferred to slower ones after it.
+const sightingFor = time.Minute
+
+// or answers the sighting that says more about the limit's time from now on: the question that took less, unless it was long ago.
+func (s Sighting) or(newer Sighting) Sighting {
+	if s.Now.IsZero() || newer.Answered.Sub(newer.Asked) <= s.Answered.Sub(s.Asked) || newer.Answered.Sub(s.Answered) > sightingFor {
+		return newer
+	}
+	return s
+}
+
+// take puts a shared store's answer into force. l.mu is held.
+func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
+	s := &l.leases
+	s.settle = nil
+	switch {
+	case got.Tripped:
+		l.latchBy(got.Trip)
+	case w == nil:
+	case got.Count > 0:
+		s.open = &openLease{Lease: got.Lease, until: got.Until.UnixNano(), began: began}
+		if s.open.now(moment{process: time.Now()}) > s.open.until {
+			return errLeaseExpired
+		}
+	case got.Pending > 0:
+		return errStarved
+	case !l.latch.tripped:
+		l.trip(w.answer, g.clock.ns.Load())
+		l.latch.trip.Count = got.Used
+	}
+	return nil
+}
+
+// latchBy latches the limit by a trip that is stored already, by another gateway. l.mu is held.
+func (l *limit) latchBy(t Trip) {
+	if l.latch.tripped {
+		return
+	}
+	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, true, false, 0
+	l.latch.trip = t
+}

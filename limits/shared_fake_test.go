@@ -1,0 +1,100 @@
+package limits
+
+import (
+	"testing"
+	"time"
+)
+
+// memAccount is a limit in a shared memStore, whose server has a wall clock that can be set.
+type memAccount struct {
+	Account
+	store  *memStore
+	leases []memLease
+}
+
+type memLease struct {
+	Lease
+	settled bool
+}
+
+func newSharedStore(t testing.TB) *memStore {
+	m := newMemStore(t)
+	m.accounts = map[string]*memAccount{}
+	return m
+}
+
+// decide is one transaction. The server's clock is the process's, off by serverClock.
+func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
+	a := m.accounts[r.Limit]
+	if a == nil {
+		a = &memAccount{store: m}
+		m.accounts[r.Limit] = a
+	}
+	latched := st.Tripped && !st.Trip.DryRun
+	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
+	g, err := a.Decide(a, r, a.Tick(raw, time.Now(), r.Seen), latched)
+	if latched {
+		g.Tripped, g.Trip = true, st.Trip
+	}
+	st.Used = g.Used
+	st.Leases = nil
+	for _, l := range a.leases {
+		st.Leases = append(st.Leases, l.Lease)
+	}
+	return g, err
+}
+
+func (a *memAccount) Settle(l Lease) (before int64, err error) {
+	for i, old := range a.leases {
+		if old.ID != l.ID {
+			continue
+		}
+		if a.store != nil && (l.Count > old.Count || l.Until.After(old.Until)) {
+			a.store.t.Errorf("lease %+v settled as %+v: more than was granted", old, l)
+		}
+		a.leases[i].Count, a.leases[i].Until, a.leases[i].settled = l.Count, l.Until, true
+		before = old.Count
+	}
+	return before, nil
+}
+
+func (a *memAccount) Forget(t time.Time) (permits int64, err error) {
+	kept := a.leases[:0]
+	for _, l := range a.leases {
+		if l.Until.After(t) {
+			kept = append(kept, l)
+		} else {
+			permits += l.Count
+		}
+	}
+	a.leases = kept
+	return permits, nil
+}
+
+func (a *memAccount) After(t time.Time) (permits int64, err error) {
+	for _, l := range a.leases {
+		if l.Until.After(t) {
+			permits += l.Count
+		}
+	}
+	return permits, nil
+}
+
+func (a *memAccount) Pending(now time.Time) (permits int64, first time.Time, err error) {
+	for _, l := range a.leases {
+		end := l.Until.Add(l.Until.Sub(l.From))
+		if l.settled || !end.After(now) {
+			continue
+		}
+		permits += l.Count
+		if first.IsZero() || end.Before(first) {
+			first = end
+		}
+	}
+	return permits, first, nil
+}
+
+func (a *memAccount) Add(l Lease) error {
+	a.leases = append(a.leases, memLease{Lease: l})
+	return nil
+}
