@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -170,7 +171,9 @@ func (g *Gateway) open(ctx context.Context, d Deps) error {
 			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), After: aftermath(l),
 		})
 	}
-	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError})
+	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{
+		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, Clock: time.Now,
+	})
 	if err != nil {
 		return fmt.Errorf("limits: %w", err)
 	}

@@ -26,11 +26,15 @@ func (c *clock) advance(now time.Time) int64 {
 
 // moment reads all clocks: the store's, which is at now at least, and the process's, where leases are held against it.
 func (g *Gate) moment(now time.Time) moment {
-	m := moment{t: g.clock.advance(now)}
+	return moment{t: g.clock.advance(now), process: g.process()}
+}
+
+// process reads the process's clock, which matters where the store is shared.
+func (g *Gate) process() (now time.Time) {
 	if g.shared {
-		m.process = time.Now()
+		now = g.opts.Clock()
 	}
-	return m
+	return now
 }
 
 // peek answers what advance would, and leaves the clock as it is.

@@ -52,6 +52,8 @@ type Options struct {
 	MaxLease int64
 	// LeaseFor is how long they may be used. Default 1s.
 	LeaseFor time.Duration
+	// Clock is the process's clock, with its monotonic reading: time.Now. A store that isn't shared needs none.
+	Clock func() time.Time
 	// StoreTimeout is the longest wait for the store. A caller's shorter deadline ends its own wait earlier. Default 5s.
 	StoreTimeout time.Duration
 }
@@ -98,6 +100,9 @@ type Gate struct {
 // now is the store's clock. Errors name the definition and the remedy, or are the store's.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
 	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), desk: make(chan struct{}, 1), shared: st.Shared()}
+	if g.shared && g.opts.Clock == nil {
+		return nil, errors.New("limits: a shared store without Options.Clock: how long a lease has been in hand can't be told; set time.Now")
+	}
 	defs = slices.Clone(defs)
 	slices.SortFunc(defs, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
 	for i, d := range defs {

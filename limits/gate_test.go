@@ -44,6 +44,13 @@ func TestNewRefusesDefinitions(t *testing.T) {
 	}
 }
 
+func TestSharedStoreNeedsAClock(t *testing.T) {
+	if _, err := New(context.Background(), []Definition{declines(1, time.Minute)}, newSharedStore(t), epoch, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "Options.Clock") {
+		t.Errorf("New = %v, want what is missing", err)
+	}
+}
+
 func TestNewFailsWithoutStoredState(t *testing.T) {
 	st := newMemStore(t)
 	st.setScript(func(int, string, string) outcome { return fails })

@@ -21,13 +21,13 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		l.mu.Lock()
 		r.Seen = l.leases.seen
 		l.mu.Unlock()
-		began := time.Now()
+		began := g.process()
 		var got Grant
 		err := guarded(func() (err error) {
 			got, err = g.store.Lease(ctx, r)
 			return err
 		})
-		answered := time.Now()
+		answered := g.process()
 		l.mu.Lock()
 		if err == nil {
 			l.leases.used = got.Used
@@ -36,10 +36,8 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
 			r.Settled, l.leases.settle = nil, nil
 			l.mu.Unlock()
-			select {
-			case <-time.After(min(max(got.Retry, time.Millisecond), starvedEvery)):
+			if rest(ctx, min(max(got.Retry, time.Millisecond), starvedEvery)) {
 				continue
-			case <-ctx.Done():
 			}
 			l.mu.Lock()
 			err = errStarved
@@ -55,6 +53,14 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		}
 		return nil
 	}
+}
+
+// rest waits, and answers whether ctx goes on.
+func rest(ctx context.Context, d time.Duration) bool {
+	over, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-over.Done()
+	return ctx.Err() == nil
 }
 
 // greet asks a shared store for nothing: from then on the gateway knows the limit's time, and its own clock vouches for what
@@ -87,7 +93,7 @@ func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
 	case w == nil:
 	case got.Count > 0:
 		s.open = &openLease{Lease: got.Lease, until: got.Until.UnixNano(), began: began}
-		if s.open.now(moment{process: time.Now()}) > s.open.until {
+		if s.open.now(moment{process: g.process()}) > s.open.until {
 			return errLeaseExpired
 		}
 	case got.Pending > 0:

@@ -45,7 +45,7 @@ func (g *Gate) States(now time.Time) []Status {
 	t := g.clock.peek(now)
 	states := make([]Status, 0, len(g.limits))
 	for _, l := range g.limits {
-		states = append(states, l.status(moment{t: t, process: time.Now()}))
+		states = append(states, l.status(moment{t: t, process: g.process()}))
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {

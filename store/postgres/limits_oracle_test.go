@@ -59,7 +59,7 @@ func beOracleGateway(url, path string) error {
 	skew := time.Duration(0)
 	var gate *limits.Gate
 	def := limits.Definition{Name: "oracle", Action: "decline", MaxCount: oracleMax, Window: oracleWindow}
-	opts := limits.Options{LeaseFor: oracleLease, StoreTimeout: time.Second, OnTrip: func(limits.Trip) {
+	opts := limits.Options{LeaseFor: oracleLease, StoreTimeout: time.Second, Clock: time.Now, OnTrip: func(limits.Trip) {
 		_, _ = fmt.Fprintf(log, "trip %d %d\n", machine(), machine())
 	}}
 	for gate == nil {
