@@ -51,8 +51,14 @@ func (l *limit) bound(t int64) int64 {
 
 // room is when the window has room for another release under the bound; zero: at t. l.mu is held.
 func (l *limit) room(t int64) time.Time {
-	used := l.released.after(t - int64(l.def.Window))
 	bound := int(l.bound(t))
+	if l.shared {
+		if l.leases.used < int64(bound) {
+			return time.Time{}
+		}
+		return ceilTime(t + int64(l.def.Window)) // at the latest; the store knows the rest
+	}
+	used := l.released.after(t - int64(l.def.Window))
 	if used < bound {
 		return time.Time{}
 	}
