@@ -16,7 +16,6 @@ import (
 const (
 	finalEvery  = time.Second
 	settleEvery = 500 * time.Millisecond
-	// followEvery is also how late a stop at another gateway holds here.
 	followEvery = 400 * time.Millisecond
 	// sweepEvery is how late a webhook delivery may be removed after its retention.
 	sweepEvery = time.Hour

@@ -65,10 +65,10 @@ func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 func (l *limit) adopt(st State, held string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.leases.used = st.Used
 	if !st.LastReset.At.Before(l.latch.lastReset.At) {
 		l.latch.lastReset = st.LastReset
 	}
+	l.leases.used = st.Used
 	switch {
 	case st.Tripped && !l.latch.tripped:
 		if st.Trip.DryRun && !l.def.DryRun {
@@ -86,6 +86,10 @@ func (l *limit) adopt(st State, held string) error {
 			return errTripUnknown
 		}
 		l.latch.release()
+		if l.shared {
+			// Permits in hand were granted by the bound before: of probation only the store knows what is left.
+			l.leases.close()
+		}
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ type Gate struct {
 //
 // now is the store's clock. Errors name the definition and the remedy, or are the store's.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
-	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), shared: st.Shared(), desk: make(chan struct{}, 1)}
+	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), desk: make(chan struct{}, 1), shared: st.Shared()}
 	if g.shared && g.opts.Clock == nil {
 		return nil, errors.New("limits: a shared store without Options.Clock: how long a lease has been in hand can't be told; set time.Now")
 	}

@@ -7,8 +7,6 @@ import (
 
 // The part of memStore about what happens at and after a trip. It sends no alerts: nothing here asks it to.
 
-func (m *memStore) Latched(ctx context.Context) (map[string]State, error) { return m.Load(ctx) }
-
 func (m *memStore) known(trip string) bool {
 	return slices.ContainsFunc(m.trips, func(t Trip) bool { return t.ID == trip })
 }

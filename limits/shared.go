@@ -111,5 +111,5 @@ func (l *limit) latchBy(t Trip) {
 		return
 	}
 	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, true, false, 0
-	l.latch.trip, l.latch.ask, l.latch.ack = t, Ask{}, Acknowledgement{}
+	l.latch.trip = t
 }

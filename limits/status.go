@@ -77,13 +77,12 @@ func (g *Gate) States(now time.Time) []Status {
 func (l *limit) status(m moment) Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := m.t
-	used := int64(l.released.after(t - int64(l.def.Window)))
+	used, bound := int64(l.released.after(m.t-int64(l.def.Window))), l.bound(m.t)
 	leased := l.leases.unused(m)
 	if l.shared {
-		used = max(0, l.leases.used-leased)
+		used = max(0, min(l.leases.used, l.def.MaxCount)-leased)
 	}
-	leased = max(0, min(leased, l.bound(t)-used))
+	leased = max(0, min(leased, bound-used))
 	s := Status{
 		Definition: l.def,
 		Configured: true,
@@ -94,12 +93,12 @@ func (l *limit) status(m moment) Status {
 		Durable:    !l.latch.tripped || l.latch.durable,
 		Withheld:   l.latch.withheld,
 		LastReset:  l.latch.lastReset,
-		Bound:      l.bound(t),
-		Room:       l.room(t),
-		Ask:        pending(l.latch.ask, t),
+		Bound:      bound,
+		Room:       l.room(m.t),
+		Ask:        pending(l.latch.ask, m.t),
 		Ack:        l.latch.ack,
 	}
-	if p := l.latch.lastReset.Probation; p.SharePPM > 0 && t < p.Until.UnixNano() {
+	if p := l.latch.lastReset.Probation; p.SharePPM > 0 && m.t < p.Until.UnixNano() {
 		s.ProbationEnd = p.Until
 	}
 	return s

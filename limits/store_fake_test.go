@@ -103,6 +103,8 @@ func (m *memStore) Load(ctx context.Context) (map[string]State, error) {
 
 func (m *memStore) Shared() bool { return m.accounts != nil }
 
+func (m *memStore) Latched(ctx context.Context) (map[string]State, error) { return m.Load(ctx) }
+
 func (m *memStore) Lease(ctx context.Context, r LeaseRequest) (g Grant, err error) {
 	for _, at := range []time.Time{r.From, r.Until} {
 		if !at.Equal(at.Truncate(time.Microsecond)) {

@@ -13,22 +13,10 @@ func (s *Store) Shared() bool { return false }
 
 // Load answers every limit's leases, latch and last reset; see limits.Store.
 func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
-	return s.limitStates(ctx, true)
-}
-
-// Latched answers every limit's latch and last reset; see limits.Store.
-func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
-	return s.limitStates(ctx, false)
-}
-
-func (s *Store) limitStates(ctx context.Context, leases bool) (map[string]limits.State, error) {
 	const doing = "sqlite: load the action limits"
 	out := map[string]limits.State{}
 	// One snapshot, or a latch could be seen without its leases.
 	err := s.snapshot(ctx, func(read queryFunc) error {
-		if !leases {
-			return readLatches(read, out)
-		}
 		return errors.Join(
 			read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, nil, func(row scanner) error {
 				var l limits.Lease

@@ -82,6 +82,16 @@ func (t *tx) latched(limit string) (trip string, err error) {
 	return trip, nil
 }
 
+// Latched answers every limit's latch and last reset; see limits.Latches.
+func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
+	out := map[string]limits.State{}
+	err := s.snapshot(ctx, func(read queryFunc) error { return readLatches(read, out) })
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: read the latches: %w", err)
+	}
+	return out, nil
+}
+
 // readLatches adds what is latched, and the last reset of each limit.
 func readLatches(read queryFunc, out map[string]limits.State) error {
 	return errors.Join(
