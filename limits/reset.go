@@ -30,7 +30,7 @@ func (g *Gate) Reset(ctx context.Context, r Reset) error {
 		}
 	}
 	r.At = floorTime(g.clock.peek(r.At))
-	l := g.find(r.Limit)
+	l := g.roster.Load().find(r.Limit)
 	if l == nil {
 		return g.resetRetired(ctx, r)
 	}
