@@ -49,7 +49,7 @@ func (g *Gateway) sendAlerts(ctx context.Context) {
 		// A delivery that has begun is finished, and marked, even when the gateway stops meanwhile: cut off in between it would
 		// be made a second time.
 		ctx := context.WithoutCancel(ctx)
-		if l := g.cfg.GetLimits()[t.Limit]; l.GetWebhook() != "" {
+		if l := g.plan().cfg.GetLimits()[t.Limit]; l.GetWebhook() != "" {
 			if err := g.postAlert(ctx, l, t); err != nil {
 				g.metrics.alertFailures.Inc()
 				g.log.WarnContext(ctx, "an alert could not be delivered; trying again", slog.String("limit", t.Limit), slog.String("alert_id", t.ID), slog.Any("error", err))

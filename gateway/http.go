@@ -11,7 +11,7 @@ import (
 
 // newHTTP makes the HTTP side: /metrics and /healthz. nil without listen.http.
 func (g *Gateway) newHTTP() (*http.Server, net.Listener, error) {
-	addr := g.cfg.GetListen().GetHttp()
+	addr := g.plan().cfg.GetListen().GetHttp()
 	if addr == "" {
 		return nil, nil, nil
 	}
