@@ -81,6 +81,8 @@ type Gateway struct {
 	sender *webhook.Sender
 	// tripped wakes the sender of alerts.
 	tripped chan struct{}
+	// leaving is closed when the gateway is to stop: who asks how it is hears it from now on.
+	leaving chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -103,7 +105,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
 		log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
 		users: d.Users, pins: d.Pins, given: d.Calibrators, certificates: d.Certificates, webhooks: d.Webhooks,
-		sender: webhook.NewSender(), due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		sender: webhook.NewSender(), due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), leaving: make(chan struct{}), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()

@@ -23,7 +23,7 @@ func (g *Gateway) newHTTP() (*http.Server, net.Listener, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		select {
-		case <-g.stopping:
+		case <-g.leaving:
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 		default:
 			_, _ = fmt.Fprintln(w, "ok")

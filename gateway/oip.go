@@ -157,7 +157,7 @@ func (s *oipServer) ServerLive(context.Context, *inference.ServerLiveRequest) (*
 // has an answer for that.
 func (s *oipServer) ServerReady(context.Context, *inference.ServerReadyRequest) (*inference.ServerReadyResponse, error) {
 	select {
-	case <-s.g.stopping:
+	case <-s.g.leaving:
 		return &inference.ServerReadyResponse{}, nil
 	default:
 		return &inference.ServerReadyResponse{Ready: true}, nil

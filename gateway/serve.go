@@ -22,8 +22,8 @@ import (
 // Addrs are where a running gateway listens; HTTP is empty when it doesn't.
 type Addrs struct{ GRPC, HTTP string }
 
-// Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused, calls in flight finish within
-// listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
+// Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused after listen.drain_delay, calls in flight
+// finish within listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
 func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	lis, err := net.Listen("tcp", g.plan().cfg.GetListen().GetGrpc())
 	if err != nil {
@@ -61,6 +61,10 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	case err = <-served:
 	}
 	healthSrv.Shutdown()
+	close(g.leaving)
+	if err == nil {
+		err = g.linger(served)
+	}
 	g.drain(srv)
 	g.streaming.Wait()
 	stopWork()
@@ -71,6 +75,19 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 		_ = web.Shutdown(closing)
 	}
 	return err
+}
+
+// linger takes calls for as long as those who send them may take to notice that the gateway is leaving. An error is that of a listener
+// which has ended.
+func (g *Gateway) linger(served <-chan error) error {
+	timer := time.NewTimer(g.plan().cfg.GetListen().GetDrainDelay().AsDuration())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case err := <-served:
+		return err
+	}
 }
 
 // drain lets calls in flight finish, and ends them when the drain time has passed.

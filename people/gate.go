@@ -29,6 +29,9 @@ type GateOptions struct {
 	Log *slog.Logger
 	// Cost of new password hashes; zero: DefaultCost.
 	Cost Cost
+	// Before is the Gate of the configuration before, which goes on being used; nil: there is none. Logins under way and the count of
+	// those that failed are taken over.
+	Before *Gate
 }
 
 // Gate stands before the pages: nobody passes without a login, and nothing is changed by a request that another site made a browser
@@ -63,6 +66,9 @@ func NewGate(o GateOptions) (*Gate, error) {
 		store: o.Store, pages: o.Pages, log: o.Log, open: o.Open, public: public, taken: takenNames(o.Config),
 		throttle: newThrottle(), crossSites: http.NewCrossOriginProtection(),
 	}
+	if o.Before != nil {
+		g.throttle = o.Before.throttle
+	}
 	if g.pages == nil {
 		g.pages = plainPages{}
 	}
@@ -87,7 +93,9 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 	g.local = conf.GetLocal()
 	g.idle, g.absolute = conf.GetSessions().GetIdle().AsDuration(), conf.GetSessions().GetAbsolute().AsDuration()
 	if conf.GetOidc() != nil {
-		g.provider = newProvider(conf.GetOidc(), g.store.Now)
+		if g.provider = newProvider(conf.GetOidc(), g.store.Now); o.Before != nil && g.provider.same(o.Before.provider) {
+			g.provider = o.Before.provider
+		}
 	}
 	if g.local {
 		if o.Cost == (Cost{}) {
@@ -96,6 +104,10 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 		g.hasher = newHasher(o.Cost)
 		if g.passkeys, err = newPasskeys(g.public, g.store.Now); err != nil {
 			return err
+		}
+		if o.Before != nil && o.Before.passkeys != nil {
+			// Of the same pages: public_url can't change.
+			g.passkeys = o.Before.passkeys
 		}
 	}
 	g.own = g.routes()

@@ -980,7 +980,10 @@ type Listen struct {
 	Web string `protobuf:"bytes,11,opt,name=web,proto3" json:"web,omitempty"`
 	// What people's browsers call the pages, as in https://review.example.com: cookies, passkeys and OIDC hang on it. Default:
 	// http or https and the address of web.
-	PublicUrl     string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	PublicUrl string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	// How long new calls are still taken after SIGTERM, once health says NOT_SERVING, so that who asks for it goes elsewhere first. A load
+	// balancer that looks from time to time needs two of its periods. Default 200ms; 0s: none.
+	DrainDelay    *durationpb.Duration `protobuf:"bytes,40,opt,name=drain_delay,json=drainDelay,proto3" json:"drain_delay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1097,6 +1100,13 @@ func (x *Listen) GetPublicUrl() string {
 		return x.PublicUrl
 	}
 	return ""
+}
+
+func (x *Listen) GetDrainDelay() *durationpb.Duration {
+	if x != nil {
+		return x.DrainDelay
+	}
+	return nil
 }
 
 type ServerTLS struct {
@@ -5652,7 +5662,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\x84\x05\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xcf\x05\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -5669,7 +5679,10 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x11maxConnectionIdle\x12\x10\n" +
 	"\x03web\x18\v \x01(\tR\x03web\x12*\n" +
 	"\n" +
-	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrlB\x14\n" +
+	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12I\n" +
+	"\vdrain_delay\x18( \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\xd8\x042\x00R\n" +
+	"drainDelayB\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
 	"\x17_max_concurrent_streams\"{\n" +
 	"\tServerTLS\x12$\n" +
@@ -6297,108 +6310,109 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	77,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
 	77,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
 	77,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	18,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	17,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
-	19,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	2,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	0,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	19,  // 23: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	1,   // 24: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	25,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	23,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	2,   // 27: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	77,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	77,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	24,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	3,   // 31: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	77,  // 32: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	77,  // 33: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	78,  // 34: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	4,   // 35: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	26,  // 36: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	27,  // 37: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	28,  // 38: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	79,  // 39: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	80,  // 40: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	81,  // 41: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	29,  // 42: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	31,  // 43: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	5,   // 44: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	32,  // 45: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	32,  // 46: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	77,  // 47: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	34,  // 48: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	82,  // 49: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	83,  // 50: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	38,  // 51: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	45,  // 52: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	46,  // 53: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	9,   // 54: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	49,  // 55: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	50,  // 56: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	36,  // 57: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	45,  // 58: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	37,  // 59: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	43,  // 60: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	76,  // 61: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	83,  // 62: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	44,  // 63: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	84,  // 64: candor.v1.Condition.route:type_name -> candor.v1.Route
-	44,  // 65: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	39,  // 66: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	40,  // 67: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	41,  // 68: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,   // 69: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	77,  // 70: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,   // 71: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	42,  // 72: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	44,  // 73: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	77,  // 74: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	85,  // 75: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	77,  // 76: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	47,  // 77: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	8,   // 78: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	48,  // 79: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	10,  // 80: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	51,  // 81: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	77,  // 82: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	77,  // 83: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	77,  // 84: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	77,  // 85: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	53,  // 86: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	54,  // 87: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	55,  // 88: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	56,  // 89: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	57,  // 90: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	77,  // 91: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	77,  // 92: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	58,  // 93: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	77,  // 94: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	61,  // 95: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	63,  // 96: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	62,  // 97: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	1,   // 98: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	77,  // 99: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	77,  // 100: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	77,  // 101: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	11,  // 102: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	77,  // 103: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	12,  // 104: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	77,  // 105: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	20,  // 106: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	21,  // 107: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	22,  // 108: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	30,  // 109: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	33,  // 110: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	52,  // 111: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	64,  // 112: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	59,  // 113: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	35,  // 114: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	115, // [115:115] is the sub-list for method output_type
-	115, // [115:115] is the sub-list for method input_type
-	115, // [115:115] is the sub-list for extension type_name
-	115, // [115:115] is the sub-list for extension extendee
-	0,   // [0:115] is the sub-list for field type_name
+	77,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
+	18,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	17,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
+	19,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	2,   // 22: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	0,   // 23: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	19,  // 24: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	1,   // 25: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	25,  // 26: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	23,  // 27: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	2,   // 28: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	77,  // 29: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	77,  // 30: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	24,  // 31: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	3,   // 32: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	77,  // 33: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	77,  // 34: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	78,  // 35: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	4,   // 36: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	26,  // 37: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	27,  // 38: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	28,  // 39: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	79,  // 40: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	80,  // 41: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	81,  // 42: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	29,  // 43: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	31,  // 44: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	5,   // 45: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	32,  // 46: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	32,  // 47: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	77,  // 48: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	34,  // 49: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	82,  // 50: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	83,  // 51: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	38,  // 52: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	45,  // 53: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	46,  // 54: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	9,   // 55: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	49,  // 56: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	50,  // 57: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	36,  // 58: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	45,  // 59: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	37,  // 60: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	43,  // 61: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	76,  // 62: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	83,  // 63: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	44,  // 64: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	84,  // 65: candor.v1.Condition.route:type_name -> candor.v1.Route
+	44,  // 66: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	39,  // 67: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	40,  // 68: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	41,  // 69: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	6,   // 70: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	77,  // 71: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	7,   // 72: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	42,  // 73: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	44,  // 74: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	77,  // 75: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	85,  // 76: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	77,  // 77: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	47,  // 78: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	8,   // 79: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	48,  // 80: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	10,  // 81: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	51,  // 82: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	77,  // 83: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	77,  // 84: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	77,  // 85: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	77,  // 86: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	53,  // 87: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	54,  // 88: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	55,  // 89: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	56,  // 90: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	57,  // 91: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	77,  // 92: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	77,  // 93: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	58,  // 94: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	77,  // 95: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	61,  // 96: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	63,  // 97: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	62,  // 98: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	1,   // 99: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	77,  // 100: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	77,  // 101: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	77,  // 102: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	11,  // 103: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	77,  // 104: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	12,  // 105: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	77,  // 106: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	20,  // 107: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	21,  // 108: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	22,  // 109: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	30,  // 110: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	33,  // 111: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	52,  // 112: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	64,  // 113: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	59,  // 114: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	35,  // 115: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	116, // [116:116] is the sub-list for method output_type
+	116, // [116:116] is the sub-list for method input_type
+	116, // [116:116] is the sub-list for extension type_name
+	116, // [116:116] is the sub-list for extension extendee
+	0,   // [0:116] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
