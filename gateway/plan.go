@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -43,6 +44,8 @@ type plan struct {
 	// tls of the listeners; nil: plain text.
 	tls *serverTLS
 
+	// since is when it came into force.
+	since time.Time
 	// replaced is closed when another plan has taken its place.
 	replaced chan struct{}
 	// holders are those that use it, the gateway's current pointer among them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -37,6 +38,9 @@ func (g *Gateway) Reload(ctx context.Context, cfg *candorv1.Config, who People) 
 		return false, &RestartError{Fields: fields}
 	}
 	if same, err := before.same(cfg); same || err != nil {
+		if same {
+			g.refusal.Store(nil)
+		}
 		return false, err
 	}
 	pl, err := g.newPlan(ctx, cfg, who, before)
@@ -47,7 +51,19 @@ func (g *Gateway) Reload(ctx context.Context, cfg *candorv1.Config, who People) 
 		pl.drop()
 		return false, err
 	}
+	g.refusal.Store(nil)
 	return true, nil
+}
+
+// refusal is why a configuration didn't come into force.
+type refusal struct {
+	at     time.Time
+	faults []string
+}
+
+// Refused notes that what the configuration's files hold was refused, and why: GetConfiguration tells until a Reload has no error.
+func (g *Gateway) Refused(faults ...string) {
+	g.refusal.Store(&refusal{at: g.ledger.Now(), faults: faults})
 }
 
 // same says that a configuration is the plan's, and so are the files that it names.
@@ -93,6 +109,7 @@ func (g *Gateway) install(pl *plan, blind func(error) error) error {
 	g.monitors.set.Show(pl.streams())
 	g.tracing.sample(pl.cfg.GetTelemetry().GetSampleRatio())
 	pl.staffDesks()
+	pl.since = g.ledger.Now()
 	g.current.Store(pl)
 	if before != nil {
 		close(before.replaced)

@@ -98,6 +98,7 @@ func (r *reloader) reload(ctx context.Context, asked bool) {
 		r.metrics.last.Set(0)
 		if asked || err.Error() != r.refusal {
 			r.tell(ctx, err)
+			r.gateway.Refused(told(err)...)
 		}
 		r.refusal = err.Error()
 		return
@@ -138,14 +139,23 @@ func (r *reloader) try(ctx context.Context) (changed bool, err error) {
 
 // tell says why nothing has changed, and what to do, fault by fault.
 func (r *reloader) tell(ctx context.Context, err error) {
+	faults := told(err)
+	r.log.ErrorContext(ctx, "the configuration is refused; the one before stays in force. Correct the faults; candor config lists them again",
+		slog.String("file", r.file), slog.Int("faults", len(faults)))
+	for _, f := range faults {
+		r.log.ErrorContext(ctx, "configuration", slog.String("fault", f))
+	}
+}
+
+// told is every fault that an error tells of.
+func told(err error) []string {
 	var faults config.Faults
 	if !errors.As(err, &faults) {
-		r.log.ErrorContext(ctx, "the configuration is refused; the one before stays in force", slog.String("file", r.file), slog.Any("error", err))
-		return
+		return []string{err.Error()}
 	}
-	r.log.ErrorContext(ctx, "the configuration is refused; the one before stays in force. Correct the faults; candor check lists them again",
-		slog.String("file", r.file), slog.Int("faults", len(faults.Errors())))
+	var out []string
 	for _, f := range faults.Errors() {
-		r.log.ErrorContext(ctx, "configuration", slog.String("fault", f.String()))
+		out = append(out, f.String())
 	}
+	return out
 }

@@ -102,6 +102,21 @@ func (s *subject) route(conn *remote.Conn) candorv1.Route {
 	return resp.GetPredictions()[0].GetDecision().GetRoute()
 }
 
+// configuration is what an operator is shown.
+func (s *subject) configuration() *candorv1.GetConfigurationResponse {
+	s.Helper()
+	token := filepath.Join(s.folder, "operator.token")
+	write(s.T, token, "omar")
+	conn := dial(s.T, "--server", s.addrs.GRPC, "--token-file", token)
+	ctx, cancel := conn.Context(s.Context())
+	defer cancel()
+	resp, err := candorv1.NewExplainServiceClient(conn).GetConfiguration(ctx, &candorv1.GetConfigurationRequest{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return resp
+}
+
 // metric answers a line of /metrics without its name; empty: there is none.
 func (s *subject) metric(series string) string {
 	s.Helper()
@@ -161,6 +176,9 @@ func TestReloadOfAFile(t *testing.T) {
 	if got := s.metric("candor_config_last_reload_successful"); got != "0" {
 		t.Errorf("last successful: %q", got)
 	}
+	if c := s.configuration(); c.GetRefuseTime() == nil || len(c.GetFaults()) != 2 || !strings.Contains(c.GetFaults()[0], "candor.yaml:") {
+		t.Errorf("shown: %v", c)
+	}
 	// Asked by hand it says so again.
 	s.hangup <- syscall.SIGHUP
 	s.log.await(t, refusedLine, 2)
@@ -178,8 +196,15 @@ func TestReloadOfAFile(t *testing.T) {
 			t.Errorf("%s is %q, want %q", series, got, want)
 		}
 	}
+	shown := s.configuration()
+	if shown.GetRefuseTime() != nil || len(shown.GetModels()) != 1 {
+		t.Errorf("shown: %v", shown)
+	}
 	s.replace(s.file(), s.text)
 	s.log.await(t, reloadedLine, 2)
+	if c := s.configuration(); c.GetModels()[0].GetPolicyDigest() == shown.GetModels()[0].GetPolicyDigest() || !c.GetLoadTime().AsTime().After(shown.GetLoadTime().AsTime()) {
+		t.Errorf("shown: %v, before %v", c, shown)
+	}
 	if r := s.route(conn); r != reject {
 		t.Errorf("back again %v", r)
 	}

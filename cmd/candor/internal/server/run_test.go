@@ -238,6 +238,7 @@ const plainConfig = `
 listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0"}
 store: {identity: s, sqlite: {path: candor.db}}
 consumers: {caller: {identity: {anonymous: true}, models: ["*"]}}
+operators: {omar: {identity: {token_sha256: 21297e6e966afbd06e8f08c4525ae2edcbd3696cc6bc436037e278d4b1e67b4d}, roles: [operator]}} # token omar
 ` + modelConfig
 
 const tlsConfig = `
