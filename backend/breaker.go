@@ -15,6 +15,9 @@ import (
 // start anew, and forget the calls in flight at that moment.
 const windowBuckets = 10
 
+// rowOfCalls times min_calls failures in a row open the breaker whatever their share.
+const rowOfCalls = 2
+
 // maxGrace bounds how long after its time a call may still report by itself.
 const maxGrace = time.Second
 
@@ -45,6 +48,9 @@ type breaker struct {
 	// last is the state after the last change, a gobreaker.State. An open breaker that has waited long enough still shows as
 	// open here; state tells the truth.
 	last atomic.Int32
+	// unbroken counts the failures since something last came back. Of a model server that dies while it is busy, the successes of the
+	// window outvote the failures until the window has passed; in a row they speak for themselves.
+	unbroken atomic.Int64
 	// opened counts closed→open, closed counts half-open→closed: an outage is one of each, however often probes fail.
 	opened, closed atomic.Int64
 	changes        changes
@@ -61,6 +67,9 @@ func newBreaker(name string, s breakerSettings, timeout time.Duration, onChange 
 		Timeout:      s.openFor,
 		// Requests counts calls in flight and ignored ones too; a share of failures must be one of calls that ended.
 		ReadyToTrip: func(c gobreaker.Counts) bool {
+			if b.unbroken.Load() >= rowOfCalls*int64(s.minCalls) {
+				return true
+			}
 			ended := c.TotalSuccesses + c.TotalFailures
 			return ended >= s.minCalls && float64(c.TotalFailures) >= s.failureRatio*float64(ended)
 		},
@@ -132,6 +141,12 @@ func (p *permit) expire() {
 
 func (p *permit) settle(o outcome) {
 	p.once.Do(func() {
+		switch o {
+		case failed:
+			p.breaker.unbroken.Add(1)
+		case succeeded, alive:
+			p.breaker.unbroken.Store(0)
+		}
 		switch {
 		case o == succeeded, o == alive && p.probe:
 			p.done(nil)

@@ -62,6 +62,29 @@ func TestBreakerOpensAtItsShare(t *testing.T) {
 	})
 }
 
+// A model server that dies while it is busy: thousands of successes in the window don't keep its breaker closed. Anything that comes
+// back in between does.
+func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBreaker(1, nil)
+		calls(t, b, 1000, succeeded)
+		for _, between := range []outcome{succeeded, alive} {
+			calls(t, b, 7, failed)
+			calls(t, b, 1, between)
+		}
+		calls(t, b, 7, failed)
+		calls(t, b, 5, ignored)
+		wantState(t, b, closed)
+		calls(t, b, 1, failed)
+		wantState(t, b, open)
+		time.Sleep(5*time.Second + 1)
+		calls(t, b, 1, succeeded)
+		wantState(t, b, closed)
+		calls(t, b, 1, failed)
+		wantState(t, b, closed)
+	})
+}
+
 func TestBreakerCountsEndedCallsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := testBreaker(1, nil)

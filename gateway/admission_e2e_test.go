@@ -75,10 +75,14 @@ func TestRowsThatCantBeReachedTakeTheFallback(t *testing.T) {
 	if got := w.metric(`candor_review_shed_total{queue="desk"}`); got != 30 {
 		t.Errorf("%v rows are counted as shed", got)
 	}
-	q := w.queue(auditorToken, "desk")
-	if q.GetShedCount() != 30 || q.GetPendingCount() != 50 || q.GetExpectedWait().AsDuration().Minutes() != 5 || q.GetAtRiskCount() != 0 || q.BudgetLeft != nil {
+	if q := w.queue(auditorToken, "desk"); q.GetShedCount() != 30 || q.GetPendingCount() != 50 || q.BudgetLeft != nil {
 		t.Errorf("the queue: %v", q)
 	}
+	// Until the store is asked again what was stored meanwhile may count twice.
+	w.eventually(func() bool {
+		q := w.queue(auditorToken, "desk")
+		return q.GetExpectedWait().AsDuration().Minutes() == 5 && q.GetAtRiskCount() == 0
+	})
 	told := w.explain(predictions[0].GetPredictionId())
 	if n := len(told.GetRecord().GetRows()); n != 80 || len(told.GetReviewItems()) != 50 {
 		t.Errorf("the record has %d rows and %d items", n, len(told.GetReviewItems()))

@@ -146,8 +146,8 @@ func payloadTensor(t *wire.Tensor, spec *candorv1.InputSpec, row, rows int, whol
 	default:
 		pt.Values, _ = t.FloatRow(nil, row, rows)
 	}
-	if !whole && len(t.Shape) > 1 {
-		pt.Shape = t.Shape[1:]
+	if !whole && len(t.Shape) > 0 {
+		pt.Shape = t.Shape[1:] // empty where the row is one element
 	}
 	if w := int64(spec.GetImageWidth()); w > 0 && len(pt.Shape) == 1 {
 		pt.Shape = []int64{pt.Shape[0] / w, w}

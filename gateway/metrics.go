@@ -37,6 +37,7 @@ type metrics struct {
 	// webhookDeliveries are attempts.
 	webhookDeliveries *prometheus.CounterVec
 	recordFailures,
+	resetWaits,
 	panics prometheus.Counter
 	*certificateMetrics
 	*reviewMetrics
@@ -77,10 +78,11 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		queueFull:          counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
 		conditionErrors:    counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(), webhookDeliveries: newWebhookDeliveries(),
-		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
+		resetWaits: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
+		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
-		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.panics, m.queueFull, m.conditionErrors, m.evidenceLost, m.looked, m.certificateMetrics)
+		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.panics, m.queueFull, m.conditionErrors, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	m.ofBackend.Store(&map[string]backendMetrics{})
 	return m

@@ -50,6 +50,9 @@ type ending struct {
 	etag string
 }
 
+// Unwrap is for a store that does what ends an item elsewhere than what doesn't.
+func (e ending) Unwrap() review.Act { return e.Act }
+
 func (e ending) Apply(it *review.Item) (review.Effects, error) {
 	if it.Etag() != e.etag {
 		return review.Effects{}, review.ErrEtag

@@ -56,7 +56,7 @@ func (m *model) shapeOf(spec *candorv1.InputSpec, t *candorv1.PayloadTensor) []i
 	perRow := t.GetShape()
 	switch rank := len(spec.GetShape()); {
 	case rank == 1:
-		return []int64{1} // One element per row: its payload has the shape of the batch.
+		return []int64{1} // One element per row: its payload has no shape, or that of the batch where an older gateway stored it.
 	case rank == 2 && len(perRow) == 2:
 		perRow = []int64{perRow[0] * perRow[1]} // A picture out of a vector.
 	}

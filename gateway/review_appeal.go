@@ -48,7 +48,7 @@ func (s *reviewService) AppealPrediction(ctx context.Context, in *candorv1.Appea
 		return nil, err
 	}
 	if p.Name != pr.GetConsumer() {
-		appeal.Excluded = append(appeal.Excluded, review.Exclusion{Reviewer: p.Name})
+		exclude(&appeal, p.Name)
 	}
 	done, err := s.g.reviews.Appeal(ctx, appeal, p.Name, in.GetRequestId())
 	var under *review.AppealedError
@@ -136,11 +136,16 @@ func (g *Gateway) appealOf(stored *audit.Stored, items []review.Item, in *candor
 // excludeAuthor keeps who gave a verdict from the item. The authors of an answer that several agree on stand in one text.
 func excludeAuthor(it *review.Item, v *candorv1.Verdict) {
 	for author := range strings.SplitSeq(v.GetAuthor(), ", ") {
-		if author == "" || slices.ContainsFunc(it.Excluded, func(x review.Exclusion) bool { return x.Reviewer == author }) {
-			continue
-		}
-		it.Excluded = append(it.Excluded, review.Exclusion{Reviewer: author})
+		exclude(it, author)
 	}
+}
+
+// exclude keeps somebody from the item, once: whoever appeals may have judged it, too.
+func exclude(it *review.Item, reviewer string) {
+	if reviewer == "" || slices.ContainsFunc(it.Excluded, func(x review.Exclusion) bool { return x.Reviewer == reviewer }) {
+		return
+	}
+	it.Excluded = append(it.Excluded, review.Exclusion{Reviewer: reviewer})
 }
 
 // answerOfRow is what a record says was released, as a verdict of the stage that said it; nil: nothing was.

@@ -66,6 +66,26 @@ func TestAppeal(t *testing.T) {
 	w.claim(operatorToken, third)
 }
 
+// A senior who has replaced an answer may dispute it for somebody else, and gets the appeal as little as whoever judged before.
+func TestAppealOfOnesOwnAnswer(t *testing.T) {
+	w := start(t)
+	name, id := w.deferOne(deferredRow)
+	w.resolve(reviewerToken, name, "bad")
+	if _, err := w.reviews().SupersedeVerdict(as(seniorToken), &candorv1.SupersedeVerdictRequest{
+		Name: name, RequestId: "s", Verdict: &candorv1.Verdict{Answer: label("good").GetAnswer(), Reason: "wrong"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	appeal, err := w.predictionsAppeal(seniorToken, id, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{reviewerToken, seniorToken} {
+		wantError(t, w.claimErr(token, appeal, ""), codes.PermissionDenied, "PERMISSION_DENIED")
+	}
+	w.claim(otherToken, appeal)
+}
+
 // An accepted row may be appealed, too; what nobody decides leaves the answer as it was.
 func TestAnAppealThatExpires(t *testing.T) {
 	t.Parallel()

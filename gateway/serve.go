@@ -109,7 +109,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 	l := g.plan().cfg.GetListen()
 	size := int(l.GetMaxMessageBytes())
 	srv := grpc.NewServer(
-		grpc.Creds(inside.Credentials(g.serverCredentials())),
+		grpc.Creds(inside.Credentials(calmCredentials{g.serverCredentials(), g.metrics.resetWaits.Inc})),
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),

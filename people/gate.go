@@ -53,7 +53,8 @@ type Gate struct {
 	idle       time.Duration
 	absolute   time.Duration
 	crossSites *http.CrossOriginProtection
-	own        *http.ServeMux
+	login      *http.ServeMux
+	account    *http.ServeMux
 }
 
 // NewGate makes a Gate. An error names the field of the configuration.
@@ -110,7 +111,7 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 			g.passkeys = o.Before.passkeys
 		}
 	}
-	g.own = g.routes()
+	g.login, g.account = g.routes(), g.accountRoutes()
 	return nil
 }
 
@@ -166,7 +167,8 @@ func (g *Gate) routes() *http.ServeMux {
 }
 
 // Handler lets requests pass to next whose person it knows: handlers find them by Person. It answers the paths of the login itself:
-// /login, /logout, /enrol, /oidc and what is below them. What is open passes without a person.
+// /login, /logout, /enrol, /oidc and what is below them, and, behind the login, those of one's own account, /account. What is open
+// passes without a person.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := g.crossSites.Check(r); err != nil {
@@ -179,6 +181,9 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		case g.isOwn(r.URL.Path):
 			w.Header().Set("Cache-Control", "no-store")
 			g.serveOwn(w, r)
+		case isAccount(r.URL.Path):
+			w.Header().Set("Cache-Control", "no-store")
+			g.pass(w, r, g.account)
 		case slices.ContainsFunc(g.open, func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }):
 			next.ServeHTTP(w, r)
 		default:

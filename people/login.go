@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ import (
 func (g *Gate) serveOwn(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/logout" {
 		// It has a session, or nothing to end.
-		g.own.ServeHTTP(w, r)
+		g.login.ServeHTTP(w, r)
 		return
 	}
 	token, ok := g.formToken(w, r)
@@ -20,7 +21,7 @@ func (g *Gate) serveOwn(w http.ResponseWriter, r *http.Request) {
 		g.refuseForgery(w, r)
 		return
 	}
-	g.own.ServeHTTP(w, withVisit(r, visit{forms: token}))
+	g.login.ServeHTTP(w, withVisit(r, visit{forms: token}))
 }
 
 func (g *Gate) showLogin(w http.ResponseWriter, r *http.Request) {
@@ -31,10 +32,10 @@ func (g *Gate) showLogin(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	g.login(w, r, http.StatusOK, next, "", "")
+	g.offerLogin(w, r, http.StatusOK, next, "", "")
 }
 
-func (g *Gate) login(w http.ResponseWriter, r *http.Request, status int, next, name, problem string) {
+func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, status int, next, name, problem string) {
 	g.pages.Login(w, r, LoginPage{
 		Status: status, CSRF: g.CSRF(r), Next: next, Name: name, Problem: problem,
 		Password: g.local, Passkeys: g.passkeys != nil, OIDC: g.provider != nil,
@@ -56,16 +57,16 @@ func (g *Gate) loginByPassword(w http.ResponseWriter, r *http.Request) {
 	who, problem, err := g.checkPassword(r, name, password)
 	switch {
 	case errors.Is(err, ErrBusy):
-		g.login(w, r, http.StatusServiceUnavailable, next, name, tooBusy)
+		g.offerLogin(w, r, http.StatusServiceUnavailable, next, name, tooBusy)
 		return
 	case err != nil:
 		g.trouble(w, r, err)
 		return
 	case problem == tooMany:
-		g.login(w, r, http.StatusTooManyRequests, next, name, problem)
+		g.offerLogin(w, r, http.StatusTooManyRequests, next, name, problem)
 		return
 	case problem != "":
-		g.login(w, r, http.StatusUnauthorized, next, name, problem)
+		g.offerLogin(w, r, http.StatusUnauthorized, next, name, problem)
 		return
 	}
 	g.enter(w, r, who, next)
@@ -77,7 +78,7 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, who Person, next st
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) {
 		// Disabled in the meantime, or a namesake of somebody of the configuration.
 		g.refused(r, who.Name, err.Error())
-		g.login(w, r, http.StatusUnauthorized, next, "", wrongLogin)
+		g.offerLogin(w, r, http.StatusUnauthorized, next, "", wrongLogin)
 		return
 	}
 	if err != nil {
@@ -169,7 +170,7 @@ func (g *Gate) refused(r *http.Request, name, reason string) {
 	}
 }
 
-// logout ends this session or, where the form says everywhere, all of the person's.
+// logout ends this session or, where the form says everywhere, all of the person's. The form's next is where the next login leads.
 func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 	key, forms, ok := g.sessionCookie(r)
 	if ok {
@@ -196,5 +197,9 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	g.clearCookie(w, sessionCookie)
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	to := "/login"
+	if next := here(r.PostFormValue("next")); next != "/" {
+		to += "?" + url.Values{"next": {next}}.Encode()
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }

@@ -27,16 +27,16 @@ func (g *Gate) finishOIDC(w http.ResponseWriter, r *http.Request) {
 	g.clearCookie(w, oidcCookie)
 	q := r.URL.Query()
 	if !ok || SumOf(q.Get("state")) != SumOf(a.State) {
-		g.login(w, r, http.StatusBadRequest, "/", "", "The login took too long, or was begun in another browser. Please begin again.")
+		g.offerLogin(w, r, http.StatusBadRequest, "/", "", "The login took too long, or was begun in another browser. Please begin again.")
 		return
 	}
 	if e := q.Get("error"); e != "" {
 		g.refused(r, "", "the provider says "+e)
-		g.login(w, r, http.StatusUnauthorized, a.Next, "", "The provider did not let you in.")
+		g.offerLogin(w, r, http.StatusUnauthorized, a.Next, "", "The provider did not let you in.")
 		return
 	}
 	if !g.throttle.take(g.store.Now(), addressKey(remoteOf(r)), failuresOfAddress) {
-		g.login(w, r, http.StatusTooManyRequests, a.Next, "", tooMany)
+		g.offerLogin(w, r, http.StatusTooManyRequests, a.Next, "", tooMany)
 		return
 	}
 	who, err := g.provider.finish(r.Context(), g.origin()+callback, q.Get("code"), a)
@@ -45,7 +45,7 @@ func (g *Gate) finishOIDC(w http.ResponseWriter, r *http.Request) {
 	}
 	if errors.Is(err, ErrRefused) {
 		g.refused(r, who.Name, err.Error())
-		g.login(w, r, http.StatusForbidden, a.Next, "", "The provider knows you, but nothing here is for you. An administrator can see why in the decision log.")
+		g.offerLogin(w, r, http.StatusForbidden, a.Next, "", "The provider knows you, but nothing here is for you. An administrator can see why in the decision log.")
 		return
 	}
 	g.throttle.giveBack(addressKey(remoteOf(r)))
@@ -62,5 +62,5 @@ func (g *Gate) providerTrouble(w http.ResponseWriter, r *http.Request, err error
 		return
 	}
 	g.log.WarnContext(r.Context(), "a login failed", slog.Any("error", err))
-	g.login(w, r, http.StatusBadGateway, here(r.URL.Query().Get("next")), "", "The provider does not answer. Please try again in a moment.")
+	g.offerLogin(w, r, http.StatusBadGateway, here(r.URL.Query().Get("next")), "", "The provider does not answer. Please try again in a moment.")
 }

@@ -63,6 +63,9 @@ func TestOIDCLogin(t *testing.T) {
 	if a := b.get("/work"); !strings.HasPrefix(a.body, "ann@example.com oidc true") {
 		t.Errorf("%s", a.body)
 	}
+	if a := b.get("/account"); a.status != http.StatusOK || !strings.Contains(a.body, "ann@example.com") || strings.Contains(a.body, "Old password") || strings.Contains(a.body, "Passkeys") {
+		t.Errorf("the account of somebody whom the provider keeps: %d %s", a.status, a.body)
+	}
 	for what, tc := range map[string]struct {
 		groups any
 		roles  []candorv1.Role

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html/template"
 	"net/http"
+	"time"
 )
 
 // Pages show what the gate has to say. They write the status, and a form for each thing that can be done, with the token in the field
@@ -11,6 +12,7 @@ import (
 type Pages interface {
 	Login(w http.ResponseWriter, r *http.Request, p LoginPage)
 	Enrol(w http.ResponseWriter, r *http.Request, p EnrolPage)
+	Account(w http.ResponseWriter, r *http.Request, p AccountPage)
 	Message(w http.ResponseWriter, r *http.Request, p MessagePage)
 }
 
@@ -39,6 +41,40 @@ type EnrolPage struct {
 	Problem string
 	// MinPassword characters have passwords at least.
 	MinPassword int
+}
+
+// AccountPage is for somebody who has logged in: what they log in by, and where they are logged in.
+type AccountPage struct {
+	Status int
+	CSRF   string
+	Person Person
+	// Local: a user of the store. Others change password and passkeys at their provider, and have none of what follows.
+	Local bool
+	// HasPassword: a form that posts old, password and again to /account/password.
+	HasPassword bool
+	// Passkeys, the oldest first: each with a form that posts its ID as id to /account/passkey/remove.
+	Passkeys []PasskeyFacts
+	// CanAdd: a button for /login/passkey.js with data-passkey="account". Recent: the login was lately enough to change passkeys;
+	// otherwise the page says to log out and in again.
+	CanAdd, Recent bool
+	// Sessions are where the person is logged in, the newest first; Current is the id of this one.
+	Sessions []Session
+	Current  string
+	// Done is what was done, Problem what was wrong; empty: nothing.
+	Done, Problem string
+	MinPassword   int
+}
+
+// PasskeyFacts are what a person can know a passkey by.
+type PasskeyFacts struct {
+	// ID in base64url, without padding.
+	ID string
+	// Label that its user gave it; empty: none.
+	Label string
+	// Added and Used last; zero: not known.
+	Added, Used time.Time
+	// Only: there is nothing else to log in by, so that it must stay.
+	Only bool
 }
 
 // MessagePage says why something was not done.
@@ -80,6 +116,19 @@ var plain = template.Must(template.New("head").Parse(`<!DOCTYPE html>
 <p><label>Enrolment code <input name="code" value="{{.Code}}" autocomplete="one-time-code" required></label></p>
 <p><button>Go on</button></p></form>{{end}}</main></body></html>
 {{end}}
+{{define "account"}}{{template "head" "Your account"}}{{template "problem" .Problem}}{{with .Done}}<p role="status">{{.}}</p>{{end}}
+<p>You are <strong>{{.Person.Name}}</strong>.</p>
+{{if .HasPassword}}<h2>Password</h2><form method="post" action="/account/password"><input type="hidden" name="csrf" value="{{.CSRF}}">
+<p><label>Old password <input name="old" type="password" autocomplete="current-password" required></label></p>
+<p><label>New password, of {{.MinPassword}} characters at least <input name="password" type="password" autocomplete="new-password" minlength="{{.MinPassword}}" required></label></p>
+<p><label>The same again <input name="again" type="password" autocomplete="new-password" required></label></p>
+<p><button>Change the password</button></p></form>{{end}}
+{{if .Local}}<h2>Passkeys</h2>{{$p := .}}{{range .Passkeys}}<form method="post" action="/account/passkey/remove"><input type="hidden" name="csrf" value="{{$p.CSRF}}"><input type="hidden" name="id" value="{{.ID}}">
+<p>{{or .Label "A passkey"}} {{if .Only}}(the only one){{else}}<button>Remove</button>{{end}}</p></form>{{end}}
+{{if .CanAdd}}<p><label>Name of a new one <input id="label" maxlength="40"></label> <button type="button" hidden data-passkey="account" data-csrf="{{.CSRF}}" data-label="label" data-problem="problem">Add a passkey</button></p>
+<script src="/login/passkey.js"></script>{{end}}{{end}}
+<form method="post" action="/logout"><input type="hidden" name="csrf" value="{{.CSRF}}"><p><button>Log out</button></p></form></main></body></html>
+{{end}}
 {{define "message"}}{{template "head" .Title}}<p>{{.Text}}</p><p><a href="/">Go on</a></p></main></body></html>
 {{end}}`))
 
@@ -89,6 +138,10 @@ func (plainPages) Login(w http.ResponseWriter, _ *http.Request, p LoginPage) {
 
 func (plainPages) Enrol(w http.ResponseWriter, _ *http.Request, p EnrolPage) {
 	show(w, p.Status, "enrol", p)
+}
+
+func (plainPages) Account(w http.ResponseWriter, _ *http.Request, p AccountPage) {
+	show(w, p.Status, "account", p)
 }
 
 func (plainPages) Message(w http.ResponseWriter, _ *http.Request, p MessagePage) {

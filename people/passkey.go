@@ -1,7 +1,6 @@
 package people
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,8 +35,9 @@ type ceremony struct {
 	data webauthn.SessionData
 	// browser is the token of the forms of whoever began it.
 	browser Sum
-	// code is the enrolment code of a registration.
+	// code is the enrolment code of a registration, user the name of somebody who adds a passkey to theirs. A login has neither.
 	code  Sum
+	user  string
 	began time.Time
 }
 
@@ -129,20 +129,31 @@ func (p *passkeys) finishLogin(body []byte, browser Sum, find func(handle []byte
 	case user.Disabled:
 		return user, Passkey{}, refusedf("the user is disabled")
 	}
-	stored, err := encodePasskey(cred)
+	stored, err := encodePasskey(cred, notesOf(user, cred.ID).used(p.now()))
 	return user, stored, err
 }
 
 func (p *passkeys) beginEnrol(u User, code, browser Sum) (*protocol.CredentialCreation, error) {
+	return p.begin(u, ceremony{browser: browser, code: code})
+}
+
+// beginAdd begins the registration of one more passkey of somebody who has logged in.
+func (p *passkeys) beginAdd(u User, browser Sum) (*protocol.CredentialCreation, error) {
+	return p.begin(u, ceremony{browser: browser, user: u.Name})
+}
+
+func (p *passkeys) begin(u User, c ceremony) (*protocol.CredentialCreation, error) {
 	holder, err := newKeyHolder(u)
 	if err != nil {
 		return nil, err
 	}
-	options, data, err := p.web.BeginRegistration(holder)
+	// A device that has one already must not make another: it would replace it.
+	options, data, err := p.web.BeginRegistration(holder, webauthn.WithExclusions(webauthn.Credentials(holder.keys).CredentialDescriptors()))
 	if err != nil {
 		return nil, err
 	}
-	if !p.keep(ceremony{data: *data, browser: browser, code: code}) {
+	c.data = *data
+	if !p.keep(c) {
 		return nil, errTooManyCeremonies
 	}
 	return options, nil
@@ -150,36 +161,56 @@ func (p *passkeys) beginEnrol(u User, code, browser Sum) (*protocol.CredentialCr
 
 // finishEnrol answers a new passkey and the code that it is for. find answers the user of a code. Errors: ErrRefused; find's.
 func (p *passkeys) finishEnrol(body []byte, browser Sum, find func(code Sum) (User, error)) (Passkey, Sum, error) {
-	answer, err := protocol.ParseCredentialCreationResponseBytes(body)
+	answer, c, err := p.registered(body, browser)
 	if err != nil {
-		return Passkey{}, Sum{}, refusedf("the answer is not readable: %v", err)
+		return Passkey{}, Sum{}, err
 	}
-	c, ok := p.take(answer.Response.CollectedClientData.Challenge, browser)
-	if !ok || c.code == (Sum{}) {
+	if c.code == (Sum{}) {
 		return Passkey{}, Sum{}, refusedf("the challenge is unknown, used or expired")
 	}
 	u, err := find(c.code)
 	if err != nil {
 		return Passkey{}, Sum{}, err
 	}
+	key, err := p.create(u, c, answer, "")
+	return key, c.code, err
+}
+
+// finishAdd answers the passkey that somebody who has logged in adds, with the name that they gave it. Errors: ErrRefused.
+func (p *passkeys) finishAdd(body []byte, u User, browser Sum, label string) (Passkey, error) {
+	answer, c, err := p.registered(body, browser)
+	if err != nil {
+		return Passkey{}, err
+	}
+	if c.user != u.Name {
+		return Passkey{}, refusedf("the challenge is unknown, used or expired")
+	}
+	return p.create(u, c, answer, label)
+}
+
+// registered reads a browser's answer, and ends the ceremony that it belongs to. Errors: ErrRefused.
+func (p *passkeys) registered(body []byte, browser Sum) (*protocol.ParsedCredentialCreationData, ceremony, error) {
+	answer, err := protocol.ParseCredentialCreationResponseBytes(body)
+	if err != nil {
+		return nil, ceremony{}, refusedf("the answer is not readable: %v", err)
+	}
+	c, ok := p.take(answer.Response.CollectedClientData.Challenge, browser)
+	if !ok {
+		return nil, ceremony{}, refusedf("the challenge is unknown, used or expired")
+	}
+	return answer, c, nil
+}
+
+func (p *passkeys) create(u User, c ceremony, answer *protocol.ParsedCredentialCreationData, label string) (Passkey, error) {
 	holder, err := newKeyHolder(u)
 	if err != nil {
-		return Passkey{}, Sum{}, err
+		return Passkey{}, err
 	}
 	cred, err := p.web.CreateCredential(holder, c.data, answer)
 	if err != nil {
-		return Passkey{}, Sum{}, refusedf("the passkey is not good: %v", err)
+		return Passkey{}, refusedf("the passkey is not good: %v", err)
 	}
-	stored, err := encodePasskey(cred)
-	return stored, c.code, err
-}
-
-func encodePasskey(c *webauthn.Credential) (Passkey, error) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return Passkey{}, fmt.Errorf("people: encode a passkey: %w", err)
-	}
-	return Passkey{ID: bytes.Clone(c.ID), Data: data}, nil
+	return encodePasskey(cred, keyNotes{Label: label, Added: p.now()})
 }
 
 // keyHolder is a user as WebAuthn sees them.

@@ -1,6 +1,7 @@
 package people_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -35,6 +36,9 @@ func (s *site) device(name string) *device {
 	d.auth.AddCredential(d.key)
 	return d
 }
+
+// id of its key, as pages have it.
+func (d *device) id() string { return base64.RawURLEncoding.EncodeToString(d.key.ID) }
 
 // script posts JSON as the page's script does.
 func (b *browser) script(path, body string) answer {

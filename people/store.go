@@ -16,6 +16,8 @@ var (
 	ErrExists = errors.New("people: the name is taken")
 	// ErrLastAdmin: the change would leave no user who may administer.
 	ErrLastAdmin = errors.New("people: it would leave nobody who may administer")
+	// ErrLastCredential: the user could not log in any more.
+	ErrLastCredential = errors.New("people: it is the only thing that the user can log in by")
 )
 
 // Store keeps local users with what they log in by, everybody's sessions, and tokens.
@@ -54,6 +56,15 @@ type Store interface {
 	Rehash(ctx context.Context, name, old, hash string) error
 	// UsePasskey stores what a login changed in a passkey. It writes no record. Errors: ErrNotFound.
 	UsePasskey(ctx context.Context, name string, k Passkey) error
+	// SetPassword replaces the hash of a user's password, if it is still old, and ends the user's sessions but keep, which it counts.
+	// Neither hash is empty. Record: user.password. Errors: ErrNotFound, also of a user who is disabled or has another password.
+	SetPassword(ctx context.Context, name, old, hash, keep string, by By) (ended int64, err error)
+	// AddPasskey gives a user who isn't disabled one more passkey. Record: user.add_passkey. Errors: ErrNotFound; ErrExists: somebody
+	// has it.
+	AddPasskey(ctx context.Context, name string, k Passkey, by By) error
+	// RemovePasskey takes one from a user who isn't disabled, and ends the user's sessions but keep, which it counts: the device may be
+	// lost. Record: user.remove_passkey. Errors: ErrNotFound, ErrLastCredential.
+	RemovePasskey(ctx context.Context, name string, id []byte, keep string, by By) (ended int64, err error)
 
 	// BeginSession stores a session, whose Created and LastUse the store sets, and the user's last login; sessions that are over
 	// are removed on the way. Record: session.begin.

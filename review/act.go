@@ -8,7 +8,7 @@ import (
 )
 
 // Act is something that happens to an item. A store applies it to the item as it is under the lock, and saves what it changed and
-// what follows from it in the same transaction.
+// what follows from it in the same transaction. One that wraps another may have Unwrap() Act: a store may do acts in different ways.
 type Act interface {
 	// Request identifies the act: of two with the same non-empty request id from the same actor for the same item the second changes
 	// nothing and is no error.

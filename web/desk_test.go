@@ -167,8 +167,12 @@ type site struct {
 	web    *web.Server
 }
 
-func newSite(t *testing.T, d *desk) *site {
+// newSite is for a person with these roles; none: a reviewer.
+func newSite(t *testing.T, d *desk, roles ...candorv1.Role) *site {
 	t.Helper()
+	if roles == nil {
+		roles = []candorv1.Role{candorv1.Role_ROLE_REVIEWER}
+	}
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +202,7 @@ func newSite(t *testing.T, d *desk) *site {
 	}
 	gate, err := people.NewGate(people.GateOptions{
 		Config: &candorv1.Config{Operators: map[string]*candorv1.Operator{reviewer: {
-			Identity: &candorv1.Identity{Proof: &candorv1.Identity_Anonymous{Anonymous: true}}, Roles: []candorv1.Role{candorv1.Role_ROLE_REVIEWER},
+			Identity: &candorv1.Identity{Proof: &candorv1.Identity_Anonymous{Anonymous: true}}, Roles: roles,
 		}}},
 		PublicURL: "http://127.0.0.1", Pages: pages, Open: web.OpenPaths(),
 	})

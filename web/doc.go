@@ -7,6 +7,7 @@
 //
 //   - server.go has the routes, headers.go what every response says, layout.go what every page has, templates.go how one is made.
 //   - queues.go, work.go, items.go and item.go are the pages; act.go is what people do on them.
+//   - correct.go, appeal.go and golden.go are what seniors and administrators do about answers that were given.
 //   - ops.go and its neighbours are the pages of operation; picture.go works out what their pictures show.
 //   - payload.go and its neighbours turn a payload into something to look at.
 //   - events.go tells open pages that something has moved; they ask again for what they show.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -75,10 +76,13 @@ type answerForm struct {
 	Unit          string
 	Reasons       []choice
 	RequireReason bool
+	// Undo is how long the answer can be changed; AtOnce: it can't.
+	Undo   time.Duration
+	AtOnce bool
 	// Filled: the server put something in.
 	Filled bool
-	// Change: it changes an answer that was given.
-	Change bool
+	// Kind is answer; change, of one's own answer that was given; or replace, of a final one.
+	Kind string
 	// Off: the person doesn't hold the item any more; what they entered stays readable.
 	Off bool
 }
@@ -88,6 +92,13 @@ type labelChoice struct {
 	Chosen     bool
 }
 
+// Kinds of forms of an answer.
+const (
+	formAnswer  = "answer"
+	formChange  = "change"
+	formReplace = "replace"
+)
+
 const (
 	manyLabels = 10
 	shortLabel = 3
@@ -95,9 +106,11 @@ const (
 
 func (s *Server) formOf(it *candorv1.ReviewItem, q *candorv1.ReviewQueue, e entered) *answerForm {
 	f := &answerForm{
-		entered: e, ID: idOf(it.GetName()), RequestID: newRequestID(), Etag: it.GetEtag(), Epoch: it.GetEpoch(), Unit: it.GetUnit(),
+		entered: e, Kind: formAnswer, ID: idOf(it.GetName()), RequestID: newRequestID(), Etag: it.GetEtag(), Epoch: it.GetEpoch(), Unit: it.GetUnit(),
 		RequireReason: q.GetRequireReason(), Filled: !e.empty(), Short: true, Many: len(it.GetLabels()) > manyLabels,
 	}
+	f.Undo = q.GetUndoWindow().AsDuration()
+	f.AtOnce = q != nil && f.Undo == 0
 	keys := keysOf(it.GetLabels())
 	for i, l := range it.GetLabels() {
 		f.Choices = append(f.Choices, labelChoice{Value: l, Key: keys[i], Chosen: l == e.Label})

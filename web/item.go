@@ -34,13 +34,15 @@ type itemPage struct {
 	Stages    []stage
 	Why       []string
 	Events    []event
-	Senior    bool
+	// Correct is what seniors and administrators can do about the item; nil: nothing.
+	Correct *corrections
 }
 
 // done are the words of what the address of a page says was done.
 var done = map[string]string{
 	"skipped": "Skipped. This is the next item.", "escalated": "Escalated. This is the next item.", "undone": "Undone. The item is yours again.",
-	"revised": "Changed.", "claimed": "The item is yours.", "superseded": "Replaced.",
+	"revised": "Changed.", "claimed": "The item is yours.", "superseded": "The answer is replaced. The caller is told.",
+	"known": "It is a known answer from now on: reviewers are measured by it.", "emptied": "The input is removed for good. Its digest is left.",
 }
 
 // outcome is what comes of the person's own answer.
@@ -105,8 +107,13 @@ func (s *Server) item(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return s.showItem(w, r, v, entered{}, nil)
 }
 
-// showItem renders the page of an item: with what was entered, where that could not be taken, and why.
+// showItem renders the page of an item: with what was entered for an answer, where that could not be taken, and why.
 func (s *Server) showItem(w http.ResponseWriter, r *http.Request, v *visit, e entered, refused error) error {
+	return s.showTried(w, r, v, e, tried{}, refused)
+}
+
+// showTried also has what was tried of the corrections.
+func (s *Server) showTried(w http.ResponseWriter, r *http.Request, v *visit, e entered, t tried, refused error) error {
 	ctx, cancel := s.call(r, v)
 	defer cancel()
 	it, err := s.getItem(ctx, r)
@@ -119,7 +126,7 @@ func (s *Server) showItem(w http.ResponseWriter, r *http.Request, v *visit, e en
 	}
 	p := &itemPage{
 		itemRow: itemRowOf(it, v), In: r.FormValue("in"), Done: done[r.URL.Query().Get("done")], RequestID: newRequestID(),
-		Payload: payloadOf(it.GetPayload(), "/items/"+idOf(it.GetName())), Senior: v.Person.Has(candorv1.Role_ROLE_SENIOR),
+		Payload: payloadOf(it.GetPayload(), "/items/"+idOf(it.GetName())),
 	}
 	for _, q := range queues.GetQueues() {
 		if queueName(q.GetName()) == it.GetQueue() {
@@ -127,6 +134,7 @@ func (s *Server) showItem(w http.ResponseWriter, r *http.Request, v *visit, e en
 		}
 	}
 	p.describe(s, it, v, e)
+	p.Correct = s.correctionsOf(p, it, queues.GetQueues(), v.Person, t)
 	if p.Events, err = s.eventsOf(ctx, it); err != nil {
 		return err
 	}
@@ -190,7 +198,7 @@ func (p *itemPage) outcomeOf(s *Server, it *candorv1.ReviewItem, own *candorv1.V
 			filled = enteredFrom(own)
 		}
 		o.Change = s.formOf(it, p.Queue, filled)
-		o.Change.Action, o.Change.Change, o.Change.In = "/items/"+p.ID+"/revise", true, p.In
+		o.Change.Action, o.Change.Kind, o.Change.In = "/items/"+p.ID+"/revise", formChange, p.In
 	}
 	return o
 }

@@ -122,6 +122,8 @@ type itemsPage struct {
 	Next             string
 	First            string
 	Pending, Claimed int64
+	// Senior: the person may open appeals and keep known answers.
+	Senior bool
 }
 
 // states that the list can be narrowed to, by the words of its addresses.
@@ -143,7 +145,7 @@ const itemsPageSize = 50
 func (s *Server) items(w http.ResponseWriter, r *http.Request, v *visit) error {
 	q := r.URL.Query()
 	req := &candorv1.ListReviewItemsRequest{Queue: q.Get("queue"), Model: q.Get("model"), PageSize: itemsPageSize, PageToken: q.Get("page")}
-	p := itemsPage{Model: req.Model, Mine: q.Get("mine") == "on"}
+	p := itemsPage{Model: req.Model, Mine: q.Get("mine") == "on", Senior: v.Person.Has(candorv1.Role_ROLE_SENIOR)}
 	if p.Mine {
 		req.Reviewer = "me"
 	}

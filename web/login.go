@@ -19,6 +19,14 @@ func (s *Server) Enrol(w http.ResponseWriter, r *http.Request, p people.EnrolPag
 	s.renderGate(w, r, view{Template: "enrol", Title: "Enrol", Status: p.Status, Data: p})
 }
 
+// accountSection is no entry of the navigation: the page is in the menu.
+const accountSection = "/account"
+
+// Account shows what somebody who has logged in can change about that.
+func (s *Server) Account(w http.ResponseWriter, r *http.Request, p people.AccountPage) {
+	s.renderGate(w, r, view{Template: "account", Title: "Your account", Section: accountSection, Status: p.Status, Data: p})
+}
+
 // Message says why something was not done.
 func (s *Server) Message(w http.ResponseWriter, r *http.Request, p people.MessagePage) {
 	s.renderGate(w, r, view{Template: "problem", Title: p.Title, Status: p.Status, Data: problem{Title: p.Title, Detail: p.Text}})

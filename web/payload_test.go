@@ -36,7 +36,7 @@ func TestNothingIsMarkup(t *testing.T) {
 		{Name: attack, Texts: [][]byte{[]byte(attack)}, View: candorv1.PayloadView_PAYLOAD_VIEW_IMAGE},
 		{Name: attack, Values: []float64{1}, View: candorv1.PayloadView_PAYLOAD_VIEW_TABLE, Features: []*candorv1.FeatureSpec{{Name: attack, Unit: attack}}},
 	}
-	s := newSite(t, d)
+	s := newSite(t, d, candorv1.Role_ROLE_ADMIN)
 	verdict := &candorv1.Verdict{Answer: &candorv1.Verdict_Label{Label: attack}, Author: reviewer, Note: attack, Reason: attack, CreateTime: d.it.CreateTime}
 	for _, state := range []string{"held", "answered", "final"} {
 		switch state {
@@ -45,7 +45,7 @@ func TestNothingIsMarkup(t *testing.T) {
 		case "final":
 			d.it.FinalTime, d.it.Verdict.Author, d.it.HeldBy = d.it.CreateTime, attack, attack
 		}
-		for _, path := range []string{"/queue", "/work", "/items", "/items?queue=" + "%3Cscript%3E&model=%22%3E%3Cscript%3E", "/items/" + itemID, "/items/" + itemID + "?in=%22%3E%3Cscript%3E&done=%3Cscript%3E"} {
+		for _, path := range []string{"/queue", "/work", "/items", "/items?queue=" + "%3Cscript%3E&model=%22%3E%3Cscript%3E", "/items/" + itemID, "/golden", "/appeal?prediction=%22%3E%3Cscript%3E&field=%22%3E%3Cscript%3E&opened=%22%3E%3Cscript%3E", "/items/" + itemID + "?in=%22%3E%3Cscript%3E&done=%3Cscript%3E"} {
 			page := s.get(path)
 			if page.StatusCode != http.StatusOK {
 				t.Fatalf("%s of an item that is %s: %d", path, state, page.StatusCode)

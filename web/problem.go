@@ -59,6 +59,7 @@ var advice = map[string]struct{ title, remedy string }{
 	"LIMIT_NOT_TRIPPED":     {"This limit is not tripped", "There is nothing to reset; somebody may have done it."},
 	"LIMIT_NOT_FOUND":       {"There is no such limit", "The configuration may have changed. Look at the list."},
 	"MODEL_NOT_FOUND":       {"There is no such model", "Look at the list of models."},
+	"GOLDEN_ITEM_NOT_FOUND": {"There is no such known answer", "Somebody may have removed it. Look at the list."},
 	"PREDICTION_NOT_FOUND":  {"There is no such prediction", "Check its id."},
 }
 

@@ -98,10 +98,14 @@ func (s *Server) Behind(gate Gate) http.Handler {
 	pages.Handle("POST /claim", s.page(s.claimNext))
 	for verb, act := range map[string]handler{
 		"claim": s.claimThis, "resolve": s.resolve, "revise": s.revise, "undo": s.undo, "skip": s.skip, "escalate": s.escalate,
-		"release": s.release, "renew": s.renew,
+		"release": s.release, "renew": s.renew, verbSupersede: s.supersede, verbGolden: s.makeGolden, verbRemove: s.removePayload,
 	} {
 		pages.Handle("POST /items/{id}/"+verb, s.page(act))
 	}
+	pages.Handle("GET /appeal", s.page(forSeniors(s.appealForm)))
+	pages.Handle("POST /appeal", s.page(forSeniors(s.appeal)))
+	pages.Handle("GET /golden", s.page(forSeniors(s.goldens)))
+	pages.Handle("POST /golden/{id}/remove", s.page(forSeniors(s.dropGolden)))
 	s.handleOps(pages)
 	pages.Handle("POST /settings", s.page(s.saveSettings))
 	pages.Handle("GET /events", s.page(s.events))

@@ -74,6 +74,7 @@ func functions(a *assets) template.FuncMap {
 		"ago":        ago,
 		"meter":      meterOf,
 		"px":         px,
+		"device":     device,
 	}
 }
 

@@ -30,7 +30,7 @@ type Process struct {
 // Options of Start.
 type Options struct {
 	Name string
-	// Core is the CPU that it runs on.
+	// Core is the CPU that it runs on; negative: any.
 	Core int
 	// Dir is its folder.
 	Dir     string
@@ -49,7 +49,11 @@ func Start(o Options) (*Process, error) {
 		return slices.ContainsFunc(tuning, func(t string) bool { return strings.HasPrefix(v, t) })
 	})
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	if err := startOn(o.Core, p.cmd.Start); err != nil {
+	start := p.cmd.Start
+	if o.Core >= 0 {
+		start = func() error { return startOn(o.Core, p.cmd.Start) }
+	}
+	if err := start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Name, err)
 	}
 	go func() {

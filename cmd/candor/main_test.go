@@ -9,9 +9,9 @@ import (
 )
 
 // TestMain puts candor, which is this test binary, into the path, so that scripts and tests start the real program in a process
-// of its own.
+// of its own; and beside it people who claim and judge.
 func TestMain(m *testing.M) {
-	testscript.Main(tests{m}, map[string]func(){"candor": main})
+	testscript.Main(tests{m}, map[string]func(){"candor": main, "claimers": claimers})
 }
 
 // tests stop the PostgreSQL that they have used.

@@ -30,8 +30,11 @@ type process struct {
 var listening = regexp.MustCompile(`msg=listening grpc=(\S+) http=(\S+)`)
 
 // startServe starts candor serve and waits until it listens.
-func startServe(config string) (*process, error) {
-	p := &process{cmd: exec.Command("candor", "serve", "--config", config), ended: make(chan struct{})}
+func startServe(config string) (*process, error) { return startProgram("candor", config) }
+
+// startProgram is startServe of another build of candor.
+func startProgram(candor, config string) (*process, error) {
+	p := &process{cmd: exec.Command(candor, "serve", "--config", config), ended: make(chan struct{})}
 	p.cmd.Env = os.Environ()
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -57,7 +57,7 @@ var rooms = []room{
 
 	{path: "store/sqlite", level: 3, why: "driver"},
 	{path: "store/postgres", level: 3, why: "driver"},
-	{path: "store/postgres/pgtest", level: 3, kind: testOnly, why: "a real PostgreSQL for tests"},
+	{path: "store/postgres/pgtest", level: 3, why: "a real PostgreSQL for tests and for bench/queue"},
 	{path: "store/storetest", level: 3, why: "the conformance suite that every driver passes"},
 	{path: "web", level: 3, why: "pages over the services of gateway, as their client"},
 
@@ -67,7 +67,9 @@ var rooms = []room{
 	{path: "bench/...", level: 5, why: "measures the whole from outside"},
 	{path: "interop/...", level: 5, why: "the gateway against clients and model servers that others wrote"},
 	{path: "internal/oiptest", level: 5, kind: testOnly, why: "a scripted fake model server"},
+	{path: "internal/faultproxy", level: 5, kind: testOnly, why: "a network that misbehaves on demand"},
 	{path: "internal/importtest", level: 5, kind: testOnly, why: "this test"},
+	{path: "soak", level: 5, why: "the ten promises, kept by the whole under faults"},
 	{path: "examples/...", level: 5, kind: outside, why: "programs to be copied: they must work without our source"},
 }
 

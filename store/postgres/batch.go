@@ -217,17 +217,16 @@ func (b *batch) count(query string, args ...any) (n int64, err error) {
 
 // query calls each for every row, and sees all that the transaction has changed before.
 func (b *batch) query(query string, args []any, each func(scanner) error) error {
+	return b.ask(question{query, args, each})
+}
+
+// ask asks several questions together, which see all that the transaction has changed before.
+func (b *batch) ask(questions ...question) error {
 	p := &pgx.Batch{}
 	n := b.pack(p)
-	p.Queue(query, args...)
+	queue(p, questions)
 	results := b.w.conn.SendBatch(b.ctx, p)
-	err := drain(results, n)
-	if err == nil {
-		var rows pgx.Rows
-		if rows, err = results.Query(); err == nil {
-			err = scanAll(rows, each)
-		}
-	}
+	err := answer(results, n, questions)
 	if cerr := results.Close(); err == nil {
 		err = cerr
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -20,9 +21,14 @@ type writing interface {
 	query(query string, args []any, each func(scanner) error) error
 	// queryRow scans the one row of a query; pgx.ErrNoRows: there is none.
 	queryRow(query string, args []any, into ...any) error
+	// ask is query of several questions, together.
+	ask(questions ...question) error
 }
 
 // direct is a transaction of its own, beside the writer's: of what isn't chained to the log.
+//
+// Its beginning and its end, and statements whose result nobody needs, are sent together with the next question: a transaction takes as
+// many ways to the server as it asks questions, and one for its commit.
 type direct struct {
 	ctx        context.Context
 	conn       *pgxpool.Conn
@@ -36,40 +42,64 @@ func (d *direct) later(query string, args ...any) {
 	d.statements = append(d.statements, statement{query, args})
 }
 
-// flush sends what was left for later.
-func (d *direct) flush() error {
-	if len(d.statements) == 0 {
-		return nil
-	}
-	p := &pgx.Batch{}
+// pack moves what was left for later into p, and answers how many statements that is.
+func (d *direct) pack(p *pgx.Batch) int {
 	for _, st := range d.statements {
 		p.Queue(st.query, st.args...)
 	}
+	n := len(d.statements)
 	d.statements = nil
-	return d.conn.SendBatch(d.ctx, p).Close()
+	return n
+}
+
+// run sends what was left for later, and one more statement, whose tag it answers.
+func (d *direct) run(ctx context.Context, query string, args ...any) (tag pgconn.CommandTag, err error) {
+	p := &pgx.Batch{}
+	n := d.pack(p)
+	p.Queue(query, args...)
+	results := d.conn.SendBatch(ctx, p)
+	if err = drain(results, n); err == nil {
+		tag, err = results.Exec()
+	}
+	if cerr := results.Close(); err == nil {
+		err = cerr
+	}
+	return tag, err
 }
 
 // exec runs a statement now, and answers how many rows it changed.
 func (d *direct) exec(query string, args ...any) (int64, error) {
-	if err := d.flush(); err != nil {
-		return 0, err
-	}
-	tag, err := d.conn.Exec(d.ctx, query, args...)
+	tag, err := d.run(d.ctx, query, args...)
 	return tag.RowsAffected(), err
 }
 
-func (d *direct) query(query string, args []any, one func(scanner) error) error {
-	if err := d.flush(); err != nil {
-		return err
+// ask asks several questions together, which see all that the transaction has changed before.
+func (d *direct) ask(questions ...question) error {
+	p := &pgx.Batch{}
+	n := d.pack(p)
+	queue(p, questions)
+	results := d.conn.SendBatch(d.ctx, p)
+	err := answer(results, n, questions)
+	if cerr := results.Close(); err == nil {
+		err = cerr
 	}
-	return each(d.ctx, d.conn, query, args, one)
+	return err
+}
+
+func (d *direct) query(query string, args []any, each func(scanner) error) error {
+	return d.ask(question{query, args, each})
 }
 
 func (d *direct) queryRow(query string, args []any, into ...any) error {
-	if err := d.flush(); err != nil {
-		return err
+	found := false
+	err := d.query(query, args, func(row scanner) error {
+		found = true
+		return row.Scan(into...)
+	})
+	if err == nil && !found {
+		return pgx.ErrNoRows
 	}
-	return d.conn.QueryRow(d.ctx, query, args...).Scan(into...)
+	return err
 }
 
 // directly runs a transaction until it is durable; run may be called more than once. An error means that nothing is stored.
@@ -107,28 +137,20 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 	defer conn.Release()
 	// Only a transaction whose commit was sent is asked for.
 	token := [16]byte(uuid.New())
-	p := &pgx.Batch{}
-	p.Queue(`BEGIN`)
-	p.Queue(`INSERT INTO commit_tokens (token) VALUES ($1)`, token)
-	if err := conn.SendBatch(ctx, p).Close(); err != nil {
-		return broken(conn, err)
-	}
 	d := &direct{ctx: ctx, conn: conn, now: s.Now()}
+	d.later(`BEGIN`)
+	d.later(`INSERT INTO commit_tokens (token) VALUES ($1)`, token)
 	err = run(d)
 	if err == nil {
-		err = d.flush()
+		err = context.Cause(ctx)
 	}
 	if err != nil {
-		err = broken(conn, err)
-		rolling, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
-		defer cancel()
-		_, _ = conn.Exec(rolling, `ROLLBACK`)
-		return err
+		return d.rollback(err)
 	}
 	// From here on the caller waits, whatever its context says: so an error always means that nothing was stored.
 	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
 	defer cancel()
-	tag, err := conn.Exec(committing, `COMMIT`)
+	tag, err := d.run(committing, `COMMIT`)
 	if err == nil {
 		if tag.String() != "COMMIT" {
 			return errors.New("the transaction had failed before its commit")
@@ -136,7 +158,7 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 		d.done(s)
 		return nil
 	}
-	if err = broken(conn, err); !lost(err) {
+	if err = d.rollback(err); !lost(err) {
 		return err
 	}
 	happened, uerr := s.redeem(token)
@@ -148,6 +170,19 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 		return nil
 	}
 	return err
+}
+
+// rollback ends a transaction that has begun, and answers why.
+func (d *direct) rollback(why error) error {
+	why = broken(d.conn, why)
+	const idle = 'I' // outside of a transaction
+	if d.conn.Conn().IsClosed() || d.conn.Conn().PgConn().TxStatus() == idle {
+		return why
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), connectTimeout)
+	defer cancel()
+	_, _ = d.conn.Exec(ctx, `ROLLBACK`)
+	return why
 }
 
 // done tells others what was committed.

@@ -24,11 +24,7 @@ const identity = "test"
 // initialised makes a store in a database of the test's own.
 func initialised(t testing.TB) string {
 	t.Helper()
-	url := pgtest.Database(t)
-	if err := postgres.Init(t.Context(), url, identity); err != nil {
-		t.Fatal(err)
-	}
-	return url
+	return pgtest.Copy(t, func(url string) error { return postgres.Init(t.Context(), url, identity) })
 }
 
 // open opens a store until the test's end.

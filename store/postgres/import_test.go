@@ -23,11 +23,11 @@ import (
 	"github.com/candor-gateway/candor/store/storetest"
 )
 
-// TestMovedConformance runs the conformance suite over stores that begin as a SQLite file and go on in PostgreSQL where the suite
-// restarts them: whatever survives a restart survives the move.
+// TestMovedConformance runs the tests of the conformance suite that restart their store over stores that begin as a SQLite file and go on
+// in PostgreSQL then: whatever survives a restart survives the move.
 func TestMovedConformance(t *testing.T) {
 	pgtest.Skip(t)
-	storetest.Run(t, func(t *testing.T) storetest.Driver {
+	storetest.RunRestarts(t, func(t *testing.T) storetest.Driver {
 		path := sqliteStore(t)
 		return leaving{openSQLite(t, path), path}
 	})

@@ -98,21 +98,43 @@ func idOf(s string) nullUUID {
 	return nullUUID{Bytes: id, Valid: err == nil}
 }
 
-// loadItem reads one item, without its payload; inside of a transaction that will change it, lock is " FOR UPDATE OF i".
+// loadItem reads one item, without its payload; inside of a transaction that will change it, lock is " FOR UPDATE OF i". It asks more
+// questions along with its own. Those after the first are asked when the lock is there: they see what whoever had it before has changed.
 // Errors: review.ErrNotFound.
-func loadItem(query queryFunc, id, lock string) (stored, error) {
+func loadItem(ask askFunc, id, lock string, more ...question) (stored, error) {
 	key := idOf(id)
 	if !key.Valid {
 		return stored{}, review.ErrNotFound
 	}
-	found, err := readItems(query, `SELECT `+itemColumns+` FROM review_items i WHERE i.id = $1`+lock, []any{key})
+	var it stored
+	found := false
+	var sequences []review.Sequence
+	var excluded []review.Exclusion
+	err := ask(append([]question{
+		{`SELECT ` + itemColumns + ` FROM review_items i WHERE i.id = $1` + lock, []any{key}, func(row scanner) (err error) {
+			found = true
+			it, err = scanItem(row)
+			return err
+		}},
+		{sequencesOf, []any{[][16]byte{key.Bytes}}, func(row scanner) error {
+			_, sq, err := scanSequence(row)
+			sequences = append(sequences, sq)
+			return err
+		}},
+		{exclusionsOf, []any{[][16]byte{key.Bytes}}, func(row scanner) error {
+			_, x, err := scanExclusion(row)
+			excluded = append(excluded, x)
+			return err
+		}},
+	}, more...)...)
 	switch {
 	case err != nil:
 		return stored{}, fmt.Errorf("read review item %s: %w", id, err)
-	case len(found) == 0:
+	case !found:
 		return stored{}, review.ErrNotFound
 	}
-	return found[0], nil
+	it.Sequences, it.Excluded = sequences, excluded
+	return it, nil
 }
 
 const forUpdate = ` FOR UPDATE OF i`
@@ -143,37 +165,45 @@ func loadParts(query queryFunc, items []stored) error {
 		ids[i] = items[i].id
 		at[ids[i]] = append(at[ids[i]], i)
 	}
-	err := query(`
-		SELECT item_id, certificate, number, probability, least, confidence, label, value, accepted, other_model FROM certificate_rows
-		WHERE item_id = ANY($1) ORDER BY item_id, certificate`, []any{ids}, func(row scanner) error {
-		var id [16]byte
-		var number int64
-		var sq review.Sequence
-		if err := row.Scan(&id, &sq.Certificate, &number, &sq.Probability, &sq.Least, &sq.Confidence, &sq.Label, &sq.Value, &sq.Accepted, &sq.Foreign); err != nil {
-			return err
-		}
-		sq.Number = uint64(number)
+	err := query(sequencesOf, []any{ids}, func(row scanner) error {
+		id, sq, err := scanSequence(row)
 		for _, i := range at[id] {
 			items[i].Sequences = append(items[i].Sequences, sq)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	return query(`SELECT item_id, reviewer, until_us FROM review_exclusions WHERE item_id = ANY($1) ORDER BY item_id, reviewer`, []any{ids}, func(row scanner) error {
-		var id [16]byte
-		var until int64
-		var x review.Exclusion
-		if err := row.Scan(&id, &x.Reviewer, &until); err != nil {
-			return err
-		}
-		x.Until = instant(until)
+	return query(exclusionsOf, []any{ids}, func(row scanner) error {
+		id, x, err := scanExclusion(row)
 		for _, i := range at[id] {
 			items[i].Excluded = append(slices.Clone(items[i].Excluded), x)
 		}
-		return nil
+		return err
 	})
+}
+
+// What of an item isn't in its row.
+const (
+	sequencesOf = `
+		SELECT item_id, certificate, number, probability, least, confidence, label, value, accepted, other_model FROM certificate_rows
+		WHERE item_id = ANY($1) ORDER BY item_id, certificate`
+	exclusionsOf = `SELECT item_id, reviewer, until_us FROM review_exclusions WHERE item_id = ANY($1) ORDER BY item_id, reviewer`
+)
+
+func scanSequence(row scanner) (id [16]byte, sq review.Sequence, err error) {
+	var number int64
+	err = row.Scan(&id, &sq.Certificate, &number, &sq.Probability, &sq.Least, &sq.Confidence, &sq.Label, &sq.Value, &sq.Accepted, &sq.Foreign)
+	sq.Number = uint64(number)
+	return id, sq, err
+}
+
+func scanExclusion(row scanner) (id [16]byte, x review.Exclusion, err error) {
+	var until int64
+	err = row.Scan(&id, &x.Reviewer, &until)
+	x.Until = instant(until)
+	return id, x, err
 }
 
 // plainItems are items as callers get them.

@@ -21,11 +21,28 @@ type storedPayload struct {
 	data, sum []byte
 }
 
-func loadPayload(query queryFunc, id [16]byte) (p storedPayload, err error) {
-	err = query(payloadOf, []any{id}, func(row scanner) error {
+// question reads the payload of an item.
+func (p *storedPayload) question(id [16]byte) question {
+	return question{payloadOf, []any{id}, func(row scanner) error {
 		p.there = true
 		return row.Scan(&p.owner, &p.data, &p.sum)
-	})
+	}}
+}
+
+// fill gives the payload to the item whose it is.
+func (p *storedPayload) fill(it *review.Item) (err error) {
+	if !p.there {
+		return nil
+	}
+	if it.Payload, err = review.DecodePayload(p.data, p.sum); err != nil {
+		return fmt.Errorf("review item %s: %w", it.ID, err)
+	}
+	return nil
+}
+
+func loadPayload(query queryFunc, id [16]byte) (p storedPayload, err error) {
+	q := p.question(id)
+	err = query(q.query, q.args, q.each)
 	if err != nil {
 		err = fmt.Errorf("read the payload of a review item: %w", err)
 	}
@@ -36,13 +53,10 @@ func loadPayload(query queryFunc, id [16]byte) (p storedPayload, err error) {
 // caller who gets an error after the commit would take it for a change that failed.
 func withPayload(query queryFunc, it *review.Item) error {
 	p, err := loadPayload(query, idOf(it.ID).Bytes)
-	if err != nil || !p.there {
+	if err != nil {
 		return err
 	}
-	if it.Payload, err = review.DecodePayload(p.data, p.sum); err != nil {
-		return fmt.Errorf("review item %s: %w", it.ID, err)
-	}
-	return nil
+	return p.fill(it)
 }
 
 // DeletePayload removes an item's payload; see review.Store. Where items share one, all of them lose it: it is the same input.
@@ -56,7 +70,7 @@ func (s *Store) DeletePayload(ctx context.Context, id, by, reason string, now ti
 		return fmt.Errorf("%s: %w", doing, review.ErrNotFound)
 	}
 	return s.write(ctx, doing, needs{items: [][16]byte{key.Bytes}}, func(b *batch) error {
-		it, err := loadItem(b.query, id, forUpdate)
+		it, err := loadItem(b.ask, id, forUpdate)
 		if err != nil {
 			return err
 		}
@@ -67,7 +81,7 @@ func (s *Store) DeletePayload(ctx context.Context, id, by, reason string, now ti
 		b.later(`UPDATE review_payloads SET data = NULL WHERE item_id = $1`, p.owner)
 		touched := []stored{it}
 		if p.owner != it.id {
-			owner, err := loadItem(b.query, uuidText(nullUUID{Bytes: p.owner, Valid: true}), forUpdate)
+			owner, err := loadItem(b.ask, uuidText(nullUUID{Bytes: p.owner, Valid: true}), forUpdate)
 			if err != nil {
 				return err
 			}

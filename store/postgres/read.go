@@ -18,6 +18,58 @@ type scanner interface{ Scan(into ...any) error }
 // queryFunc runs a query on whichever connection the caller reads from, and calls each for every row.
 type queryFunc func(query string, args []any, each func(scanner) error) error
 
+// question is a query, and what is called for every row of its answer.
+type question struct {
+	query string
+	args  []any
+	each  func(scanner) error
+}
+
+// askFunc asks questions together: one way to the server and back, however many they are. Each sees what was committed when its turn came.
+type askFunc func(questions ...question) error
+
+// queue adds questions to what is sent.
+func queue(p *pgx.Batch, questions []question) {
+	for _, q := range questions {
+		p.Queue(q.query, q.args...)
+	}
+}
+
+// answer reads the answers to n statements that nobody needs but for their errors, and those to the questions after them.
+func answer(results pgx.BatchResults, n int, questions []question) error {
+	err := drain(results, n)
+	for _, q := range questions {
+		if err != nil {
+			return err
+		}
+		var rows pgx.Rows
+		if rows, err = results.Query(); err == nil {
+			err = scanAll(rows, q.each)
+		}
+	}
+	return err
+}
+
+// atOnce asks questions that see one state of the database, all in one.
+func (s *Store) atOnce(ctx context.Context, questions ...question) error {
+	p := &pgx.Batch{}
+	p.Queue(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+	queue(p, questions)
+	p.Queue(`COMMIT`)
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	// After an error the transaction is still open: the pool gives such a connection up.
+	defer conn.Release()
+	results := conn.SendBatch(ctx, p)
+	err = answer(results, 1, questions)
+	if cerr := results.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
 // reader reads what is committed.
 func (s *Store) reader(ctx context.Context) queryFunc {
 	return readerOn(ctx, s.pool)

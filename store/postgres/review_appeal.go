@@ -39,7 +39,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 				return err
 			}
 		}
-		found, err := loadItem(d.query, uuidText(id), "")
+		found, err := loadItem(d.ask, uuidText(id), "")
 		if err != nil {
 			return err
 		}

@@ -19,11 +19,7 @@ func (s *Store) Change(ctx context.Context, id string, a review.Act) (review.Ite
 	err := errLogged
 	if !ends(a) {
 		err = s.directly(ctx, doing, func(d *direct) error {
-			it, err := loadItem(d.query, id, forUpdate)
-			if err != nil {
-				return err
-			}
-			done, err := apply(d, it, a, ledByName, d.now)
+			done, err := apply(d, id, a, ledByName, d.now)
 			if err != nil {
 				return err
 			}
@@ -34,7 +30,7 @@ func (s *Store) Change(ctx context.Context, id string, a review.Act) (review.Ite
 				return err
 			}
 			d.moved, item = !done.effects.Unchanged, done.Item
-			return withPayload(d.query, &item)
+			return nil
 		})
 	}
 	if errors.Is(err, errLogged) {
@@ -49,9 +45,11 @@ func (s *Store) Change(ctx context.Context, id string, a review.Act) (review.Ite
 // errLogged: the act is for the writer.
 var errLogged = errors.New("postgres: the act is told the decision log")
 
-// ends says that an act is for the writer before it is tried.
+// ends says that an act, or the one that it wraps, is for the writer before it is tried.
 func ends(a review.Act) bool {
-	switch a.(type) {
+	switch a := a.(type) {
+	case interface{ Unwrap() review.Act }:
+		return ends(a.Unwrap())
 	case review.Finalize, review.Expire, review.Withdraw, review.LetOut, review.Supersede:
 		return true
 	}
@@ -65,11 +63,7 @@ func (s *Store) finishing(ctx context.Context, doing, id string, a review.Act, i
 		return fmt.Errorf("%s: %w", doing, review.ErrNotFound)
 	}
 	return s.write(ctx, doing, needs{items: [][16]byte{key.Bytes}}, func(b *batch) error {
-		it, err := loadItem(b.query, id, forUpdate)
-		if err != nil {
-			return err
-		}
-		done, err := apply(b, it, a, ledByName, b.now)
+		done, err := apply(b, id, a, ledByName, b.now)
 		if err != nil {
 			return err
 		}
@@ -77,8 +71,8 @@ func (s *Store) finishing(ctx context.Context, doing, id string, a review.Act, i
 			return err
 		}
 		*item = done.Item
-		if err := withPayload(b.query, item); err != nil || done.effects.Unchanged {
-			return err
+		if done.effects.Unchanged {
+			return nil
 		}
 		b.moved = true
 		return b.follow(&done)

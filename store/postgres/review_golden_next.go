@@ -96,7 +96,7 @@ func (d *direct) showGolden(c review.Claim, queues []string, made review.Item) (
 		return review.Item{}, err
 	}
 	d.later(`INSERT INTO review_golden_shown (golden, reviewer, answer_key) VALUES ($1, $2, $3)`, id, c.Holder, key)
-	it, err := loadItem(d.query, n.ID, "")
+	it, err := loadItem(d.ask, n.ID, "")
 	if err != nil {
 		return review.Item{}, err
 	}

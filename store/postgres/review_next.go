@@ -20,8 +20,11 @@ const (
 		AND NOT EXISTS (SELECT FROM review_exclusions x WHERE x.item_id = i.id AND x.reviewer = $2 AND (x.until_us = 0 OR x.until_us > $1))`
 	inOrder = ` ORDER BY i.expected_loss DESC, i.deadline_us, i.created_us, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED`
 
-	nextOfAll    = `SELECT i.id FROM review_items i WHERE ` + eligible + inOrder
-	nextOfQueue  = `SELECT i.id FROM review_items i WHERE ` + eligible + ` AND i.queue = $5` + inOrder
+	nextOfAll = `SELECT i.id FROM review_items i WHERE ` + eligible + inOrder
+	// Of one queue by a range, and in its order: so the queue's own index is the only one that gives that order. With =, a planner that
+	// hasn't seen the table yet takes the index over all queues, and walks past the items of all others.
+	nextOfQueue = `SELECT i.id FROM review_items i WHERE ` + eligible + ` AND i.queue >= $5 AND i.queue <= $5
+		ORDER BY i.queue, i.expected_loss DESC, i.deadline_us, i.created_us, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED`
 	nextOfQueues = `SELECT i.id FROM review_items i WHERE ` + eligible + ` AND i.queue = ANY($5)` + inOrder
 )
 
@@ -72,7 +75,8 @@ func (d *direct) claimedBefore(c review.Claim) (*review.Item, error) {
 	if err != nil || !id.Valid {
 		return nil, err
 	}
-	it, err := loadItem(d.query, uuidText(id), "")
+	var p storedPayload
+	it, err := loadItem(d.ask, uuidText(id), "", p.question(id.Bytes))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +84,7 @@ func (d *direct) claimedBefore(c review.Claim) (*review.Item, error) {
 		return nil, review.ErrNotFound
 	}
 	it.Repeated = true
-	return &it.Item, withPayload(d.query, &it.Item)
+	return &it.Item, p.fill(&it.Item)
 }
 
 // claim applies a claim to the item that it names, or to the next.
@@ -94,11 +98,7 @@ func (d *direct) claim(c review.Claim) (review.Item, error) {
 			}
 			led = ledByClaim
 		}
-		it, err := loadItem(d.query, id, forUpdate)
-		if err != nil {
-			return review.Item{}, err
-		}
-		done, err := apply(d, it, c, led, d.now)
+		done, err := apply(d, id, c, led, d.now)
 		if err != nil && code(err) == "" && led == ledByClaim && choice < maxChoices {
 			continue // It has changed between the choice and its lock.
 		}
@@ -109,7 +109,7 @@ func (d *direct) claim(c review.Claim) (review.Item, error) {
 			return review.Item{}, err
 		}
 		d.moved = !done.effects.Unchanged
-		return done.Item, withPayload(d.query, &done.Item)
+		return done.Item, nil
 	}
 }
 

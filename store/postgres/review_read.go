@@ -17,18 +17,15 @@ import (
 
 // Get answers one item with its payload. Errors: review.ErrNotFound.
 func (s *Store) Get(ctx context.Context, id string) (it review.Item, err error) {
-	err = s.snapshot(ctx, func(read queryFunc) error {
-		found, err := loadItem(read, id, "")
-		if err != nil {
-			return err
-		}
-		it = found.Item
-		return withPayload(read, &it)
-	})
+	var p storedPayload
+	found, err := loadItem(func(questions ...question) error { return s.atOnce(ctx, questions...) }, id, "", p.question(idOf(id).Bytes))
+	if err == nil {
+		err = p.fill(&found.Item)
+	}
 	if err != nil {
 		return review.Item{}, fmt.Errorf("postgres: %w", err)
 	}
-	return it, nil
+	return found.Item, nil
 }
 
 // Due answers items that something happens to by now; see review.Store.

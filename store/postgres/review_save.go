@@ -19,27 +19,38 @@ const (
 	insertRequest = `INSERT INTO review_requests (item_id, actor, request_id, led, at_us) VALUES ($1, $2, $3, $4, $5)`
 )
 
-// applied is an act on an item: as it was and is, and what follows.
+// applied is an act on an item: as it was and is, with its payload, and what follows.
 type applied struct {
 	stored
 	before  review.Item
 	effects review.Effects
 }
 
-// apply applies an act to an item that is locked. An act that was done before leaves the item as it is, and says so in it. led is how
-// its request came to the item.
-func apply(to writing, it stored, a review.Act, led int, now time.Time) (applied, error) {
+// apply applies an act to an item, which it reads and locks. An act that was done before leaves the item as it is, and says so in it. led
+// is how its request came to the item. Errors: review.ErrNotFound, those of the act.
+func apply(to writing, id string, a review.Act, led int, now time.Time) (applied, error) {
+	key := idOf(id).Bytes
+	var payload storedPayload
+	var done bool
+	more := []question{payload.question(key)}
 	actor, request := a.Request()
 	if request != "" {
-		var done bool
-		if err := to.queryRow(`SELECT EXISTS (SELECT FROM review_requests WHERE item_id = $1 AND actor = $2 AND request_id = $3)`,
-			[]any{it.id, actor, request}, &done); err != nil {
-			return applied{}, fmt.Errorf("look for the request: %w", err)
-		}
-		if done {
-			it.Repeated = true
-			return applied{stored: it, before: it.Item, effects: review.Effects{Unchanged: true}}, nil
-		}
+		more = append(more, question{`SELECT FROM review_requests WHERE item_id = $1 AND actor = $2 AND request_id = $3`, []any{key, actor, request},
+			func(scanner) error {
+				done = true
+				return nil
+			}})
+	}
+	it, err := loadItem(to.ask, id, forUpdate, more...)
+	if err == nil {
+		err = payload.fill(&it.Item)
+	}
+	if err != nil {
+		return applied{}, err
+	}
+	if done {
+		it.Repeated = true
+		return applied{stored: it, before: it.Item, effects: review.Effects{Unchanged: true}}, nil
 	}
 	before := it.Item
 	effects, err := guarded(a, &it.Item)

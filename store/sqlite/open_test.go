@@ -101,7 +101,14 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestInit(t *testing.T) {
-	path := initialised(t)
+	made := func() string {
+		path := filepath.Join(t.TempDir(), "candor.db")
+		if err := sqlite.Init(t.Context(), path, identity); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	path := made()
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v (%v); want 0600", info.Mode(), err)
@@ -110,7 +117,7 @@ func TestInit(t *testing.T) {
 	if !errors.Is(err, sqlite.ErrExists) || !strings.Contains(err.Error(), "latch") {
 		t.Errorf("a second init: %v; want ErrExists with the reason", err)
 	}
-	first, second := open(t, path, sqlite.Options{}), open(t, initialised(t), sqlite.Options{})
+	first, second := open(t, path, sqlite.Options{}), open(t, made(), sqlite.Options{})
 	if first.Identity() != identity || uuid.Validate(first.ID()) != nil || first.ID() == second.ID() {
 		t.Errorf("identity %q, ids %q and %q", first.Identity(), first.ID(), second.ID())
 	}

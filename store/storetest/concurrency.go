@@ -31,6 +31,9 @@ type another interface{ Another(t testing.TB) Driver }
 
 // drivers are those that the goroutines of a concurrent test take turns with.
 func drivers(t *testing.T, d Driver) []Driver {
+	if s, ok := d.(staying); ok {
+		d = s.Driver
+	}
 	if a, ok := d.(another); ok {
 		return []Driver{d, a.Another(t)}
 	}

@@ -25,6 +25,8 @@ var peopleTests = []test{
 	{"a code that many use at once is used once", testEnrolmentRace},
 	{"a reset takes everything away", testUserReset},
 	{"tokens", testTokens},
+	{"one's own password", testOwnPassword},
+	{"one's own passkeys", testOwnPasskeys},
 	{"what is done is recorded, in the transaction that does it", testAdminRecords},
 }
 

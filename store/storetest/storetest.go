@@ -57,40 +57,74 @@ type Driver interface {
 //
 // With -short or without CANDOR_LONG=1 in the environment the concurrent tests are small.
 func Run(t *testing.T, open func(t *testing.T) Driver) {
-	for _, group := range []struct {
-		name  string
-		tests []test
-	}{
-		{"Ledger", ledgerTests},
-		{"Summarize", summarizeTests},
-		{"Review", reviewTests},
-		{"Finish", finishTests},
-		{"Verdicts", verdictTests},
-		{"Routing", routingTests},
-		{"Joining", joiningTests},
-		{"Replacing", replacingTests},
-		{"History", historyTests},
-		{"Appeals", appealTests},
-		{"Golden", goldenTests},
-		{"Reports", reportTests},
-		{"Held", heldTests},
-		{"List", listTests},
-		{"Concurrency", concurrencyTests},
-		{"Limits", limitTests},
-		{"Certificates", certificateTests},
-		{"Evidence", evidenceTests},
-		{"Artefacts", artefactTests},
-		{"Ensembles", ensembleTests},
-		{"People", peopleTests},
-		{"Sessions", sessionTests},
-		{"Webhooks", webhookTests},
-	} {
-		t.Run(group.name, func(t *testing.T) {
-			for _, tc := range group.tests {
-				t.Run(tc.name, func(t *testing.T) { tc.run(t, open(t)) })
-			}
-		})
+	for _, g := range groups {
+		g.run(t, open)
 	}
+}
+
+// RunRestarts is Run for a driver whose restart is what is tested: without the groups whose tests never restart their store.
+func RunRestarts(t *testing.T, open func(t *testing.T) Driver) {
+	for _, g := range groups {
+		if !g.stays {
+			g.run(t, open)
+		}
+	}
+}
+
+// group of tests. Those of one that stays never restart their store.
+type group struct {
+	name  string
+	tests []test
+	stays bool
+}
+
+var groups = []group{
+	{"Ledger", ledgerTests, false},
+	{"Summarize", summarizeTests, false},
+	{"Review", reviewTests, false},
+	{"Finish", finishTests, false},
+	{"Verdicts", verdictTests, false},
+	{"Routing", routingTests, false},
+	{"Joining", joiningTests, false},
+	{"Replacing", replacingTests, false},
+	{"History", historyTests, false},
+	{"Appeals", appealTests, false},
+	{"Golden", goldenTests, false},
+	{"Reports", reportTests, false},
+	{"Held", heldTests, false},
+	{"List", listTests, false},
+	{"Concurrency", concurrencyTests, true},
+	{"Limits", limitTests, false},
+	{"Certificates", certificateTests, false},
+	{"Evidence", evidenceTests, false},
+	{"Artefacts", artefactTests, false},
+	{"Ensembles", ensembleTests, false},
+	{"People", peopleTests, false},
+	{"Sessions", sessionTests, false},
+	{"Webhooks", webhookTests, false},
+}
+
+func (g group) run(t *testing.T, open func(t *testing.T) Driver) {
+	t.Run(g.name, func(t *testing.T) {
+		for _, tc := range g.tests {
+			t.Run(tc.name, func(t *testing.T) {
+				d := open(t)
+				if g.stays {
+					d = staying{d}
+				}
+				tc.run(t, d)
+			})
+		}
+	})
+}
+
+// staying keeps a group honest that says of itself that it stays.
+type staying struct{ Driver }
+
+func (staying) Reopen(t testing.TB) Driver {
+	t.Helper()
+	t.Fatal("this group of tests is said not to restart its store: correct that in storetest.go")
+	return nil
 }
 
 type test struct {

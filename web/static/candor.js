@@ -166,7 +166,7 @@
   // closeWindow: a verdict is final, and what would change it is off.
   const closeWindow = (place) => {
     const focused = place.contains(document.activeElement);
-    for (const el of all("[data-while]", place)) { if (el.matches("fieldset")) el.disabled = true; else el.hidden = true; }
+    for (const el of all("[data-while]", place.closest(".answer") || place)) { if (el.matches("fieldset")) el.disabled = true; else el.hidden = true; }
     for (const el of all("[data-after]", place)) el.hidden = false;
     if (focused && document.activeElement === document.body) ($("[data-enter]", place) || place).focus();
     say("The answer is final.");

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,36 +22,58 @@ var axe string
 const runAxe = `axe.run(document, {preload: false, runOnly: {type: "tag", values: ["wcag2a", "wcag2aa", "wcag21aa"]}}).then(r => JSON.stringify(
   {passes: r.passes.length, violations: r.violations.map(v => v.id + ": " + v.help + "\n" + v.nodes.map(n => n.html + "\n  " + n.failureSummary).join("\n"))}))`
 
-// accessible holds the page against axe's rules in both colour schemes, and takes its pictures.
+// narrow is the width of a telephone, wide that of the browser's window, in CSS pixels.
+const (
+	narrow = 390
+	wide   = 1280
+)
+
+// accessible holds the page against axe's rules in both colour schemes and on a narrow screen, and takes its pictures. Nothing is
+// wider than the screen, neither the page nor, on the wide one, a table.
 func (b *browser) accessible(name string) {
 	b.w.Helper()
-	for _, scheme := range []string{"light", "dark"} {
+	for _, scheme := range []string{"dark", "light"} {
 		b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 		}))
-		var out string
-		b.do(chromedp.Evaluate(axe+"\n;"+runAxe, &out, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
-		var found struct {
-			Passes     int
-			Violations []string
-		}
-		if err := json.Unmarshal([]byte(out), &found); err != nil {
-			b.w.Fatal(err)
-		}
-		if found.Passes == 0 {
-			b.w.Errorf("%s, %s: no rule was applied", name, scheme)
-		}
-		if len(found.Violations) > 0 {
-			b.w.Errorf("%s, %s:\n%s", name, scheme, strings.Join(found.Violations, "\n"))
-		}
-		b.picture(name + "-" + scheme)
+		b.scan(name + "-" + scheme)
 	}
-	b.do(emulation.SetDeviceMetricsOverride(375, 812, 1, true))
-	if wide := b.text(`document.documentElement.scrollWidth`); wide != "375" {
-		b.w.Errorf("%s: a page 375 pixels wide scrolls sideways: %s", name, wide)
+	b.fits(name, wide)
+	if cut := b.text(`[...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.ariaLabel + " " + e.scrollWidth + " of " + e.clientWidth).join()`); cut != "" {
+		b.w.Errorf("%s: at %d pixels a table scrolls sideways: %s", name, wide, cut)
 	}
-	b.picture(name + "-narrow")
+	b.do(emulation.SetDeviceMetricsOverride(narrow, 844, 1, true))
+	b.fits(name, narrow)
+	b.scan(name + "-narrow")
 	b.do(emulation.ClearDeviceMetricsOverride())
+}
+
+// scan holds the page as it is against axe's rules.
+func (b *browser) scan(name string) {
+	b.w.Helper()
+	var out string
+	b.do(chromedp.Evaluate(axe+"\n;"+runAxe, &out, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	var found struct {
+		Passes     int
+		Violations []string
+	}
+	if err := json.Unmarshal([]byte(out), &found); err != nil {
+		b.w.Fatal(err)
+	}
+	if found.Passes == 0 {
+		b.w.Errorf("%s: no rule was applied", name)
+	}
+	if len(found.Violations) > 0 {
+		b.w.Errorf("%s:\n%s", name, strings.Join(found.Violations, "\n"))
+	}
+	b.picture(strings.ReplaceAll(name, "/", "-"))
+}
+
+func (b *browser) fits(name string, width int) {
+	b.w.Helper()
+	if got := b.text(`document.documentElement.scrollWidth`); got != strconv.Itoa(width) {
+		b.w.Errorf("%s: a page %d pixels wide scrolls sideways: %s", name, width, got)
+	}
 }
 
 func (b *browser) picture(name string) {
@@ -65,8 +88,7 @@ func (b *browser) picture(name string) {
 	}))
 }
 
-// TestAccessible holds every page against WCAG 2.1 AA as far as a program can, light and dark, and looks at what a caller's markup
-// became.
+// TestAccessible holds the pages of work against WCAG 2.1 AA as far as a program can, and looks at what a caller's markup became.
 func TestAccessible(t *testing.T) {
 	w := start(t, "5m")
 	w.deferSome(3)

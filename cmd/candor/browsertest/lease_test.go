@@ -40,4 +40,7 @@ func TestLeaseLost(t *testing.T) {
 	if kept := b.text(`document.querySelector("input[name=label]:checked")?.value`); kept != "bad" {
 		t.Errorf("chosen is %s, want bad", kept)
 	}
+	b.accessible("lost")
+	b.open(path)
+	b.accessible("not-mine")
 }

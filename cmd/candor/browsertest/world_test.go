@@ -25,8 +25,8 @@ const (
 	// auditorToken is of somebody who may see everything: whoever may judge doesn't.
 	auditorToken = "auditor-token"
 	password     = "a long enough passphrase"
-	// patience bounds every wait: far more than a loaded machine needs.
-	patience = 2 * time.Minute
+	// patience bounds a whole test: far more than a loaded machine needs.
+	patience = 6 * time.Minute
 	// sureness is the width of the bar by which the model's confidence of 0.637 is shown.
 	sureness = "63.7"
 	// attack is what a caller sends as text.
@@ -76,12 +76,19 @@ type world struct {
 // start runs a gateway whose desk has a lease as in a configuration. It skips where no browser was asked for.
 func start(t *testing.T, lease string) *world {
 	t.Helper()
+	return startWith(t, worldYAML, "LEASE", lease)
+}
+
+// startWith runs a gateway of a configuration in which old values are replaced by new ones, given in pairs.
+func startWith(t *testing.T, config string, values ...string) *world {
+	t.Helper()
 	if os.Getenv("CANDOR_BROWSER") == "" {
 		t.Skip("it needs Chromium: CANDOR_BROWSER=1 runs it")
 	}
 	model := oiptest.Start(t, oiptest.Model{Name: "m", Version: "3", Infer: oiptest.Const(0.363, 0.637)})
 	file := filepath.Join(t.TempDir(), "candor.yaml")
-	text := strings.NewReplacer("MODEL", model.Addr(), "ROOT", gateway.HashToken(rootToken), "VERA", gateway.HashToken(auditorToken), "LEASE", lease).Replace(worldYAML)
+	values = append(values, "MODEL", model.Addr(), "ROOT", gateway.HashToken(rootToken), "VERA", gateway.HashToken(auditorToken))
+	text := strings.NewReplacer(values...).Replace(config)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -141,11 +148,14 @@ func (w *world) deferSome(n int) {
 	}
 }
 
-// user makes a reviewer of the desk, and answers their enrolment code.
-func (w *world) user(name string) (code string) {
+// user makes a user of the desk with these roles, none being a reviewer's, and answers their enrolment code.
+func (w *world) user(name string, roles ...candorv1.Role) (code string) {
 	w.Helper()
+	if roles == nil {
+		roles = []candorv1.Role{candorv1.Role_ROLE_REVIEWER}
+	}
 	made, err := w.people.CreateUser(w.as(rootToken), &candorv1.CreateUserRequest{
-		User: &candorv1.User{Name: name, Roles: []candorv1.Role{candorv1.Role_ROLE_REVIEWER}, Queues: []string{"desk"}},
+		User: &candorv1.User{Name: name, Roles: roles, Queues: []string{"desk"}},
 	})
 	if err != nil {
 		w.Fatal(err)

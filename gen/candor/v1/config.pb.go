@@ -1872,7 +1872,8 @@ func (x *ClientTLS) GetServerName() string {
 
 type BreakerConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opens at this share of failures, of at least min_calls within window. Default 0.5.
+	// Opens at this share of failures, of at least min_calls within window, and after twice min_calls failures in a row whatever
+	// the share. Default 0.5.
 	FailureRatio *float64 `protobuf:"fixed64,1,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
 	// Default 10.
 	MinCalls *uint32 `protobuf:"varint,2,opt,name=min_calls,json=minCalls,proto3,oneof" json:"min_calls,omitempty"`

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// A client may cancel as it likes, but each call that is begun and cancelled at once costs the gateway far more than its client
+// (CVE-2023-44487, "rapid reset"), and so does each that the gateway has to refuse by a reset, because the client has more in flight
+// than it was told that it may. Beyond resetBurst, a connection with more than resetsPerSecond isn't read any further until
+// it doesn't: nothing is refused, and no other connection waits.
+const (
+	resetsPerSecond = 500
+	resetBurst      = 500
+)
+
+// calmCredentials make connections that count their resets.
+type calmCredentials struct {
+	credentials.TransportCredentials
+	// waited is told whenever a connection has to wait.
+	waited func()
+}
+
+func (c calmCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &calmConn{Conn: conn, waited: c.waited, closed: make(chan struct{}), heard: frames{skip: len(preface)}}, info, nil
+}
+
+func (c calmCredentials) Clone() credentials.TransportCredentials {
+	return calmCredentials{c.TransportCredentials.Clone(), c.waited}
+}
+
+// calmConn is a connection of which the server reads no faster than its resets allow. Read is for one goroutine, and Write for one, as
+// the server's are.
+type calmConn struct {
+	net.Conn
+	waited      func()
+	heard, said frames
+	// refused are resets that were said since the last Read.
+	refused atomic.Int64
+	// free is when the resets so far have been paid for.
+	free   time.Time
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *calmConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	resets := c.heard.resets(p[:n]) + int(c.refused.Swap(0))
+	if resets == 0 {
+		return n, err
+	}
+	now := time.Now()
+	if c.free.Before(now) {
+		c.free = now
+	}
+	c.free = c.free.Add(time.Duration(resets) * (time.Second / resetsPerSecond))
+	if wait := c.free.Sub(now) - resetBurst*(time.Second/resetsPerSecond); wait > 0 {
+		c.waited()
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.closed:
+		}
+	}
+	return n, err
+}
+
+func (c *calmConn) Write(p []byte) (int, error) {
+	if n := c.said.resets(p); n > 0 {
+		c.refused.Add(int64(n))
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *calmConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// preface is what a client says first (RFC 9113, section 3.4).
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+const (
+	frameHeader    = 9
+	frameRSTStream = 0x3
+)
+
+// frames follows the frames of a connection through what is read of it, however it is cut.
+type frames struct {
+	// skip is how many bytes come before the next header.
+	skip   int
+	header [frameHeader]byte
+	have   int
+}
+
+// resets counts the RST_STREAM frames that begin in p.
+func (f *frames) resets(p []byte) (n int) {
+	for len(p) > 0 {
+		if f.skip > 0 {
+			k := min(f.skip, len(p))
+			f.skip -= k
+			p = p[k:]
+			continue
+		}
+		k := copy(f.header[f.have:], p)
+		f.have += k
+		p = p[k:]
+		if f.have == frameHeader {
+			if f.header[3] == frameRSTStream {
+				n++
+			}
+			f.skip, f.have = int(f.header[0])<<16|int(f.header[1])<<8|int(f.header[2]), 0
+		}
+	}
+	return n
+}

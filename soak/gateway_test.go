@@ -1,0 +1,207 @@
+package soak
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// patience is how long what must happen may take on a slow machine. Reaching it is a failure.
+const patience = 60 * time.Second
+
+// gateway is a candor serve in a process of its own, with its store.
+type gateway struct {
+	t              *testing.T
+	folder, config string
+	args           []string
+
+	cmd        *exec.Cmd
+	grpc, http string
+	ended      chan struct{}
+	err        error // of the process, when it has ended
+
+	mu  sync.Mutex
+	log []string
+}
+
+var listening = regexp.MustCompile(`msg=listening grpc=(\S+) http=(\S+)`)
+
+// initialised makes a store for a configuration, but starts nothing.
+func initialised(t *testing.T, config string) *gateway {
+	t.Helper()
+	g := &gateway{t: t, folder: t.TempDir()}
+	g.config = filepath.Join(g.folder, "candor.yaml")
+	if err := os.WriteFile(g.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(program, "init", "--config", g.config).CombinedOutput(); err != nil {
+		t.Fatalf("candor init: %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if g.cmd != nil {
+			g.kill()
+		}
+		if t.Failed() {
+			t.Logf("the gateway's last words:\n%s", g.lastWords())
+		}
+	})
+	return g
+}
+
+// serve starts a gateway on a new store and waits until it listens.
+func serve(t *testing.T, config string) *gateway {
+	t.Helper()
+	g := initialised(t, config)
+	g.start()
+	return g
+}
+
+// start starts the process, again after it has ended. A free port of the first life is kept.
+func (g *gateway) start() {
+	g.t.Helper()
+	cmd := exec.Command(program, append([]string{"serve", "--config", g.config}, g.args...)...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	ready, ended := make(chan [2]string, 1), make(chan struct{})
+	g.cmd, g.ended = cmd, ended
+	go g.read(cmd, stderr, ready, ended)
+	select {
+	case at := <-ready:
+		g.grpc, g.http = at[0], strings.Trim(at[1], `"`)
+	case <-ended:
+		g.t.Fatalf("candor serve ended before it listened: %v\n%s", g.err, g.lastWords())
+	case <-time.After(patience):
+		g.t.Fatalf("candor serve does not listen\n%s", g.lastWords())
+	}
+}
+
+func (g *gateway) read(cmd *exec.Cmd, stderr io.Reader, ready chan<- [2]string, ended chan<- struct{}) {
+	const kept = 200
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		g.mu.Lock()
+		g.log = append(g.log, lines.Text())
+		g.log = g.log[max(0, len(g.log)-kept):]
+		g.mu.Unlock()
+		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			ready <- [2]string{m[1], m[2]}
+		}
+	}
+	g.err = cmd.Wait()
+	close(ended)
+}
+
+func (g *gateway) lastWords() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strings.Join(g.log[max(0, len(g.log)-20):], "\n")
+}
+
+// kill ends the process as kill -9 does.
+func (g *gateway) kill() {
+	_ = g.cmd.Process.Kill()
+	<-g.ended
+}
+
+// stop asks it to end by SIGTERM, and wants exit status 0.
+func (g *gateway) stop() {
+	g.t.Helper()
+	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		g.t.Fatal(err)
+	}
+	select {
+	case <-g.ended:
+		if g.err != nil {
+			g.t.Fatalf("candor serve: %v", g.err)
+		}
+	case <-time.After(patience):
+		g.t.Fatal("candor serve does not drain")
+	}
+}
+
+// dial opens a connection of its own to the gateway.
+func (g *gateway) dial(opts ...grpc.DialOption) *grpc.ClientConn {
+	g.t.Helper()
+	conn, err := grpc.NewClient(g.grpc, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// metric is the sum of the samples whose line begins with prefix, for example `candor_breaker_transitions_total{`.
+func (g *gateway) metric(prefix string) float64 {
+	g.t.Helper()
+	resp, err := http.Get("http://" + g.http + "/metrics")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	sum := 0.0
+	for line := range bytes.Lines(body) {
+		text := strings.TrimSpace(string(line))
+		if !strings.HasPrefix(text, prefix) {
+			continue
+		}
+		v, err := strconv.ParseFloat(text[strings.LastIndexByte(text, ' ')+1:], 64)
+		if err != nil {
+			g.t.Fatalf("%s: %v", text, err)
+		}
+		sum += v
+	}
+	return sum
+}
+
+// memory is the process's resident set in bytes; 0 where the system doesn't say.
+func (g *gateway) memory() int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", g.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(data), &size, &resident); err != nil {
+		return 0
+	}
+	return resident * int64(os.Getpagesize())
+}
+
+// run runs a command of candor and answers what it wrote, and how it ended.
+func candor(args ...string) (string, error) {
+	out, err := exec.Command(program, args...).CombinedOutput()
+	return string(out), err
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	const pause = 5 * time.Millisecond
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(pause) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in %v it never came true that %s", patience, what)
+		}
+	}
+}

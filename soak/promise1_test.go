@@ -1,0 +1,231 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// ledger is what callers and reviewers were told. Safe for concurrent use.
+type ledger struct {
+	mu sync.Mutex
+	// items that callers hold a name of, and verdicts that were acknowledged, by the items' names.
+	items    map[string]bool
+	verdicts map[string]string
+	stale    int // verdicts under an epoch that had passed, all refused
+}
+
+func (l *ledger) count() (items, verdicts int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.items), len(l.verdicts)
+}
+
+// TestPromise1ReviewsSurvive: no acknowledged review is lost and none is applied twice, over kill -9 of the gateway.
+func TestPromise1ReviewsSurvive(t *testing.T) {
+	f := promise(t, 1, "no acknowledged review lost, none applied twice",
+		"callers defer rows and reviewers answer them, while the gateway is killed as by kill -9 and started again (SQLite; "+
+			"PostgreSQL with several gateways: go test ./cmd/candor and ./store/postgres, CANDOR_POSTGRES=1)")
+	model := modelServer(t, "primary")
+	g := initialised(t, `
+listen: {grpc: "`+freeAddr(t)+`", http: "127.0.0.1:0"}
+store: {identity: soak, sqlite: {path: candor.db}}
+consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}`+peopleConfig+`
+backends:`+backendConfig("primary", model.Addr(), "")+`
+models:
+  fraud:
+    primary: primary
+    policy:
+      mode: enforce
+      accept: {threshold: {probability: 0.9}}
+      review: {queue: desk, on_expire: reject}
+      on_defer: provisional
+      answers: [{output: probabilities, fill: scores}]
+queues: {desk: {description: soak, lease: 1s, deadline: 1h, undo_window: 0s}}
+`)
+	g.start()
+	l := &ledger{items: map[string]bool{}, verdicts: map[string]string{}}
+	conn := g.dial()
+	over, stop := context.WithCancel(t.Context())
+	defer stop()
+	var crowd sync.WaitGroup
+	for range 2 {
+		crowd.Go(func() { l.deferRows(over, conn) })
+	}
+	for i, who := range []string{"ana", "omar", "ana", "omar"} {
+		crowd.Go(func() { l.review(t, over, conn, who, rand.New(rand.NewPCG(1, uint64(i)))) })
+	}
+	kills := 0
+	for began := time.Now(); time.Since(began) < span() || kills < 3; kills++ {
+		_, before := l.count()
+		await(t, "reviewers get on", func() bool { _, n := l.count(); return n >= before+20 })
+		g.kill()
+		g.start()
+	}
+	_, before := l.count()
+	await(t, "they get on after the last kill", func() bool { _, n := l.count(); return n >= before+20 })
+	stop()
+	crowd.Wait()
+
+	finals := finalAnswers(t, conn)
+	for item, label := range l.verdicts {
+		if got := finals[item]; len(got) != 1 || got[0] != label {
+			t.Errorf("%s was answered with %q; the feed has %q", item, label, got)
+		}
+	}
+	lost := 0
+	for item := range l.items {
+		ctx, cancel := context.WithTimeout(as(t.Context(), "omar"), patience)
+		_, err := candorv1.NewReviewServiceClient(conn).GetReviewItem(ctx, &candorv1.GetReviewItemRequest{Name: item})
+		cancel()
+		if err != nil {
+			lost++
+			t.Errorf("%s was given to a caller: %v", item, err)
+		}
+	}
+	g.stop()
+	if out, err := candor("audit", "verify", "--data-dir", g.folder); err != nil {
+		t.Errorf("candor audit verify: %v\n%s", err, out)
+	}
+	items, verdicts := l.count()
+	f.say("kills of the gateway", "%d", kills)
+	f.say("items that callers were given, lost", "%d, %d", items, lost)
+	f.say("verdicts acknowledged, each final once", "%d", verdicts)
+	f.say("verdicts under a passed epoch, all refused", "%d", l.stale)
+}
+
+// deferRows sends rows that nobody is sure of until ctx ends.
+func (l *ledger) deferRows(ctx context.Context, conn *grpc.ClientConn) {
+	for ctx.Err() == nil {
+		resp, _, err := infer(conn, unsure(), time.Second)
+		if err != nil {
+			continue // the gateway is dead; nothing was acknowledged
+		}
+		if item := resp.GetParameters()["candor_review_item"].GetStringParam(); item != "" {
+			l.mu.Lock()
+			l.items[item] = true
+			l.mu.Unlock()
+		}
+	}
+}
+
+// review claims and answers until ctx ends, and sends what was not acknowledged again. Now and then it lets its lease pass.
+func (l *ledger) review(t *testing.T, ctx context.Context, conn *grpc.ClientConn, who string, rng *rand.Rand) {
+	reviews := candorv1.NewReviewServiceClient(conn)
+	for ctx.Err() == nil {
+		call, cancel := context.WithTimeout(as(context.Background(), who), time.Second)
+		claimed, err := reviews.ClaimReviewItem(call, &candorv1.ClaimReviewItemRequest{Queue: "desk"})
+		cancel()
+		if err != nil {
+			pause(ctx, 10*time.Millisecond)
+			continue
+		}
+		item := claimed.GetItem()
+		dawdles := rng.IntN(40) == 0
+		if dawdles {
+			pause(ctx, 1200*time.Millisecond) // beyond the lease
+		}
+		label := item.GetLabels()[rng.IntN(len(item.GetLabels()))]
+		req := &candorv1.ResolveReviewItemRequest{
+			Name: item.GetName(), Epoch: item.GetEpoch(), RequestId: uuid.NewString(),
+			Verdict: &candorv1.Verdict{Answer: &candorv1.Verdict_Label{Label: label}},
+		}
+		for {
+			call, cancel := context.WithTimeout(as(context.Background(), who), time.Second)
+			_, err := reviews.ResolveReviewItem(call, req)
+			cancel()
+			switch code := status.Code(err); {
+			case err == nil:
+				l.mu.Lock()
+				if had, twice := l.verdicts[item.GetName()]; twice {
+					t.Errorf("%s was answered with %q, and now with %q", item.GetName(), had, label)
+				}
+				l.verdicts[item.GetName()] = label
+				l.mu.Unlock()
+			case code == codes.Unavailable || code == codes.DeadlineExceeded:
+				pause(context.Background(), 10*time.Millisecond)
+				continue // dead, or nobody knows: the same request again
+			case code == codes.Aborted || code == codes.FailedPrecondition:
+				l.mu.Lock()
+				l.stale++
+				l.mu.Unlock()
+			default:
+				t.Errorf("%s resolves %s: %v", who, item.GetName(), err)
+			}
+			break
+		}
+	}
+}
+
+// pause lets time pass for somebody, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// finalAnswers are all of the feed, by item.
+func finalAnswers(t *testing.T, conn *grpc.ClientConn) map[string][]string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	watch, err := candorv1.NewPredictionServiceClient(conn).WatchPredictions(ctx, &candorv1.WatchPredictionsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type entry struct {
+		p   *candorv1.Prediction
+		err error
+	}
+	entries := make(chan entry)
+	go func() {
+		for {
+			resp, err := watch.Recv()
+			select {
+			case entries <- entry{resp.GetPrediction(), err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	out := map[string][]string{}
+	for {
+		select {
+		case e := <-entries:
+			if e.err != nil {
+				if errors.Is(e.err, io.EOF) {
+					return out
+				}
+				t.Fatal(e.err)
+			}
+			item := e.p.GetDecision().GetReviewItem()
+			out[item] = append(out[item], e.p.GetLabel())
+		case <-time.After(2 * time.Second): // nothing more comes
+			return out
+		}
+	}
+}
+
+// freeAddr is an address that is free now, to be the same over restarts.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	s := modelServer(t, fmt.Sprint("port ", uuid.NewString()))
+	s.Kill()
+	return s.Addr()
+}
