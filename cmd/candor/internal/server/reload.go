@@ -118,7 +118,7 @@ func (r *reloader) reload(ctx context.Context, asked bool) {
 
 // try puts what the file says in force, as a whole or not at all.
 func (r *reloader) try(ctx context.Context) (changed bool, err error) {
-	cfg, err := load(r.file, r.log)
+	cfg, warnings, err := read(r.file)
 	if err != nil {
 		return false, err
 	}
@@ -131,6 +131,7 @@ func (r *reloader) try(ctx context.Context) (changed bool, err error) {
 	if changed, err = r.gateway.Reload(ctx, cfg, tokens); !changed || err != nil {
 		return false, err
 	}
+	warn(r.log, warnings)
 	r.pages.use(gate)
 	r.tokens = tokens
 	r.current.Store(cfg)

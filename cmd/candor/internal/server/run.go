@@ -141,17 +141,27 @@ func run(ctx context.Context, o Options) (err error) {
 	})
 }
 
-// load reads the configuration; its warnings go to the log, and the names of files in it start at its folder.
+// load reads the configuration; its warnings go to the log.
 func load(path string, log *slog.Logger) (*candorv1.Config, error) {
+	cfg, warnings, err := read(path)
+	warn(log, warnings)
+	return cfg, err
+}
+
+// read reads the configuration, and makes the names of files in it start at its folder.
+func read(path string) (cfg *candorv1.Config, warnings config.Faults, err error) {
 	cfg, faults := config.Check(path)
 	if len(faults.Errors()) > 0 {
-		return nil, faults
-	}
-	for _, w := range faults.Warnings() {
-		log.Warn("configuration", slog.String("fault", w.String()))
+		return nil, nil, faults
 	}
 	resolve(cfg, filepath.Dir(path))
-	return cfg, nil
+	return cfg, faults.Warnings(), nil
+}
+
+func warn(log *slog.Logger, warnings config.Faults) {
+	for _, w := range warnings {
+		log.Warn("configuration", slog.String("fault", w.String()))
+	}
 }
 
 // cleanups are run last in, first out.
