@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -27,10 +28,33 @@ func (c *checker) listen() {
 	if _, port, _ := net.SplitHostPort(listen.GetGrpc()); listen.GetHttp() == listen.GetGrpc() && port != "0" && port != "" {
 		c.complain(at.field("http"), "is the address of grpc", "give it a port of its own")
 	}
+	c.proxies(at.field("trusted_proxies"), listen.GetTrustedProxies(), listen.GetWeb() != "")
 	if server := listen.GetTls(); server != nil {
 		at := at.field("tls")
 		c.keyPair(at, server.GetCertFile(), server.GetKeyFile())
 		c.authorities(at.field("client_ca_file"), server.GetClientCaFile())
+	}
+}
+
+// proxies looks at whose X-Forwarded-For is believed.
+func (c *checker) proxies(at path, networks []string, used bool) {
+	if len(networks) > 0 && !used && !c.lost(at) {
+		c.warn(at, "has no effect without web", "take it out, or add web")
+	}
+	for i, text := range networks {
+		if c.lost(at.item(i)) {
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if addr, aerr := netip.ParseAddr(text); err != nil && aerr == nil && addr.Zone() == "" {
+			continue
+		}
+		switch {
+		case err != nil:
+			c.complain(at.item(i), fmt.Sprintf("%q is no network", abridged(text)), "write one such as 10.0.0.0/8, or a proxy's address")
+		case network.Bits() == 0:
+			c.complain(at.item(i), "is every address: whoever comes could say that they come from anywhere", "write the networks of your proxies only")
+		}
 	}
 }
 

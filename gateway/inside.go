@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"net"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -20,10 +21,17 @@ const personKey = "candor-person-bin"
 // which ends the connection.
 func (g *Gateway) InProcess() grpc.ClientConnInterface { return g.inside.Conn() }
 
-// OutgoingAs makes calls on the connection of InProcess those of a person, whom the caller has authenticated. Elsewhere the
-// metadata is refused: a name in a header never is an identity.
-func OutgoingAs(ctx context.Context, p people.Person) context.Context {
-	data, err := json.Marshal(p)
+// caller is for whom a page calls.
+type caller struct {
+	people.Person
+	// Remote is the IP address that the person's browser came from; empty: not known.
+	Remote string
+}
+
+// OutgoingAs makes calls on the connection of InProcess those of a person, whom the caller has authenticated and who came from an IP
+// address (empty: not known), which records name. Elsewhere the metadata is refused: a name in a header never is an identity.
+func OutgoingAs(ctx context.Context, p people.Person, remote string) context.Context {
+	data, err := json.Marshal(caller{p, remote})
 	if err != nil {
 		// Strings and numbers can't fail to be encoded; without a person the call is refused.
 		return ctx
@@ -40,11 +48,34 @@ func insidePerson(ctx context.Context) (p *Principal, ok bool, err error) {
 		}
 		return nil, false, nil
 	}
-	var who people.Person
+	var who caller
 	if len(told) != 1 || json.Unmarshal([]byte(told[0]), &who) != nil || who.Name == "" {
 		return nil, true, unauthenticated("the page named nobody for whom it calls")
 	}
-	return principalOf(who), true, nil
+	return principalOf(who.Person), true, nil
+}
+
+// remoteAddress is where a call came from, without the port: of a page's call, where its person's browser did. Empty: not known.
+func remoteAddress(ctx context.Context) string {
+	pr, ok := peer.FromContext(ctx)
+	if !ok {
+		return ""
+	}
+	if inside.Is(pr.AuthInfo) {
+		var who caller
+		if told := metadata.ValueFromIncomingContext(ctx, personKey); len(told) != 1 || json.Unmarshal([]byte(told[0]), &who) != nil {
+			return ""
+		}
+		return who.Remote
+	}
+	if pr.Addr == nil {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(pr.Addr.String())
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 func principalOf(p people.Person) *Principal {

@@ -18,7 +18,7 @@ func (w *world) inside() candorv1.ReviewServiceClient {
 
 func person(t *testing.T, name string, queues []string, roles ...candorv1.Role) context.Context {
 	t.Helper()
-	return gateway.OutgoingAs(bounded(t, ""), people.Person{Name: name, Roles: roles, Queues: queues, Method: people.MethodPasskey})
+	return gateway.OutgoingAs(bounded(t, ""), people.Person{Name: name, Roles: roles, Queues: queues, Method: people.MethodPasskey}, "203.0.113.9")
 }
 
 // A page calls the same services for its person, whose roles hold there as everywhere.
@@ -56,7 +56,7 @@ func TestNamesInHeadersAreNoIdentity(t *testing.T) {
 	for what, ctx := range map[string]context.Context{
 		"no person":      bounded(t, ""),
 		"a token":        bounded(t, reviewerToken),
-		"two persons":    gateway.OutgoingAs(person(t, "sam", nil, candorv1.Role_ROLE_ADMIN), people.Person{Name: "eve"}),
+		"two persons":    gateway.OutgoingAs(person(t, "sam", nil, candorv1.Role_ROLE_ADMIN), people.Person{Name: "eve"}, ""),
 		"without a name": person(t, "", nil, candorv1.Role_ROLE_ADMIN),
 		"no JSON":        metadata.AppendToOutgoingContext(bounded(t, ""), "candor-person-bin", "sam"),
 	} {

@@ -3,13 +3,9 @@ package gateway
 import (
 	"context"
 	"errors"
-	"net"
 	"time"
 
-	"google.golang.org/grpc/peer"
-
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/internal/inside"
 	"github.com/candor-gateway/candor/people"
 )
 
@@ -42,15 +38,7 @@ func (ps *principals) ofPeople(ctx context.Context, token string) (*Principal, e
 
 // by is a caller, as records name them.
 func by(ctx context.Context, p *Principal) people.By {
-	out := people.By{Name: p.Name}
-	pr, ok := peer.FromContext(ctx)
-	if !ok || inside.Is(pr.AuthInfo) || pr.Addr == nil {
-		return out
-	}
-	if host, _, err := net.SplitHostPort(pr.Addr.String()); err == nil {
-		out.Remote = host
-	}
-	return out
+	return people.By{Name: p.Name, Remote: remoteAddress(ctx)}
 }
 
 // othersAdminister says whether somebody who is no user of the store may administer: an operator of the configuration, or whom the

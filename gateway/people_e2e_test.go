@@ -252,3 +252,22 @@ func TestStreamsOfARevokedToken(t *testing.T) {
 	_, err = stream.Recv()
 	wantError(t, err, codes.Unauthenticated, "UNAUTHENTICATED")
 }
+
+// What a person does on a page is recorded with the address of their browser, which the page names; a call over the network, with its
+// own.
+func TestRecordsNameTheBrowsersAddress(t *testing.T) {
+	p := withPeople(t)
+	page := candorv1.NewPeopleServiceClient(p.gateway.InProcess())
+	if _, err := page.CreateUser(person(t, "sam", nil, candorv1.Role_ROLE_ADMIN), &candorv1.CreateUserRequest{User: &candorv1.User{
+		Name: "kim", Roles: []candorv1.Role{candorv1.Role_ROLE_REVIEWER},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	p.user("lee", nil, candorv1.Role_ROLE_REVIEWER)
+	got := p.adminRecords()
+	if !slices.Contains(got, "user.create users/kim sam 203.0.113.9") || !slices.ContainsFunc(got, func(r string) bool {
+		return strings.HasPrefix(r, "user.create users/lee ") && strings.HasSuffix(r, " 127.0.0.1")
+	}) {
+		t.Errorf("records are %q", got)
+	}
+}

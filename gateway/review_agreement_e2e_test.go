@@ -23,8 +23,12 @@ func TestTwoWhoAgree(t *testing.T) {
 		t.Errorf("the second reviewer sees %v", second)
 	}
 	for _, token := range []string{reviewerToken, otherToken, seniorToken} {
-		_, err := w.reviews().ListReviewEvents(as(token), &candorv1.ListReviewEventsRequest{Name: name})
-		wantError(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
+		events, err := w.reviews().ListReviewEvents(as(token), &candorv1.ListReviewEventsRequest{Name: name})
+		if token != seniorToken {
+			wantError(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
+		} else if err != nil || len(events.GetEvents()) < 4 {
+			t.Errorf("a senior gets %v (%v) of an open item", events, err)
+		}
 		_, err = w.reviews().ListReviewItems(as(token), &candorv1.ListReviewItemsRequest{Reviewer: "me"})
 		if err != nil {
 			t.Error(err)
@@ -58,6 +62,8 @@ func TestASeniorDecides(t *testing.T) {
 		t.Errorf("%v", p)
 	}
 	item := w.claim(seniorToken, "")
+	_, err := w.reviews().ListReviewEvents(as(seniorToken), &candorv1.ListReviewEventsRequest{Name: name})
+	wantError(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
 	if item.GetName() != name || item.GetAdjudication() || len(item.GetVerdicts()) != 0 || len(item.GetAnswers()) != 0 {
 		t.Errorf("sam sees %v", item)
 	}

@@ -15,7 +15,8 @@ import (
 // eventsPage is how much of an item's history is answered when nobody says how much.
 const eventsPage = 200
 
-// ListReviewEvents tells what happened to an item. Whoever may still judge it is told nothing: not that others have, nor what.
+// ListReviewEvents tells what happened to an item. A reviewer who may still judge it is told nothing: not that others have, nor what.
+// A senior may ask about items of others, and learns nothing of the one that they hold: that they judge like anybody else.
 func (s *reviewService) ListReviewEvents(ctx context.Context, in *candorv1.ListReviewEventsRequest) (*candorv1.ListReviewEventsResponse, error) {
 	p, err := allowed(ctx, in, readers...)
 	if err != nil {
@@ -25,10 +26,10 @@ func (s *reviewService) ListReviewEvents(ctx context.Context, in *candorv1.ListR
 	if err != nil {
 		return nil, err
 	}
-	if mayJudge(p, &item) {
+	if mayJudge(p, &item) && (!p.has(candorv1.Role_ROLE_SENIOR) || item.Holder == p.Name) {
 		return nil, errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,
-			"%s has no final answer, and %q is a reviewer, who judges without knowing what others did: ask again when it has, or as an "+
-				"operator without the role reviewer", in.GetName(), p.Name).with("principal", p.Name).with("review_item", in.GetName())
+			"%s has no final answer, and %q may judge it, without knowing what others did: ask again when it has one, or as an auditor, "+
+				"or a senior who doesn't hold it", in.GetName(), p.Name).with("principal", p.Name).with("review_item", in.GetName())
 	}
 	after, err := positionOf(in.GetPageToken())
 	if err != nil {

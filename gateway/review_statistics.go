@@ -44,14 +44,19 @@ func (s *reviewService) GetReviewStatistics(ctx context.Context, in *candorv1.Ge
 	if !since.Before(until) {
 		return nil, invalid("since", "it is not before until")
 	}
-	given, err := s.g.reviews.Given(ctx, review.GivenFilter{Since: since, Until: until, Queue: in.GetQueue(), Model: in.GetModel(), Limit: mostGiven})
+	filter := review.GivenFilter{Since: since, Until: until, Queue: in.GetQueue(), Model: in.GetModel(), Limit: mostGiven}
+	given, err := s.g.reviews.Given(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
 	if len(given) == mostGiven {
 		return nil, invalid("since", fmt.Sprintf("there are more than %d verdicts in the span; ask for a shorter one, a queue or a model", mostGiven))
 	}
-	out := review.Statistics(given, since, until)
+	passed, err := s.g.reviews.Passed(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	out := review.Statistics(given, passed, since, until)
 	if !p.oversees() {
 		// Others' verdicts are needed to compare with, and nobody else's to see.
 		out.Flips = nil

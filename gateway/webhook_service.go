@@ -7,14 +7,12 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -118,16 +116,6 @@ func (s *webhookService) ListWebhookDeliveries(ctx context.Context, in *candorv1
 func (s *webhookService) change(ctx context.Context, p *Principal, name string) (webhook.Change, error) {
 	name, err := s.named(name)
 	return webhook.Change{Endpoint: name, Now: s.g.ledger.Now(), By: p.Name, Remote: remoteAddress(ctx)}, err
-}
-
-// remoteAddress is where a call came from, without the port; empty: not known.
-func remoteAddress(ctx context.Context) string {
-	if pr, ok := peer.FromContext(ctx); ok {
-		if host, _, err := net.SplitHostPort(pr.Addr.String()); err == nil {
-			return host
-		}
-	}
-	return ""
 }
 
 func (s *webhookService) ReplayWebhook(ctx context.Context, in *candorv1.ReplayWebhookRequest) (*candorv1.ReplayWebhookResponse, error) {

@@ -133,7 +133,7 @@ func (g *Gate) changePassword(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		_, err = g.store.SetPassword(r.Context(), name, u.Password, hash, s.ID, By{Name: name, Reason: "by the user", Remote: remoteOf(r)})
+		_, err = g.store.SetPassword(r.Context(), name, u.Password, hash, s.ID, By{Name: name, Reason: "by the user", Remote: RemoteOf(r)})
 	}
 	if errors.Is(err, ErrNotFound) {
 		g.showAccount(w, r, http.StatusConflict, "", wrongOldPassword)
@@ -143,6 +143,6 @@ func (g *Gate) changePassword(w http.ResponseWriter, r *http.Request) {
 		g.trouble(w, r, err)
 		return
 	}
-	g.log.InfoContext(r.Context(), "a password was changed by its user", slog.String("user", name), slog.String("remote", remoteOf(r)))
+	g.log.InfoContext(r.Context(), "a password was changed by its user", slog.String("user", name), slog.String("remote", RemoteOf(r)))
 	http.Redirect(w, r, "/account?done=password", http.StatusSeeOther)
 }

@@ -31,7 +31,7 @@ func (g *Gate) removePasskey(w http.ResponseWriter, r *http.Request) {
 		g.showAccount(w, r, http.StatusBadRequest, "", passkeyGone)
 		return
 	}
-	_, err = g.store.RemovePasskey(r.Context(), u.Name, id, s.ID, By{Name: u.Name, Reason: "by the user", Remote: remoteOf(r)})
+	_, err = g.store.RemovePasskey(r.Context(), u.Name, id, s.ID, By{Name: u.Name, Reason: "by the user", Remote: RemoteOf(r)})
 	switch {
 	case errors.Is(err, ErrLastCredential):
 		g.showAccount(w, r, http.StatusConflict, "", lastCredential)
@@ -68,7 +68,7 @@ func (g *Gate) beginPasskeyAdd(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	options, err := g.passkeys.beginAdd(u, SumOf(g.CSRF(r)))
+	options, err := g.passkeys.beginAdd(r.Context(), u, SumOf(g.CSRF(r)))
 	if err != nil {
 		g.tellScript(w, r, err, u.Name, wrongPasskey)
 		return
@@ -87,9 +87,9 @@ func (g *Gate) finishPasskeyAdd(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusBadRequest, told{Problem: wrongPasskey})
 		return
 	}
-	key, err := g.passkeys.finishAdd(body, u, SumOf(g.CSRF(r)), labelOf(r.URL.Query()))
+	key, err := g.passkeys.finishAdd(r.Context(), body, u, SumOf(g.CSRF(r)), labelOf(r.URL.Query()))
 	if err == nil {
-		err = g.store.AddPasskey(r.Context(), u.Name, key, By{Name: u.Name, Reason: "by the user", Remote: remoteOf(r)})
+		err = g.store.AddPasskey(r.Context(), u.Name, key, By{Name: u.Name, Reason: "by the user", Remote: RemoteOf(r)})
 	}
 	if errors.Is(err, ErrExists) {
 		answerJSON(w, http.StatusConflict, told{Problem: passkeyKnown})

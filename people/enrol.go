@@ -41,7 +41,7 @@ func (g *Gate) enrol(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		_, err = g.store.Enrol(r.Context(), code, Credential{Password: hash}, By{Name: u.Name, Reason: MethodPassword, Remote: remoteOf(r)})
+		_, err = g.store.Enrol(r.Context(), code, Credential{Password: hash}, By{Name: u.Name, Reason: MethodPassword, Remote: RemoteOf(r)})
 	}
 	if errors.Is(err, ErrNotFound) {
 		show(http.StatusUnauthorized, "", wrongCode)
@@ -56,8 +56,13 @@ func (g *Gate) enrol(w http.ResponseWriter, r *http.Request) {
 
 // userOfCode answers whose code it is; otherwise it has said why not. Whoever guesses codes is slowed down as who guesses passwords.
 func (g *Gate) userOfCode(w http.ResponseWriter, r *http.Request, code Sum, say func(status int, problem string)) (User, bool) {
-	address := addressKey(remoteOf(r))
-	if !g.throttle.take(g.store.Now(), address, failuresOfAddress) {
+	address := addressKey(RemoteOf(r))
+	may, err := g.throttle.take(r.Context(), address, failuresOfAddress)
+	if err != nil {
+		g.trouble(w, r, err)
+		return User{}, false
+	}
+	if !may {
 		say(http.StatusTooManyRequests, tooMany)
 		return User{}, false
 	}
@@ -67,7 +72,7 @@ func (g *Gate) userOfCode(w http.ResponseWriter, r *http.Request, code Sum, say 
 		say(http.StatusUnauthorized, wrongCode)
 		return User{}, false
 	}
-	g.throttle.giveBack(address)
+	g.throttle.giveBack(r.Context(), address)
 	if err != nil {
 		g.trouble(w, r, err)
 		return User{}, false

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,13 +49,15 @@ type Gate struct {
 	provider   *provider
 	taken      func(string) bool
 	hasher     *hasher
-	throttle   *throttle
+	throttle   throttle
 	passkeys   *passkeys
 	idle       time.Duration
 	absolute   time.Duration
 	crossSites *http.CrossOriginProtection
 	login      *http.ServeMux
 	account    *http.ServeMux
+	// proxies are those whose X-Forwarded-For is believed.
+	proxies []netip.Prefix
 }
 
 // NewGate makes a Gate. An error names the field of the configuration.
@@ -65,7 +68,10 @@ func NewGate(o GateOptions) (*Gate, error) {
 	}
 	g := &Gate{
 		store: o.Store, pages: o.Pages, log: o.Log, open: o.Open, public: public, taken: takenNames(o.Config),
-		throttle: newThrottle(), crossSites: http.NewCrossOriginProtection(),
+		crossSites: http.NewCrossOriginProtection(),
+	}
+	if g.proxies, err = ParseProxies(o.Config.GetListen().GetTrustedProxies()); err != nil {
+		return nil, err
 	}
 	if o.Before != nil {
 		g.throttle = o.Before.throttle
@@ -76,6 +82,7 @@ func NewGate(o GateOptions) (*Gate, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
+	g.throttle = throttle{g.store, g.log}
 	if err := g.crossSites.AddTrustedOrigin(g.origin()); err != nil {
 		return nil, fmt.Errorf("listen.public_url: %w", err)
 	}
@@ -103,7 +110,7 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 			o.Cost = DefaultCost
 		}
 		g.hasher = newHasher(o.Cost)
-		if g.passkeys, err = newPasskeys(g.public, g.store.Now); err != nil {
+		if g.passkeys, err = newPasskeys(g.public, g.store); err != nil {
 			return err
 		}
 		if o.Before != nil && o.Before.passkeys != nil {
@@ -171,13 +178,15 @@ func (g *Gate) routes() *http.ServeMux {
 // passes without a person.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer := RemoteOf(r)
+		r = g.believed(r)
 		if err := g.crossSites.Check(r); err != nil {
 			g.refuse(w, r, http.StatusForbidden, "Another site sent this", "A page of another site made your browser send this request. Nothing was changed.")
 			return
 		}
 		switch {
 		case g.anonymous != nil:
-			g.passAnonymous(w, r, next)
+			g.passAnonymous(w, r, peer, next)
 		case g.isOwn(r.URL.Path):
 			w.Header().Set("Cache-Control", "no-store")
 			g.serveOwn(w, r)
@@ -199,8 +208,8 @@ func (g *Gate) isOwn(path string) bool {
 
 // passAnonymous is for the machine that the gateway is on, and for names of it only: a page of another site whose name leads here must
 // not be able to read ours, which is what the Host header says (DNS rebinding).
-func (g *Gate) passAnonymous(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if !isLoopback(remoteOf(r)) || !isLoopback(hostOf(r.Host)) {
+func (g *Gate) passAnonymous(w http.ResponseWriter, r *http.Request, peer string, next http.Handler) {
+	if !isLoopback(peer) || !isLoopback(RemoteOf(r)) || !isLoopback(hostOf(r.Host)) {
 		http.Error(w, "These pages have no login, and are for this machine only.", http.StatusForbidden)
 		return
 	}
@@ -225,9 +234,6 @@ func hostOf(hostport string) string {
 	}
 	return host
 }
-
-// remoteOf is the address that a request came from.
-func remoteOf(r *http.Request) string { return hostOf(r.RemoteAddr) }
 
 // refuse shows why a request isn't served.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, status int, title, text string) {

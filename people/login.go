@@ -90,15 +90,21 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, who Person, next st
 
 // checkPassword answers whose name and password they are, or the problem to show. Who doesn't exist takes as long as who does.
 func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, string, error) {
-	ctx, user, address := r.Context(), "user "+cut(name, maxSubject), addressKey(remoteOf(r))
-	now := g.store.Now()
-	if !g.throttle.take(now, address, failuresOfAddress) {
-		g.log.WarnContext(ctx, "login refused: too many failures from an address", slog.String("remote", remoteOf(r)))
+	ctx, user, address := r.Context(), "user "+cut(name, maxSubject), addressKey(RemoteOf(r))
+	may, err := g.throttle.take(ctx, address, failuresOfAddress)
+	if err != nil {
+		return Person{}, "", err
+	}
+	if !may {
+		g.log.WarnContext(ctx, "login refused: too many failures from an address", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
-	if !g.throttle.take(now, user, failuresOfUser) {
-		g.throttle.giveBack(address)
-		g.log.WarnContext(ctx, "login refused: too many failures of a user", slog.String("remote", remoteOf(r)))
+	if may, err = g.throttle.take(ctx, user, failuresOfUser); err != nil {
+		return Person{}, "", err
+	}
+	if !may {
+		g.throttle.giveBack(ctx, address)
+		g.log.WarnContext(ctx, "login refused: too many failures of a user", slog.String("remote", RemoteOf(r)))
 		return Person{}, tooMany, nil
 	}
 	u, err := g.store.User(ctx, name)
@@ -112,8 +118,7 @@ func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, st
 	ok, cheap, err := g.hasher.verify(ctx, u.Password, password)
 	switch {
 	case err != nil:
-		g.throttle.giveBack(address)
-		g.throttle.giveBack(user)
+		g.throttle.giveBack(ctx, address, user)
 		return Person{}, "", err
 	case !known:
 		g.refused(r, "", "no such user")
@@ -128,8 +133,7 @@ func (g *Gate) checkPassword(r *http.Request, name, password string) (Person, st
 		g.refused(r, name, "the user is disabled")
 		return Person{}, wrongLogin, nil
 	}
-	g.throttle.giveBack(address)
-	g.throttle.giveBack(user)
+	g.throttle.giveBack(ctx, address, user)
 	if cheap {
 		g.rehash(ctx, u, password)
 	}
@@ -161,11 +165,15 @@ func (g *Gate) refused(r *http.Request, name, reason string) {
 		subject = "users/" + cut(name, maxSubject)
 	}
 	reason = cut(reason, maxReason)
-	g.log.WarnContext(r.Context(), "login refused", slog.String("subject", subject), slog.String("reason", reason), slog.String("remote", remoteOf(r)))
-	if !g.throttle.take(g.store.Now(), "refusals recorded", refusalsRecorded) {
+	g.log.WarnContext(r.Context(), "login refused", slog.String("subject", subject), slog.String("reason", reason), slog.String("remote", RemoteOf(r)))
+	may, err := g.throttle.take(r.Context(), "refusals recorded", refusalsRecorded)
+	if err == nil && !may {
 		return
 	}
-	if err := g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: remoteOf(r)}); err != nil {
+	if err == nil {
+		err = g.store.Note(r.Context(), "session.refused", subject, By{Name: "gateway", Reason: reason, Remote: RemoteOf(r)})
+	}
+	if err != nil {
 		g.log.ErrorContext(r.Context(), "a refused login could not be recorded", slog.Any("error", err))
 	}
 }
@@ -184,7 +192,7 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 				g.refuseForgery(w, r)
 				return
 			}
-			by := By{Name: s.Person.Name, Reason: "logged out", Remote: remoteOf(r)}
+			by := By{Name: s.Person.Name, Reason: "logged out", Remote: RemoteOf(r)}
 			if r.PostFormValue("everywhere") != "" {
 				_, _, err = g.store.EndSessions(r.Context(), s.Person.Name, false, by)
 			} else {

@@ -35,7 +35,12 @@ func (g *Gate) finishOIDC(w http.ResponseWriter, r *http.Request) {
 		g.offerLogin(w, r, http.StatusUnauthorized, a.Next, "", "The provider did not let you in.")
 		return
 	}
-	if !g.throttle.take(g.store.Now(), addressKey(remoteOf(r)), failuresOfAddress) {
+	may, err := g.throttle.take(r.Context(), addressKey(RemoteOf(r)), failuresOfAddress)
+	if err != nil {
+		g.trouble(w, r, err)
+		return
+	}
+	if !may {
 		g.offerLogin(w, r, http.StatusTooManyRequests, a.Next, "", tooMany)
 		return
 	}
@@ -48,7 +53,7 @@ func (g *Gate) finishOIDC(w http.ResponseWriter, r *http.Request) {
 		g.offerLogin(w, r, http.StatusForbidden, a.Next, "", "The provider knows you, but nothing here is for you. An administrator can see why in the decision log.")
 		return
 	}
-	g.throttle.giveBack(addressKey(remoteOf(r)))
+	g.throttle.giveBack(r.Context(), addressKey(RemoteOf(r)))
 	if err != nil {
 		g.providerTrouble(w, r, err)
 		return

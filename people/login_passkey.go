@@ -38,7 +38,7 @@ type told struct {
 }
 
 func (g *Gate) beginPasskeyLogin(w http.ResponseWriter, r *http.Request) {
-	options, err := g.passkeys.beginLogin(SumOf(g.CSRF(r)))
+	options, err := g.passkeys.beginLogin(r.Context(), SumOf(g.CSRF(r)))
 	if err != nil {
 		g.tellScript(w, r, err, "", wrongPasskey)
 		return
@@ -47,8 +47,13 @@ func (g *Gate) beginPasskeyLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gate) finishPasskeyLogin(w http.ResponseWriter, r *http.Request) {
-	address := addressKey(remoteOf(r))
-	if !g.throttle.take(g.store.Now(), address, failuresOfAddress) {
+	address := addressKey(RemoteOf(r))
+	may, err := g.throttle.take(r.Context(), address, failuresOfAddress)
+	if err != nil {
+		g.tellScript(w, r, err, "", wrongPasskey)
+		return
+	}
+	if !may {
 		answerJSON(w, http.StatusTooManyRequests, told{Problem: tooMany})
 		return
 	}
@@ -57,7 +62,7 @@ func (g *Gate) finishPasskeyLogin(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusBadRequest, told{Problem: wrongPasskey})
 		return
 	}
-	user, key, err := g.passkeys.finishLogin(body, SumOf(g.CSRF(r)), func(handle []byte) (User, error) {
+	user, key, err := g.passkeys.finishLogin(r.Context(), body, SumOf(g.CSRF(r)), func(handle []byte) (User, error) {
 		return g.store.UserByHandle(r.Context(), handle)
 	})
 	if err == nil {
@@ -70,7 +75,7 @@ func (g *Gate) finishPasskeyLogin(w http.ResponseWriter, r *http.Request) {
 		g.tellScript(w, r, err, user.Name, wrongPasskey)
 		return
 	}
-	g.throttle.giveBack(address)
+	g.throttle.giveBack(r.Context(), address)
 	answerJSON(w, http.StatusOK, told{Next: here(r.URL.Query().Get("next"))})
 }
 
@@ -88,7 +93,7 @@ func (g *Gate) beginPasskeyEnrol(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	options, err := g.passkeys.beginEnrol(u, code, SumOf(g.CSRF(r)))
+	options, err := g.passkeys.beginEnrol(r.Context(), u, code, SumOf(g.CSRF(r)))
 	if err != nil {
 		g.tellScript(w, r, err, u.Name, wrongPasskey)
 		return
@@ -103,12 +108,12 @@ func (g *Gate) finishPasskeyEnrol(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var u User
-	key, code, err := g.passkeys.finishEnrol(body, SumOf(g.CSRF(r)), func(code Sum) (found User, err error) {
+	key, code, err := g.passkeys.finishEnrol(r.Context(), body, SumOf(g.CSRF(r)), func(code Sum) (found User, err error) {
 		u, err = g.store.UserByCode(r.Context(), code)
 		return u, err
 	})
 	if err == nil {
-		_, err = g.store.Enrol(r.Context(), code, Credential{Passkey: &key}, By{Name: u.Name, Reason: MethodPasskey, Remote: remoteOf(r)})
+		_, err = g.store.Enrol(r.Context(), code, Credential{Passkey: &key}, By{Name: u.Name, Reason: MethodPasskey, Remote: RemoteOf(r)})
 	}
 	if errors.Is(err, ErrNotFound) {
 		answerJSON(w, http.StatusUnauthorized, told{Problem: wrongCode})
@@ -127,7 +132,7 @@ func (g *Gate) tellScript(w http.ResponseWriter, r *http.Request, err error, nam
 	case errors.Is(err, ErrRefused), errors.Is(err, ErrNotFound):
 		g.refused(r, name, err.Error())
 		answerJSON(w, http.StatusUnauthorized, told{Problem: problem})
-	case errors.Is(err, errTooManyCeremonies):
+	case errors.Is(err, ErrFull):
 		answerJSON(w, http.StatusServiceUnavailable, told{Problem: tooBusy})
 	default:
 		g.log.ErrorContext(r.Context(), "a passkey could not be used", "error", err)

@@ -1,48 +1,40 @@
 package people
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 )
 
-const (
-	// ceremonyAge is how long a person may take to confirm a passkey.
-	ceremonyAge = 5 * time.Minute
-	// maxCeremonies bounds the memory; beyond it nobody begins another until some have ended.
-	maxCeremonies = 10_000
-)
+// ceremonyAge is how long a person may take to confirm a passkey.
+const ceremonyAge = 5 * time.Minute
 
-// passkeys is the relying party of WebAuthn. What a browser must answer is in this process's memory: begin and finish must reach the
-// same gateway, or be repeated. Safe for concurrent use.
+// passkeys is the relying party of WebAuthn. What a browser must answer is in the store, so that begin and finish may reach different
+// gateways. Safe for concurrent use.
 type passkeys struct {
-	web *webauthn.WebAuthn
-	now func() time.Time
-
-	mu    sync.Mutex
-	begun map[string]ceremony // by challenge
+	web   *webauthn.WebAuthn
+	store Store
 }
 
-// ceremony is a registration or a login that is under way.
+// ceremony is a registration or a login that is under way, as the store has it in JSON.
 type ceremony struct {
-	data webauthn.SessionData
-	// browser is the token of the forms of whoever began it.
-	browser Sum
-	// code is the enrolment code of a registration, user the name of somebody who adds a passkey to theirs. A login has neither.
-	code  Sum
-	user  string
-	began time.Time
+	Data webauthn.SessionData
+	// Browser is the token of the forms of whoever began it.
+	Browser Sum
+	// Code is the enrolment code of a registration, User the name of somebody who adds a passkey to theirs. A login has neither.
+	Code Sum
+	User string
 }
 
 // newPasskeys answers nil where the pages' host is an IP address, for which browsers make no passkeys.
-func newPasskeys(public *url.URL, now func() time.Time) (*passkeys, error) {
+func newPasskeys(public *url.URL, store Store) (*passkeys, error) {
 	if net.ParseIP(public.Hostname()) != nil {
 		return nil, nil
 	}
@@ -56,60 +48,55 @@ func newPasskeys(public *url.URL, now func() time.Time) (*passkeys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen.public_url: passkeys can't be used under %s: %w", public.Host, err)
 	}
-	return &passkeys{web: web, now: now, begun: map[string]ceremony{}}, nil
+	return &passkeys{web: web, store: store}, nil
 }
 
-// keep remembers a ceremony. It answers false when there are too many.
-func (p *passkeys) keep(c ceremony) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c.began = p.now()
-	if len(p.begun) >= maxCeremonies {
-		for challenge, old := range p.begun {
-			if c.began.Sub(old.began) >= ceremonyAge {
-				delete(p.begun, challenge)
-			}
-		}
+// keep remembers a ceremony. Errors: ErrFull.
+func (p *passkeys) keep(ctx context.Context, c ceremony) error {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("people: encode a passkey's challenge: %w", err)
 	}
-	if len(p.begun) >= maxCeremonies {
-		return false
+	now := p.store.Now()
+	return p.store.KeepChallenge(ctx, SumOf(c.Data.Challenge), data, now, now.Add(ceremonyAge))
+}
+
+// take ends the ceremony of a challenge, whatever comes of it: it is good once, for the browser that began it. Errors: ErrRefused.
+func (p *passkeys) take(ctx context.Context, challenge string, browser Sum) (c ceremony, err error) {
+	data, err := p.store.TakeChallenge(ctx, SumOf(challenge), p.store.Now())
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return c, err
 	}
-	p.begun[c.data.Challenge] = c
-	return true
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
+	if err != nil || c.Browser != browser {
+		return ceremony{}, refusedf("the challenge is unknown, used or expired")
+	}
+	return c, nil
 }
 
-// take ends the ceremony of a challenge, whatever comes of it: it is good once, for the browser that began it.
-func (p *passkeys) take(challenge string, browser Sum) (ceremony, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c, ok := p.begun[challenge]
-	delete(p.begun, challenge)
-	return c, ok && c.browser == browser && p.now().Sub(c.began) < ceremonyAge
-}
-
-var errTooManyCeremonies = errors.New("people: too many passkeys are being confirmed at once")
-
-func (p *passkeys) beginLogin(browser Sum) (*protocol.CredentialAssertion, error) {
+func (p *passkeys) beginLogin(ctx context.Context, browser Sum) (*protocol.CredentialAssertion, error) {
 	options, data, err := p.web.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return nil, err
 	}
-	if !p.keep(ceremony{data: *data, browser: browser}) {
-		return nil, errTooManyCeremonies
+	if err := p.keep(ctx, ceremony{Data: *data, Browser: browser}); err != nil {
+		return nil, err
 	}
 	return options, nil
 }
 
 // finishLogin answers whose passkey has signed, and the passkey as it is to be stored. find answers a user by handle. Errors:
 // ErrRefused; find's.
-func (p *passkeys) finishLogin(body []byte, browser Sum, find func(handle []byte) (User, error)) (User, Passkey, error) {
+func (p *passkeys) finishLogin(ctx context.Context, body []byte, browser Sum, find func(handle []byte) (User, error)) (User, Passkey, error) {
 	answer, err := protocol.ParseCredentialRequestResponseBytes(body)
 	if err != nil {
 		return User{}, Passkey{}, refusedf("the answer is not readable: %v", err)
 	}
-	c, ok := p.take(answer.Response.CollectedClientData.Challenge, browser)
-	if !ok {
-		return User{}, Passkey{}, refusedf("the challenge is unknown, used or expired")
+	c, err := p.take(ctx, answer.Response.CollectedClientData.Challenge, browser)
+	if err != nil {
+		return User{}, Passkey{}, err
 	}
 	var user User
 	var trouble error
@@ -118,7 +105,7 @@ func (p *passkeys) finishLogin(body []byte, browser Sum, find func(handle []byte
 			return nil, trouble
 		}
 		return newKeyHolder(user)
-	}, c.data, answer)
+	}, c.Data, answer)
 	switch {
 	case trouble != nil && !errors.Is(trouble, ErrNotFound):
 		return User{}, Passkey{}, trouble
@@ -129,20 +116,20 @@ func (p *passkeys) finishLogin(body []byte, browser Sum, find func(handle []byte
 	case user.Disabled:
 		return user, Passkey{}, refusedf("the user is disabled")
 	}
-	stored, err := encodePasskey(cred, notesOf(user, cred.ID).used(p.now()))
+	stored, err := encodePasskey(cred, notesOf(user, cred.ID).used(p.store.Now()))
 	return user, stored, err
 }
 
-func (p *passkeys) beginEnrol(u User, code, browser Sum) (*protocol.CredentialCreation, error) {
-	return p.begin(u, ceremony{browser: browser, code: code})
+func (p *passkeys) beginEnrol(ctx context.Context, u User, code, browser Sum) (*protocol.CredentialCreation, error) {
+	return p.begin(ctx, u, ceremony{Browser: browser, Code: code})
 }
 
 // beginAdd begins the registration of one more passkey of somebody who has logged in.
-func (p *passkeys) beginAdd(u User, browser Sum) (*protocol.CredentialCreation, error) {
-	return p.begin(u, ceremony{browser: browser, user: u.Name})
+func (p *passkeys) beginAdd(ctx context.Context, u User, browser Sum) (*protocol.CredentialCreation, error) {
+	return p.begin(ctx, u, ceremony{Browser: browser, User: u.Name})
 }
 
-func (p *passkeys) begin(u User, c ceremony) (*protocol.CredentialCreation, error) {
+func (p *passkeys) begin(ctx context.Context, u User, c ceremony) (*protocol.CredentialCreation, error) {
 	holder, err := newKeyHolder(u)
 	if err != nil {
 		return nil, err
@@ -152,53 +139,50 @@ func (p *passkeys) begin(u User, c ceremony) (*protocol.CredentialCreation, erro
 	if err != nil {
 		return nil, err
 	}
-	c.data = *data
-	if !p.keep(c) {
-		return nil, errTooManyCeremonies
+	c.Data = *data
+	if err := p.keep(ctx, c); err != nil {
+		return nil, err
 	}
 	return options, nil
 }
 
 // finishEnrol answers a new passkey and the code that it is for. find answers the user of a code. Errors: ErrRefused; find's.
-func (p *passkeys) finishEnrol(body []byte, browser Sum, find func(code Sum) (User, error)) (Passkey, Sum, error) {
-	answer, c, err := p.registered(body, browser)
+func (p *passkeys) finishEnrol(ctx context.Context, body []byte, browser Sum, find func(code Sum) (User, error)) (Passkey, Sum, error) {
+	answer, c, err := p.registered(ctx, body, browser)
 	if err != nil {
 		return Passkey{}, Sum{}, err
 	}
-	if c.code == (Sum{}) {
+	if c.Code == (Sum{}) {
 		return Passkey{}, Sum{}, refusedf("the challenge is unknown, used or expired")
 	}
-	u, err := find(c.code)
+	u, err := find(c.Code)
 	if err != nil {
 		return Passkey{}, Sum{}, err
 	}
 	key, err := p.create(u, c, answer, "")
-	return key, c.code, err
+	return key, c.Code, err
 }
 
 // finishAdd answers the passkey that somebody who has logged in adds, with the name that they gave it. Errors: ErrRefused.
-func (p *passkeys) finishAdd(body []byte, u User, browser Sum, label string) (Passkey, error) {
-	answer, c, err := p.registered(body, browser)
+func (p *passkeys) finishAdd(ctx context.Context, body []byte, u User, browser Sum, label string) (Passkey, error) {
+	answer, c, err := p.registered(ctx, body, browser)
 	if err != nil {
 		return Passkey{}, err
 	}
-	if c.user != u.Name {
+	if c.User != u.Name {
 		return Passkey{}, refusedf("the challenge is unknown, used or expired")
 	}
 	return p.create(u, c, answer, label)
 }
 
 // registered reads a browser's answer, and ends the ceremony that it belongs to. Errors: ErrRefused.
-func (p *passkeys) registered(body []byte, browser Sum) (*protocol.ParsedCredentialCreationData, ceremony, error) {
+func (p *passkeys) registered(ctx context.Context, body []byte, browser Sum) (*protocol.ParsedCredentialCreationData, ceremony, error) {
 	answer, err := protocol.ParseCredentialCreationResponseBytes(body)
 	if err != nil {
 		return nil, ceremony{}, refusedf("the answer is not readable: %v", err)
 	}
-	c, ok := p.take(answer.Response.CollectedClientData.Challenge, browser)
-	if !ok {
-		return nil, ceremony{}, refusedf("the challenge is unknown, used or expired")
-	}
-	return answer, c, nil
+	c, err := p.take(ctx, answer.Response.CollectedClientData.Challenge, browser)
+	return answer, c, err
 }
 
 func (p *passkeys) create(u User, c ceremony, answer *protocol.ParsedCredentialCreationData, label string) (Passkey, error) {
@@ -206,11 +190,11 @@ func (p *passkeys) create(u User, c ceremony, answer *protocol.ParsedCredentialC
 	if err != nil {
 		return Passkey{}, err
 	}
-	cred, err := p.web.CreateCredential(holder, c.data, answer)
+	cred, err := p.web.CreateCredential(holder, c.Data, answer)
 	if err != nil {
 		return Passkey{}, refusedf("the passkey is not good: %v", err)
 	}
-	return encodePasskey(cred, keyNotes{Label: label, Added: p.now()})
+	return encodePasskey(cred, keyNotes{Label: label, Added: p.store.Now()})
 }
 
 // keyHolder is a user as WebAuthn sees them.

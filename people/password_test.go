@@ -112,16 +112,6 @@ func TestCheckPassword(t *testing.T) {
 	}
 }
 
-func TestThrottleForgets(t *testing.T) {
-	th, now := newThrottle(), time.Unix(1, 0)
-	for i := range throttleKeys * 2 {
-		th.take(now.Add(time.Duration(i)*time.Microsecond), string(rune(i+1000)), 1)
-		if len(th.windows) > throttleKeys {
-			t.Fatalf("%d windows", len(th.windows))
-		}
-	}
-}
-
 func TestAddressKey(t *testing.T) {
 	for _, same := range [][2]string{
 		{"192.0.2.1", "::ffff:192.0.2.1"}, {"2001:db8:0:1::1", "2001:db8:0:1:ffff::2"}, {"fe80::1%eth0", "fe80::2%eth1"},

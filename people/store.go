@@ -14,6 +14,8 @@ var (
 	ErrNotFound = errors.New("people: there is none")
 	// ErrExists: the name is taken, or was.
 	ErrExists = errors.New("people: the name is taken")
+	// ErrFull: there are too many that aren't over.
+	ErrFull = errors.New("people: there are too many")
 	// ErrLastAdmin: the change would leave no user who may administer.
 	ErrLastAdmin = errors.New("people: it would leave nobody who may administer")
 	// ErrLastCredential: the user could not log in any more.
@@ -94,9 +96,32 @@ type Store interface {
 	// TouchToken stores a use. It writes no record.
 	TouchToken(ctx context.Context, id string) error
 
+	// Where a method has now, it is the store's clock, read by the caller.
+
+	// Try counts a try before its outcome is known, so that tries at the same time can't pass together, and says whether it may be made:
+	// at most most of them in a window of a length, which begins with the first. It writes no record. Where too many keys are counted,
+	// the windows that end first are forgotten.
+	Try(ctx context.Context, key Sum, now time.Time, most int, window time.Duration) (bool, error)
+	// GiveBackTry takes a try back that was none: it succeeded. It writes no record.
+	GiveBackTry(ctx context.Context, key Sum) error
+
+	// KeepChallenge stores data that belongs to a challenge until a moment. It writes no record. Errors: ErrFull, where MostChallenges
+	// are kept that aren't over.
+	KeepChallenge(ctx context.Context, challenge Sum, data []byte, now, expire time.Time) error
+	// TakeChallenge answers its data, once. It writes no record. Errors: ErrNotFound, also when it is over.
+	TakeChallenge(ctx context.Context, challenge Sum, now time.Time) ([]byte, error)
+
 	// Note writes an AdminRecord about something that changed nothing here, such as a login that was refused.
 	Note(ctx context.Context, verb, subject string, by By) error
 }
+
+// Bounds on what strangers can make a store keep.
+const (
+	// MostTries is how many keys are counted; beyond it half of them are forgotten.
+	MostTries = 20_000
+	// MostChallenges that aren't over.
+	MostChallenges = 10_000
+)
 
 // By says who changes something.
 type By struct {

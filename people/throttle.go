@@ -1,8 +1,9 @@
 package people
 
 import (
+	"context"
+	"log/slog"
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -13,67 +14,28 @@ const (
 	throttleWindow    = 15 * time.Minute
 	failuresOfUser    = 10
 	failuresOfAddress = 50
-	// refusalsRecorded bounds, for the whole gateway and window, how many refused logins are recorded in the decision log: strangers
+	// refusalsRecorded bounds, for the whole store and window, how many refused logins are recorded in the decision log: strangers
 	// must not be able to fill it. All are in the program's log.
 	refusalsRecorded = 300
-	// throttleKeys bounds the memory; beyond it the oldest windows are forgotten first.
-	throttleKeys = 20_000
 )
 
-// throttle counts failures in memory, each gateway its own: behind n gateways somebody has n times as many tries. It forgets all when
-// the process ends. Safe for concurrent use.
+// throttle counts failures in the store: those of all gateways that share it, whatever becomes of a process. Safe for concurrent use.
 type throttle struct {
-	mu      sync.Mutex
-	windows map[string]*failures
+	store Store
+	log   *slog.Logger
 }
 
-type failures struct {
-	n     int
-	began time.Time
+// take counts a try before its outcome is known and says whether it may be made. giveBack takes it back when it succeeded.
+func (t throttle) take(ctx context.Context, key string, most int) (bool, error) {
+	return t.store.Try(ctx, SumOf("try "+key), t.store.Now(), most, throttleWindow)
 }
 
-func newThrottle() *throttle { return &throttle{windows: map[string]*failures{}} }
-
-// take counts a try before its outcome is known, so that tries at the same time can't pass together, and says whether it may be made.
-// giveBack takes it back when it succeeded.
-func (t *throttle) take(now time.Time, key string, most int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f := t.windows[key]
-	if f == nil || now.Sub(f.began) >= throttleWindow {
-		t.makeRoom(now)
-		f = &failures{began: now}
-		t.windows[key] = f
-	}
-	if f.n >= most {
-		return false
-	}
-	f.n++
-	return true
-}
-
-func (t *throttle) giveBack(key string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if f := t.windows[key]; f != nil && f.n > 0 {
-		f.n--
-	}
-}
-
-// makeRoom forgets windows that have passed when there are too many, and half of the others, the oldest, when that isn't enough.
-func (t *throttle) makeRoom(now time.Time) {
-	if len(t.windows) < throttleKeys {
-		return
-	}
-	for age := throttleWindow; len(t.windows) > throttleKeys/2 && age > 0; age -= throttleWindow / 8 {
-		for key, f := range t.windows {
-			if now.Sub(f.began) >= age {
-				delete(t.windows, key)
-			}
+// giveBack takes tries back. A store that fails now leaves them counted, which delays nobody who has logged in.
+func (t throttle) giveBack(ctx context.Context, keys ...string) {
+	for _, key := range keys {
+		if err := t.store.GiveBackTry(context.WithoutCancel(ctx), SumOf("try "+key)); err != nil {
+			t.log.WarnContext(ctx, "a login that succeeded counts as one that failed", slog.Any("error", err))
 		}
-	}
-	if len(t.windows) >= throttleKeys {
-		clear(t.windows)
 	}
 }
 

@@ -131,7 +131,7 @@ func (g *Gate) used(w http.ResponseWriter, r *http.Request, s *Session, key, for
 		return nil
 	}
 	fresh := newSecret()
-	err := g.store.RotateSession(r.Context(), s.ID, s.Key, SumOf(fresh), now.Add(keyGrace), By{Name: "gateway", Remote: remoteOf(r)})
+	err := g.store.RotateSession(r.Context(), s.ID, s.Key, SumOf(fresh), now.Add(keyGrace), By{Name: "gateway", Remote: RemoteOf(r)})
 	if errors.Is(err, ErrNotFound) {
 		// Another request of the browser's was first, whose answer has the key.
 		return nil
@@ -197,7 +197,7 @@ func (g *Gate) begin(w http.ResponseWriter, r *http.Request, who Person) error {
 	}
 	if key, _, ok := g.sessionCookie(r); ok {
 		if old, err := g.store.Session(r.Context(), SumOf(key)); err == nil {
-			if err := g.store.EndSession(r.Context(), old.ID, By{Name: old.Person.Name, Reason: "another login", Remote: remoteOf(r)}); err != nil {
+			if err := g.store.EndSession(r.Context(), old.ID, By{Name: old.Person.Name, Reason: "another login", Remote: RemoteOf(r)}); err != nil {
 				g.log.WarnContext(r.Context(), "a session could not be ended", slog.Any("error", err))
 			}
 		}
@@ -205,13 +205,13 @@ func (g *Gate) begin(w http.ResponseWriter, r *http.Request, who Person) error {
 	key, forms, now := newSecret(), newSecret(), g.store.Now()
 	s := Session{
 		ID: NewID(), Key: SumOf(key), Forgery: SumOf(forms), Person: who, Local: who.Method != MethodOIDC,
-		IdleUntil: now.Add(g.idle), Expire: now.Add(g.absolute), Remote: remoteOf(r), UserAgent: cut(r.UserAgent(), maxUserAgent),
+		IdleUntil: now.Add(g.idle), Expire: now.Add(g.absolute), Remote: RemoteOf(r), UserAgent: cut(r.UserAgent(), maxUserAgent),
 	}
-	if err := g.store.BeginSession(r.Context(), s, By{Name: who.Name, Reason: who.Method, Remote: remoteOf(r)}); err != nil {
+	if err := g.store.BeginSession(r.Context(), s, By{Name: who.Name, Reason: who.Method, Remote: RemoteOf(r)}); err != nil {
 		return err
 	}
 	g.setSessionCookie(w, key, forms)
-	g.log.InfoContext(r.Context(), "logged in", slog.String("person", who.Name), slog.String("method", who.Method), slog.String("remote", remoteOf(r)))
+	g.log.InfoContext(r.Context(), "logged in", slog.String("person", who.Name), slog.String("method", who.Method), slog.String("remote", RemoteOf(r)))
 	return nil
 }
 

@@ -105,7 +105,7 @@ func (i *Item) giveBack(now time.Time, out *Effects) {
 	}
 	i.State = candorv1.ReviewState_REVIEW_STATE_WITHDRAWN
 	out.Final = i.end(now, Gated{}).Final
-	out.Events = append(out.Events, i.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_WITHDRAWN, now, gateway, ""))
+	out.Events = append(out.Events, i.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_WITHDRAWN, now, AuthorGateway, ""))
 }
 
 // Skip gives an item back with a reason. It doesn't come back to the skipper before Until; zero: never.

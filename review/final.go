@@ -9,8 +9,9 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// AuthorOnExpire and AuthorOnReplaced are the authors of what a policy does at an item's deadline, and when its model is replaced.
+// Authors of what no person did: the gateway, and a policy at an item's deadline or when its model is replaced.
 const (
+	AuthorGateway    = "gateway"
 	AuthorOnExpire   = "policy/on_expire"
 	AuthorOnReplaced = "policy/on_replaced"
 )
@@ -46,7 +47,7 @@ type Finalize struct {
 }
 
 // Request is of Act.
-func (f Finalize) Request() (actor, requestID string) { return gateway, "" }
+func (f Finalize) Request() (actor, requestID string) { return AuthorGateway, "" }
 
 // Apply ends the item. Errors: ErrNotDue: nothing is settled, or the window is open; ErrResolved: it is final.
 func (f Finalize) Apply(it *Item) (Effects, error) {
@@ -57,7 +58,7 @@ func (f Finalize) Apply(it *Item) (Effects, error) {
 		return Effects{}, ErrNotDue
 	}
 	out := it.end(f.Now, f.Gated)
-	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_FINAL, f.Now, gateway, "")
+	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_FINAL, f.Now, AuthorGateway, "")
 	ev.Verdict = it.Verdict
 	out.Events = []Event{ev}
 	return out, nil
@@ -144,7 +145,7 @@ type Rescore struct {
 }
 
 // Request is of Act.
-func (r Rescore) Request() (actor, requestID string) { return gateway, "" }
+func (r Rescore) Request() (actor, requestID string) { return AuthorGateway, "" }
 
 // Apply changes the item. Errors: ErrResolved.
 func (r Rescore) Apply(it *Item) (Effects, error) {
@@ -159,21 +160,21 @@ func (r Rescore) Apply(it *Item) (Effects, error) {
 		return Effects{}, nil
 	}
 	it.Answers, it.ExpectedLoss = r.Answers, r.ExpectedLoss
-	return Effects{Events: []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_RESCORED, r.Now, gateway, "")}}, nil
+	return Effects{Events: []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_RESCORED, r.Now, AuthorGateway, "")}}, nil
 }
 
 // LetOut releases an answer that a limit held.
 type LetOut struct{ Now time.Time }
 
 // Request is of Act.
-func (l LetOut) Request() (actor, requestID string) { return gateway, "" }
+func (l LetOut) Request() (actor, requestID string) { return AuthorGateway, "" }
 
 // Apply releases the answer. Errors: ErrNotHeld.
 func (l LetOut) Apply(it *Item) (Effects, error) {
 	if !it.Final() || it.HeldBy == "" || it.Release != candorv1.ReleaseState_RELEASE_STATE_HELD {
 		return Effects{}, ErrNotHeld
 	}
-	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_LET_OUT, l.Now, gateway, it.HeldBy)
+	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_LET_OUT, l.Now, AuthorGateway, it.HeldBy)
 	it.Release, it.HeldBy, it.FinalTime = candorv1.ReleaseState_RELEASE_STATE_RELEASED, "", l.Now
 	return Effects{Events: []Event{ev}, Announced: true}, nil
 }

@@ -24,7 +24,7 @@ func JoinTo(it, first *Item, now time.Time) (ofItem, ofFirst Effects, ok bool) {
 	it.JoinedTo = first.ID
 	first.Joined++
 	ofFirst.Exclude = first.keepFrom(it.Consumer)
-	ofItem.Events = []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, now, gateway, first.ID)}
+	ofItem.Events = []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, now, AuthorGateway, first.ID)}
 	return ofItem, ofFirst, true
 }
 
@@ -61,7 +61,7 @@ func Succeed(joined []*Item, now time.Time) ([]*Item, []Effects) {
 	effects := make([]Effects, len(joined))
 	for i, it := range joined {
 		it.JoinedTo = first.ID
-		effects[i].Events = []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, now, gateway, first.ID)}
+		effects[i].Events = []Event{it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_JOINED, now, AuthorGateway, first.ID)}
 		effects[0].Exclude = append(effects[0].Exclude, first.keepFrom(it.Consumer)...)
 	}
 	first.JoinedTo, first.Joined = "", uint32(len(joined)-1)

@@ -27,6 +27,18 @@ func EncodePayload(p *candorv1.ReviewPayload) ([]byte, [sha256.Size]byte, error)
 	return data, sum, nil
 }
 
+// StoredPayload is EncodePayload for a store: nil of no payload, and never nil of one, since that would mean that it was removed.
+func StoredPayload(p *candorv1.ReviewPayload) (data, sum []byte, err error) {
+	if p == nil {
+		return nil, nil, nil
+	}
+	encoded, digest, err := EncodePayload(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append([]byte{}, encoded...), digest[:], nil
+}
+
 // DecodePayload is the inverse of EncodePayload; data nil means that the contents were removed.
 func DecodePayload(data, sum []byte) (*candorv1.ReviewPayload, error) {
 	p := &candorv1.ReviewPayload{}

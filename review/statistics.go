@@ -17,25 +17,33 @@ const (
 	mostHours = 31 * 24
 )
 
-// Statistics is an account of people's work in [since, until): of given, without what was undone. Reviewers and models are sorted by
-// name.
+// Statistics is an account of people's work in [since, until): of given, without what was undone, and of what they passed on.
+// Reviewers and models are sorted by name.
 //
 // Two reviewers are compared by what they answered first, before anybody showed them anything; so are a reviewer and a golden answer.
 // Flips are counted of verdicts that were blind at first, as the change between the first answer and the last.
-func Statistics(given []Given, since, until time.Time) *candorv1.GetReviewStatisticsResponse {
+func Statistics(given []Given, passed []Passed, since, until time.Time) *candorv1.GetReviewStatisticsResponse {
 	people, models := map[string]*account{}, map[string]*candorv1.FlipStatistics{}
 	byItem := map[string][]*Given{}
-	for i := range given {
-		g := &given[i]
-		if g.Undone {
-			continue
-		}
-		who := g.Verdict.GetAuthor()
+	of := func(who string) *account {
 		a := people[who]
 		if a == nil {
 			a = &account{flips: map[string]*candorv1.FlipStatistics{}, hours: hours(since, until)}
 			people[who] = a
 		}
+		return a
+	}
+	for _, p := range passed {
+		a := of(p.Reviewer)
+		a.skipped += p.Skipped
+		a.escalated += p.Escalated
+	}
+	for i := range given {
+		g := &given[i]
+		if g.Undone {
+			continue
+		}
+		a := of(g.Verdict.GetAuthor())
 		a.count(g, since)
 		for _, f := range []map[string]*candorv1.FlipStatistics{a.flips, models} {
 			if f[g.Model] == nil {
@@ -65,6 +73,7 @@ func Statistics(given []Given, since, until time.Time) *candorv1.GetReviewStatis
 // account is what is known of one reviewer.
 type account struct {
 	verdicts, compared, agreed, golden, right int64
+	skipped, escalated                        int64
 	work                                      []time.Duration
 	hours                                     []int64
 	flips                                     map[string]*candorv1.FlipStatistics
@@ -137,6 +146,7 @@ func (a *account) kappa() *float64 {
 func (a *account) statistics(who string) *candorv1.ReviewerStatistics {
 	out := &candorv1.ReviewerStatistics{
 		Reviewer: who, Verdicts: a.verdicts, Compared: a.compared, Agreed: a.agreed, Kappa: a.kappa(), Golden: a.golden, GoldenRight: a.right,
+		Skipped: a.skipped, Escalated: a.escalated,
 		Flips: flipList(a.flips), Hourly: a.hours,
 	}
 	if len(a.work) > 0 {

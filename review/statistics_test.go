@@ -54,7 +54,7 @@ func scripted() []review.Given {
 }
 
 func TestFlipsTellWhoCopiesTheModel(t *testing.T) {
-	out := review.Statistics(scripted(), began, began.Add(2*time.Hour))
+	out := review.Statistics(scripted(), nil, began, began.Add(2*time.Hour))
 	if len(out.GetReviewers()) != 2 || out.GetReviewers()[0].GetReviewer() != "copier" {
 		t.Fatalf("reviewers %v", out.GetReviewers())
 	}
@@ -88,7 +88,7 @@ func TestFlipsAwayAndInSight(t *testing.T) {
 		{ItemID: "4", Model: "m", At: began, Verdict: blindVerdict("ann", "bad", "good")}, // the model said nothing
 		{ItemID: "5", Model: "m", At: began, Undone: true, Answers: []*candorv1.StageAnswer{{Label: "good"}}, Verdict: blindVerdict("ann", "bad", "good")},
 	}
-	r := review.Statistics(given, began, began.Add(time.Hour)).GetReviewers()[0]
+	r := review.Statistics(given, nil, began, began.Add(time.Hour)).GetReviewers()[0]
 	f := r.GetFlips()[0]
 	if r.GetVerdicts() != 4 || f.GetCompared() != 1 || f.GetFlippedAway() != 1 || f.GetDiffered() != 0 || f.GetSighted() != 2 || f.GetSightedSame() != 1 {
 		t.Errorf("%v", r)
@@ -105,7 +105,7 @@ func TestGoldenScoreIsOfTheFirstAnswer(t *testing.T) {
 		{ItemID: "3", Golden: value(10), Tolerance: 0.5, Verdict: &candorv1.Verdict{Author: "ann", Answer: &candorv1.Verdict_Value{Value: 10.4}}, At: began},
 		{ItemID: "4", Golden: value(10), Tolerance: 0.5, Verdict: &candorv1.Verdict{Author: "ann", Answer: &candorv1.Verdict_Value{Value: 10.6}}, At: began},
 	}
-	if r := review.Statistics(given, began, began.Add(time.Hour)).GetReviewers()[0]; r.GetGolden() != 4 || r.GetGoldenRight() != 2 {
+	if r := review.Statistics(given, nil, began, began.Add(time.Hour)).GetReviewers()[0]; r.GetGolden() != 4 || r.GetGoldenRight() != 2 {
 		t.Errorf("%v", r)
 	}
 }
@@ -126,23 +126,23 @@ func TestKappa(t *testing.T) {
 	add(5, "yes", "no")
 	add(10, "no", "yes")
 	add(15, "no", "no")
-	for _, r := range review.Statistics(given, began, began.Add(time.Hour)).GetReviewers() {
+	for _, r := range review.Statistics(given, nil, began, began.Add(time.Hour)).GetReviewers() {
 		if r.GetCompared() != 50 || r.GetAgreed() != 35 || math.Abs(r.GetKappa()-0.4) > 1e-9 {
 			t.Errorf("%v", r)
 		}
 	}
-	for _, r := range review.Statistics(given[:38], began, began.Add(time.Hour)).GetReviewers() {
+	for _, r := range review.Statistics(given[:38], nil, began, began.Add(time.Hour)).GetReviewers() {
 		if r.Kappa != nil {
 			t.Errorf("a kappa of %d pairs: %v", r.GetCompared(), r)
 		}
 	}
 	// Always one label: chance alone would agree as often.
-	for _, r := range review.Statistics(given[:40], began, began.Add(time.Hour)).GetReviewers() {
+	for _, r := range review.Statistics(given[:40], nil, began, began.Add(time.Hour)).GetReviewers() {
 		if r.Kappa != nil {
 			t.Errorf("a kappa of one label: %v", r)
 		}
 	}
-	if out := review.Statistics(nil, began, began.Add(2000*time.Hour)); len(out.GetReviewers()) != 0 || len(out.GetFlips()) != 0 {
+	if out := review.Statistics(nil, nil, began, began.Add(2000*time.Hour)); len(out.GetReviewers()) != 0 || len(out.GetFlips()) != 0 {
 		t.Errorf("of nothing: %v", out)
 	}
 }
@@ -160,5 +160,17 @@ func TestUnanimous(t *testing.T) {
 	}
 	if review.Unanimous(&review.Item{}) != nil {
 		t.Error("an answer of nobody")
+	}
+}
+
+// Who only skipped is there, too, and what was passed on in several queues is added up.
+func TestStatisticsOfWhatWasPassedOn(t *testing.T) {
+	passed := []review.Passed{
+		{Reviewer: "zoe", Queue: "p", Skipped: 1}, {Reviewer: "zoe", Queue: "q", Skipped: 2, Escalated: 3}, {Reviewer: "adam", Queue: "q", Escalated: 1},
+	}
+	got := review.Statistics(nil, passed, began, began.Add(time.Hour)).GetReviewers()
+	if len(got) != 2 || got[0].GetReviewer() != "adam" || got[0].GetEscalated() != 1 || got[0].GetSkipped() != 0 ||
+		got[1].GetSkipped() != 3 || got[1].GetEscalated() != 3 || got[1].GetVerdicts() != 0 {
+		t.Errorf("the account is %v", got)
 	}
 }

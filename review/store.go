@@ -92,6 +92,9 @@ type Reports interface {
 	Queues(ctx context.Context, now, since time.Time) ([]QueueState, error)
 	// Given answers verdicts that were given in [Since, Until), oldest first, at most limit of them.
 	Given(ctx context.Context, f GivenFilter) ([]Given, error)
+	// Passed counts what reviewers gave on in [Since, Until) of the filter, by reviewer and queue, in that order. Its Limit is not
+	// looked at.
+	Passed(ctx context.Context, f GivenFilter) ([]Passed, error)
 }
 
 // MostWaiting bounds QueueState.Waiting.
@@ -125,7 +128,7 @@ type Holder struct {
 	Until            time.Time
 }
 
-// GivenFilter selects verdicts. Empty strings select all.
+// GivenFilter selects verdicts. Empty strings select all; a zero Until is the end of time.
 type GivenFilter struct {
 	Since, Until           time.Time
 	Queue, Model, Reviewer string
@@ -145,6 +148,13 @@ type Given struct {
 	// Golden is the right answer of a golden item, within Tolerance; nil: it is none.
 	Golden    *candorv1.VerdictAnswer
 	Tolerance float64
+}
+
+// Passed is how many items of a queue a reviewer has not answered, and has given to others instead.
+type Passed struct {
+	// Queue is the one in which the item was then.
+	Reviewer, Queue    string
+	Skipped, Escalated int64
 }
 
 // Goldens are questions whose answer is known.
@@ -211,7 +221,8 @@ type Page struct {
 	Pending, Claimed int64
 }
 
-// Final is an item's final answer at its position in the feed. Positions rise in the order of commits and are never reused.
+// Final is an item's final answer at its position in the feed: what it was then, whatever came later. Positions rise in the order of
+// commits and are never reused.
 type Final struct {
 	Position uint64
 	Item     Item

@@ -64,7 +64,7 @@ func (i *Item) weigh(now time.Time, window time.Duration, out *Effects) {
 		i.free()
 		if !i.Adjudication {
 			i.Adjudication = true
-			out.Events = append(out.Events, i.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_DISAGREED, now, gateway, ""))
+			out.Events = append(out.Events, i.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_DISAGREED, now, AuthorGateway, ""))
 		}
 	default:
 		i.free()
@@ -79,9 +79,6 @@ func says(v *candorv1.Verdict) error {
 	}
 	return nil
 }
-
-// gateway is the actor where nobody else is.
-const gateway = "gateway"
 
 // Revise changes the reviewer's own verdict inside of its window. The first answer stays on record.
 type Revise struct {

@@ -188,7 +188,7 @@ func newSite(t *testing.T, d *desk, roles ...candorv1.Role) *site {
 	t.Cleanup(func() { _ = conn.Close() })
 	pages, err := web.New(web.Deps{
 		Conn: conn,
-		As: func(ctx context.Context, p people.Person) context.Context {
+		As: func(ctx context.Context, p people.Person, _ string) context.Context {
 			return metadata.AppendToOutgoingContext(ctx, "person", p.Name)
 		},
 		Moved: func() <-chan struct{} {

@@ -150,7 +150,7 @@ func newPlantSite(t *testing.T, p *plant, roles ...candorv1.Role) *site {
 	t.Cleanup(func() { _ = conn.Close() })
 	pages, err := web.New(web.Deps{
 		Conn: conn, Moved: func() <-chan struct{} { return nil },
-		As: func(ctx context.Context, who people.Person) context.Context {
+		As: func(ctx context.Context, who people.Person, _ string) context.Context {
 			return metadata.AppendToOutgoingContext(ctx, "person", who.Name)
 		},
 	})

@@ -32,8 +32,8 @@ type Gate interface {
 type Deps struct {
 	// Conn reaches the gateway's services.
 	Conn grpc.ClientConnInterface
-	// As makes calls on Conn those of a person.
-	As func(context.Context, people.Person) context.Context
+	// As makes calls on Conn those of a person, who came from an IP address.
+	As func(ctx context.Context, p people.Person, remote string) context.Context
 	// Moved answers a channel that is closed when something that pages show has changed. It is asked again after each change.
 	Moved func() <-chan struct{}
 	// Log gets what failed; nil: nobody does.
@@ -143,5 +143,5 @@ func (s *Server) page(h handler) http.Handler {
 // call is a context for the services, on behalf of who asks.
 func (s *Server) call(r *http.Request, v *visit) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
-	return s.deps.As(ctx, v.Person), cancel
+	return s.deps.As(ctx, v.Person, people.RemoteOf(r)), cancel
 }

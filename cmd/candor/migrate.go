@@ -26,7 +26,7 @@ With --from and --to: move everything in the SQLite store of one configuration i
 database of the other, which must have no store. Stop the gateway first: the move is
 refused while one has the file open. The decision log arrives byte by byte and is
 verified, every table is counted again, and all of it is one transaction: after an error
-the database has no store. Clients go on where they were, with the same resume tokens.
+the database has no store, and only candor migrate may try again. Clients go on where they were, with the same resume tokens.
 
 The file stays as it is. Don't serve from it again: it would grant permits, and give out
 work, that the moved store grants and gives out too.`,

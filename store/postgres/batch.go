@@ -118,8 +118,9 @@ type part struct {
 	// queued is how many statements that change something there have been; statements are those not sent yet.
 	queued     int
 	statements []statement
-	// finals are the items whose answers are appended to the feed; certified: what some certificate licenses has changed.
+	// finals are the items whose answers are appended to the feed, each with its answer; certified: what some certificate licenses has changed.
 	finals    [][16]byte
+	answers   [][]byte
 	certified bool
 	// moved: something in the queue has changed.
 	moved bool

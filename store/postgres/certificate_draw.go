@@ -1,39 +1,22 @@
 package postgres
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"slices"
 
 	"github.com/candor-gateway/candor/calibration/certificate"
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/calibration/register"
 	"github.com/candor-gateway/candor/review"
 )
 
-// member is an item's part in a unit.
-type member struct {
-	item *newItem
-	review.Sequence
-}
-
 // draw gives the call's rows their places in the evidence of their certificates. What can't count gets the number 0, and is no
 // error: the answer must not be withheld for it.
-func (b *batch) draw(items []newItem, nowUS int64) error {
-	var ids []string
-	units := map[string][]member{}
-	for i := range items {
-		for _, sq := range items[i].Sequences {
-			if units[sq.Certificate] == nil {
-				ids = append(ids, sq.Certificate)
-			}
-			units[sq.Certificate] = append(units[sq.Certificate], member{&items[i], sq})
-		}
-	}
-	for _, id := range ids {
-		unit := units[id]
-		k, ok, err := b.inForceID(id)
+func (b *batch) draw(items []review.Fresh, nowUS int64) error {
+	for _, u := range review.UnitsOf(items) {
+		unit := u.Parts
+		k, ok, err := register.InForceID(b, u.Certificate)
 		if err != nil {
 			return err
 		}
@@ -54,44 +37,33 @@ func (b *batch) draw(items []newItem, nowUS int64) error {
 }
 
 // drawUnit draws those of a call's rows that are new to the certificate, and numbers them if they count.
-func (b *batch) drawUnit(k kept, unit []member, nowUS int64) error {
-	entering, err := b.entering(k.digest, unit)
+func (b *batch) drawUnit(k register.Kept, unit []review.Part, nowUS int64) error {
+	entering, err := b.entering(k.Digest, unit)
 	if err != nil || len(entering) == 0 {
 		return err
 	}
-	rows := make([]certificate.Row, len(entering))
-	least := entering[0].Least
-	for i, m := range entering {
-		if m.Least != least {
-			err = errors.New("the rows of one call have different least propensities: they are decided together")
-		}
-		rows[i] = certificate.Row{Confidence: m.Confidence, Propensity: m.Probability, Foreign: m.Foreign}
-	}
-	frozen := k.GetFrozenUs()
 	var number uint64
 	var counts bool
-	if err == nil {
-		number, counts, err = certificate.Draw(k.CertificateState, least, rows, nowUS)
+	least, rows, refused := review.Draws(entering)
+	if refused == nil {
+		number, counts, refused, err = register.Draw(b, k, least, rows, nowUS, func() error {
+			b.enter(k.Digest, entering)
+			return nil
+		})
 	}
 	if err != nil {
-		b.w.store.log.Error("postgres: rows that were drawn for a certificate don't count", slog.String("certificate", k.id()),
-			slog.String("prediction_id", unit[0].item.PredictionID), slog.Any("error", err))
-		return nil
-	}
-	b.enter(k.digest, entering)
-	if err := b.store(k); err != nil {
 		return err
 	}
-	if k.GetFrozenUs() != frozen {
-		if err := b.tell(k, candorv1.CertificateEvent_CERTIFICATE_EVENT_FROZEN, byGateway, "", nowUS); err != nil {
-			return err
-		}
+	if refused != nil {
+		b.w.store.log.Error("postgres: rows that were drawn for a certificate don't count", slog.String("certificate", k.ID()),
+			slog.String("prediction_id", unit[0].Item.PredictionID), slog.Any("error", refused))
+		return nil
 	}
 	if !counts {
 		return nil
 	}
 	b.later(`INSERT INTO certificate_units (certificate, number, least, drawn_us, open) VALUES ($1, $2, $3, $4, $5)`,
-		k.id(), int64(number), least, nowUS, len(entering))
+		k.ID(), int64(number), least, nowUS, len(entering))
 	for _, m := range entering {
 		m.Number = number
 	}
@@ -100,17 +72,17 @@ func (b *batch) drawUnit(k kept, unit []member, nowUS int64) error {
 
 // entering answers those of a call's rows whose input, and what it shares its fate with, have not entered the key's evidence
 // before. Of rows with one input the first enters.
-func (b *batch) entering(digest string, unit []member) ([]*member, error) {
+func (b *batch) entering(digest string, unit []review.Part) ([]*review.Part, error) {
 	known, err := b.entered(digest, unit)
 	if err != nil {
 		return nil, err
 	}
-	var out []*member
+	var out []*review.Part
 	here := map[string]bool{}
 	for i := range unit {
 		m := &unit[i]
 		m.Number = 0
-		input, cluster := m.item.Input, m.item.Cluster
+		input, cluster := m.Item.Input, m.Item.Cluster
 		if input != nil && (here[string(input)] || known[0][string(input)]) || cluster != nil && known[1][string(cluster)] {
 			continue
 		}
@@ -121,10 +93,10 @@ func (b *batch) entering(digest string, unit []member) ([]*member, error) {
 }
 
 // entered answers which inputs (0) and clusters (1) of a call's rows have entered the key's evidence before.
-func (b *batch) entered(digest string, unit []member) (known [2]map[string]bool, err error) {
+func (b *batch) entered(digest string, unit []review.Part) (known [2]map[string]bool, err error) {
 	var asked [2][][]byte
 	for i := range unit {
-		for cluster, what := range [...][]byte{unit[i].item.Input, unit[i].item.Cluster} {
+		for cluster, what := range [...][]byte{unit[i].Item.Input, unit[i].Item.Cluster} {
 			if what != nil {
 				asked[cluster] = append(asked[cluster], what)
 			}
@@ -152,9 +124,9 @@ func (b *batch) entered(digest string, unit []member) (known [2]map[string]bool,
 }
 
 // enter notes what has entered.
-func (b *batch) enter(digest string, entering []*member) {
+func (b *batch) enter(digest string, entering []*review.Part) {
 	for _, m := range entering {
-		for cluster, what := range [...][]byte{m.item.Input, m.item.Cluster} {
+		for cluster, what := range [...][]byte{m.Item.Input, m.Item.Cluster} {
 			if what != nil {
 				b.later(`INSERT INTO certificate_inputs (digest, cluster, input) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, digest, cluster, what)
 			}
@@ -163,13 +135,11 @@ func (b *batch) enter(digest string, entering []*member) {
 }
 
 // insertRow keeps an item's part. One with numbers that aren't any never counts, and isn't kept.
-func (b *batch) insertRow(m *member, position int) {
-	for _, v := range [...]float64{m.Probability, m.Least, m.Confidence} {
-		if math.IsNaN(v) {
-			b.w.store.log.Error("postgres: a row's part in a certificate isn't kept: it has numbers that aren't any",
-				slog.String("certificate", m.Certificate), slog.String("review_item", m.item.ID))
-			return
-		}
+func (b *batch) insertRow(m *review.Part, position int) {
+	if !m.Keepable() {
+		b.w.store.log.Error("postgres: a row's part in a certificate isn't kept: it has numbers that aren't any",
+			slog.String("certificate", m.Certificate), slog.String("review_item", m.Item.ID))
+		return
 	}
 	value := m.Value
 	if value != nil && math.IsNaN(*value) {
@@ -177,12 +147,12 @@ func (b *batch) insertRow(m *member, position int) {
 	}
 	b.later(`INSERT INTO certificate_rows (item_id, certificate, number, position, probability, least, confidence, label,
 			value, accepted, other_model) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		m.item.id, m.Certificate, int64(m.Number), position, m.Probability, m.Least, m.Confidence, text(m.Label), value, m.Accepted,
+		idOf(m.Item.ID), m.Certificate, int64(m.Number), position, m.Probability, m.Least, m.Confidence, text(m.Label), value, m.Accepted,
 		m.Foreign)
 }
 
 // digestsOf answers the keys of the certificates that items are evidence for.
-func digestsOf(items []newItem) []string {
+func digestsOf(items []review.Fresh) []string {
 	var out []string
 	for i := range items {
 		for _, sq := range items[i].Sequences {

@@ -1,61 +1,15 @@
 package postgres
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/calibration/certificate"
+	"github.com/candor-gateway/candor/calibration/register"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
-
-// Who a certificate's record names when no person did it.
-const (
-	byGateway = "gateway"
-	byPolicy  = "policy"
-)
-
-// kept is a certificate as a transaction works on it.
-type kept struct {
-	*candorv1.CertificateState
-	digest, upstream string
-}
-
-// id is digest and version, as certificate.ID makes it of the key.
-func (k kept) id() string { return k.digest + "." + strconv.FormatUint(uint64(k.GetVersion()), 10) }
-
-// threshold is the lowest confidence that is licensed; nil: none is.
-func (k kept) threshold() *float64 {
-	if tau, ok := certificate.Threshold(k.CertificateState); ok {
-		return &tau
-	}
-	return nil
-}
-
-// sameThreshold compares what is licensed.
-func sameThreshold(a, b *float64) bool {
-	return (a == nil) == (b == nil) && (a == nil || *a == *b)
-}
-
-func decodeState(data []byte) (*candorv1.CertificateState, error) {
-	s := &candorv1.CertificateState{}
-	if err := proto.Unmarshal(data, s); err != nil {
-		return nil, fmt.Errorf("decode the state of a certificate: %w", err)
-	}
-	return s, nil
-}
-
-func encodeState(s *candorv1.CertificateState) ([]byte, error) {
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("encode the state of certificate %s: %w", certificate.ID(s), err)
-	}
-	return data, nil
-}
 
 // lockKeys locks the keys $1, those that the items $2 are evidence for, and all behind them, in one order for all gateways.
 const lockKeys = `
@@ -110,19 +64,19 @@ func (b *batch) noteLocked(row scanner) error {
 
 const certificateInForce = `SELECT upstream, state FROM certificates WHERE digest = $1 AND NOT ended`
 
-// inForce reads the version of a certificate that has not ended; ok is false when there is none. It is ours until the commit.
-func (b *batch) inForce(digest string) (k kept, ok bool, err error) {
+// InForce is of register.Tx. The key is ours until the commit.
+func (b *batch) InForce(digest string) (k register.Kept, ok bool, err error) {
 	var data []byte
-	k.digest = digest
+	k.Digest = digest
 	if err := b.lock(digest); err != nil {
 		return k, false, err
 	}
-	err = b.queryRow(certificateInForce, []any{digest}, &k.upstream, &data)
+	err = b.queryRow(certificateInForce, []any{digest}, &k.Upstream, &data)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return k, false, nil
 	}
 	if err == nil {
-		k.CertificateState, err = decodeState(data)
+		k.CertificateState, err = register.Decode(data)
 	}
 	if err != nil {
 		return k, false, fmt.Errorf("read certificate %s: %w", digest, err)
@@ -130,86 +84,93 @@ func (b *batch) inForce(digest string) (k kept, ok bool, err error) {
 	return k, true, nil
 }
 
-// inForceID reads the certificate of that id; ok is false when it isn't one, or has ended.
-func (b *batch) inForceID(id string) (k kept, ok bool, err error) {
-	digest, version, err := certificate.SplitID(id)
+const certificatesBehind = `SELECT digest, upstream, state FROM certificates WHERE upstream = $1 AND NOT ended ORDER BY digest`
+
+// Behind is of register.Tx.
+func (b *batch) Behind(digest string) ([]register.Kept, error) {
+	var out []register.Kept
+	err := b.query(certificatesBehind, []any{digest}, func(row scanner) error {
+		var k register.Kept
+		var data []byte
+		if err := row.Scan(&k.Digest, &k.Upstream, &data); err != nil {
+			return err
+		}
+		var err error
+		k.CertificateState, err = register.Decode(data)
+		out = append(out, k)
+		return err
+	})
 	if err != nil {
-		return k, false, nil
+		return nil, fmt.Errorf("read the tiers behind certificate %s: %w", digest, err)
 	}
-	k, ok, err = b.inForce(digest)
-	return k, ok && k.GetVersion() == version, err
+	return out, nil
 }
 
-// store writes a state back. One that has ended frees its place for the next version, and what was drawn for it is dropped.
-func (b *batch) store(k kept) error {
-	data, err := encodeState(k.CertificateState)
-	if err != nil {
-		return err
-	}
-	ended := certificate.Ended(k.CertificateState)
-	b.later(`UPDATE certificates SET state = $1, ended = $2 WHERE digest = $3 AND version = $4`, data, ended, k.digest, int64(k.GetVersion()))
+// LastVersion is of register.Tx.
+func (b *batch) LastVersion(digest string) (uint32, error) {
+	var last int64
+	err := b.queryRow(`SELECT coalesce(max(version), 0) FROM certificates WHERE digest = $1`, []any{digest}, &last)
+	return uint32(last), err
+}
+
+// Add is of register.Tx.
+func (b *batch) Add(k register.Kept, data []byte) error {
+	key := k.GetKey()
+	b.later(`INSERT INTO certificates (digest, version, model, stage, segment, upstream, state) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		k.Digest, int64(k.GetVersion()), key.GetModel(), key.GetStage(), key.GetSegment(), k.Upstream, data)
+	return nil
+}
+
+// Update is of register.Tx.
+func (b *batch) Update(k register.Kept, data []byte, ended bool) error {
+	b.later(`UPDATE certificates SET state = $1, ended = $2 WHERE digest = $3 AND version = $4`, data, ended, k.Digest, int64(k.GetVersion()))
 	if ended {
-		b.later(`DELETE FROM certificate_units WHERE certificate = $1`, k.id())
+		b.later(`DELETE FROM certificate_units WHERE certificate = $1`, k.ID())
 	}
 	return nil
 }
 
-// begin stores a new version and its record.
-func (b *batch) begin(k kept) error {
-	data, err := encodeState(k.CertificateState)
-	if err != nil {
-		return err
-	}
-	key := k.GetKey()
-	b.later(`INSERT INTO certificates (digest, version, model, stage, segment, upstream, state) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		k.digest, int64(k.GetVersion()), key.GetModel(), key.GetStage(), key.GetSegment(), k.upstream, data)
-	return b.tell(k, candorv1.CertificateEvent_CERTIFICATE_EVENT_OPENED, byGateway, "", k.GetOpenedUs())
-}
-
-// tell appends what became of a certificate to the decision log, and to those who wait for changes.
-func (b *batch) tell(k kept, event candorv1.CertificateEvent, by, reason string, nowUS int64) error {
-	data, err := encodeState(k.CertificateState)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(data)
-	_, err = b.appendRecord(&candorv1.Record{TimeUs: nowUS, Entry: &candorv1.Record_Certificate{Certificate: &candorv1.CertificateRecord{
-		Certificate: k.id(), Event: event, By: by, Reason: reason, Threshold: k.threshold(), Units: k.GetUnitsConsumed(), StateSha256: sum[:],
-	}}})
+// Append is of register.Tx.
+func (b *batch) Append(rec *candorv1.Record) error {
+	_, err := b.appendRecord(rec)
 	b.certified = true
 	return err
 }
 
-// replace ends the version in force, unless Consume has done so already, and begins the next one under k's upstream and the
-// threshold that that one licenses. status is REVOKED or SUPERSEDED.
-func (b *batch) replace(k kept, status candorv1.CertificateStatus, by, reason string, upstream *float64, nowUS int64) (next kept, err error) {
-	certificate.End(k.CertificateState, status, by, reason, nowUS)
-	event := candorv1.CertificateEvent_CERTIFICATE_EVENT_REVOKED
-	if k.GetStatus() == candorv1.CertificateStatus_CERTIFICATE_STATUS_SUPERSEDED {
-		event = candorv1.CertificateEvent_CERTIFICATE_EVENT_SUPERSEDED
+// Unit is of register.Tx.
+func (b *batch) Unit(id string, number uint64) (u certificate.Unit, drawnUS, open int64, err error) {
+	u.Number = number
+	err = b.queryRow(`SELECT least, drawn_us, open FROM certificate_units WHERE certificate = $1 AND number = $2`,
+		[]any{id, int64(number)}, &u.Least, &drawnUS, &open)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return u, 0, 0, nil
 	}
-	if err := b.store(k); err != nil {
-		return kept{}, err
-	}
-	if err := b.tell(k, event, k.GetEndedBy(), k.GetEndedReason(), nowUS); err != nil {
-		return kept{}, err
-	}
-	s, err := certificate.Next(k.CertificateState, upstream, nowUS)
 	if err != nil {
-		return kept{}, err
+		err = fmt.Errorf("read unit %d of certificate %s: %w", number, id, err)
 	}
-	next = kept{s, k.digest, k.upstream}
-	return next, b.begin(next)
+	return u, drawnUS, open, err
 }
 
-// revoke replaces a certificate that is, or has been, revoked, and begins anew those behind it if something was licensed before: by
-// it, or, as only a first version is, by a held-out file that starts it, of which the store knows nothing.
-func (b *batch) revoke(k kept, by, reason string, before *float64, nowUS int64) error {
-	if _, err := b.replace(k, candorv1.CertificateStatus_CERTIFICATE_STATUS_REVOKED, by, reason, k.UpstreamThreshold, nowUS); err != nil {
+const rowsOfUnit = `SELECT confidence, probability, accepted, other_model, loss, missing FROM certificate_rows
+	WHERE certificate = $1 AND number = $2 AND number > 0 ORDER BY position`
+
+// Rows is of register.Tx.
+func (b *batch) Rows(id string, number uint64) ([]certificate.Row, error) {
+	var out []certificate.Row
+	err := b.query(rowsOfUnit, []any{id, int64(number)}, func(row scanner) error {
+		var r certificate.Row
+		err := row.Scan(&r.Confidence, &r.Propensity, &r.Accepted, &r.Foreign, &r.Loss, &r.Missing)
+		out = append(out, r)
 		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the rows of unit %d of certificate %s: %w", number, id, err)
 	}
-	if before == nil && k.GetVersion() > 1 {
-		return nil
-	}
-	return b.restartBehind(k.digest, nil, nowUS)
+	return out, nil
+}
+
+// DropUnit is of register.Tx.
+func (b *batch) DropUnit(id string, number uint64) error {
+	b.later(`DELETE FROM certificate_units WHERE certificate = $1 AND number = $2`, id, int64(number))
+	return nil
 }

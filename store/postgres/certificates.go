@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/candor-gateway/candor/calibration/certificate"
+	"github.com/candor-gateway/candor/calibration/register"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -21,7 +22,7 @@ func (s *Store) Certificates(ctx context.Context, model string, ended bool) ([]*
 		if err := row.Scan(&data); err != nil {
 			return err
 		}
-		state, err := decodeState(data)
+		state, err := register.Decode(data)
 		out = append(out, state)
 		return err
 	})
@@ -62,7 +63,7 @@ func readCertificate(query queryFunc, id string) (*candorv1.CertificateState, er
 	if err != nil {
 		return nil, err
 	}
-	return decodeState(data)
+	return register.Decode(data)
 }
 
 // RevokeCertificate ends a certificate on a person's word; see gateway.Certificates. Errors: certificate.ErrNotFound,
@@ -94,11 +95,11 @@ func (s *Store) RevokeCertificate(ctx context.Context, id, by, reason, requestID
 			return fmt.Errorf("%s: %w", id, certificate.ErrEnded)
 		}
 		b.later(`INSERT INTO certificate_revocations (certificate, request_id) VALUES ($1, $2)`, id, requestID)
-		k, _, err := b.inForceID(id)
+		k, _, err := register.InForceID(b, id)
 		if err != nil {
 			return err
 		}
-		if err := b.revoke(k, by, reason, k.threshold(), b.now.UnixMicro()); err != nil {
+		if err := register.Revoke(b, k, by, reason, b.now.UnixMicro()); err != nil {
 			return err
 		}
 		state = k.CertificateState

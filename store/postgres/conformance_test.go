@@ -41,6 +41,14 @@ func (d driver) AdminRecords(t testing.TB) []*candorv1.AdminRecord {
 	return out
 }
 
+// Another is a second gateway's store in the same database.
+func (d driver) Another(t testing.TB) storetest.Driver {
+	t.Helper()
+	opts := d.opts
+	opts.Writer = "another"
+	return driver{open(t, d.url, opts), d.url, opts}
+}
+
 func (d driver) Reopen(t testing.TB) storetest.Driver {
 	t.Helper()
 	if err := d.Close(t.Context()); err != nil {

@@ -21,6 +21,8 @@ var (
 	ErrOlder = errors.New("the store's schema is older than this program")
 	// ErrNotStore: the schema "candor" holds something else, or Init didn't finish.
 	ErrNotStore = errors.New("the database holds no Candor store")
+	// ErrMoving: another store was to be moved into the database, and the move didn't finish.
+	ErrMoving = errors.New("a move into the database did not finish")
 	// ErrServer: the server can't keep a store: it is too old, or the database has another encoding.
 	ErrServer = errors.New("the database can't keep a store")
 	// ErrUnreachable: nobody answers, or refuses the user.

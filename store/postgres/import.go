@@ -31,8 +31,8 @@ type ImportedTable struct {
 }
 
 // Import makes a store, in the database that url names, of everything in another one: its identity, its decision log byte by byte,
-// its latches. The database must have no store. It is one transaction: on an error the database has no store, and Import or Init
-// may be called again. Before the commit the rows are counted again and the log is verified. progress is told of every table that
+// its latches. The database must have no store. It is one transaction: on an error, or when the process is killed, the database has no
+// store, and a mark that one was to be moved into it, which Open and Init refuse. Import may be called again. Before the commit the rows are counted again and the log is verified. progress is told of every table that
 // has arrived; nil: nobody is.
 //
 // Errors: an *OpenError with ErrExists, ErrNotStore, ErrServer or ErrUnreachable; ErrIncomplete; the source's; the server's.
@@ -61,6 +61,9 @@ func Import(ctx context.Context, url string, from Source, progress func(Imported
 		})
 		if err == nil {
 			err = in.complete()
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, `DROP TABLE moving`)
 		}
 		if err == nil {
 			done = Imported{in.done, in.log}
@@ -94,11 +97,12 @@ func (d database) prepare(ctx context.Context) (_ *pgx.Conn, err error) {
 		return nil, &OpenError{d.name, err, fmt.Sprintf("the schema %q holds something else; choose another database", schema)}
 	case err != nil:
 		return nil, fmt.Errorf("make store %s: look what is there: %w", d.name, err)
-	case !found.empty && !found.begun:
+	case !found.empty && !found.begun && !found.moving:
 		return nil, &OpenError{d.name, ErrExists, "a store is moved into a database without one, and never added to another; choose another " +
 			"database, and don't run candor init for it"}
 	}
-	if _, err := conn.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schema); err != nil {
+	// The mark comes with the schema, and goes with the commit of the move: what is in between is nobody's store.
+	if _, err := conn.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schema+`; CREATE TABLE IF NOT EXISTS `+schema+`.moving ()`); err != nil {
 		return nil, fmt.Errorf("make store %s: %w", d.name, err)
 	}
 	if err := d.migrate(ctx); err != nil {
@@ -236,7 +240,7 @@ func (in *importing) complete() error {
 		}
 	}
 	var err error
-	if in.log, err = verifyAll(readerOn(in.ctx, in.tx)); err != nil {
+	if in.log, err = audit.VerifyStored(keptLog{readerOn(in.ctx, in.tx)}); err != nil {
 		return fmt.Errorf("verify the decision log: %w", err)
 	}
 	if fault := in.log.Fault(); fault != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/candor-gateway/candor/audit"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -40,15 +41,15 @@ func (in *importing) adapt(table string, values map[string]any) error {
 func (in *importing) adaptKind(values map[string]any) {
 	str := func(column string) string { s, _ := values[column].(string); return s }
 	number := func(column string) int64 { n, _ := values[column].(int64); return n }
-	k := kindKey{
-		model: str("model"), consumer: str("consumer"), action: str("action"), route: candorv1.Route(number("route")),
-		version: str("version"), stage: str("stage"), reasons: number("reasons"),
+	k := audit.Kind{
+		Model: str("model"), Consumer: str("consumer"), Action: str("action"), Route: candorv1.Route(number("route")),
+		Version: str("version"), Stage: str("stage"), Reasons: number("reasons"),
 	}
-	original := k.digest()
-	for _, s := range []*string{&k.model, &k.consumer, &k.action, &k.version, &k.stage} {
+	original := kindDigest(k)
+	for _, s := range []*string{&k.Model, &k.Consumer, &k.Action, &k.Version, &k.Stage} {
 		*s = cleaned(*s)
 	}
-	key := k.digest()
+	key := kindDigest(k)
 	if in.kinds[string(key)] {
 		key = original
 	}

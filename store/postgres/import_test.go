@@ -250,7 +250,7 @@ func TestMoveIsAllOrNothing(t *testing.T) {
 	_, err := postgres.Import(t.Context(), url, src, nil)
 	wantError(t, "a source that breaks", err, broken)
 	_, err = postgres.Open(t.Context(), url, identity, postgres.Options{})
-	wantError(t, "what it left", err, postgres.ErrNotStore)
+	wantError(t, "what it left", err, postgres.ErrMoving)
 	short := func(ctx context.Context, each func(string, []string, int64, iter.Seq2[[]any, error]) error) error {
 		return each("secrets", []string{"name", "value"}, 2, func(yield func([]any, error) bool) { yield([]any{"a", []byte{}}, nil) })
 	}

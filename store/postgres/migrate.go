@@ -71,7 +71,9 @@ type description struct {
 	// empty: the schema isn't there, or nothing is in it.
 	empty bool
 	// begun: tables of ours, but no identity: Init didn't finish.
-	begun        bool
+	begun bool
+	// moving: Import didn't finish.
+	moving       bool
 	identity, id string
 	version      int64
 }
@@ -80,16 +82,20 @@ type description struct {
 func describe(ctx context.Context, conn *pgx.Conn) (description, error) {
 	var d description
 	var tables int
-	var goose, store bool
+	var goose, store, moving bool
 	err := conn.QueryRow(ctx, `
-		SELECT count(*), coalesce(bool_or(c.relname = 'goose_db_version'), false), coalesce(bool_or(c.relname = 'store'), false)
+		SELECT count(*), coalesce(bool_or(c.relname = 'goose_db_version'), false), coalesce(bool_or(c.relname = 'store'), false),
+			coalesce(bool_or(c.relname = 'moving'), false)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm')`, schema).
-		Scan(&tables, &goose, &store)
+		Scan(&tables, &goose, &store, &moving)
 	switch {
 	case err != nil:
 		return d, err
 	case tables == 0:
 		d.empty = true
+		return d, nil
+	case moving:
+		d.moving = true
 		return d, nil
 	case !goose:
 		return d, ErrNotStore

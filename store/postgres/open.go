@@ -56,8 +56,8 @@ const initLock = 0x434e4453
 
 // Init makes an empty store in the database that url names, in the schema "candor", for gateways of that identity. It never
 // touches a store that is there already, since a fresh one would free every latch; one that an Init began and didn't finish it
-// completes. The user must be allowed to create the schema. Errors: an *OpenError with ErrExists, ErrNotStore, ErrServer or
-// ErrUnreachable; the server's.
+// completes. One that an Import began it refuses: an empty store isn't what was asked for. The user must be allowed to create the
+// schema. Errors: an *OpenError with ErrExists, ErrMoving, ErrNotStore, ErrServer or ErrUnreachable; the server's.
 func Init(ctx context.Context, url, identity string) (err error) {
 	if identity == "" {
 		return errors.New("store.identity is empty: give the store a name that its gateways' configuration repeats")
@@ -81,6 +81,8 @@ func Init(ctx context.Context, url, identity string) (err error) {
 		return &OpenError{d.name, err, fmt.Sprintf("the schema %q holds something else; choose another database", schema)}
 	case err != nil:
 		return fmt.Errorf("make store %s: look what is there: %w", d.name, err)
+	case found.moving:
+		return d.halfMoved()
 	case !found.empty && !found.begun:
 		return &OpenError{d.name, ErrExists, "a store is never overwritten, because that would free every latch; serve from it, or choose another database"}
 	}
@@ -96,6 +98,11 @@ func Init(ctx context.Context, url, identity string) (err error) {
 		return fmt.Errorf("make store %s: write the identity: %w", d.name, err)
 	}
 	return nil
+}
+
+func (d database) halfMoved() error {
+	return &OpenError{d.name, ErrMoving, "run candor migrate --from FILE --to FILE again; to begin with an empty store instead, which has " +
+		"none of the latches of the one that was to be moved, drop the schema " + schema + " (DROP SCHEMA " + schema + " CASCADE) and run candor init"}
 }
 
 // reach connects, and refuses a server that can't keep a store.
@@ -206,6 +213,8 @@ func (s *Store) identify(ctx context.Context, identity string) (older bool, err 
 	case found.empty:
 		return false, &OpenError{name, ErrAbsent, "run candor init --config FILE once for a new gateway; if there was a store, find it: a " +
 			"fresh one would free every latch"}
+	case found.moving:
+		return false, s.db.halfMoved()
 	case found.begun:
 		return false, &OpenError{name, ErrNotStore, "candor init was interrupted; run it again"}
 	case identity != "" && found.identity != identity:

@@ -15,7 +15,7 @@ func (p peopleStore) CreateUser(ctx context.Context, u people.User, code people.
 	if u.Name == "" || len(u.Handle) == 0 {
 		return fmt.Errorf("%s: name and handle must be given", doing)
 	}
-	roles, queues, err := encodeRights(u.Roles, u.Queues)
+	roles, queues, err := people.EncodeRights(u.Roles, u.Queues)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -34,7 +34,7 @@ func (p peopleStore) CreateUser(ctx context.Context, u people.User, code people.
 // UpdateUser sets a user's rights; see people.Store.
 func (p peopleStore) UpdateUser(ctx context.Context, c people.Change, by people.By) (people.User, error) {
 	const doing = "postgres: update a user"
-	roles, queues, err := encodeRights(c.Roles, c.Queues)
+	roles, queues, err := people.EncodeRights(c.Roles, c.Queues)
 	if err != nil {
 		return people.User{}, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -50,10 +50,10 @@ func (p peopleStore) UpdateUser(ctx context.Context, c people.Change, by people.
 		}
 		after = before
 		after.Roles, after.Queues, after.Disabled = c.Roles, c.Queues, c.Disabled
-		if sameRights(before, after) && before.Disabled == after.Disabled {
+		if people.SameRights(before, after) && before.Disabled == after.Disabled {
 			return nil
 		}
-		if c.KeepAdmin && administers(before) && !administers(after) {
+		if c.KeepAdmin && before.Administers() && !after.Administers() {
 			if left, err := b.otherAdmins(c.Name); err != nil || !left {
 				return orElse(err, people.ErrLastAdmin)
 			}
@@ -68,7 +68,7 @@ func (p peopleStore) UpdateUser(ctx context.Context, c people.Change, by people.
 		case before.Disabled && !c.Disabled:
 			verb = "user.enable"
 		}
-		if less(before, after) {
+		if people.LessRights(before, after) {
 			b.later(`DELETE FROM people_sessions WHERE user_name = $1`, c.Name)
 		}
 		return b.admin(verb, "users/"+c.Name, by)
@@ -86,30 +86,6 @@ func orElse(err, otherwise error) error {
 	return otherwise
 }
 
-func administers(u people.User) bool {
-	return !u.Disabled && slices.Contains(u.Roles, candorv1.Role_ROLE_ADMIN)
-}
-
-func sameRights(a, b people.User) bool {
-	return slices.Equal(a.Roles, b.Roles) && slices.Equal(a.Queues, b.Queues) && (a.Queues == nil) == (b.Queues == nil)
-}
-
-// less says that something was taken away.
-func less(before, after people.User) bool {
-	if after.Disabled && !before.Disabled {
-		return true
-	}
-	for _, r := range before.Roles {
-		if !people.Includes(after.Roles, r) {
-			return true
-		}
-	}
-	if before.Queues == nil {
-		return after.Queues != nil
-	}
-	return slices.ContainsFunc(before.Queues, func(q string) bool { return !after.Person("").MayWork(q) })
-}
-
 // otherAdmins says whether a user beside this one may administer.
 func (b *batch) otherAdmins(name string) (bool, error) {
 	left := false
@@ -118,7 +94,7 @@ func (b *batch) otherAdmins(name string) (bool, error) {
 		if err := row.Scan(&text); err != nil {
 			return err
 		}
-		roles, _, err := decodeRights(text, "null")
+		roles, _, err := people.DecodeRights(text, "null")
 		left = left || slices.Contains(roles, candorv1.Role_ROLE_ADMIN)
 		return err
 	})
@@ -196,7 +172,7 @@ func loadUsers(query queryFunc, where string, args ...any) ([]people.User, error
 			var created, login int64
 			err := row.Scan(&u.Name, &roles, &queues, &u.Disabled, &u.Handle, &u.Password, &created, &login)
 			if err == nil {
-				u.Roles, u.Queues, err = decodeRights(roles, queues)
+				u.Roles, u.Queues, err = people.DecodeRights(roles, queues)
 			}
 			u.Created, u.LastLogin = instant(created), instant(login)
 			users = append(users, u)

@@ -24,7 +24,7 @@ type record struct {
 	prediction nullUUID
 	data       []byte
 	timeUS     int64
-	kinds      []kindCount
+	kinds      []audit.KindCount
 }
 
 // Record stores a prediction's record and the review items that it defers in one transaction, durable when it answers nil.
@@ -35,9 +35,9 @@ type record struct {
 // refused. Items that are evidence for certificates are drawn for them in the same transaction; see certificate_draw.go.
 func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review.Item) error {
 	const doing = "postgres: record a prediction"
-	fresh := make([]newItem, 0, len(items))
+	fresh := make([]review.Fresh, 0, len(items))
 	for _, it := range items {
-		n, err := prepareItem(rec.GetPrediction(), it)
+		n, err := review.FreshOf(rec.GetPrediction(), it)
 		if err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
@@ -97,7 +97,7 @@ func (s *Store) prepare(rec *candorv1.Record) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	r := record{data: data, timeUS: rec.TimeUs, kinds: kindsOf(p)}
+	r := record{data: data, timeUS: rec.TimeUs, kinds: audit.KindsOf(p, text)}
 	if id := p.GetPredictionId(); len(id) == len(r.prediction.Bytes) {
 		r.prediction = nullUUID{Bytes: [16]byte(id), Valid: true}
 	}
@@ -107,11 +107,11 @@ func (s *Store) prepare(rec *candorv1.Record) (record, error) {
 // record stores a prediction's record and its place in the index.
 func (b *batch) record(r *record) error {
 	for _, k := range r.kinds {
-		number, known := b.w.store.kinds.number(k.kindKey)
+		number, known := b.w.store.kinds.number(k.Kind)
 		if !known {
-			return fmt.Errorf("index a decision: the number of its kind (model %q) isn't known", k.model)
+			return fmt.Errorf("index a decision: the number of its kind (model %q) isn't known", k.Model)
 		}
-		b.counts = append(b.counts, decision{number, r.timeUS, r.prediction, k.rows})
+		b.counts = append(b.counts, decision{number, r.timeUS, r.prediction, k.Rows})
 	}
 	b.append(r.data, r.prediction)
 	b.predictions++

@@ -21,7 +21,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 		return review.Item{}, fmt.Errorf("%s: by is empty: say who appeals", doing)
 	}
 	it.Kind, it.Sequences, it.Join, it.Golden, it.GoldenAnswer, it.GoldenTolerance = candorv1.ReviewKind_REVIEW_KIND_APPEAL, nil, nil, "", nil, 0
-	fresh, err := freshItem(it)
+	fresh, err := review.NewFresh(it)
 	if err != nil {
 		return review.Item{}, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -34,7 +34,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 		repeated := id.Valid
 		if !repeated {
 			n := fresh
-			id = nullUUID{Bytes: n.id, Valid: true}
+			id = idOf(n.ID)
 			if err := d.appeal(&n, by, requestID); err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 	return item, nil
 }
 
-func (d *direct) appeal(n *newItem, by, requestID string) error {
+func (d *direct) appeal(n *review.Fresh, by, requestID string) error {
 	row := []any{idOf(n.PredictionID), int64(n.Row), n.Field}
 	var other nullUUID
 	err := d.queryRow(`SELECT id FROM review_items WHERE prediction_id = $1 AND prediction_row = $2 AND field = $3 AND kind = 4 AND final_us = 0`, row, &other)
@@ -67,22 +67,24 @@ func (d *direct) appeal(n *newItem, by, requestID string) error {
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	if n.sum == nil {
+	if n.Sum == nil {
 		// A copy: the other one's retention runs already.
 		err := d.queryRow(`SELECT i.id FROM review_items i WHERE i.prediction_id = $1 AND i.prediction_row = $2 AND i.field = $3
 			ORDER BY i.created_us DESC, i.id DESC LIMIT 1`, row, &other)
 		if err == nil {
 			var p storedPayload
 			p, err = loadPayload(d.query, other.Bytes)
-			n.payload, n.sum = p.data, p.sum
+			n.Data, n.Sum = p.data, p.sum
 		}
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
 	}
-	insertItem(d, n, created(&n.Item, by, n.AppealReason))
+	if err := insertItem(d, n, n.CreatedBy(by, n.AppealReason)); err != nil {
+		return err
+	}
 	if requestID != "" {
-		d.later(insertRequest, n.id, by, requestID, ledByAppeal, micros(d.now))
+		d.later(insertRequest, idOf(n.ID), by, requestID, ledByAppeal, micros(d.now))
 	}
 	d.moved = true
 	return nil

@@ -2,60 +2,28 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 )
 
-// goldenName is the resource name of a question.
-func goldenName(id string) string { return "goldenItems/" + id }
-
-// answerKey is an answer as a text: of labels, those are balanced that reviewers may say; values are all of one kind.
-func answerKey(a *candorv1.VerdictAnswer) (string, error) {
-	switch a := a.GetAnswer().(type) {
-	case *candorv1.VerdictAnswer_Label:
-		return "label " + strconv.Quote(a.Label), nil
-	case *candorv1.VerdictAnswer_Value:
-		if math.IsNaN(a.Value) || math.IsInf(a.Value, 0) {
-			return "", fmt.Errorf("answer.value is %v: give a finite number", a.Value)
-		}
-		return "value", nil
-	}
-	return "", errors.New("answer is unset: give the label or the value that is right")
-}
-
 // AddGolden stores a question; see review.Goldens.
 func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID string, now time.Time) (review.Golden, error) {
 	const doing = "postgres: add a golden question"
-	key, err := answerKey(g.Answer)
-	if err == nil {
-		_, err = canonicalUUID(g.ID)
+	key, err := g.Check(by)
+	if err != nil {
+		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	switch {
-	case err != nil:
-	case g.Queue == "":
-		err = errors.New("queue is empty")
-	case by == "":
-		err = errors.New("by is empty: say who knows the answer")
-	case !finite(g.Tolerance):
-		err = fmt.Errorf("tolerance is %v: give a finite number of at least 0", g.Tolerance)
+	payload, sum, err := review.StoredPayload(g.Payload)
+	if err != nil {
+		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	var body, payload, sum []byte
-	if err == nil {
-		body, err = encodeGolden(&g)
-	}
-	if err == nil {
-		payload, sum, err = encodePayload(g.Payload)
-	}
+	body, err := g.EncodeBody()
 	if err != nil {
 		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -77,16 +45,9 @@ func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID st
 		if out, err = oneGolden(b.query, `id = $1`, idOf(g.ID)); err != nil {
 			return err
 		}
-		return b.adminAt(now, "golden.create", goldenName(g.ID), people.By{Name: by})
+		return b.adminAt(now, "golden.create", review.GoldenName(g.ID), people.By{Name: by})
 	})
 	return out, err
-}
-
-func encodeGolden(g *review.Golden) ([]byte, error) {
-	return proto.MarshalOptions{Deterministic: true}.Marshal(&candorv1.GoldenItem{
-		Model: g.Model, Field: g.Field, Backend: g.Backend, ModelVersion: g.ModelVersion, Labels: g.Labels, Unit: g.Unit, Answers: g.Answers,
-		Answer: g.Answer, Tolerance: g.Tolerance,
-	})
 }
 
 const goldenColumns = `position, id, queue, consumer, body, payload, sha256, author, created_us, judged, correct`
@@ -100,16 +61,15 @@ func scanGolden(row scanner) (review.Golden, error) {
 		return g, err
 	}
 	g.ID, g.Position, g.Created = uuid.UUID(id).String(), uint64(position), instant(created)
-	var b candorv1.GoldenItem
-	err := proto.Unmarshal(body, &b)
-	if err == nil && sum != nil {
-		g.Payload, err = review.DecodePayload(payload, sum)
+	if err := g.DecodeBody(body); err != nil {
+		return g, err
 	}
-	if err != nil {
-		return g, fmt.Errorf("decode golden question %s: %w", g.ID, err)
+	if sum != nil {
+		var err error
+		if g.Payload, err = review.DecodePayload(payload, sum); err != nil {
+			return g, fmt.Errorf("decode golden question %s: %w", g.ID, err)
+		}
 	}
-	g.Model, g.Field, g.Backend, g.ModelVersion, g.Labels, g.Unit = b.Model, b.Field, b.Backend, b.ModelVersion, b.Labels, b.Unit
-	g.Answers, g.Answer, g.Tolerance = b.Answers, b.Answer, b.Tolerance
 	return g, nil
 }
 
@@ -164,17 +124,18 @@ func (s *Store) DeleteGolden(ctx context.Context, id, by string, now time.Time) 
 		if err != nil {
 			return err
 		}
-		return b.adminAt(now, "golden.delete", goldenName(id), people.By{Name: by})
+		return b.adminAt(now, "golden.delete", review.GoldenName(id), people.By{Name: by})
 	})
 }
 
 // score counts the verdict on a golden item for its question.
 func (b *batch) score(it *review.Item) {
-	if it.Golden == "" || it.Verdict == nil {
+	right, scored := it.Score()
+	if !scored {
 		return
 	}
 	var correct int64
-	if review.Agree(review.AnswerOf(it.Verdict), it.GoldenAnswer, it.GoldenTolerance) {
+	if right {
 		correct = 1
 	}
 	b.later(`UPDATE review_golden SET judged = judged + 1, correct = correct + $2 WHERE id = $1`, idOf(it.Golden), correct)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 )
 
@@ -73,11 +72,11 @@ func (d *direct) showGolden(c review.Claim, queues []string, made review.Item) (
 	if err != nil {
 		return review.Item{}, err
 	}
-	n, err := freshItem(ofGolden(made, g))
+	n, err := review.NewFresh(g.Show(made))
 	if err != nil {
 		return review.Item{}, err
 	}
-	history := []review.Event{created(&n.Item, byGateway, "")}
+	history := []review.Event{n.CreatedBy(review.AuthorGateway, "")}
 	c.ID, c.Queue, c.Queues = n.ID, "", nil
 	e, err := guarded(c, &n.Item)
 	if err != nil {
@@ -86,12 +85,14 @@ func (d *direct) showGolden(c review.Claim, queues []string, made review.Item) (
 	if !made.LeaseUntil.IsZero() {
 		n.LeaseUntil = made.LeaseUntil
 	}
-	wholeMicros(&n.Item)
-	insertItem(d, &n, append(history, e.Events...)...)
-	if c.RequestID != "" {
-		d.later(insertRequest, n.id, c.Holder, c.RequestID, ledByClaim, micros(d.now))
+	n.Whole()
+	if err := insertItem(d, &n, append(history, e.Events...)...); err != nil {
+		return review.Item{}, err
 	}
-	key, err := answerKey(g.Answer)
+	if c.RequestID != "" {
+		d.later(insertRequest, idOf(n.ID), c.Holder, c.RequestID, ledByClaim, micros(d.now))
+	}
+	key, err := review.AnswerKey(g.Answer)
 	if err != nil {
 		return review.Item{}, err
 	}
@@ -102,13 +103,4 @@ func (d *direct) showGolden(c review.Claim, queues []string, made review.Item) (
 	}
 	d.moved = true
 	return it.Item, withPayload(d.query, &it.Item)
-}
-
-// ofGolden is the item that shows a question.
-func ofGolden(made review.Item, g review.Golden) review.Item {
-	made.Kind, made.Golden, made.GoldenAnswer, made.GoldenTolerance = candorv1.ReviewKind_REVIEW_KIND_GOLDEN, g.ID, g.Answer, g.Tolerance
-	made.Queue, made.Model, made.Field, made.Backend, made.ModelVersion = g.Queue, g.Model, g.Field, g.Backend, g.ModelVersion
-	made.Consumer, made.Labels, made.Unit, made.Payload, made.Answers = g.Consumer, g.Labels, g.Unit, g.Payload, g.Answers
-	made.Wanted, made.Agree, made.Tolerance, made.Sequences, made.Join, made.Excluded = 1, 1, 0, nil, nil, nil
-	return made
 }

@@ -14,8 +14,8 @@ const joinable = `SELECT ` + itemColumns + ` FROM review_items i
 	ORDER BY i.created_us DESC LIMIT 4 FOR UPDATE OF i SKIP LOCKED`
 
 // add stores a new item of a decision: waiting for a person, or for the answer of an item that it joins.
-func (b *batch) add(n *newItem) error {
-	history := []review.Event{created(&n.Item, byGateway, "")}
+func (b *batch) add(n *review.Fresh) error {
+	history := []review.Event{n.CreatedBy(review.AuthorGateway, "")}
 	if n.Join != nil {
 		joined, err := b.join(n)
 		if err != nil {
@@ -23,13 +23,12 @@ func (b *batch) add(n *newItem) error {
 		}
 		history = append(history, joined...)
 	}
-	insertItem(b, n, history...)
-	return nil
+	return insertItem(b, n, history...)
 }
 
 // join looks for an item with the same key and the same payload, to the last byte, and has it wait for the new one as well. Two
 // that come to two gateways at the same time may both wait.
-func (b *batch) join(n *newItem) ([]review.Event, error) {
+func (b *batch) join(n *review.Fresh) ([]review.Event, error) {
 	found, err := readItems(b.query, joinable, []any{n.Join.Key, micros(n.Join.Since), int32(min(n.Join.Max, 1<<30))})
 	if err != nil {
 		return nil, err
@@ -39,7 +38,7 @@ func (b *batch) join(n *newItem) ([]review.Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Equal(p.sum, n.sum) || p.there && p.data == nil {
+		if !bytes.Equal(p.sum, n.Sum) || p.there && p.data == nil {
 			continue
 		}
 		before := first.Item

@@ -154,10 +154,14 @@ func (s *Store) Finals(ctx context.Context, after uint64, limit int) ([]review.F
 	var found []stored
 	err := s.snapshot(ctx, func(read queryFunc) error {
 		positions, found = nil, nil
-		if err := read(`SELECT `+itemColumns+`, f.position FROM finals f JOIN review_items i ON i.id = f.item_id
+		if err := read(`SELECT `+itemColumns+`, f.position, f.answer FROM finals f JOIN review_items i ON i.id = f.item_id
 			WHERE f.position > $1 ORDER BY f.position LIMIT $2`, []any{int64(min(after, math.MaxInt64)), limit}, func(row scanner) error {
 			var position int64
-			it, err := scanItem(row, &position)
+			var answer []byte
+			it, err := scanItem(row, &position, &answer)
+			if err == nil {
+				err = it.DecodeFinal(answer)
+			}
 			found, positions = append(found, it), append(positions, uint64(position))
 			return err
 		}); err != nil {

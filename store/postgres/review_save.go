@@ -87,7 +87,7 @@ func save(to writing, a *applied) error {
 		return nil
 	}
 	it := &a.Item
-	wholeMicros(it)
+	it.Whole()
 	slices.SortFunc(it.Excluded, func(a, b review.Exclusion) int { return cmp.Compare(a.Reviewer, b.Reviewer) })
 	it.Revision++
 	body, err := encodeBody(it)
@@ -167,14 +167,3 @@ func verdictBy(it *review.Item, reviewer string) *candorv1.Verdict {
 
 // logged says whether something follows that only the writer can do: what is told the decision log, and other items.
 func logged(e review.Effects) bool { return e.Final || e.Announced || e.Orphaned }
-
-// wholeMicros cuts an item's times to what the store keeps.
-func wholeMicros(it *review.Item) {
-	for _, at := range []*time.Time{&it.Created, &it.Deadline, &it.LeaseUntil, &it.ClaimedAt, &it.UndoUntil, &it.FinalTime} {
-		*at = instant(micros(*at))
-	}
-	it.Excluded = slices.Clone(it.Excluded)
-	for i := range it.Excluded {
-		it.Excluded[i].Until = instant(micros(it.Excluded[i].Until))
-	}
-}

@@ -20,8 +20,8 @@ const (
 	// visible in their order. Nothing is locked after it, and hardly any time passes.
 	appendFinals = `
 		WITH last AS (UPDATE feeds SET position = position + $1 WHERE name = 'finals' RETURNING position),
-			added AS (INSERT INTO finals (position, item_id)
-				SELECT last.position - $1 + u.n, u.item FROM last, unnest($2::uuid[]) WITH ORDINALITY AS u (item, n))
+			added AS (INSERT INTO finals (position, item_id, answer)
+				SELECT last.position - $1 + u.n, u.item, u.answer FROM last, unnest($2::uuid[], $3::bytea[]) WITH ORDINALITY AS u (item, answer, n))
 		SELECT position, pg_notify('` + channel + `', 'finals ' || position)::text FROM last`
 	appendCertificates = `
 		WITH last AS (UPDATE feeds SET position = position + 1 WHERE name = 'certificates' RETURNING position)
@@ -41,7 +41,7 @@ func (b *batch) seal() error {
 	n++
 	var finals, certified int64
 	if len(b.finals) > 0 {
-		p.Queue(appendFinals, int64(len(b.finals)), b.finals)
+		p.Queue(appendFinals, int64(len(b.finals)), b.finals, b.answers)
 	}
 	if b.certified {
 		p.Queue(appendCertificates)

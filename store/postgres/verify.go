@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/candor-gateway/candor/audit"
 )
-
-// verifyPage is how many entries are read at a time.
-const verifyPage = 512
 
 // VerifyLog checks every writer's hash chain from the first record to the head, how the chains hang together, and that stored
 // payloads are those whose digests were recorded. It reads one snapshot and keeps nobody from writing. Tampering is in the
@@ -17,7 +16,7 @@ func (s *Store) VerifyLog(ctx context.Context) (audit.VerifyReport, error) {
 	const doing = "postgres: verify the decision log"
 	var report audit.VerifyReport
 	err := s.snapshot(ctx, func(query queryFunc) (err error) {
-		report, err = verifyAll(query)
+		report, err = audit.VerifyStored(keptLog{query})
 		return err
 	})
 	if err != nil {
@@ -26,19 +25,66 @@ func (s *Store) VerifyLog(ctx context.Context) (audit.VerifyReport, error) {
 	return report, nil
 }
 
-// verifyAll is VerifyLog on whatever query reads.
-func verifyAll(query queryFunc) (report audit.VerifyReport, err error) {
-	v := verification{query}
-	chains, err := v.chains()
-	if err != nil {
-		return report, err
-	}
-	for i, c := range chains {
-		r, err := v.chain(c, int64(i+1))
-		if err != nil {
-			return report, fmt.Errorf("writer %s: %w", c.name, err)
-		}
-		report.Writers = append(report.Writers, r)
-	}
-	return report, v.strays(&report)
+// keptLog is the log as one snapshot has it.
+type keptLog struct{ query queryFunc }
+
+// Chains is of audit.Kept.
+func (l keptLog) Chains() ([]audit.StoredChain, error) {
+	var out []audit.StoredChain
+	err := l.query(`SELECT name, ordinal, after_writer, after_seq, origin, seq, head FROM writers ORDER BY ordinal`, nil, func(row scanner) error {
+		var c audit.StoredChain
+		err := row.Scan(&c.Name, &c.Ordinal, &c.AfterWriter, &c.AfterSeq, &c.Origin, &c.Seq, &c.Head)
+		out = append(out, c)
+		return err
+	})
+	return out, err
+}
+
+// Origin is of audit.Kept.
+func (l keptLog) Origin(writer int64) (origin []byte, err error) {
+	err = l.query(`SELECT origin FROM writers WHERE ordinal = $1`, []any{writer}, func(row scanner) error { return row.Scan(&origin) })
+	return origin, err
+}
+
+// Hash is of audit.Kept.
+func (l keptLog) Hash(writer, seq int64) (hash []byte, err error) {
+	err = l.query(`SELECT hash FROM log WHERE writer = $1 AND seq = $2`, []any{writer, seq}, func(row scanner) error { return row.Scan(&hash) })
+	return hash, err
+}
+
+// Entries is of audit.Kept.
+func (l keptLog) Entries(writer, after int64, limit int, each func(audit.StoredEntry)) error {
+	return l.query(`SELECT seq, prediction_id, data, hash FROM log WHERE writer = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
+		[]any{writer, after, limit}, func(row scanner) error {
+			var e audit.StoredEntry
+			var prediction nullUUID
+			if err := row.Scan(&e.Seq, &prediction, &e.Data, &e.Hash); err != nil {
+				return err
+			}
+			if prediction.Valid {
+				e.Prediction = prediction.Bytes[:]
+			}
+			each(e)
+			return nil
+		})
+}
+
+// Payload is of audit.Kept.
+func (l keptLog) Payload(item uuid.UUID) (audit.StoredPayload, error) {
+	p, err := loadPayload(l.query, item)
+	return audit.StoredPayload{There: p.there, Data: p.data, Sum: p.sum}, err
+}
+
+// Strays is of audit.Kept.
+func (l keptLog) Strays() ([]audit.Stray, error) {
+	var out []audit.Stray
+	err := l.query(`
+		SELECT writer, min(seq) FROM log WHERE seq < 1 OR writer NOT IN (SELECT ordinal FROM writers) GROUP BY writer`, nil,
+		func(row scanner) error {
+			var s audit.Stray
+			err := row.Scan(&s.Writer, &s.Seq)
+			out = append(out, s)
+			return err
+		})
+	return out, err
 }

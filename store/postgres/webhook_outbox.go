@@ -6,6 +6,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/people"
+	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/webhook"
 )
 
@@ -183,5 +184,5 @@ func (b *batch) failDelivery(r webhook.Result, attempts, first int64) (disabled 
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, b.adminAt(r.Now, "webhook.disable", "webhooks/"+r.Endpoint, people.By{Name: byGateway, Reason: why})
+	return true, b.adminAt(r.Now, "webhook.disable", "webhooks/"+r.Endpoint, people.By{Name: review.AuthorGateway, Reason: why})
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/candor-gateway/candor/audit"
 )
 
 const (
@@ -68,7 +70,7 @@ type job struct {
 type needs struct {
 	items   [][16]byte
 	digests []string
-	kinds   []kindCount
+	kinds   []audit.KindCount
 }
 
 // States of a job. A caller can take its job back until the writer has taken it; after that its end is awaited, whatever

@@ -111,11 +111,11 @@ func (t *tx) recordAll(some []queued) error {
 	}
 	for i := range some {
 		for _, k := range some[i].kinds {
-			id, err := t.kind(k.kindKey)
+			id, err := t.kind(k.Kind)
 			if err != nil {
 				return err
 			}
-			b.decisions.add(id, some[i].timeUS, ids[i], k.rows)
+			b.decisions.add(id, some[i].timeUS, ids[i], k.Rows)
 			if b.decisions.rows() == bulkRows {
 				if err := b.decisions.insert(t); err != nil {
 					return indexing(err)

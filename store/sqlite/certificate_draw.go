@@ -1,38 +1,19 @@
 package sqlite
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 
-	"github.com/candor-gateway/candor/calibration/certificate"
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/calibration/register"
 	"github.com/candor-gateway/candor/review"
 )
 
-// member is an item's part in a unit.
-type member struct {
-	item *newItem
-	review.Sequence
-}
-
 // draw gives the call's rows their places in the evidence of their certificates. What can't count gets the number 0, and is no
 // error: the answer must not be withheld for it.
-func (t *tx) draw(items []newItem, nowUS int64) error {
-	var ids []string
-	units := map[string][]member{}
-	for i := range items {
-		for _, sq := range items[i].Sequences {
-			if units[sq.Certificate] == nil {
-				ids = append(ids, sq.Certificate)
-			}
-			units[sq.Certificate] = append(units[sq.Certificate], member{&items[i], sq})
-		}
-	}
-	for _, id := range ids {
-		unit := units[id]
-		k, ok, err := t.inForceID(id)
+func (t *tx) draw(items []review.Fresh, nowUS int64) error {
+	for _, u := range review.UnitsOf(items) {
+		unit := u.Parts
+		k, ok, err := register.InForceID(t, u.Certificate)
 		if err != nil {
 			return err
 		}
@@ -55,47 +36,31 @@ func (t *tx) draw(items []newItem, nowUS int64) error {
 }
 
 // drawUnit draws those of a call's rows that are new to the certificate, and numbers them if they count.
-func (t *tx) drawUnit(k kept, unit []member, nowUS int64) error {
-	entering, err := t.entering(k.digest, unit)
+func (t *tx) drawUnit(k register.Kept, unit []review.Part, nowUS int64) error {
+	entering, err := t.entering(k.Digest, unit)
 	if err != nil || len(entering) == 0 {
 		return err
 	}
-	rows := make([]certificate.Row, len(entering))
-	least := entering[0].Least
-	for i, m := range entering {
-		if m.Least != least {
-			err = errors.New("the rows of one call have different least propensities: they are decided together")
-		}
-		rows[i] = certificate.Row{Confidence: m.Confidence, Propensity: m.Probability, Foreign: m.Foreign}
-	}
-	frozen := k.GetFrozenUs()
 	var number uint64
 	var counts bool
-	if err == nil {
-		number, counts, err = certificate.Draw(k.CertificateState, least, rows, nowUS)
+	least, rows, refused := review.Draws(entering)
+	if refused == nil {
+		number, counts, refused, err = register.Draw(t, k, least, rows, nowUS, func() error { return t.enter(k.Digest, entering) })
 	}
 	if err != nil {
-		t.w.store.log.Error("sqlite: rows that were drawn for a certificate don't count", slog.String("certificate", k.id()),
-			slog.String("prediction_id", unit[0].item.PredictionID), slog.Any("error", err))
+		return err
+	}
+	if refused != nil {
+		t.w.store.log.Error("sqlite: rows that were drawn for a certificate don't count", slog.String("certificate", k.ID()),
+			slog.String("prediction_id", unit[0].Item.PredictionID), slog.Any("error", refused))
 		return nil
-	}
-	if err := t.enter(k.digest, entering); err != nil {
-		return err
-	}
-	if err := t.store(k); err != nil {
-		return err
-	}
-	if k.GetFrozenUs() != frozen {
-		if err := t.tell(k, candorv1.CertificateEvent_CERTIFICATE_EVENT_FROZEN, byGateway, "", nowUS); err != nil {
-			return err
-		}
 	}
 	if !counts {
 		return nil
 	}
 	if _, err := t.exec(`INSERT INTO certificate_units (certificate, number, least, drawn_us, open) VALUES (?, ?, ?, ?, ?)`,
-		k.id(), int64(number), least, nowUS, len(entering)); err != nil {
-		return fmt.Errorf("store unit %d of certificate %s: %w", number, k.id(), err)
+		k.ID(), int64(number), least, nowUS, len(entering)); err != nil {
+		return fmt.Errorf("store unit %d of certificate %s: %w", number, k.ID(), err)
 	}
 	for _, m := range entering {
 		m.Number = number
@@ -105,14 +70,14 @@ func (t *tx) drawUnit(k kept, unit []member, nowUS int64) error {
 
 // entering answers those of a call's rows whose input, and what it shares its fate with, have not entered the key's evidence
 // before. Of rows with one input the first enters.
-func (t *tx) entering(digest string, unit []member) ([]*member, error) {
-	var out []*member
+func (t *tx) entering(digest string, unit []review.Part) ([]*review.Part, error) {
+	var out []*review.Part
 	here := map[string]bool{}
 	for i := range unit {
 		m := &unit[i]
 		m.Number = 0
-		known := m.item.Input != nil && here[string(m.item.Input)]
-		for cluster, what := range [...][]byte{m.item.Input, m.item.Cluster} {
+		known := m.Item.Input != nil && here[string(m.Item.Input)]
+		for cluster, what := range [...][]byte{m.Item.Input, m.Item.Cluster} {
 			if what == nil || known {
 				continue
 			}
@@ -124,16 +89,16 @@ func (t *tx) entering(digest string, unit []member) ([]*member, error) {
 		if known {
 			continue
 		}
-		here[string(m.item.Input)] = true
+		here[string(m.Item.Input)] = true
 		out = append(out, m)
 	}
 	return out, nil
 }
 
 // enter notes what has entered.
-func (t *tx) enter(digest string, entering []*member) error {
+func (t *tx) enter(digest string, entering []*review.Part) error {
 	for _, m := range entering {
-		for cluster, what := range [...][]byte{m.item.Input, m.item.Cluster} {
+		for cluster, what := range [...][]byte{m.Item.Input, m.Item.Cluster} {
 			if what == nil {
 				continue
 			}
@@ -147,20 +112,18 @@ func (t *tx) enter(digest string, entering []*member) error {
 }
 
 // insertRow keeps an item's part. One with numbers that aren't any never counts, and can't be kept.
-func (t *tx) insertRow(m *member, position int) error {
-	for _, v := range [...]float64{m.Probability, m.Least, m.Confidence} {
-		if math.IsNaN(v) {
-			t.w.store.log.Error("sqlite: a row's part in a certificate isn't kept: it has numbers that aren't any",
-				slog.String("certificate", m.Certificate), slog.String("review_item", m.item.ID))
-			return nil
-		}
+func (t *tx) insertRow(m *review.Part, position int) error {
+	if !m.Keepable() {
+		t.w.store.log.Error("sqlite: a row's part in a certificate isn't kept: it has numbers that aren't any",
+			slog.String("certificate", m.Certificate), slog.String("review_item", m.Item.ID))
+		return nil
 	}
 	// SQLite keeps NaN as NULL, which here means that there is no value: nor is there.
 	if _, err := t.exec(`INSERT INTO certificate_rows (item_id, certificate, number, position, probability, least, confidence, label,
 			value, accepted, other_model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		m.item.ID, m.Certificate, int64(m.Number), position, m.Probability, m.Least, m.Confidence, m.Label, m.Value, m.Accepted,
+		m.Item.ID, m.Certificate, int64(m.Number), position, m.Probability, m.Least, m.Confidence, m.Label, m.Value, m.Accepted,
 		m.Foreign); err != nil {
-		return fmt.Errorf("store the part of review item %s in certificate %s: %w", m.item.ID, m.Certificate, err)
+		return fmt.Errorf("store the part of review item %s in certificate %s: %w", m.Item.ID, m.Certificate, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/candor-gateway/candor/calibration/certificate"
+	"github.com/candor-gateway/candor/calibration/register"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -23,7 +24,7 @@ func (s *Store) Certificates(ctx context.Context, model string, ended bool) ([]*
 		if err := row.Scan(&data); err != nil {
 			return err
 		}
-		state, err := decodeState(data)
+		state, err := register.Decode(data)
 		out = append(out, state)
 		return err
 	})
@@ -64,7 +65,7 @@ func readCertificate(query queryFunc, id string) (*candorv1.CertificateState, er
 	if err != nil {
 		return nil, err
 	}
-	return decodeState(data)
+	return register.Decode(data)
 }
 
 // CertificatesChanged answers a channel that is closed when some certificate is opened, frozen, certified or ended next: the only
@@ -99,11 +100,11 @@ func (s *Store) RevokeCertificate(ctx context.Context, id, by, reason, requestID
 		if _, err := t.exec(`INSERT INTO certificate_revocations (certificate, request_id) VALUES (?, ?)`, id, requestID); err != nil {
 			return fmt.Errorf("note the request: %w", err)
 		}
-		k, _, err := t.inForceID(id)
+		k, _, err := register.InForceID(t, id)
 		if err != nil {
 			return err
 		}
-		if err := t.revoke(k, by, reason, k.threshold(), t.now.UnixMicro()); err != nil {
+		if err := register.Revoke(t, k, by, reason, t.now.UnixMicro()); err != nil {
 			return err
 		}
 		state = k.CertificateState

@@ -19,7 +19,7 @@ var exported = []string{
 	"certificates", "certificate_units", "certificate_rows", "certificate_inputs", "certificate_revocations", "secrets",
 	"artefacts", "ensemble_pins",
 	"limit_leases", "limit_trips", "limit_latches", "limit_resets",
-	"people_users", "people_passkeys", "people_sessions", "people_tokens",
+	"people_users", "people_passkeys", "people_sessions", "people_tokens", "people_tries", "people_challenges",
 	"webhooks", "webhook_secrets", "webhook_deliveries",
 }
 

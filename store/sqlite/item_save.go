@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,22 +11,12 @@ import (
 	"github.com/candor-gateway/candor/review"
 )
 
-// wholeMicros cuts an item's times to what the store keeps.
-func wholeMicros(it *review.Item) {
-	for _, at := range []*time.Time{&it.Created, &it.Deadline, &it.LeaseUntil, &it.ClaimedAt, &it.UndoUntil, &it.FinalTime} {
-		*at = instant(micros(*at))
-	}
-	for i := range it.Excluded {
-		it.Excluded[i].Until = instant(micros(it.Excluded[i].Until))
-	}
-}
-
 // save stores what an act made of an item: the item, whose revision rises, its verdicts, exclusions and history. before is the item
 // as it was.
 func (t *tx) save(before, it *review.Item, e review.Effects) error {
 	it.Excluded = slices.Clone(it.Excluded)
 	slices.SortFunc(it.Excluded, func(a, b review.Exclusion) int { return cmp.Compare(a.Reviewer, b.Reviewer) })
-	wholeMicros(it)
+	it.Whole()
 	it.Revision = before.Revision + 1
 	if err := t.updateItem(it); err != nil {
 		return fmt.Errorf("store review item %s: %w", it.ID, err)

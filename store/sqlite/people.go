@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -34,43 +32,6 @@ func (t *tx) admin(verb, subject string, by people.By) error {
 
 // reading is the query function of a job.
 func (t *tx) reading() queryFunc { return t.query }
-
-func encodeRoles(roles []candorv1.Role) (string, error) {
-	if roles == nil {
-		roles = []candorv1.Role{}
-	}
-	data, err := json.Marshal(roles)
-	return string(data), err
-}
-
-func encodeQueues(queues []string) (string, error) {
-	data, err := json.Marshal(queues)
-	return string(data), err
-}
-
-// encodeRights answers roles and queues as the tables hold them.
-func encodeRights(roles []candorv1.Role, queues []string) (string, string, error) {
-	r, err := encodeRoles(roles)
-	if err != nil {
-		return "", "", fmt.Errorf("encode the roles: %w", err)
-	}
-	q, err := encodeQueues(queues)
-	if err != nil {
-		return "", "", fmt.Errorf("encode the queues: %w", err)
-	}
-	return r, q, nil
-}
-
-// decodeRights is its inverse.
-func decodeRights(roles, queues string) (r []candorv1.Role, q []string, err error) {
-	if err := json.Unmarshal([]byte(roles), &r); err != nil {
-		return nil, nil, fmt.Errorf("decode roles: %w", err)
-	}
-	if err := json.Unmarshal([]byte(queues), &q); err != nil {
-		return nil, nil, fmt.Errorf("decode queues: %w", err)
-	}
-	return r, q, nil
-}
 
 // nullable is what a column that is unique holds: null where there is no sum.
 func nullable(sum people.Sum) any {

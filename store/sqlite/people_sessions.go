@@ -25,7 +25,7 @@ func (p peopleStore) BeginSession(ctx context.Context, s people.Session, by peop
 	if s.ID == "" || s.Person.Name == "" || s.Key == (people.Sum{}) {
 		return fmt.Errorf("%s: id, key and person must be given", doing)
 	}
-	roles, queues, err := encodeRights(s.Person.Roles, s.Person.Queues)
+	roles, queues, err := people.EncodeRights(s.Person.Roles, s.Person.Queues)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -99,10 +99,10 @@ func scanSession(row scanner) (people.Session, error) {
 	s.KeySince, s.Created, s.LastUse, s.IdleUntil, s.Expire = instant(since), instant(created), instant(used), instant(idle), instant(expire)
 	var err error
 	s.Before = people.Person{Name: s.Person.Name, Method: s.Person.Method}
-	if s.Before.Roles, s.Before.Queues, err = decodeRights(before.roles, before.queues); err != nil {
+	if s.Before.Roles, s.Before.Queues, err = people.DecodeRights(before.roles, before.queues); err != nil {
 		return s, err
 	}
-	s.Person.Roles, s.Person.Queues, err = decodeRights(now.roles, now.queues)
+	s.Person.Roles, s.Person.Queues, err = people.DecodeRights(now.roles, now.queues)
 	return s, err
 }
 

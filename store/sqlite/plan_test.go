@@ -45,6 +45,7 @@ func TestQueryPlans(t *testing.T) {
 		"times of work":             {listWorkTimes, "COVERING INDEX review_verdicts_of_queue "},
 		"how many expired":          {countExpired, "COVERING INDEX review_items_expired "},
 		"verdicts of a span":        {givenVerdicts, "review_verdicts_given "},
+		"what was passed on":        {passedEvents, "review_events_passed "},
 		"golden questions":          {listGoldenOfQueue, "review_golden_of_queue "},
 		"a request":                 {`SELECT 1 FROM review_requests WHERE actor = ? AND request_id = ? AND item_id = ?`, "PRIMARY KEY"},
 		"requests to forget":        {sweepRequests, "review_requests_at "},

@@ -21,7 +21,7 @@ type record struct {
 	prediction []byte
 	data       []byte
 	timeUS     int64
-	kinds      []kindCount
+	kinds      []audit.KindCount
 }
 
 // Record stores a prediction's record and the review items that it defers in one transaction, durable when it answers nil.
@@ -33,9 +33,9 @@ type record struct {
 // may share the answer of an identical one join it, see review_join.go.
 func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review.Item) error {
 	const doing = "sqlite: record a prediction"
-	fresh := make([]newItem, 0, len(items))
+	fresh := make([]review.Fresh, 0, len(items))
 	for _, it := range items {
-		n, err := prepareItem(rec.GetPrediction(), it)
+		n, err := review.FreshOf(rec.GetPrediction(), it)
 		if err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
@@ -88,7 +88,7 @@ func (s *Store) prepare(rec *candorv1.Record) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	return record{bytes.Clone(p.GetPredictionId()), data, rec.TimeUs, kindsOf(p)}, nil
+	return record{bytes.Clone(p.GetPredictionId()), data, rec.TimeUs, audit.KindsOf(p, nil)}, nil
 }
 
 // record stores a prediction's record and its place in the index.
@@ -100,12 +100,12 @@ func (t *tx) record(r *record) error {
 		return err
 	}
 	for _, k := range r.kinds {
-		id, err := t.kind(k.kindKey)
+		id, err := t.kind(k.Kind)
 		if err != nil {
 			return err
 		}
 		if _, err := t.exec(`INSERT INTO decisions (kind, time_us, prediction_id, row_count) VALUES (?, ?, ?, ?)`,
-			id, r.timeUS, r.prediction, k.rows); err != nil {
+			id, r.timeUS, r.prediction, k.Rows); err != nil {
 			return fmt.Errorf("index a decision: %w", err)
 		}
 	}

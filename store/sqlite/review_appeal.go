@@ -18,7 +18,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 		return review.Item{}, fmt.Errorf("%s: by is empty: say who appeals", doing)
 	}
 	it.Kind, it.Sequences, it.Join, it.Golden, it.GoldenAnswer, it.GoldenTolerance = candorv1.ReviewKind_REVIEW_KIND_APPEAL, nil, nil, "", nil, 0
-	n, err := freshItem(it)
+	n, err := review.NewFresh(it)
 	if err != nil {
 		return review.Item{}, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -44,7 +44,7 @@ func (s *Store) Appeal(ctx context.Context, it review.Item, by, requestID string
 	return item, err
 }
 
-func (t *tx) appeal(n *newItem, by, requestID string) error {
+func (t *tx) appeal(n *review.Fresh, by, requestID string) error {
 	ofThis, err := readItems(t.query, ofRow, []any{n.PredictionID, int64(n.Row)})
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (t *tx) appeal(n *newItem, by, requestID string) error {
 	if err := t.insertItem(n); err != nil {
 		return err
 	}
-	if n.sum == nil && newest != "" {
+	if n.Sum == nil && newest != "" {
 		// A copy: the other one's retention runs already.
 		if err := t.copyPayload(newest, n.ID); err != nil {
 			return err
@@ -74,5 +74,5 @@ func (t *tx) appeal(n *newItem, by, requestID string) error {
 	if err := t.remember(by, requestID, n.ID, ledByAppeal, t.now); err != nil {
 		return err
 	}
-	return t.insertEvents(created(&n.Item, by, n.AppealReason))
+	return t.insertEvents(n.CreatedBy(by, n.AppealReason))
 }

@@ -25,13 +25,6 @@ func (t *tx) insertEvents(events ...review.Event) error {
 	return nil
 }
 
-// created is the first event of an item.
-func created(it *review.Item, actor, note string) review.Event {
-	return review.Event{
-		ItemID: it.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_CREATED, At: it.Created, Actor: actor, Note: note, Queue: it.Queue,
-	}
-}
-
 const eventsOfItem = `SELECT position, kind, at_us, actor, note, queue, epoch, verdict FROM review_events
 	WHERE item_id = ? AND position > ? ORDER BY position LIMIT ?`
 

@@ -3,68 +3,26 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 )
-
-// goldenName is the resource name of a question.
-func goldenName(id string) string { return "goldenItems/" + id }
-
-// answerKey is an answer as a text: of labels, those are balanced that reviewers may say; values are all of one kind.
-func answerKey(a *candorv1.VerdictAnswer) (string, error) {
-	switch a := a.GetAnswer().(type) {
-	case *candorv1.VerdictAnswer_Label:
-		return "label " + strconv.Quote(a.Label), nil
-	case *candorv1.VerdictAnswer_Value:
-		if math.IsNaN(a.Value) || math.IsInf(a.Value, 0) {
-			return "", fmt.Errorf("answer.value is %v: give a finite number", a.Value)
-		}
-		return "value", nil
-	}
-	return "", errors.New("answer is unset: give the label or the value that is right")
-}
 
 // AddGolden stores a question; see review.Store.
 func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID string, now time.Time) (review.Golden, error) {
 	const doing = "sqlite: add a golden question"
-	key, err := answerKey(g.Answer)
-	if err == nil {
-		_, err = canonicalUUID(g.ID)
-	}
-	switch {
-	case err != nil:
-	case g.Queue == "":
-		err = errors.New("queue is empty")
-	case by == "":
-		err = errors.New("by is empty: say who knows the answer")
-	case !finite(g.Tolerance):
-		err = fmt.Errorf("tolerance is %v: give a finite number of at least 0", g.Tolerance)
-	}
+	key, err := g.Check(by)
 	if err != nil {
 		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	var payload, sum []byte
-	if g.Payload != nil {
-		data, digest, err := review.EncodePayload(g.Payload)
-		if err != nil {
-			return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
-		}
-		payload, sum = append([]byte{}, data...), digest[:]
-	}
-	body, err := deterministic.Marshal(&candorv1.GoldenItem{
-		Model: g.Model, Field: g.Field, Backend: g.Backend, ModelVersion: g.ModelVersion, Labels: g.Labels, Unit: g.Unit, Answers: g.Answers,
-		Answer: g.Answer, Tolerance: g.Tolerance,
-	})
+	payload, sum, err := review.StoredPayload(g.Payload)
 	if err != nil {
-		return review.Golden{}, fmt.Errorf("%s: encode: %w", doing, err)
+		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	body, err := g.EncodeBody()
+	if err != nil {
+		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	var out review.Golden
 	err = s.write(ctx, doing, func(t *tx) error {
@@ -81,7 +39,7 @@ func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID st
 				g.ID, g.Queue, g.Consumer, key, body, payload, sum, by, requestID, micros(now)); err != nil {
 				return err
 			}
-			if err := t.appendAdmin("golden.create", by, goldenName(g.ID), "", now); err != nil {
+			if err := t.appendAdmin("golden.create", by, review.GoldenName(g.ID), "", now); err != nil {
 				return err
 			}
 			return t.queryGolden(`id = ?`, []any{g.ID}, &out)
@@ -100,17 +58,16 @@ func scanGolden(row scanner) (review.Golden, error) {
 	if err := row.Scan(&position, &g.ID, &g.Queue, &g.Consumer, &body, &payload, &sum, &g.By, &created, &g.Shown, &g.Right); err != nil {
 		return g, err
 	}
-	var b candorv1.GoldenItem
-	err := proto.Unmarshal(body, &b)
-	if err == nil && sum != nil {
-		g.Payload, err = review.DecodePayload(payload, sum)
+	if err := g.DecodeBody(body); err != nil {
+		return g, err
 	}
-	if err != nil {
-		return g, fmt.Errorf("decode golden question %s: %w", g.ID, err)
+	if sum != nil {
+		var err error
+		if g.Payload, err = review.DecodePayload(payload, sum); err != nil {
+			return g, fmt.Errorf("decode golden question %s: %w", g.ID, err)
+		}
 	}
 	g.Position, g.Created = uint64(position), instant(created)
-	g.Model, g.Field, g.Backend, g.ModelVersion, g.Labels, g.Unit = b.Model, b.Field, b.Backend, b.ModelVersion, b.Labels, b.Unit
-	g.Answers, g.Answer, g.Tolerance = b.Answers, b.Answer, b.Tolerance
 	return g, nil
 }
 
@@ -172,6 +129,6 @@ func (s *Store) DeleteGolden(ctx context.Context, id, by string, now time.Time) 
 		if err != nil {
 			return err
 		}
-		return t.appendAdmin("golden.delete", by, goldenName(id), "", now)
+		return t.appendAdmin("golden.delete", by, review.GoldenName(id), "", now)
 	})
 }

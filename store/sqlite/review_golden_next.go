@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
 )
 
@@ -78,11 +77,11 @@ func (t *tx) showGolden(c review.Claim, queues any, made review.Item) (review.It
 	if err != nil {
 		return review.Item{}, err
 	}
-	n, err := freshItem(ofGolden(made, g))
+	n, err := review.NewFresh(g.Show(made))
 	if err != nil {
 		return review.Item{}, err
 	}
-	history := []review.Event{created(&n.Item, byGateway, "")}
+	history := []review.Event{n.CreatedBy(review.AuthorGateway, "")}
 	c.ID, c.Queue, c.Queues = n.ID, "", nil
 	e, err := apply(c, &n.Item)
 	if err != nil {
@@ -91,7 +90,7 @@ func (t *tx) showGolden(c review.Claim, queues any, made review.Item) (review.It
 	if !made.LeaseUntil.IsZero() {
 		n.LeaseUntil = made.LeaseUntil
 	}
-	wholeMicros(&n.Item)
+	n.Whole()
 	if err := t.insertItem(&n); err != nil {
 		return review.Item{}, err
 	}
@@ -101,7 +100,7 @@ func (t *tx) showGolden(c review.Claim, queues any, made review.Item) (review.It
 	if err := t.remember(c.Holder, c.RequestID, n.ID, ledByClaim, t.now); err != nil {
 		return review.Item{}, err
 	}
-	key, err := answerKey(g.Answer)
+	key, err := review.AnswerKey(g.Answer)
 	if err != nil {
 		return review.Item{}, err
 	}
@@ -115,21 +114,12 @@ func (t *tx) showGolden(c review.Claim, queues any, made review.Item) (review.It
 	return it, withPayload(t.query, &it)
 }
 
-// ofGolden is the item that shows a question.
-func ofGolden(made review.Item, g review.Golden) review.Item {
-	made.Kind, made.Golden, made.GoldenAnswer, made.GoldenTolerance = candorv1.ReviewKind_REVIEW_KIND_GOLDEN, g.ID, g.Answer, g.Tolerance
-	made.Queue, made.Model, made.Field, made.Backend, made.ModelVersion = g.Queue, g.Model, g.Field, g.Backend, g.ModelVersion
-	made.Consumer, made.Labels, made.Unit, made.Payload, made.Answers = g.Consumer, g.Labels, g.Unit, g.Payload, g.Answers
-	made.Wanted, made.Agree, made.Tolerance, made.Sequences, made.Join, made.Excluded = 1, 1, 0, nil, nil, nil
-	return made
-}
-
 // score counts the verdict on a golden item for its question.
 func (t *tx) score(it *review.Item) error {
-	if it.Golden == "" || it.Verdict == nil {
+	correct, scored := it.Score()
+	if !scored {
 		return nil
 	}
-	correct := review.Agree(review.AnswerOf(it.Verdict), it.GoldenAnswer, it.GoldenTolerance)
 	if _, err := t.exec(`UPDATE review_golden SET judged = judged + 1, correct = correct + ? WHERE id = ?`, correct, it.Golden); err != nil {
 		return fmt.Errorf("count the verdict for golden question %s: %w", it.Golden, err)
 	}

@@ -12,8 +12,8 @@ const joinable = `SELECT id FROM review_items INDEXED BY review_items_joinable
 	WHERE join_key = ? AND created_us >= ? AND state IN (1, 2) AND joined_to = '' AND joined < ? ORDER BY created_us DESC LIMIT 4`
 
 // add stores a new item of a decision: waiting for a person, or for the answer of an item that it joins.
-func (t *tx) add(n *newItem) error {
-	history := []review.Event{created(&n.Item, byGateway, "")}
+func (t *tx) add(n *review.Fresh) error {
+	history := []review.Event{n.CreatedBy(review.AuthorGateway, "")}
 	if n.Join != nil {
 		joined, err := t.join(n)
 		if err != nil {
@@ -28,7 +28,7 @@ func (t *tx) add(n *newItem) error {
 }
 
 // join looks for an item with the same key and the same payload, to the last byte, and has it wait for the new one as well.
-func (t *tx) join(n *newItem) ([]review.Event, error) {
+func (t *tx) join(n *review.Fresh) ([]review.Event, error) {
 	var ids []string
 	if err := t.query(joinable, []any{n.Join.Key, micros(n.Join.Since), int64(n.Join.Max)}, func(row scanner) error {
 		var id string
@@ -47,7 +47,7 @@ func (t *tx) join(n *newItem) ([]review.Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Equal(p.sum, n.sum) || p.owner != "" && p.data == nil {
+		if !bytes.Equal(p.sum, n.Sum) || p.owner != "" && p.data == nil {
 			continue
 		}
 		before := first

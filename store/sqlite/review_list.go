@@ -127,17 +127,20 @@ func countOpen(read queryFunc, f review.Filter, page *review.Page) error {
 	})
 }
 
-// Finals answers final answers in the order in which they were stored, without payloads; see the gateway's ledger. An item has the
-// answer that it has by now, at every position that it stands at.
+// Finals answers final answers in the order in which they were stored, without payloads; see the gateway's ledger.
 func (s *Store) Finals(ctx context.Context, after uint64, limit int) ([]review.Final, error) {
 	const doing = "sqlite: read final answers"
 	var positions []uint64
 	var items []review.Item
 	err := s.snapshot(ctx, func(read queryFunc) error {
-		if err := read(`SELECT `+itemColumns+`, position FROM finals JOIN review_items ON id = item_id
+		if err := read(`SELECT `+itemColumns+`, position, answer FROM finals JOIN review_items ON id = item_id
 			WHERE position > ? ORDER BY position LIMIT ?`, []any{int64(min(after, maxPosition)), limit}, func(row scanner) error {
 			var position int64
-			it, err := scanItem(row, &position)
+			var answer []byte
+			it, err := scanItem(row, &position, &answer)
+			if err == nil {
+				err = it.DecodeFinal(answer)
+			}
 			items, positions = append(items, it), append(positions, uint64(position))
 			return err
 		}); err != nil {

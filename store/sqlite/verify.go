@@ -2,52 +2,85 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+
+	"github.com/google/uuid"
 
 	"github.com/candor-gateway/candor/audit"
 )
 
-// VerifyReport says what VerifyLog found, WriterReport of one writer.
-type (
-	VerifyReport = audit.VerifyReport
-	WriterReport = audit.WriterReport
-)
-
-// verifyPage is how many entries are read at a time.
-const verifyPage = 512
-
 // VerifyLog checks every writer's hash chain from the first record to the head, how the chains hang together, and that stored
 // payloads are those whose digests were recorded. It reads one snapshot and keeps nobody from writing. Tampering is in the
 // report; the error is for a store that can't be read.
-func (s *Store) VerifyLog(ctx context.Context) (VerifyReport, error) {
+func (s *Store) VerifyLog(ctx context.Context) (audit.VerifyReport, error) {
 	const doing = "sqlite: verify the decision log"
-	snapshot, err := s.readDB.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	var report audit.VerifyReport
+	err := s.snapshot(ctx, func(query queryFunc) (err error) {
+		report, err = audit.VerifyStored(keptLog{query})
+		return err
+	})
 	if err != nil {
-		return VerifyReport{}, fmt.Errorf("%s: %w", doing, err)
-	}
-	defer func() { _ = snapshot.Rollback() }()
-	v := verification{query: func(query string, args []any, each func(scanner) error) error {
-		rows, err := snapshot.QueryContext(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		return scanAll(rows, each)
-	}}
-	chains, err := v.chains()
-	if err != nil {
-		return VerifyReport{}, fmt.Errorf("%s: %w", doing, err)
-	}
-	var report VerifyReport
-	for i, c := range chains {
-		r, err := v.chain(c, int64(i+1))
-		if err != nil {
-			return VerifyReport{}, fmt.Errorf("%s: writer %s: %w", doing, c.name, err)
-		}
-		report.Writers = append(report.Writers, r)
-	}
-	if err := v.strays(&report); err != nil {
-		return VerifyReport{}, fmt.Errorf("%s: %w", doing, err)
+		return audit.VerifyReport{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	return report, nil
+}
+
+// keptLog is the log as one snapshot has it.
+type keptLog struct{ query queryFunc }
+
+// Chains is of audit.Kept.
+func (l keptLog) Chains() ([]audit.StoredChain, error) {
+	var out []audit.StoredChain
+	err := l.query(`SELECT name, ordinal, after_writer, after_seq, origin, seq, head FROM writers ORDER BY ordinal`, nil, func(row scanner) error {
+		var c audit.StoredChain
+		err := row.Scan(&c.Name, &c.Ordinal, &c.AfterWriter, &c.AfterSeq, &c.Origin, &c.Seq, &c.Head)
+		out = append(out, c)
+		return err
+	})
+	return out, err
+}
+
+// Origin is of audit.Kept.
+func (l keptLog) Origin(writer int64) (origin []byte, err error) {
+	err = l.query(`SELECT origin FROM writers WHERE ordinal = ?`, []any{writer}, func(row scanner) error { return row.Scan(&origin) })
+	return origin, err
+}
+
+// Hash is of audit.Kept.
+func (l keptLog) Hash(writer, seq int64) (hash []byte, err error) {
+	err = l.query(`SELECT hash FROM log WHERE writer = ? AND seq = ?`, []any{writer, seq}, func(row scanner) error { return row.Scan(&hash) })
+	return hash, err
+}
+
+// Entries is of audit.Kept.
+func (l keptLog) Entries(writer, after int64, limit int, each func(audit.StoredEntry)) error {
+	return l.query(`SELECT seq, prediction_id, data, hash FROM log WHERE writer = ? AND seq > ? ORDER BY seq LIMIT ?`,
+		[]any{writer, after, limit}, func(row scanner) error {
+			var e audit.StoredEntry
+			if err := row.Scan(&e.Seq, &e.Prediction, &e.Data, &e.Hash); err != nil {
+				return err
+			}
+			each(e)
+			return nil
+		})
+}
+
+// Payload is of audit.Kept.
+func (l keptLog) Payload(item uuid.UUID) (audit.StoredPayload, error) {
+	p, err := loadPayload(l.query, item.String())
+	return audit.StoredPayload{There: p.owner != "", Data: p.data, Sum: p.sum}, err
+}
+
+// Strays is of audit.Kept.
+func (l keptLog) Strays() ([]audit.Stray, error) {
+	var out []audit.Stray
+	err := l.query(`
+		SELECT writer, min(seq) FROM log WHERE seq < 1 OR writer NOT IN (SELECT ordinal FROM writers) GROUP BY writer`, nil,
+		func(row scanner) error {
+			var s audit.Stray
+			err := row.Scan(&s.Writer, &s.Seq)
+			out = append(out, s)
+			return err
+		})
+	return out, err
 }

@@ -43,7 +43,7 @@ func writtenLog(t *testing.T) string {
 	return path
 }
 
-func verifyFile(t *testing.T, path string) sqlite.VerifyReport {
+func verifyFile(t *testing.T, path string) audit.VerifyReport {
 	t.Helper()
 	s, err := sqlite.OpenReadOnly(t.Context(), path)
 	if err != nil {

@@ -33,7 +33,7 @@ type writer struct {
 	ordinal    int64
 	chain      audit.Chain
 	mark       int64 // high-water mark of the last commit, µs
-	kinds      map[kindKey]int64
+	kinds      map[audit.Kind]int64
 	bulks      bulks
 	retry      []queued
 	backoff    time.Duration
@@ -84,7 +84,7 @@ func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	w := &writer{
-		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[kindKey]int64{}, bulks: newBulks(),
+		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[audit.Kind]int64{}, bulks: newBulks(),
 		linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: newPlainQueue(opts.QueueRecords),
 		stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
 	}

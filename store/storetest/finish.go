@@ -22,6 +22,7 @@ var finishTests = []test{
 	{"items are due in order", testDue},
 	{"a panic of an act leaves nothing behind", testActPanics},
 	{"final answers have positions", testFinals},
+	{"a late reader sees what an early one saw", testLateFinals},
 	{"somebody is told", testWoken},
 }
 
@@ -242,6 +243,50 @@ func testFinals(t *testing.T, d Driver) {
 	}
 	if beyond, err := d.Finals(t.Context(), 1<<63, 3); err != nil || len(beyond) != 0 {
 		t.Errorf("beyond the end: %v, %v", beyond, err)
+	}
+}
+
+// A late reader sees at each position what an early one saw there, also of an answer that was held, let out and replaced since.
+func testLateFinals(t *testing.T, d Driver) {
+	now := d.Now()
+	it := put(t, d, "q", 1, nil)[0]
+	give(t, d, it.ID, "ann", "1", now)
+	var early []review.Final
+	for _, a := range []review.Act{
+		review.Finalize{Now: now.Add(time.Minute), Gated: review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_HELD, HeldBy: "declines", Action: "decline"}},
+		review.LetOut{Now: now.Add(2 * time.Minute)},
+		review.Supersede{By: "sue", Now: now.Add(3 * time.Minute), Verdict: Verdict("2"), RequestID: "a", Gated: out},
+		review.Supersede{By: "sue", Now: now.Add(4 * time.Minute), Verdict: Verdict("3"), RequestID: "b", Gated: out},
+	} {
+		change(t, d, it.ID, a)
+		var after uint64
+		if n := len(early); n > 0 {
+			after = early[n-1].Position
+		}
+		next, err := d.Finals(t.Context(), after, 10)
+		if err != nil || len(next) != 1 {
+			t.Fatalf("after %T the feed has %d more (%v)", a, len(next), err)
+		}
+		want := get(t, d, it.ID)
+		want.Payload = nil
+		if diff := diff(want, next[0].Item); diff != "" {
+			t.Errorf("stored and announced (-stored +announced):\n%s", diff)
+		}
+		early = append(early, next[0])
+	}
+	late, err := d.Reopen(t).Finals(t.Context(), 0, 10)
+	if diff := diff(early, late); err != nil || diff != "" {
+		t.Errorf("seen early and late (-early +late): %v\n%s", err, diff)
+	}
+	var labels []string
+	for _, f := range late {
+		labels = append(labels, f.Item.Verdict.GetLabel())
+	}
+	if diff := diff([]string{"1", "1", "2", "3"}, labels); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if len(late) == 4 && (late[0].Item.HeldBy != "declines" || late[1].Item.HeldBy != "" || len(late[3].Item.Superseded) != 2) {
+		t.Errorf("held by %q, then %q; %d answers before the last", late[0].Item.HeldBy, late[1].Item.HeldBy, len(late[3].Item.Superseded))
 	}
 }
 

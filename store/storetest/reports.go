@@ -11,6 +11,7 @@ import (
 var reportTests = []test{
 	{"the state of the queues", testQueues},
 	{"the verdicts of a span", testGiven},
+	{"what was passed on in a span", testPassed},
 }
 
 func testQueues(t *testing.T, d Driver) {
@@ -138,5 +139,44 @@ func testGiven(t *testing.T, d Driver) {
 	}
 	if _, err := d.Given(t.Context(), review.GivenFilter{}); err == nil {
 		t.Error("a limit of 0 was accepted")
+	}
+}
+
+// What a reviewer skips or escalates counts in the queue in which the item was then.
+func testPassed(t *testing.T, d Driver) {
+	now := d.Now()
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
+	q := put(t, d, "q", 3, func(_ int, it *review.Item) { it.Deadline = at(600) })
+	p := put(t, d, "p", 1, func(_ int, it *review.Item) { it.Model, it.Deadline = "letters", at(600) })
+	skip := func(id, who string, minute int) {
+		it := claimID(t, d, id, who, at(minute))
+		change(t, d, id, review.Skip{Lease: lease(it), Now: at(minute), Reason: "unclear", Until: at(minute)})
+	}
+	skip(q[0].ID, "ann", 1)
+	skip(q[0].ID, "bob", 2)
+	skip(q[1].ID, "ann", 3)
+	skip(p[0].ID, "ann", 4)
+	up := claimID(t, d, q[2].ID, "ann", at(5))
+	change(t, d, q[2].ID, review.Escalate{Lease: lease(up), Now: at(5), Queue: "p", Note: "look"})
+	skip(q[2].ID, "bob", 6) // in p by now
+	d = d.Reopen(t)
+	for name, c := range map[string]struct {
+		filter review.GivenFilter
+		want   []review.Passed
+	}{
+		"all": {review.GivenFilter{Since: now}, []review.Passed{
+			{Reviewer: "ann", Queue: "p", Skipped: 1}, {Reviewer: "ann", Queue: "q", Skipped: 2, Escalated: 1},
+			{Reviewer: "bob", Queue: "p", Skipped: 1}, {Reviewer: "bob", Queue: "q", Skipped: 1},
+		}},
+		"a span":        {review.GivenFilter{Since: at(2), Until: at(4)}, []review.Passed{{Reviewer: "ann", Queue: "q", Skipped: 1}, {Reviewer: "bob", Queue: "q", Skipped: 1}}},
+		"of a queue":    {review.GivenFilter{Since: at(3), Queue: "q"}, []review.Passed{{Reviewer: "ann", Queue: "q", Skipped: 1, Escalated: 1}}},
+		"of a model":    {review.GivenFilter{Since: now, Model: "letters"}, []review.Passed{{Reviewer: "ann", Queue: "p", Skipped: 1}}},
+		"of a reviewer": {review.GivenFilter{Since: at(3), Reviewer: "bob"}, []review.Passed{{Reviewer: "bob", Queue: "p", Skipped: 1}}},
+		"of nobody":     {review.GivenFilter{Since: now, Reviewer: "zed"}, nil},
+	} {
+		got, err := d.Passed(t.Context(), c.filter)
+		if diff := diff(c.want, got); err != nil || diff != "" {
+			t.Errorf("%s (-want +got): %v\n%s", name, err, diff)
+		}
 	}
 }

@@ -101,6 +101,7 @@ var groups = []group{
 	{"Ensembles", ensembleTests, false},
 	{"People", peopleTests, false},
 	{"Sessions", sessionTests, false},
+	{"Tries", tryTests, false},
 	{"Webhooks", webhookTests, false},
 }
 

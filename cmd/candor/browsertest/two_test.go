@@ -1,7 +1,6 @@
 package browsertest
 
 import (
-	"sync"
 	"testing"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -14,25 +13,27 @@ func TestTwoPeople(t *testing.T) {
 	w.deferSome(waiting)
 	names := []string{"ann", "ben"}
 	seen := make([]map[string]bool, len(names))
-	browsers := make([]*browser, len(names))
-	for i, name := range names {
-		browsers[i], seen[i] = w.browser(), map[string]bool{}
-		browsers[i].logIn(name, w.user(name))
-		browsers[i].press("w", asked)
-	}
-	var both sync.WaitGroup
-	for i, b := range browsers {
-		both.Go(func() {
-			for b.path() != "/work" {
-				path := b.path()
-				seen[i][path] = true
-				b.press("1", `document.querySelector("input[name=label]:checked") !== null`)
-				b.press("\r", answered)
-				b.press("\r", notAt(path)+` && (location.pathname === "/work" || `+asked+`)`)
-			}
-		})
-	}
-	both.Wait()
+	t.Run("at once", func(t *testing.T) {
+		for i, name := range names {
+			seen[i] = map[string]bool{}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				// A world whose failures end this person's goroutine.
+				mine := *w
+				mine.T = t
+				b := mine.browser()
+				b.logIn(name, mine.user(name))
+				b.press("w", asked)
+				for b.path() != "/work" {
+					path := b.path()
+					seen[i][path] = true
+					b.press("1", `document.querySelector("input[name=label]:checked") !== null`)
+					b.press("\r", answered)
+					b.press("\r", notAt(path)+` && (location.pathname === "/work" || `+asked+`)`)
+				}
+			})
+		}
+	})
 
 	items := w.items()
 	if len(items) != waiting {

@@ -983,9 +983,12 @@ type Listen struct {
 	PublicUrl string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
 	// How long new calls are still taken after SIGTERM, once health says NOT_SERVING, so that who asks for it goes elsewhere first. A load
 	// balancer that looks from time to time needs two of its periods. Default 200ms; 0s: none.
-	DrainDelay    *durationpb.Duration `protobuf:"bytes,40,opt,name=drain_delay,json=drainDelay,proto3" json:"drain_delay,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DrainDelay *durationpb.Duration `protobuf:"bytes,40,opt,name=drain_delay,json=drainDelay,proto3" json:"drain_delay,omitempty"`
+	// Proxies before web whose X-Forwarded-For is believed: networks such as 10.0.0.0/8, or addresses. Default: none; then people behind
+	// a proxy have its address, for which logins are counted together.
+	TrustedProxies []string `protobuf:"bytes,13,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Listen) Reset() {
@@ -1105,6 +1108,13 @@ func (x *Listen) GetPublicUrl() string {
 func (x *Listen) GetDrainDelay() *durationpb.Duration {
 	if x != nil {
 		return x.DrainDelay
+	}
+	return nil
+}
+
+func (x *Listen) GetTrustedProxies() []string {
+	if x != nil {
+		return x.TrustedProxies
 	}
 	return nil
 }
@@ -5663,7 +5673,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xcf\x05\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xf8\x05\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -5683,7 +5693,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12I\n" +
 	"\vdrain_delay\x18( \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
 	"\xaa\x01\a\"\x03\b\xd8\x042\x00R\n" +
-	"drainDelayB\x14\n" +
+	"drainDelay\x12'\n" +
+	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxiesB\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
 	"\x17_max_concurrent_streams\"{\n" +
 	"\tServerTLS\x12$\n" +

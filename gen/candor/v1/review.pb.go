@@ -3041,7 +3041,8 @@ type ReviewQueue struct {
 	Open bool `protobuf:"varint,12,opt,name=open,proto3" json:"open,omitempty"`
 	// Of today's budget, what is left for deferred rows; absent: it has none.
 	BudgetLeft *int64 `protobuf:"varint,13,opt,name=budget_left,json=budgetLeft,proto3,oneof" json:"budget_left,omitempty"`
-	// Rows that took the fallback today because they could not be reviewed in time.
+	// Rows that took the fallback today because they could not be reviewed in time: those of the gateway that answers, since it started.
+	// Over all gateways and restarts the decision log has them, as rows with the reason REVIEW_CAPACITY.
 	ShedCount int64 `protobuf:"varint,14,opt,name=shed_count,json=shedCount,proto3" json:"shed_count,omitempty"`
 	// Queues that items may be escalated to.
 	EscalateTo []string `protobuf:"bytes,15,rep,name=escalate_to,json=escalateTo,proto3" json:"escalate_to,omitempty"`
@@ -4329,6 +4330,125 @@ func (*DeleteReviewPayloadResponse) Descriptor() ([]byte, []int) {
 	return file_candor_v1_review_proto_rawDescGZIP(), []int{50}
 }
 
+// An item's answer at one position of the feed, as a store keeps it. A later answer of the same item has a position of its own.
+type FinalAnswer struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	State        ReviewState            `protobuf:"varint,1,opt,name=state,proto3,enum=candor.v1.ReviewState" json:"state,omitempty"`
+	ReleaseState ReleaseState           `protobuf:"varint,2,opt,name=release_state,json=releaseState,proto3,enum=candor.v1.ReleaseState" json:"release_state,omitempty"`
+	Reason       Reason                 `protobuf:"varint,3,opt,name=reason,proto3,enum=candor.v1.Reason" json:"reason,omitempty"`
+	// Absent: it ended without an answer.
+	Verdict    *Verdict   `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Agreeing   uint32     `protobuf:"varint,5,opt,name=agreeing,proto3" json:"agreeing,omitempty"`
+	Superseded []*Verdict `protobuf:"bytes,6,rep,name=superseded,proto3" json:"superseded,omitempty"`
+	// The limit that holds it, and the action that it means.
+	HeldBy        string                 `protobuf:"bytes,7,opt,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"`
+	Action        string                 `protobuf:"bytes,8,opt,name=action,proto3" json:"action,omitempty"`
+	FinalTime     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=final_time,json=finalTime,proto3" json:"final_time,omitempty"`
+	Revision      uint64                 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinalAnswer) Reset() {
+	*x = FinalAnswer{}
+	mi := &file_candor_v1_review_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinalAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinalAnswer) ProtoMessage() {}
+
+func (x *FinalAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_review_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinalAnswer.ProtoReflect.Descriptor instead.
+func (*FinalAnswer) Descriptor() ([]byte, []int) {
+	return file_candor_v1_review_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *FinalAnswer) GetState() ReviewState {
+	if x != nil {
+		return x.State
+	}
+	return ReviewState_REVIEW_STATE_UNSPECIFIED
+}
+
+func (x *FinalAnswer) GetReleaseState() ReleaseState {
+	if x != nil {
+		return x.ReleaseState
+	}
+	return ReleaseState_RELEASE_STATE_UNSPECIFIED
+}
+
+func (x *FinalAnswer) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
+func (x *FinalAnswer) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+func (x *FinalAnswer) GetAgreeing() uint32 {
+	if x != nil {
+		return x.Agreeing
+	}
+	return 0
+}
+
+func (x *FinalAnswer) GetSuperseded() []*Verdict {
+	if x != nil {
+		return x.Superseded
+	}
+	return nil
+}
+
+func (x *FinalAnswer) GetHeldBy() string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return ""
+}
+
+func (x *FinalAnswer) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *FinalAnswer) GetFinalTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FinalTime
+	}
+	return nil
+}
+
+func (x *FinalAnswer) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
@@ -4686,7 +4806,22 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"\x1d\n" +
-	"\x1bDeleteReviewPayloadResponse*\xb0\x01\n" +
+	"\x1bDeleteReviewPayloadResponse\"\xaa\x03\n" +
+	"\vFinalAnswer\x12,\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x16.candor.v1.ReviewStateR\x05state\x12<\n" +
+	"\rrelease_state\x18\x02 \x01(\x0e2\x17.candor.v1.ReleaseStateR\freleaseState\x12)\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x11.candor.v1.ReasonR\x06reason\x12,\n" +
+	"\averdict\x18\x04 \x01(\v2\x12.candor.v1.VerdictR\averdict\x12\x1a\n" +
+	"\bagreeing\x18\x05 \x01(\rR\bagreeing\x122\n" +
+	"\n" +
+	"superseded\x18\x06 \x03(\v2\x12.candor.v1.VerdictR\n" +
+	"superseded\x12\x17\n" +
+	"\aheld_by\x18\a \x01(\tR\x06heldBy\x12\x16\n" +
+	"\x06action\x18\b \x01(\tR\x06action\x129\n" +
+	"\n" +
+	"final_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tfinalTime\x12\x1a\n" +
+	"\brevision\x18\n" +
+	" \x01(\x04R\brevision*\xb0\x01\n" +
 	"\vReviewState\x12\x1c\n" +
 	"\x18REVIEW_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REVIEW_STATE_PENDING\x10\x01\x12\x18\n" +
@@ -4776,7 +4911,7 @@ func file_candor_v1_review_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_review_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_candor_v1_review_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_candor_v1_review_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_candor_v1_review_proto_goTypes = []any{
 	(ReviewState)(0),                     // 0: candor.v1.ReviewState
 	(ReviewKind)(0),                      // 1: candor.v1.ReviewKind
@@ -4836,38 +4971,39 @@ var file_candor_v1_review_proto_goTypes = []any{
 	(*AppealPredictionResponse)(nil),     // 55: candor.v1.AppealPredictionResponse
 	(*DeleteReviewPayloadRequest)(nil),   // 56: candor.v1.DeleteReviewPayloadRequest
 	(*DeleteReviewPayloadResponse)(nil),  // 57: candor.v1.DeleteReviewPayloadResponse
-	(Reason)(0),                          // 58: candor.v1.Reason
-	(*timestamppb.Timestamp)(nil),        // 59: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),          // 60: google.protobuf.Duration
+	(*FinalAnswer)(nil),                  // 58: candor.v1.FinalAnswer
+	(Reason)(0),                          // 59: candor.v1.Reason
+	(*timestamppb.Timestamp)(nil),        // 60: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),          // 61: google.protobuf.Duration
 }
 var file_candor_v1_review_proto_depIdxs = []int32{
 	0,  // 0: candor.v1.ReviewItem.state:type_name -> candor.v1.ReviewState
 	2,  // 1: candor.v1.ReviewItem.release_state:type_name -> candor.v1.ReleaseState
-	58, // 2: candor.v1.ReviewItem.reasons:type_name -> candor.v1.Reason
-	59, // 3: candor.v1.ReviewItem.create_time:type_name -> google.protobuf.Timestamp
-	59, // 4: candor.v1.ReviewItem.expire_time:type_name -> google.protobuf.Timestamp
+	59, // 2: candor.v1.ReviewItem.reasons:type_name -> candor.v1.Reason
+	60, // 3: candor.v1.ReviewItem.create_time:type_name -> google.protobuf.Timestamp
+	60, // 4: candor.v1.ReviewItem.expire_time:type_name -> google.protobuf.Timestamp
 	3,  // 5: candor.v1.ReviewItem.on_expire:type_name -> candor.v1.ExpireAction
-	59, // 6: candor.v1.ReviewItem.lease_expire_time:type_name -> google.protobuf.Timestamp
+	60, // 6: candor.v1.ReviewItem.lease_expire_time:type_name -> google.protobuf.Timestamp
 	8,  // 7: candor.v1.ReviewItem.payload:type_name -> candor.v1.ReviewPayload
 	11, // 8: candor.v1.ReviewItem.answers:type_name -> candor.v1.StageAnswer
 	12, // 9: candor.v1.ReviewItem.verdict:type_name -> candor.v1.Verdict
-	59, // 10: candor.v1.ReviewItem.final_time:type_name -> google.protobuf.Timestamp
+	60, // 10: candor.v1.ReviewItem.final_time:type_name -> google.protobuf.Timestamp
 	1,  // 11: candor.v1.ReviewItem.kind:type_name -> candor.v1.ReviewKind
 	12, // 12: candor.v1.ReviewItem.verdicts:type_name -> candor.v1.Verdict
-	59, // 13: candor.v1.ReviewItem.undo_until:type_name -> google.protobuf.Timestamp
+	60, // 13: candor.v1.ReviewItem.undo_until:type_name -> google.protobuf.Timestamp
 	12, // 14: candor.v1.ReviewItem.superseded:type_name -> candor.v1.Verdict
 	9,  // 15: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
 	4,  // 16: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
 	10, // 17: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
-	59, // 18: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
+	60, // 18: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
 	13, // 19: candor.v1.Verdict.first_answer:type_name -> candor.v1.VerdictAnswer
-	60, // 20: candor.v1.Verdict.work_time:type_name -> google.protobuf.Duration
+	61, // 20: candor.v1.Verdict.work_time:type_name -> google.protobuf.Duration
 	7,  // 21: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
 	0,  // 22: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
 	7,  // 23: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
-	60, // 24: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
+	61, // 24: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
 	7,  // 25: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	60, // 26: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
+	61, // 26: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
 	7,  // 27: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
 	7,  // 28: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
 	12, // 29: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
@@ -4881,73 +5017,79 @@ var file_candor_v1_review_proto_depIdxs = []int32{
 	12, // 37: candor.v1.SupersedeVerdictRequest.verdict:type_name -> candor.v1.Verdict
 	7,  // 38: candor.v1.SupersedeVerdictResponse.item:type_name -> candor.v1.ReviewItem
 	6,  // 39: candor.v1.ReviewEvent.kind:type_name -> candor.v1.ReviewEventKind
-	59, // 40: candor.v1.ReviewEvent.create_time:type_name -> google.protobuf.Timestamp
+	60, // 40: candor.v1.ReviewEvent.create_time:type_name -> google.protobuf.Timestamp
 	12, // 41: candor.v1.ReviewEvent.verdict:type_name -> candor.v1.Verdict
 	36, // 42: candor.v1.ListReviewEventsResponse.events:type_name -> candor.v1.ReviewEvent
 	41, // 43: candor.v1.ListReviewQueuesResponse.queues:type_name -> candor.v1.ReviewQueue
-	59, // 44: candor.v1.ReviewQueue.oldest_time:type_name -> google.protobuf.Timestamp
-	60, // 45: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
-	60, // 46: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
+	60, // 44: candor.v1.ReviewQueue.oldest_time:type_name -> google.protobuf.Timestamp
+	61, // 45: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
+	61, // 46: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
 	42, // 47: candor.v1.ReviewQueue.holders:type_name -> candor.v1.QueueHolder
-	60, // 48: candor.v1.ReviewQueue.lease:type_name -> google.protobuf.Duration
-	60, // 49: candor.v1.ReviewQueue.undo_window:type_name -> google.protobuf.Duration
-	59, // 50: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
-	59, // 51: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
-	59, // 52: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
+	61, // 48: candor.v1.ReviewQueue.lease:type_name -> google.protobuf.Duration
+	61, // 49: candor.v1.ReviewQueue.undo_window:type_name -> google.protobuf.Duration
+	60, // 50: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
+	60, // 51: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
+	60, // 52: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
 	45, // 53: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
 	46, // 54: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
-	60, // 55: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
+	61, // 55: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
 	46, // 56: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
 	8,  // 57: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
 	13, // 58: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
-	59, // 59: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
+	60, // 59: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
 	11, // 60: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
 	47, // 61: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
 	47, // 62: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
 	47, // 63: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
-	14, // 64: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
-	16, // 65: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
-	18, // 66: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
-	20, // 67: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
-	22, // 68: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
-	24, // 69: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
-	26, // 70: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
-	28, // 71: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
-	30, // 72: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
-	32, // 73: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
-	34, // 74: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
-	37, // 75: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
-	39, // 76: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
-	43, // 77: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
-	48, // 78: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
-	50, // 79: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
-	52, // 80: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
-	54, // 81: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
-	56, // 82: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
-	15, // 83: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
-	17, // 84: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
-	19, // 85: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
-	21, // 86: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
-	23, // 87: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
-	25, // 88: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
-	27, // 89: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
-	29, // 90: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
-	31, // 91: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
-	33, // 92: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
-	35, // 93: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
-	38, // 94: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
-	40, // 95: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
-	44, // 96: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
-	49, // 97: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
-	51, // 98: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
-	53, // 99: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
-	55, // 100: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
-	57, // 101: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
-	83, // [83:102] is the sub-list for method output_type
-	64, // [64:83] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	0,  // 64: candor.v1.FinalAnswer.state:type_name -> candor.v1.ReviewState
+	2,  // 65: candor.v1.FinalAnswer.release_state:type_name -> candor.v1.ReleaseState
+	59, // 66: candor.v1.FinalAnswer.reason:type_name -> candor.v1.Reason
+	12, // 67: candor.v1.FinalAnswer.verdict:type_name -> candor.v1.Verdict
+	12, // 68: candor.v1.FinalAnswer.superseded:type_name -> candor.v1.Verdict
+	60, // 69: candor.v1.FinalAnswer.final_time:type_name -> google.protobuf.Timestamp
+	14, // 70: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
+	16, // 71: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
+	18, // 72: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
+	20, // 73: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
+	22, // 74: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
+	24, // 75: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
+	26, // 76: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
+	28, // 77: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
+	30, // 78: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
+	32, // 79: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
+	34, // 80: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
+	37, // 81: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
+	39, // 82: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
+	43, // 83: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
+	48, // 84: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
+	50, // 85: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
+	52, // 86: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
+	54, // 87: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
+	56, // 88: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
+	15, // 89: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
+	17, // 90: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
+	19, // 91: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
+	21, // 92: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
+	23, // 93: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
+	25, // 94: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
+	27, // 95: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
+	29, // 96: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
+	31, // 97: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
+	33, // 98: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
+	35, // 99: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
+	38, // 100: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
+	40, // 101: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
+	44, // 102: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
+	49, // 103: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
+	51, // 104: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
+	53, // 105: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
+	55, // 106: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
+	57, // 107: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
+	89, // [89:108] is the sub-list for method output_type
+	70, // [70:89] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_review_proto_init() }
@@ -4974,7 +5116,7 @@ func file_candor_v1_review_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_review_proto_rawDesc), len(file_candor_v1_review_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   51,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

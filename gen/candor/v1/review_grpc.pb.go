@@ -77,7 +77,8 @@ type ReviewServiceClient interface {
 	// Replaces a final answer by another, for good reason; needs senior. Callers get it as a new position of the feed. The verdict
 	// that was evidence stays evidence. Errors: REVIEW_ITEM_NOT_FINAL, INVALID_VERDICT.
 	SupersedeVerdict(ctx context.Context, in *SupersedeVerdictRequest, opts ...grpc.CallOption) (*SupersedeVerdictResponse, error)
-	// What happened to an item, oldest first. Needs senior, operator or auditor; reviewers get it when the item is final.
+	// What happened to an item, oldest first. Needs senior, operator or auditor; reviewers get it when the item is final, and so do
+	// seniors of an item that they hold themselves.
 	ListReviewEvents(ctx context.Context, in *ListReviewEventsRequest, opts ...grpc.CallOption) (*ListReviewEventsResponse, error)
 	// Depth, age, expected wait and service level of each queue that the caller may see.
 	ListReviewQueues(ctx context.Context, in *ListReviewQueuesRequest, opts ...grpc.CallOption) (*ListReviewQueuesResponse, error)
@@ -333,7 +334,8 @@ type ReviewServiceServer interface {
 	// Replaces a final answer by another, for good reason; needs senior. Callers get it as a new position of the feed. The verdict
 	// that was evidence stays evidence. Errors: REVIEW_ITEM_NOT_FINAL, INVALID_VERDICT.
 	SupersedeVerdict(context.Context, *SupersedeVerdictRequest) (*SupersedeVerdictResponse, error)
-	// What happened to an item, oldest first. Needs senior, operator or auditor; reviewers get it when the item is final.
+	// What happened to an item, oldest first. Needs senior, operator or auditor; reviewers get it when the item is final, and so do
+	// seniors of an item that they hold themselves.
 	ListReviewEvents(context.Context, *ListReviewEventsRequest) (*ListReviewEventsResponse, error)
 	// Depth, age, expected wait and service level of each queue that the caller may see.
 	ListReviewQueues(context.Context, *ListReviewQueuesRequest) (*ListReviewQueuesResponse, error)

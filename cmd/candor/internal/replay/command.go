@@ -15,9 +15,9 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/replay"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // What a replay looks at when nothing else is said.
@@ -113,14 +113,7 @@ func (f *flags) run(ctx context.Context, cmd *cobra.Command) error {
 		}
 		was = append(was, old)
 	}
-	path := f.dataDir
-	if path == "" {
-		path = cfg.GetStore().GetSqlite().GetPath()
-		if _, err := os.Stat(path); err != nil {
-			return cli.Fail("name the store by --data-dir, or run candor init --config "+f.config+" for a new gateway", "the store of %s: %w", f.config, err)
-		}
-	}
-	store, err := datadir.Open(ctx, path)
+	store, err := f.open(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -132,6 +125,19 @@ func (f *flags) run(ctx context.Context, cmd *cobra.Command) error {
 		return cli.Value(cmd.OutOrStdout(), report)
 	}
 	return write(cmd.OutOrStdout(), report, f.limit)
+}
+
+// open opens the store of --data-dir, or that of the configuration.
+func (f *flags) open(ctx context.Context, cfg *candorv1.Config) (stores.Reader, error) {
+	if f.dataDir != "" {
+		return datadir.Open(ctx, f.dataDir)
+	}
+	if path := cfg.GetStore().GetSqlite().GetPath(); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return nil, cli.Fail("name the store by --data-dir, or run candor init --config "+f.config+" for a new gateway", "the store of %s: %w", f.config, err)
+		}
+	}
+	return stores.Read(ctx, cfg)
 }
 
 func (f *flags) span(now time.Time) (since, until time.Time, err error) {
@@ -151,7 +157,7 @@ func (f *flags) span(now time.Time) (since, until time.Time, err error) {
 }
 
 func (f *flags) replay(
-	ctx context.Context, cfg *candorv1.Config, was []*candorv1.Config, store *sqlite.Store, stated map[string]float64, since, until time.Time, progress io.Writer,
+	ctx context.Context, cfg *candorv1.Config, was []*candorv1.Config, store stores.Reader, stated map[string]float64, since, until time.Time, progress io.Writer,
 ) (*replay.Report, error) {
 	models, err := f.models(ctx, cfg, was, store, stated)
 	if err != nil {

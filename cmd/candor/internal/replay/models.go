@@ -11,12 +11,12 @@ import (
 
 	"github.com/candor-gateway/candor/calibration"
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/replay"
 	"github.com/candor-gateway/candor/router"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // Values of --certificates.
@@ -44,7 +44,7 @@ func statedThresholds(flags []string) (map[string]float64, error) {
 }
 
 // models are those of the configuration, as a gateway would decide with the store's certificates.
-func (f *flags) models(ctx context.Context, cfg *candorv1.Config, was []*candorv1.Config, store *sqlite.Store, stated map[string]float64) ([]*replay.Model, error) {
+func (f *flags) models(ctx context.Context, cfg *candorv1.Config, was []*candorv1.Config, store stores.Reader, stated map[string]float64) ([]*replay.Model, error) {
 	var states []*candorv1.CertificateState
 	if f.certificates == current {
 		var err error
@@ -105,7 +105,7 @@ func modelOf(cfg *candorv1.Config, name string, policies []gateway.SegmentPolicy
 }
 
 // knows adds an old configuration of a model; one that doesn't have it is left alone. Thresholds don't matter: records tell them.
-func knows(ctx context.Context, m *replay.Model, old *candorv1.Config, name string, store *sqlite.Store) error {
+func knows(ctx context.Context, m *replay.Model, old *candorv1.Config, name string, store stores.Reader) error {
 	if old.GetModels()[name] == nil {
 		return nil
 	}
@@ -122,7 +122,7 @@ func knows(ctx context.Context, m *replay.Model, old *candorv1.Config, name stri
 }
 
 // artefacts reads name@version from the store.
-func artefacts(ctx context.Context, store *sqlite.Store) func(string) (*candorv1.Artefact, error) {
+func artefacts(ctx context.Context, store stores.Reader) func(string) (*candorv1.Artefact, error) {
 	return func(ref string) (*candorv1.Artefact, error) {
 		name, text, _ := strings.Cut(ref, "@")
 		version, err := strconv.ParseUint(text, 10, 32)

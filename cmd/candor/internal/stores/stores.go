@@ -47,6 +47,10 @@ type Reader interface {
 	List(ctx context.Context, f review.Filter) (review.Page, error)
 	Events(ctx context.Context, id string, after uint64, limit int) ([]review.Event, error)
 	Certificate(ctx context.Context, id string) (*candorv1.CertificateState, error)
+	Certificates(ctx context.Context, model string, ended bool) ([]*candorv1.CertificateState, error)
+	GetArtefact(ctx context.Context, name string, version uint32) (*candorv1.Artefact, error)
+	// Scan finds the records of a span of time.
+	Scan(ctx context.Context, since, until time.Time) (*audit.Scan, error)
 	// VerifyLog checks the hash chains, and that stored payloads are those whose digests were recorded.
 	VerifyLog(ctx context.Context) (audit.VerifyReport, error)
 	Now() time.Time

@@ -3,14 +3,15 @@ package users
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"log/slog"
 	"os/user"
 	"slices"
 	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
+	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/store/sqlite"
@@ -19,8 +20,8 @@ import (
 // codeLifetime is that of the first administrator's code, who sits at the machine.
 const codeLifetime = 24 * time.Hour
 
-// first makes an administrator in the store of a configuration that no gateway serves from. Whoever can open the store's file could
-// write anything into it; so there is nobody else to ask.
+// first makes an administrator in the store of a configuration: in a file that no gateway serves from, in a database beside those
+// that do. Whoever can open either could write anything into it; so there is nobody else to ask.
 func first(ctx context.Context, stderr io.Writer, file string, u *candorv1.User) (code string, expire time.Time, err error) {
 	if !slices.Contains(u.GetRoles(), candorv1.Role_ROLE_ADMIN) {
 		return "", expire, cli.Usage("leave out --config: an administrator makes others, by the running gateway", "--config is for the first user with --role admin")
@@ -45,14 +46,11 @@ func first(ctx context.Context, stderr io.Writer, file string, u *candorv1.User)
 			return "", expire, cli.Usage("name one of the configuration", "--queue: there is no queue %q", q)
 		}
 	}
-	store, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), cfg.GetStore().GetIdentity(), sqlite.Options{})
-	var open *sqlite.OpenError
-	switch {
-	case errors.Is(err, sqlite.ErrLocked):
-		return "", expire, &cli.Error{What: "a gateway serves from the store", Remedy: "leave out --config and ask it as an administrator, or stop it first", Err: err}
-	case errors.As(err, &open):
-		return "", expire, &cli.Error{What: fmt.Sprintf("store %s: %v", open.Path, open.Err), Remedy: open.Remedy, Err: err}
-	case err != nil:
+	store, err := stores.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+	if errors.Is(err, sqlite.ErrLocked) {
+		err = &cli.Error{What: "a gateway serves from the store", Remedy: "leave out --config and ask it as an administrator, or stop it first", Err: err}
+	}
+	if err != nil {
 		return "", expire, err
 	}
 	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()

@@ -1,32 +1,33 @@
-package sqlite
+package review
 
 import (
 	"bytes"
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/candor-gateway/candor/audit"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/review"
 )
 
-// newItem is a review item, ready to be stored.
-type newItem struct {
-	review.Item
-	payload, sum []byte
+// Fresh is a new item that was checked and is ready to be stored.
+type Fresh struct {
+	Item
+	// Data is the payload as a store keeps it, Sum its SHA-256; nil: the item has none.
+	Data, Sum []byte
 }
 
-// prepareItem checks a new item against the record of the decision that makes it. It fills in what the row doesn't say of the item.
-func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) {
+// FreshOf checks a new item of a decision against the record of the decision that makes it. It fills in what the row doesn't say of the item.
+func FreshOf(p *candorv1.PredictionRecord, it Item) (Fresh, error) {
 	switch it.Kind {
 	case candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED, candorv1.ReviewKind_REVIEW_KIND_DEFERRED, candorv1.ReviewKind_REVIEW_KIND_AUDIT:
 	default:
-		return newItem{}, fmt.Errorf("item %s: kind is %d: it is DEFERRED or AUDIT", it.ID, it.Kind)
+		return Fresh{}, fmt.Errorf("item %s: kind is %d: it is DEFERRED or AUDIT", it.ID, it.Kind)
 	}
-	n, err := freshItem(it)
+	n, err := NewFresh(it)
 	if err != nil {
 		return n, err
 	}
@@ -44,22 +45,22 @@ func prepareItem(p *candorv1.PredictionRecord, it review.Item) (newItem, error) 
 	if !bytes.Equal(row.ReviewItem, id[:]) {
 		return n, fmt.Errorf("item %s: row %d of the record names another review_item, %x", it.ID, it.Row, row.ReviewItem)
 	}
-	if n.sum != nil && len(row.PayloadSha256) == 0 {
-		row.PayloadSha256 = n.sum
+	if n.Sum != nil && len(row.PayloadSha256) == 0 {
+		row.PayloadSha256 = n.Sum
 	}
-	if n.sum != nil && !bytes.Equal(row.PayloadSha256, n.sum) {
+	if n.Sum != nil && !bytes.Equal(row.PayloadSha256, n.Sum) {
 		return n, fmt.Errorf("item %s: row %d of the record has the payload_sha256 of another payload", it.ID, it.Row)
 	}
 	return n, nil
 }
 
-// freshItem checks a new item by itself: it is PENDING and unjudged, whatever it says, since nobody can have seen it yet.
-func freshItem(it review.Item) (newItem, error) {
-	n := newItem{Item: it}
-	if _, err := canonicalUUID(it.ID); err != nil {
+// NewFresh checks a new item by itself: it is PENDING and unjudged, whatever it says, since nobody can have seen it yet.
+func NewFresh(it Item) (Fresh, error) {
+	n := Fresh{Item: it}
+	if _, err := CanonicalID(it.ID); err != nil {
 		return n, fmt.Errorf("item.id: %w", err)
 	}
-	if _, err := canonicalUUID(it.PredictionID); err != nil {
+	if _, err := CanonicalID(it.PredictionID); err != nil {
 		return n, fmt.Errorf("item %s: prediction_id: %w", it.ID, err)
 	}
 	n.Wanted, n.Agree = max(it.Wanted, 1), max(it.Agree, 1)
@@ -76,31 +77,27 @@ func freshItem(it review.Item) (newItem, error) {
 		return n, fmt.Errorf("item %s: default_value is %v: give a finite number", it.ID, *it.DefaultValue)
 	case n.Agree > n.Wanted:
 		return n, fmt.Errorf("item %s: %d reviewers must agree, and it gets at most %d: give no more than wanted", it.ID, n.Agree, n.Wanted)
-	case !finite(it.Tolerance):
+	case !notNegative(it.Tolerance):
 		return n, fmt.Errorf("item %s: tolerance is %v: give a finite number of at least 0", it.ID, it.Tolerance)
-	case !finite(it.GoldenTolerance):
+	case !notNegative(it.GoldenTolerance):
 		return n, fmt.Errorf("item %s: golden_tolerance is %v: give a finite number of at least 0", it.ID, it.GoldenTolerance)
 	case it.Join != nil && len(it.Join.Key) != joinKeyBytes:
 		return n, fmt.Errorf("item %s: join.key has %d bytes: give a digest of %d", it.ID, len(it.Join.Key), joinKeyBytes)
 	}
 	for i, x := range it.Excluded {
-		if x.Reviewer == "" || slices.ContainsFunc(it.Excluded[:i], func(o review.Exclusion) bool { return o.Reviewer == x.Reviewer }) {
+		if x.Reviewer == "" || slices.ContainsFunc(it.Excluded[:i], func(o Exclusion) bool { return o.Reviewer == x.Reviewer }) {
 			return n, fmt.Errorf("item %s: excluded[%d] has the reviewer %q: name everyone once", it.ID, i, x.Reviewer)
 		}
 	}
 	for i, sq := range it.Sequences {
-		if slices.ContainsFunc(it.Sequences[:i], func(o review.Sequence) bool { return o.Certificate == sq.Certificate }) {
+		if slices.ContainsFunc(it.Sequences[:i], func(o Sequence) bool { return o.Certificate == sq.Certificate }) {
 			return n, fmt.Errorf("item %s: it is evidence for certificate %q twice", it.ID, sq.Certificate)
 		}
 	}
 	n.reset()
-	if it.Payload != nil {
-		data, sum, err := review.EncodePayload(it.Payload)
-		if err != nil {
-			return n, fmt.Errorf("item %s: %w", it.ID, err)
-		}
-		// An empty message encodes to nothing, and NULL would mean that it was removed.
-		n.payload, n.sum = append([]byte{}, data...), sum[:]
+	var err error
+	if n.Data, n.Sum, err = StoredPayload(it.Payload); err != nil {
+		return n, fmt.Errorf("item %s: %w", it.ID, err)
 	}
 	return n, nil
 }
@@ -108,10 +105,11 @@ func freshItem(it review.Item) (newItem, error) {
 // joinKeyBytes is how long a Join's key is.
 const joinKeyBytes = 16
 
-func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }
+// notNegative says that a number is finite and at least 0.
+func notNegative(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }
 
 // reset takes away what only acts give.
-func (n *newItem) reset() {
+func (n *Fresh) reset() {
 	if n.Kind == candorv1.ReviewKind_REVIEW_KIND_UNSPECIFIED {
 		n.Kind = candorv1.ReviewKind_REVIEW_KIND_DEFERRED
 	}
@@ -119,15 +117,16 @@ func (n *newItem) reset() {
 	if n.Awaited() {
 		n.Release = candorv1.ReleaseState_RELEASE_STATE_HELD
 	}
-	none := review.Item{}
+	none := Item{}
 	n.Holder, n.Epoch, n.LeaseUntil, n.ClaimedAt = none.Holder, none.Epoch, none.LeaseUntil, none.ClaimedAt
 	n.Verdicts, n.Adjudication, n.UndoUntil, n.Verdict, n.Agreeing = nil, false, none.UndoUntil, nil, 0
 	n.FinalTime, n.HeldBy, n.Action, n.FinalReason = none.FinalTime, "", "", none.FinalReason
 	n.JoinedTo, n.Joined, n.Revision = "", 0, 1
-	wholeMicros(&n.Item)
+	n.Whole()
 }
 
-func canonicalUUID(s string) (uuid.UUID, error) {
+// CanonicalID parses a UUID in the one form that stores keep.
+func CanonicalID(s string) (uuid.UUID, error) {
 	id, err := uuid.Parse(s)
 	if err != nil || id.String() != s {
 		return uuid.UUID{}, fmt.Errorf("%q isn't a UUID in its form of 36 characters, in lower case", s)
@@ -135,39 +134,24 @@ func canonicalUUID(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// insertItem stores a new item, its exclusions and its own payload.
-func (t *tx) insertItem(n *newItem) error {
-	body, err := encodeBody(&n.Item)
-	if err != nil {
-		return fmt.Errorf("encode review item %s: %w", n.ID, err)
+// Whole cuts an item's times to whole microseconds, in UTC, which is what stores keep.
+func (i *Item) Whole() {
+	whole := func(t time.Time) time.Time {
+		if t.IsZero() {
+			return time.Time{}
+		}
+		return time.UnixMicro(t.UnixMicro()).UTC()
 	}
-	golden, err := encodeOptional(n.GoldenAnswer)
-	if err != nil {
-		return fmt.Errorf("encode review item %s: %w", n.ID, err)
+	for _, at := range []*time.Time{&i.Created, &i.Deadline, &i.LeaseUntil, &i.ClaimedAt, &i.UndoUntil, &i.FinalTime} {
+		*at = whole(*at)
 	}
-	var key []byte
-	if n.Join != nil {
-		key = n.Join.Key
+	i.Excluded = slices.Clone(i.Excluded)
+	for n := range i.Excluded {
+		i.Excluded[n].Until = whole(i.Excluded[n].Until)
 	}
-	if _, err := t.exec(`
-		INSERT INTO review_items (id, queue, state, release_state, prediction_id, prediction_row, model, backend, model_version,
-			consumer, expected_loss, created_us, deadline_us, on_expire, default_label, default_value, holder, epoch, lease_until_us,
-			claimed_us, unit, body, traceparent, sampling_probability, policy_digest, kind, wanted, agree, tolerance, join_key, joined_to,
-			golden, golden_answer, golden_tolerance, revision)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		n.ID, n.Queue, int64(n.State), int64(n.Release), n.PredictionID, int64(n.Row), n.Model, n.Backend, n.ModelVersion,
-		n.Consumer, n.ExpectedLoss, micros(n.Created), micros(n.Deadline), int64(n.OnExpire), n.DefaultLabel, n.DefaultValue, n.Holder,
-		int64(n.Epoch), micros(n.LeaseUntil), micros(n.ClaimedAt), n.Unit, body, n.Traceparent, n.SamplingProbability, n.PolicyDigest,
-		int64(n.Kind), int64(n.Wanted), int64(n.Agree), n.Tolerance, key, n.JoinedTo, n.Golden, golden, n.GoldenTolerance,
-		int64(n.Revision)); err != nil {
-		return fmt.Errorf("store review item %s: %w", n.ID, err)
-	}
-	t.moved = true
-	if err := t.insertExclusions(n.ID, n.Excluded); err != nil {
-		return err
-	}
-	if n.JoinedTo != "" {
-		return nil // It shows the payload of the one that it joined.
-	}
-	return t.insertPayload(n.ID, n.payload, n.sum)
+}
+
+// CreatedBy is the first entry of an item's history.
+func (i *Item) CreatedBy(actor, note string) Event {
+	return Event{ItemID: i.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_CREATED, At: i.Created, Actor: actor, Note: note, Queue: i.Queue}
 }
