@@ -185,7 +185,7 @@ func (g *Gate) Close(ctx context.Context, now time.Time) error {
 func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 	t := g.clock.advance(now)
 	var errs []error
-	for _, l := range g.limits {
+	for l := range g.roster.Load().all() {
 		if all {
 			errs = append(errs, l.land(ctx))
 		}

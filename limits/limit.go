@@ -5,11 +5,18 @@ import (
 	"sync"
 )
 
-// limit is the state of one configured limit in this process. Everything below mu is guarded by it; no store is called under
-// it.
+// limit is a configured limit. Two of one name, before and after a change of its definition, share the state.
 type limit struct {
 	def Definition
+	*state
+}
 
+func newLimit(d Definition) *limit {
+	return &limit{def: d, state: &state{released: newWindow(d.MaxCount)}}
+}
+
+// state is that of one limit in this process. Everything below mu is guarded by it; no store is called under it.
+type state struct {
 	mu sync.Mutex
 	// released is the truth about this process: when answers were released. What an earlier process left in the store is in
 	// it at the times that count for it.
@@ -38,6 +45,9 @@ func (l *limit) recover(st State) {
 		l.leases.lastID = max(l.leases.lastID, stored.ID)
 		for range min(stored.Count, l.def.MaxCount) {
 			l.released.insert(stored.Until.UnixNano())
+		}
+		if stored.Count > l.def.MaxCount {
+			l.released.lost = max(l.released.lost, stored.Until.UnixNano())
 		}
 	}
 	l.latch.lastReset = st.LastReset

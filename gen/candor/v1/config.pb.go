@@ -981,6 +981,9 @@ type Listen struct {
 	// What people's browsers call the pages, as in https://review.example.com: cookies, passkeys and OIDC hang on it. Default:
 	// http or https and the address of web.
 	PublicUrl string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	// How long new calls are still taken after SIGTERM, once health says NOT_SERVING, so that who asks for it goes elsewhere first. A load
+	// balancer that looks from time to time needs two of its periods. Default 200ms; 0s: none.
+	DrainDelay *durationpb.Duration `protobuf:"bytes,40,opt,name=drain_delay,json=drainDelay,proto3" json:"drain_delay,omitempty"`
 	// Proxies before web whose X-Forwarded-For is believed: networks such as 10.0.0.0/8, or addresses. Default: none; then people behind
 	// a proxy have its address, for which logins are counted together.
 	TrustedProxies []string `protobuf:"bytes,13,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
@@ -1100,6 +1103,13 @@ func (x *Listen) GetPublicUrl() string {
 		return x.PublicUrl
 	}
 	return ""
+}
+
+func (x *Listen) GetDrainDelay() *durationpb.Duration {
+	if x != nil {
+		return x.DrainDelay
+	}
+	return nil
 }
 
 func (x *Listen) GetTrustedProxies() []string {
@@ -6083,7 +6093,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xad\x05\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xf8\x05\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -6100,7 +6110,10 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x11maxConnectionIdle\x12\x10\n" +
 	"\x03web\x18\v \x01(\tR\x03web\x12*\n" +
 	"\n" +
-	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12'\n" +
+	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12I\n" +
+	"\vdrain_delay\x18( \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\xd8\x042\x00R\n" +
+	"drainDelay\x12'\n" +
 	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxiesB\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
 	"\x17_max_concurrent_streams\"{\n" +
@@ -6780,121 +6793,122 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	81,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
 	81,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
 	81,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	18,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	17,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
-	19,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	2,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	0,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	19,  // 23: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	1,   // 24: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	26,  // 25: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	24,  // 26: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	2,   // 27: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	81,  // 28: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	81,  // 29: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	25,  // 30: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	3,   // 31: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	23,  // 32: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
-	81,  // 33: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
-	81,  // 34: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
-	81,  // 35: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
-	81,  // 36: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
-	81,  // 37: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	81,  // 38: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	81,  // 39: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	82,  // 40: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	4,   // 41: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	27,  // 42: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	28,  // 43: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	29,  // 44: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	83,  // 45: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	84,  // 46: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	85,  // 47: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	30,  // 48: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	32,  // 49: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	5,   // 50: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	33,  // 51: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	33,  // 52: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	81,  // 53: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	35,  // 54: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	86,  // 55: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	87,  // 56: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	39,  // 57: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	46,  // 58: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	47,  // 59: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	9,   // 60: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	50,  // 61: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	51,  // 62: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	37,  // 63: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	46,  // 64: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	38,  // 65: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	44,  // 66: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	80,  // 67: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	87,  // 68: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	45,  // 69: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	88,  // 70: candor.v1.Condition.route:type_name -> candor.v1.Route
-	45,  // 71: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	40,  // 72: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	41,  // 73: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	42,  // 74: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	6,   // 75: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	81,  // 76: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	7,   // 77: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	43,  // 78: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	45,  // 79: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	81,  // 80: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	89,  // 81: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	81,  // 82: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	48,  // 83: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	8,   // 84: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	49,  // 85: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	10,  // 86: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	52,  // 87: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	81,  // 88: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	81,  // 89: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	81,  // 90: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	81,  // 91: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	54,  // 92: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	55,  // 93: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	56,  // 94: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	57,  // 95: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	58,  // 96: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	81,  // 97: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	81,  // 98: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	59,  // 99: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	81,  // 100: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	62,  // 101: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	64,  // 102: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	63,  // 103: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	1,   // 104: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	81,  // 105: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	81,  // 106: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	81,  // 107: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	11,  // 108: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	66,  // 109: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	67,  // 110: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	68,  // 111: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	81,  // 112: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	81,  // 113: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	81,  // 114: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	81,  // 115: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	81,  // 116: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	12,  // 117: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	81,  // 118: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	20,  // 119: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	21,  // 120: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	22,  // 121: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	31,  // 122: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	34,  // 123: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	53,  // 124: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	65,  // 125: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	60,  // 126: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	36,  // 127: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	128, // [128:128] is the sub-list for method output_type
-	128, // [128:128] is the sub-list for method input_type
-	128, // [128:128] is the sub-list for extension type_name
-	128, // [128:128] is the sub-list for extension extendee
-	0,   // [0:128] is the sub-list for field type_name
+	81,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
+	18,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	17,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
+	19,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	2,   // 22: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	0,   // 23: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	19,  // 24: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	1,   // 25: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	26,  // 26: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	24,  // 27: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	2,   // 28: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	81,  // 29: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	81,  // 30: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	25,  // 31: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	3,   // 32: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	23,  // 33: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
+	81,  // 34: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
+	81,  // 35: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
+	81,  // 36: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
+	81,  // 37: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
+	81,  // 38: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
+	81,  // 39: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	81,  // 40: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	82,  // 41: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	4,   // 42: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	27,  // 43: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	28,  // 44: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	29,  // 45: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	83,  // 46: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	84,  // 47: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	85,  // 48: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	30,  // 49: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	32,  // 50: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	5,   // 51: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	33,  // 52: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	33,  // 53: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	81,  // 54: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	35,  // 55: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	86,  // 56: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	87,  // 57: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	39,  // 58: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	46,  // 59: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	47,  // 60: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	9,   // 61: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	50,  // 62: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	51,  // 63: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	37,  // 64: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	46,  // 65: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	38,  // 66: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	44,  // 67: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	80,  // 68: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	87,  // 69: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	45,  // 70: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	88,  // 71: candor.v1.Condition.route:type_name -> candor.v1.Route
+	45,  // 72: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	40,  // 73: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	41,  // 74: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	42,  // 75: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	6,   // 76: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	81,  // 77: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	7,   // 78: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	43,  // 79: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	45,  // 80: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	81,  // 81: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	89,  // 82: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	81,  // 83: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	48,  // 84: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	8,   // 85: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	49,  // 86: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	10,  // 87: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	52,  // 88: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	81,  // 89: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	81,  // 90: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	81,  // 91: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	81,  // 92: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	54,  // 93: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	55,  // 94: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	56,  // 95: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	57,  // 96: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	58,  // 97: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	81,  // 98: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	81,  // 99: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	59,  // 100: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	81,  // 101: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	62,  // 102: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	64,  // 103: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	63,  // 104: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	1,   // 105: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	81,  // 106: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	81,  // 107: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	81,  // 108: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	11,  // 109: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	66,  // 110: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	67,  // 111: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	68,  // 112: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	81,  // 113: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	81,  // 114: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	81,  // 115: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	81,  // 116: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	81,  // 117: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	12,  // 118: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	81,  // 119: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	20,  // 120: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	21,  // 121: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	22,  // 122: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	31,  // 123: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	34,  // 124: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	53,  // 125: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	65,  // 126: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	60,  // 127: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	36,  // 128: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	129, // [129:129] is the sub-list for method output_type
+	129, // [129:129] is the sub-list for method input_type
+	129, // [129:129] is the sub-list for extension type_name
+	129, // [129:129] is the sub-list for extension extendee
+	0,   // [0:129] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
