@@ -2,11 +2,9 @@ package backend
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"time"
 
@@ -116,23 +114,13 @@ func (b *Backend) connect(tlsCfg *candorv1.ClientTLS, o Options) (*fleet, error)
 	return f, nil
 }
 
-// transportCredentials reads the files once to refuse what is broken. The client's certificate is read again for each new
-// connection, so that a renewed one is used without a restart.
+// transportCredentials reads the files once to refuse what is broken. They are read again for each new connection, so that renewed ones
+// are used without a restart.
 func transportCredentials(cfg *candorv1.ClientTLS) (credentials.TransportCredentials, error) {
 	if cfg == nil {
 		return insecure.NewCredentials(), nil
 	}
 	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.GetServerName()}
-	if file := cfg.GetCaFile(); file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca_file: %w; write the path of a PEM file that can be read", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca_file: %s holds no certificate; write the path of a PEM file with the signing certificates", file)
-		}
-	}
 	certFile, keyFile := cfg.GetCertFile(), cfg.GetKeyFile()
 	switch {
 	case certFile == "" && keyFile == "":
@@ -148,6 +136,9 @@ func transportCredentials(cfg *candorv1.ClientTLS) (credentials.TransportCredent
 			cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 			return &cert, err
 		}
+	}
+	if file := cfg.GetCaFile(); file != "" {
+		return newAuthorities(file, out)
 	}
 	return credentials.NewTLS(out), nil
 }

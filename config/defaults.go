@@ -21,6 +21,7 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		fill(&listen.MaxConcurrentStreams, 256)
 		fillDuration(&listen.DefaultDeadline, 10*time.Second)
 		fillDuration(&listen.DrainTimeout, 30*time.Second)
+		fillDuration(&listen.DrainDelay, 200*time.Millisecond)
 		fillDuration(&listen.MaxConnectionIdle, 15*time.Minute)
 		fill(&listen.MaxInFlightBytes, 512<<20)
 	}

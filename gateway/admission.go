@@ -24,9 +24,9 @@ const (
 // admitted since. Safe for concurrent use.
 type desk struct {
 	queue string
-	staff review.Staff
 
-	mu sync.Mutex
+	mu    sync.Mutex
+	staff review.Staff
 	// work is what the pace was measured by, audits those of the last day.
 	work   []time.Duration
 	audits int64
@@ -50,22 +50,49 @@ type seat struct {
 	stored time.Time
 }
 
-// newDesks makes the desks of the queues with a capacity, and the hours of those that have some.
-func newDesks(cfg *candorv1.Config) (map[string]*desk, map[string]*review.Hours, error) {
-	desks, hours := map[string]*desk{}, map[string]*review.Hours{}
-	for name, q := range cfg.GetQueues() {
+// openDesks takes over the desks of the queues with a capacity from the plan before, or makes them and looks what waits there: what a
+// day's budget was spent on before counts from the first call on. It finds the hours of the queues that have some.
+func (g *Gateway) openDesks(ctx context.Context, pl, before *plan) error {
+	pl.desks, pl.hours = map[string]*desk{}, map[string]*review.Hours{}
+	fresh := map[string]*desk{}
+	for name, q := range pl.cfg.GetQueues() {
 		staff, err := staffOf(q)
 		if err != nil {
-			return nil, nil, fmt.Errorf("queues.%s.hours.%w", name, err)
+			return fmt.Errorf("queues.%s.hours.%w", name, err)
 		}
 		if staff.Hours != nil {
-			hours[name] = staff.Hours
+			pl.hours[name] = staff.Hours
 		}
-		if q.GetCapacity() != nil {
-			desks[name] = &desk{queue: name, staff: staff, seats: map[*seat]struct{}{}}
+		if q.GetCapacity() == nil {
+			continue
 		}
+		if before != nil && before.desks[name] != nil {
+			pl.desks[name] = before.desks[name]
+			continue
+		}
+		pl.desks[name] = &desk{queue: name, staff: staff, seats: map[*seat]struct{}{}}
+		fresh[name] = pl.desks[name]
 	}
-	return desks, hours, nil
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := g.lookAtDesks(ctx, fresh, true); err != nil {
+		return fmt.Errorf("queues: %w", err)
+	}
+	return nil
+}
+
+// staffDesks has the desks go by what a plan says of their people. Their views follow at the next look.
+func (pl *plan) staffDesks() {
+	for name, d := range pl.desks {
+		staff, err := staffOf(pl.cfg.GetQueues()[name])
+		if err != nil {
+			continue // It was made before, without an error.
+		}
+		d.mu.Lock()
+		d.staff = staff
+		d.mu.Unlock()
+	}
 }
 
 // staffOf is what a queue's people can do; of a queue without a capacity only its hours are known. Errors: those of its hours.
@@ -78,7 +105,7 @@ func staffOf(q *candorv1.Queue) (review.Staff, error) {
 }
 
 // lookAtDesks asks the store what waits. slow: also for what changes slowly. Where it can't be read the views stay as they are.
-func (g *Gateway) lookAtDesks(ctx context.Context, slow bool) error {
+func (g *Gateway) lookAtDesks(ctx context.Context, all map[string]*desk, slow bool) error {
 	now := g.ledger.Now()
 	if slow {
 		states, err := g.reviews.Queues(ctx, now, now.Add(-queuesSpan))
@@ -86,15 +113,15 @@ func (g *Gateway) lookAtDesks(ctx context.Context, slow bool) error {
 			return err
 		}
 		for i := range states {
-			if d := g.desks[states[i].Queue]; d != nil {
+			if d := all[states[i].Queue]; d != nil {
 				d.measured(&states[i])
 			}
 		}
 	}
 	// Working days begin at different times: each beginning is a question of its own.
 	begins := map[time.Time][]*desk{}
-	for _, d := range g.desks {
-		from, _ := d.staff.Hours.Day(now)
+	for _, d := range all {
+		from := d.begins(now)
 		begins[from.UTC()] = append(begins[from.UTC()], d)
 	}
 	for from, desks := range begins {
@@ -118,19 +145,28 @@ func (g *Gateway) lookAtDesks(ctx context.Context, slow bool) error {
 
 // watchDesks keeps the views new until ctx ends.
 func (g *Gateway) watchDesks(ctx context.Context) {
-	if len(g.desks) == 0 {
-		return
-	}
 	measured := g.ledger.Now()
 	g.every(ctx, viewEvery, nil, func(ctx context.Context) {
+		desks := g.plan().desks
+		if len(desks) == 0 {
+			return
+		}
 		slow := g.ledger.Now().Sub(measured) >= paceEvery
 		if slow {
 			measured = g.ledger.Now()
 		}
-		if err := g.lookAtDesks(ctx, slow); err != nil && ctx.Err() == nil {
+		if err := g.lookAtDesks(ctx, desks, slow); err != nil && ctx.Err() == nil {
 			g.log.WarnContext(ctx, "the review queues could not be read; rows are admitted by what is known of them", slog.Any("error", err))
 		}
 	})
+}
+
+// begins is when the working day of an instant began.
+func (d *desk) begins(now time.Time) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	from, _ := d.staff.Hours.Day(now)
+	return from
 }
 
 func (d *desk) measured(s *review.QueueState) {
@@ -229,16 +265,17 @@ func (c *call) leave() {
 
 // deskOf is the desk of the call's queue; nil: it has no bounds.
 func (g *Gateway) deskOf(c *call) *desk {
-	if len(g.desks) == 0 {
+	if len(c.model.plan.desks) == 0 {
 		return nil
 	}
-	return g.desks[c.model.review.GetQueue()]
+	return c.model.plan.desks[c.model.review.GetQueue()]
 }
 
 // showDesk adds to what is shown of a queue what its capacity and its hours make of it.
 func (g *Gateway) showDesk(q *candorv1.ReviewQueue, name string, now time.Time) {
-	q.Open = g.hours[name].Open(now)
-	d := g.desks[name]
+	pl := g.plan()
+	q.Open = pl.hours[name].Open(now)
+	d := pl.desks[name]
 	if d == nil {
 		return
 	}

@@ -134,7 +134,7 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // limitsURL is the page of limits; empty: there are no pages, or nobody knows their address.
 func (g *Gateway) limitsURL() string {
-	if url := g.cfg.GetListen().GetPublicUrl(); url != "" {
+	if url := g.plan().cfg.GetListen().GetPublicUrl(); url != "" {
 		return url + "/ops/limits"
 	}
 	return ""

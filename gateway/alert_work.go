@@ -50,9 +50,9 @@ func (g *Gateway) alertTurn(ctx, sending context.Context, wg *sync.WaitGroup) ti
 		}
 		return alertEvery
 	}
-	now, wait := g.ledger.Now(), alertEvery
+	pl, now, wait := g.plan(), g.ledger.Now(), alertEvery
 	for _, a := range open {
-		due, next, done := errands(a, g.receiversOf(a.Trip.Limit), now)
+		due, next, done := errands(a, g.receiversOf(pl, a.Trip.Limit), now)
 		if done {
 			if err := g.limitStore.CloseAlert(ctx, a.Trip.ID); err != nil && ctx.Err() == nil {
 				g.log.WarnContext(ctx, "an alert could not be closed; trying again", slog.String("alert_id", a.Trip.ID), slog.Any("error", err))

@@ -118,12 +118,12 @@ func newReceivers(cfg *candorv1.Config) (map[string][]receiver, error) {
 
 // receiversOf answers who is told of a trip. Of a stop it is who is told of the first limit, by name, that it covers and that has
 // somebody.
-func (g *Gateway) receiversOf(limit string) []receiver {
+func (g *Gateway) receiversOf(pl *plan, limit string) []receiver {
 	if !limits.IsStop(limit) {
-		return g.receivers[limit]
+		return pl.receivers[limit]
 	}
 	for _, name := range g.gate.CoveredBy(limit) {
-		if all := g.receivers[name]; len(all) > 0 {
+		if all := pl.receivers[name]; len(all) > 0 {
 			return all
 		}
 	}

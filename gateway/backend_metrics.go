@@ -7,32 +7,28 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// watchBackend shows a backend as it is when it is looked at: a gauge fed by changes alone would show an open breaker for as long as
-// nobody calls.
-func (m *metrics) watchBackend(b *backend.Backend) {
-	m.reg.MustRegister(&backendCollector{backend: b, figures: backendFigures(b.Name())})
+// watchBackends shows backends as they are when they are looked at: a gauge fed by changes alone would show an open breaker for as long
+// as nobody calls.
+func (m *metrics) watchBackends(g *Gateway) {
+	m.reg.MustRegister(&backendCollector{g: g, figures: backendFigures()})
 }
 
-// backendCollector reads a backend's status once when it is scraped, so that calls pay for no metric of it.
+// backendCollector reads the status of each backend in force once when it is scraped, so that calls pay for no metric of it.
 type backendCollector struct {
-	backend *backend.Backend
+	g       *Gateway
 	figures []backendFigure
 }
 
-// backendFigure is one metric of a backend.
+// backendFigure is one metric of each backend.
 type backendFigure struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
 	of   func(backend.Status) float64
 }
 
-func backendFigures(name string) []backendFigure {
+func backendFigures() []backendFigure {
 	figure := func(kind prometheus.ValueType, metric, help string, labels prometheus.Labels, of func(backend.Status) float64) backendFigure {
-		all := prometheus.Labels{"backend": name}
-		for k, v := range labels {
-			all[k] = v
-		}
-		return backendFigure{prometheus.NewDesc(metric, help, nil, all), kind, of}
+		return backendFigure{prometheus.NewDesc(metric, help, []string{"backend"}, labels), kind, of}
 	}
 	const retries, retriesHelp = "candor_backend_retries_total", "Attempts that repeated another: made, or refused because the retry budget was spent."
 	const hedges, hedgesHelp = "candor_backend_hedges_total", "Attempts made beside a slow one: they answered first (won), or not."
@@ -74,9 +70,11 @@ func (c *backendCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (c *backendCollector) Collect(ch chan<- prometheus.Metric) {
-	status := c.backend.Status()
-	for _, f := range c.figures {
-		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.of(status))
+	for name, b := range c.g.plan().backends {
+		status := b.Status()
+		for _, f := range c.figures {
+			ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.of(status), name)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func verdictBy(item *review.Item, reviewer string) *candorv1.Verdict {
 
 // blindQueue says that reviewers answer before they see what the models said.
 func (g *Gateway) blindQueue(item *review.Item) bool {
-	q, ok := g.cfg.GetQueues()[item.Queue]
+	q, ok := g.plan().cfg.GetQueues()[item.Queue]
 	return !ok || q.Blind == nil || q.GetBlind()
 }
 
@@ -113,10 +113,10 @@ func (g *Gateway) traceURL(traceparent string) string {
 	if !sc.IsValid() {
 		return ""
 	}
-	return strings.NewReplacer("{trace_id}", sc.TraceID().String(), "{span_id}", sc.SpanID().String()).Replace(g.cfg.GetTelemetry().GetTraceUrl())
+	return strings.NewReplacer("{trace_id}", sc.TraceID().String(), "{span_id}", sc.SpanID().String()).Replace(g.plan().cfg.GetTelemetry().GetTraceUrl())
 }
 
 // undoWindow is how long a verdict can be changed.
 func (g *Gateway) undoWindow(queue string) time.Duration {
-	return g.cfg.GetQueues()[queue].GetUndoWindow().AsDuration()
+	return g.plan().cfg.GetQueues()[queue].GetUndoWindow().AsDuration()
 }

@@ -6,21 +6,20 @@ import (
 
 	"github.com/candor-gateway/candor/calibration"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/router"
 )
 
 // loadCalibrator finds the calibrator that a backend's configuration names, among those given or in the store. One that is missing
 // would let raw numbers pass for calibrated ones, and one that nothing names, or of another model, would change them unseen.
-func (g *Gateway) loadCalibrator(ctx context.Context, name string, bc *candorv1.Backend, given map[string]router.Calibrator) error {
+func (g *Gateway) loadCalibrator(ctx context.Context, pl *plan, name string, bc *candorv1.Backend) error {
 	ref := bc.GetCalibrator()
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("backends.%s.calibrator: %w", name, fmt.Errorf(format, args...))
 	}
-	if c := given[name]; c != nil {
+	if c := g.given[name]; c != nil {
 		if c.Name() != ref {
 			return wrong("the configuration names %q, and %q is given; correct the name", ref, c.Name())
 		}
-		g.calibrators[name] = c
+		pl.calibrators[name] = c
 		return nil
 	}
 	if ref == "" {
@@ -43,13 +42,13 @@ func (g *Gateway) loadCalibrator(ctx context.Context, name string, bc *candorv1.
 	}); err != nil {
 		return wrong("%w", err)
 	}
-	g.calibrators[name] = c
+	pl.calibrators[name] = c
 	return nil
 }
 
 // calibratorDigest names what a backend's calibrator does, whatever it is called; empty: there is none.
-func (g *Gateway) calibratorDigest(backend string) string {
-	switch c := g.calibrators[backend].(type) {
+func (pl *plan) calibratorDigest(backend string) string {
+	switch c := pl.calibrators[backend].(type) {
 	case nil:
 		return ""
 	case interface{ Digest() string }:

@@ -54,6 +54,8 @@ type call struct {
 	items    []review.Item
 	// seats that its rows were admitted to.
 	seats []*seat
+	// holds the model's plan until it ends.
+	holds bool
 	// part: it is one of several answers to a request on a stream.
 	part bool
 	// facts of the call for expressions, made when they are first wanted.
@@ -142,6 +144,9 @@ func (c *call) traceID() trace.TraceID { return c.trace.traceID() }
 func (c *call) end() {
 	c.ctx.stop()
 	c.leave()
+	if c.holds {
+		c.model.plan.drop()
+	}
 	if c.response != nil {
 		c.response.Free()
 		c.response = nil

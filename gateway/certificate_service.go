@@ -85,7 +85,7 @@ func (s *certificateService) RevokeCertificate(ctx context.Context, in *candorv1
 		return nil, certificateRefused(err, in.GetName())
 	}
 	// Who revokes wants it in force when the answer comes, not at the next look.
-	if err := s.g.lookAtCertificates(ctx, false); err != nil {
+	if err := s.g.lookAtCertificates(ctx); err != nil {
 		return nil, storeUnavailable()
 	}
 	return &candorv1.RevokeCertificateResponse{Certificate: s.g.certificateProto(st)}, nil
@@ -106,12 +106,12 @@ func certificateRefused(err error, name string) error {
 
 // certificateProto is a state as people are shown it.
 func (g *Gateway) certificateProto(st *candorv1.CertificateState) *candorv1.Certificate {
-	staleAfter := 24 * time.Hour
-	if m := g.models[st.GetKey().GetModel()]; m != nil && m.promise != nil {
-		staleAfter = m.promise.staleAfter
+	promise := g.plan().promiseOf(st.GetKey().GetModel())
+	if promise == nil {
+		return g.liveProto(st, 24*time.Hour)
 	}
-	c := g.liveProto(st, staleAfter)
-	for _, at := range g.placesOf(st.GetKey().GetModel()) {
+	c := g.liveProto(st, promise.staleAfter)
+	for _, at := range promise.places {
 		for _, sl := range at.slots {
 			if sl == nil || sl.digest != certificate.Digest(st.GetKey()) || !sl.startsFrom(st) {
 				continue
@@ -120,18 +120,11 @@ func (g *Gateway) certificateProto(st *candorv1.CertificateState) *candorv1.Cert
 			c.Threshold = sl.heldOut.Threshold
 			c.Promise = append([]string{fmt.Sprintf("Until the stream's own evidence licenses more, a held-out file does (%s): with probability at least "+
 				"1 - %.4g %%, at most %.4g %% of the answers at or above %.4g are wrong, on the evidence of %d rows, %d of them wrong. The alarm "+
-				"ends it with the live certificate.", g.models[st.GetKey().GetModel()].promise.cfg.GetHeldOut(), 100*l.GetDelta(), 100*l.GetAlpha(),
+				"ends it with the live certificate.", promise.cfg.GetHeldOut(), 100*l.GetDelta(), 100*l.GetAlpha(),
 				sl.heldOut.GetThreshold(), l.GetLabels(), l.GetErrors())}, c.Promise...)
 		}
 	}
 	return c
-}
-
-func (g *Gateway) placesOf(model string) []place {
-	if m := g.models[model]; m != nil && m.promise != nil {
-		return m.promise.places
-	}
-	return nil
 }
 
 // liveProto is what the stream's own evidence says.

@@ -26,7 +26,7 @@ func (g *Gateway) coalesce(c *call) {
 	}
 	for i := range c.items {
 		it := &c.items[i]
-		cfg := g.cfg.GetQueues()[it.Queue].GetCoalesce()
+		cfg := c.model.plan.cfg.GetQueues()[it.Queue].GetCoalesce()
 		if cfg == nil || it.Kind != candorv1.ReviewKind_REVIEW_KIND_DEFERRED || len(it.Sequences) > 0 || it.Input != nil {
 			continue
 		}

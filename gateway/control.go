@@ -86,9 +86,10 @@ func (s *oipServer) control(ctx context.Context, b *backend.Backend, method stri
 // controlled finds the backend that a method is for which changes, or shows, a model server as a whole. It is refused unless the
 // configuration allows it for that backend, and then to operators only: what it does, it does to every caller.
 func (s *oipServer) controlled(ctx context.Context, what candorv1.Control, method, modelName string) (*backend.Backend, error) {
-	allowed := func(name string) bool { return slices.Contains(s.g.cfg.GetBackends()[name].GetAllow(), what) }
+	pl := s.g.planOf(ctx)
+	allowed := func(name string) bool { return slices.Contains(pl.cfg.GetBackends()[name].GetAllow(), what) }
 	var names []string
-	for name := range s.g.backends {
+	for name := range pl.backends {
 		if allowed(name) {
 			names = append(names, name)
 		}
@@ -105,10 +106,10 @@ func (s *oipServer) controlled(ctx context.Context, what candorv1.Control, metho
 	var name string
 	switch chosen := metadata.ValueFromIncomingContext(ctx, backendKey); {
 	case modelName != "":
-		m := s.g.models[modelName]
+		m := pl.models[modelName]
 		if m == nil {
 			return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND,
-				"there is no model %q; the configuration has %s", modelName, strings.Join(s.g.modelNames, ", ")).with("model", modelName)
+				"there is no model %q; the configuration has %s", modelName, strings.Join(pl.modelNames, ", ")).with("model", modelName)
 		}
 		name = m.primary.Name()
 	case len(chosen) == 1:
@@ -118,7 +119,7 @@ func (s *oipServer) controlled(ctx context.Context, what candorv1.Control, metho
 	default:
 		return nil, invalid("metadata["+backendKey+"]", "name one backend, because "+method+" is allowed for several: "+strings.Join(names, ", "))
 	}
-	if s.g.backends[name] == nil {
+	if pl.backends[name] == nil {
 		return nil, invalid("metadata["+backendKey+"]", "there is no such backend; write one of "+strings.Join(names, ", "))
 	}
 	if !allowed(name) {
@@ -126,7 +127,7 @@ func (s *oipServer) controlled(ctx context.Context, what candorv1.Control, metho
 	}
 	s.g.log.InfoContext(ctx, "an operator controls a model server",
 		slog.String("method", method), slog.String("backend", name), slog.String("by", p.Name))
-	return s.g.backends[name], nil
+	return pl.backends[name], nil
 }
 
 func refusedMethod(method, backend, word string) *Error {

@@ -36,11 +36,11 @@ type budget struct {
 
 // allot makes the time of a call of what its caller leaves, and refuses a deadline that nobody in the model's ladder could keep: with
 // less than the fastest answer of late, an attempt would only be work for nobody.
-func (g *Gateway) allot(ctx context.Context, m *model, start time.Time) (budget, error) {
+func allot(ctx context.Context, m *model, start time.Time) (budget, error) {
 	var out budget
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		out.defaulted = g.cfg.GetListen().GetDefaultDeadline().AsDuration()
+		out.defaulted = m.plan.cfg.GetListen().GetDefaultDeadline().AsDuration()
 		deadline = start.Add(out.defaulted)
 	}
 	left := deadline.Sub(start)

@@ -193,3 +193,33 @@ func TestPanicBesideACall(t *testing.T) {
 		t.Errorf("%v panics counted", n)
 	}
 }
+
+// For a while after health says that the gateway is leaving, those who have not heard are served.
+func TestDrainDelay(t *testing.T) {
+	w := start(t, "drain_delay: 0s", "drain_delay: 3s")
+	health, err := healthpb.NewHealthClient(w.conn).Watch(bounded(t, ""), &healthpb.HealthCheckRequest{Service: "inference.GRPCInferenceService"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := health.Recv(); err != nil || s.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		t.Fatalf("before: %v %v", s, err)
+	}
+	conn := w.dial()
+	defer func() { _ = conn.Close() }()
+	stopped := make(chan struct{})
+	w.conn, conn = conn, w.conn // stop closes the world's connection at once, which is not what this is about
+	go func() {
+		defer close(stopped)
+		w.stop()
+	}()
+	if s, err := health.Recv(); err != nil || s.GetStatus() != healthpb.HealthCheckResponse_NOT_SERVING {
+		t.Fatalf("while leaving: %v %v", s, err)
+	}
+	if code, _ := w.get("/healthz"); code != http.StatusServiceUnavailable {
+		t.Errorf("/healthz answers %d", code)
+	}
+	if _, err := inference.NewGRPCInferenceServiceClient(conn).ModelInfer(bounded(t, ""), request([][4]float32{sureRow})); err != nil {
+		t.Errorf("a call during the delay: %v", err)
+	}
+	<-stopped
+}

@@ -30,7 +30,7 @@ func (g *Gateway) enqueue(rec *candorv1.Record) error {
 		}
 		return err
 	}
-	switch g.cfg.GetAudit().GetOnFull() {
+	switch g.plan().cfg.GetAudit().GetOnFull() {
 	case candorv1.OnFull_ON_FULL_REFUSE:
 		g.metrics.queueFull.WithLabelValues("refuse").Inc()
 		return errQueueFull

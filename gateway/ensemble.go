@@ -13,8 +13,7 @@ import (
 
 // newEnsemble makes one tier of a model ready. Errors name the field of the configuration.
 func (g *Gateway) newEnsemble(ctx context.Context, name string, m *model, method candorv1.ConfidenceMethod) (*fallback.Ensemble, error) {
-	cfg := g.cfg
-	e := cfg.GetEnsembles()[name]
+	e := m.plan.cfg.GetEnsembles()[name]
 	out := &fallback.Ensemble{
 		Name: name, Version: e.GetVersion(), Quorum: int(e.GetQuorum()), Combiner: e.GetCombiner(), Agree: int(e.GetAgree()),
 		Labels: m.card.Labels(), Method: method, IntervalScale: m.policy.Scale.Interval,
@@ -65,7 +64,7 @@ func (g *Gateway) fit(ctx context.Context, out *fallback.Ensemble, e *candorv1.E
 		return fmt.Errorf("%w; candor ensemble fit fits it", err)
 	}
 	scope, again := a.GetScope(), "; fit it again for this ensemble"
-	switch members := memberVersions(g.cfg, e); {
+	switch members := memberVersions(m.plan.cfg, e); {
 	case scope.GetModel() != out.Name || scope.GetVersion() != out.Version:
 		return fmt.Errorf("%s is for version %q of ensemble %q%s", e.GetFitted(), scope.GetVersion(), scope.GetModel(), again)
 	case !slices.Equal(scope.GetMembers(), members):

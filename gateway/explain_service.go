@@ -81,9 +81,10 @@ func (s *explainService) ListMonitors(ctx context.Context, in *candorv1.ListMoni
 	if _, err := requireRole(ctx, candorv1.Role_ROLE_OPERATOR, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_REVIEWER); err != nil {
 		return nil, err
 	}
-	if _, ok := s.g.models[in.GetModel()]; !ok && in.GetModel() != "" {
+	pl := s.g.planOf(ctx)
+	if _, ok := pl.models[in.GetModel()]; !ok && in.GetModel() != "" {
 		return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND,
-			"there is no model %q; the configuration has %s", in.GetModel(), strings.Join(s.g.modelNames, ", ")).with("model", in.GetModel())
+			"there is no model %q; the configuration has %s", in.GetModel(), strings.Join(pl.modelNames, ", ")).with("model", in.GetModel())
 	}
 	return &candorv1.ListMonitorsResponse{Monitors: s.g.monitors.set.Status(in.GetModel())}, nil
 }
@@ -101,7 +102,7 @@ func (s *explainService) ListBackends(ctx context.Context, in *candorv1.ListBack
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	out := &candorv1.ListBackendsResponse{}
-	for _, b := range s.g.backends {
+	for _, b := range s.g.planOf(ctx).backends {
 		wg.Go(func() {
 			status := s.g.backendStatus(ctx, b)
 			mu.Lock()

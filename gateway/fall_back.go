@@ -56,14 +56,14 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 
 // reading is how the scores of a backend are read for a model.
 func (g *Gateway) reading(method candorv1.ConfidenceMethod, m *model, backendName string) backend.Reading {
-	return backend.Reading{Method: method, Scale: m.policy.Scale, Calibrator: g.calibrators[backendName]}
+	return backend.Reading{Method: method, Scale: m.policy.Scale, Calibrator: m.plan.calibrators[backendName]}
 }
 
 // askMember asks one backend, beside the primary, for some rows of the call. It may run beside others of the same call, and reads the call only. It
 // runs in a goroutine of its own, behind which nobody recovers: a panic is this member's failure.
 func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []int, kind candorv1.StepKind, how backend.Reading) (reply fallback.Reply) {
-	b := g.backends[name]
-	cfg := g.cfg.GetBackends()[name]
+	b := c.model.plan.backends[name]
+	cfg := c.model.plan.cfg.GetBackends()[name]
 	defer func() {
 		if p := recover(); p != nil {
 			_ = g.panicked(ctx, "backend "+name, p)

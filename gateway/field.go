@@ -96,7 +96,7 @@ func (m *model) fieldNamed(name string) *field {
 
 // fieldOf is the field of which the model's answer is, as the configuration has it now; nil: it isn't there.
 func (g *Gateway) fieldOf(model, name string) *field {
-	m := g.models[model]
+	m := g.plan().models[model]
 	if m == nil {
 		return nil
 	}

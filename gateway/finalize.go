@@ -82,7 +82,9 @@ func (g *Gateway) ended(ctx context.Context, item *review.Item, expired bool) {
 	g.metrics.countFlips(item)
 	if item.Kind != candorv1.ReviewKind_REVIEW_KIND_GOLDEN && item.Kind != candorv1.ReviewKind_REVIEW_KIND_APPEAL {
 		// What was chosen because of its answer says nothing of the others.
-		g.monitors.verdict(item, g.segmentOf(ctx, item))
+		if m := g.plan().models[item.Model]; m != nil {
+			g.monitors.verdict(m.watched, item, g.segmentOf(ctx, item))
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/inside"
 	"github.com/candor-gateway/candor/limits"
@@ -52,57 +50,58 @@ type Deps struct {
 	Calibrators map[string]router.Calibrator
 }
 
-// Gateway serves one configuration. It is made by New and serves by Run, once.
+// Gateway serves one configuration at a time. It is made by New and serves by Run, once; Reload gives it another configuration.
 type Gateway struct {
-	cfg        *candorv1.Config
 	log        *slog.Logger
 	version    string
 	ledger     Ledger
 	reviews    review.Store
 	gate       *limits.Gate
 	limitStore limits.Store
-	// certificates is nil when no policy promises anything.
+	// certificates are nil where no policy may promise anything.
 	certificates Certificates
 	coins        atomic.Pointer[coins]
 	// looking is held from reading the certificates until their views are made.
-	looking    sync.Mutex
-	artefacts  Artefacts
-	principals *principals
-	users      people.Store
-	backends   map[string]*backend.Backend
-	models     map[string]*model
-	// calibrators by backend; read-only.
-	calibrators map[string]router.Calibrator
-	// modelNames sorted, for messages.
-	modelNames []string
-	metrics    *metrics
-	monitors   *monitors
-	tracing    *tracing
-	memory     memory
-	registry   *prometheus.Registry
-	gap        gap
+	looking   sync.Mutex
+	artefacts Artefacts
+	pins      Pins
+	// given calibrators, by backend.
+	given    map[string]router.Calibrator
+	users    people.Store
+	metrics  *metrics
+	monitors *monitors
+	tracing  *tracing
+	memory   memory
+	registry *prometheus.Registry
+	gap      gap
 	// inside is how pages of this process call.
 	inside *inside.Pipe
-	// desks of the queues that have a capacity, by name.
-	desks map[string]*desk
-	// hours of the queues that have some.
-	hours map[string]*review.Hours
 	// due wakes the work that makes answers final.
-	due        chan struct{}
-	webhooks   webhook.Store
-	dispatcher *webhook.Dispatcher
+	due      chan struct{}
+	webhooks webhook.Store
 	// sender is for webhooks and for the alerts of limits.
 	sender *webhook.Sender
-	// tripped wakes the work on alerts, and receivers are told of trips, by limit.
-	tripped   chan struct{}
-	receivers map[string][]receiver
+	// tripped wakes the work on alerts.
+	tripped chan struct{}
 	// unfollowed: the last look at the stored latches failed, and the log knows.
 	unfollowed bool
+	// leaving is closed when the gateway is to stop: who asks how it is hears it from now on.
+	leaving chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.
 	stopping chan struct{}
 	stopOnce sync.Once
 	// streaming are the goroutines of clients' streams, which end a little after their handlers.
 	streaming sync.WaitGroup
+
+	// current is the plan in force; see plan and hold.
+	current   atomic.Pointer[plan]
+	reloading sync.Mutex
+	// refusal of another configuration; nil: the files hold the one in force.
+	refusal atomic.Pointer[refusal]
+	// closing are backends that are being closed, closeErr what went wrong.
+	closing  sync.WaitGroup
+	closeMu  sync.Mutex
+	closeErr error
 }
 
 // New makes a Gateway of a configuration that config.Load has checked and filled with defaults. It loads the state of the
@@ -110,10 +109,9 @@ type Gateway struct {
 // store's; nothing is left open then.
 func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
-		cfg: cfg, log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
-		principals: newPrincipals(cfg, d.People), users: d.Users, backends: map[string]*backend.Backend{}, models: map[string]*model{},
-		certificates: d.Certificates, calibrators: map[string]router.Calibrator{},
-		sender: webhook.NewSender(), due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), stopping: make(chan struct{}),
+		log: d.Log, version: d.Version, ledger: d.Ledger, reviews: d.Reviews, limitStore: d.Limits, artefacts: d.Artefacts, registry: d.Registry,
+		users: d.Users, pins: d.Pins, given: d.Calibrators, certificates: d.Certificates, webhooks: d.Webhooks,
+		sender: webhook.NewSender(), due: make(chan struct{}, 1), tripped: make(chan struct{}, 1), leaving: make(chan struct{}), stopping: make(chan struct{}),
 	}
 	if g.log == nil {
 		g.log = slog.Default()
@@ -122,78 +120,56 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 		g.registry = prometheus.NewRegistry()
 	}
 	g.memory.limit = cfg.GetListen().GetMaxInFlightBytes()
-	g.metrics = newMetrics(g.registry, cfg)
+	g.metrics = newMetrics(g.registry)
 	g.metrics.watchMemory(&g.memory)
-	g.tracing = newTracing(cfg.GetTelemetry(), d.Spans)
-	if err := g.open(ctx, d); err != nil {
+	g.monitors = newMonitors()
+	g.tracing = newTracing(d.Spans)
+	if err := g.open(ctx, cfg, d.People); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }
 
-func (g *Gateway) open(ctx context.Context, d Deps) error {
+func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) error {
 	var err error
-	if g.inside, err = inside.New(int(g.cfg.GetListen().GetMaxMessageBytes())); err != nil {
+	if g.inside, err = inside.New(int(cfg.GetListen().GetMaxMessageBytes())); err != nil {
 		return err
 	}
-	if err := pinEnsembles(ctx, g.cfg, d.Pins); err != nil {
+	pl, err := g.newPlan(ctx, cfg, who, nil)
+	if err != nil {
 		return err
 	}
-	for name, bc := range g.cfg.GetBackends() {
-		b, err := backend.Dial(name, bc, backend.Options{
-			MaxMessageBytes: int(g.cfg.GetListen().GetMaxMessageBytes()), Observer: g.metrics, Logger: g.log,
-		})
-		if err != nil {
-			return fmt.Errorf("backends.%s: %w", name, err)
-		}
-		g.backends[name] = b
-		if err := g.loadCalibrator(ctx, name, bc, d.Calibrators); err != nil {
-			return err
-		}
-		g.metrics.watchBackend(b)
-		g.metrics.watchReplicas(b)
+	g.gate, err = limits.New(ctx, definitions(cfg), g.limitStore, g.ledger.Now(), limits.Options{
+		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, Clock: time.Now,
+	})
+	if err != nil {
+		pl.drop()
+		return fmt.Errorf("limits: %w", err)
 	}
-	for name := range g.cfg.GetModels() {
-		m, err := newModel(ctx, name, g)
-		if err != nil {
-			return err
-		}
-		g.models[name] = m
-		g.modelNames = append(g.modelNames, name)
-	}
-	slices.Sort(g.modelNames)
-	if err := g.openPromises(ctx); err != nil {
+	if err := g.install(pl, func(err error) error {
+		g.log.ErrorContext(ctx, "the certificates can't be read: nothing is licensed until they can", slog.Any("error", err))
+		return nil
+	}); err != nil {
 		return err
 	}
-	g.monitors = newMonitors(g.cfg, g.models)
+	g.metrics.watchBackends(g)
+	g.metrics.watchReplicas(g)
 	g.metrics.watchMonitors(g.monitors.set)
+	g.metrics.watchLimits(g.gate, g.ledger.Now)
+	g.metrics.watchWebhooks(g)
+	return nil
+}
+
+// definitions are the limits of a configuration.
+func definitions(cfg *candorv1.Config) []limits.Definition {
 	var defs []limits.Definition
-	for name, l := range g.cfg.GetLimits() {
+	for name, l := range cfg.GetLimits() {
 		defs = append(defs, limits.Definition{
 			Name: name, Action: l.GetAction(), Model: l.GetModel(), Consumer: l.GetConsumer(), MaxCount: l.GetMaxCount(),
 			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), After: aftermath(l),
 		})
 	}
-	g.gate, err = limits.New(ctx, defs, g.limitStore, g.ledger.Now(), limits.Options{
-		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, Clock: time.Now,
-	})
-	if err != nil {
-		return fmt.Errorf("limits: %w", err)
-	}
-	if g.receivers, err = newReceivers(g.cfg); err != nil {
-		return err
-	}
-	g.metrics.watchLimits(g.gate, g.ledger.Now)
-	if g.desks, g.hours, err = newDesks(g.cfg); err != nil {
-		return err
-	}
-	if len(g.desks) > 0 {
-		// Before the first call: what a day's budget was spent on before a restart counts.
-		if err := g.lookAtDesks(ctx, true); err != nil {
-			return fmt.Errorf("queues: %w", err)
-		}
-	}
-	return g.openWebhooks(ctx, d.Webhooks)
+	return defs
 }
 
 // Close releases connections and flushes spans. Call it after Run, or when Run is never called.
@@ -202,10 +178,12 @@ func (g *Gateway) Close() error {
 	if g.inside != nil {
 		errs = append(errs, g.inside.Close())
 	}
-	for _, b := range g.backends {
-		errs = append(errs, b.Close())
+	if pl := g.plan(); pl != nil {
+		// Not by drop: whoever looks at it later, such as a scrape, still finds one.
+		pl.abandon()
 	}
+	g.closing.Wait()
 	g.sender.Close()
-	errs = append(errs, g.tracing.close())
+	errs = append(errs, g.closeErr, g.tracing.close())
 	return errors.Join(errs...)
 }

@@ -35,11 +35,13 @@ func (g *Gateway) unaryGuard(ctx context.Context, req any, info *grpc.UnaryServe
 		}
 	}()
 	if !isOpen(info.FullMethod) {
-		p, err := g.principals.identify(ctx)
+		pl := g.hold()
+		defer pl.drop()
+		p, err := pl.principals.identify(ctx)
 		if err != nil {
 			return nil, g.toStatus(ctx, info.FullMethod, err)
 		}
-		ctx = withPrincipal(ctx, p)
+		ctx = &guarded{Context: ctx, principal: p, plan: pl}
 	}
 	resp, err = handler(ctx, req)
 	return resp, g.leave(ctx, info.FullMethod, err)
@@ -58,15 +60,17 @@ func (g *Gateway) streamGuard(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 		defer cancel()
 		return g.leave(ctx, info.FullMethod, handler(srv, &endless{ServerStream: ss, ctx: ctx}))
 	}
-	p, err := g.principals.identify(ctx)
+	pl := g.plan()
+	p, err := pl.principals.identify(ctx)
 	if err != nil {
 		return g.toStatus(ctx, info.FullMethod, err)
 	}
-	ctx, ended, stop := whileKnown(ctx, p)
+	ctx, ended, stop := g.whileKnown(ctx, pl, p)
 	defer stop()
-	err = handler(srv, &identified{ServerStream: ss, ctx: withPrincipal(ctx, p)})
-	if err != nil && ended() {
-		err = unauthenticated("the token was revoked meanwhile")
+	// No plan is held for a stream, which may go on for days: each of its requests has its own.
+	err = handler(srv, &identified{ServerStream: ss, ctx: &guarded{Context: ctx, principal: p}})
+	if e := ended(); err != nil && e != nil {
+		err = e
 	}
 	return g.leave(ctx, info.FullMethod, err)
 }

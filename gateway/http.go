@@ -11,7 +11,7 @@ import (
 
 // newHTTP makes the HTTP side: /metrics and /healthz. nil without listen.http.
 func (g *Gateway) newHTTP() (*http.Server, net.Listener, error) {
-	addr := g.cfg.GetListen().GetHttp()
+	addr := g.plan().cfg.GetListen().GetHttp()
 	if addr == "" {
 		return nil, nil, nil
 	}
@@ -23,7 +23,7 @@ func (g *Gateway) newHTTP() (*http.Server, net.Listener, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		select {
-		case <-g.stopping:
+		case <-g.leaving:
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 		default:
 			_, _ = fmt.Fprintln(w, "ok")

@@ -30,8 +30,6 @@ type Principal struct {
 	method string
 	// anonymous: nobody has proved anything.
 	anonymous bool
-	// again says whether the caller is still somebody; nil: as long as the configuration says so.
-	again func(context.Context) error
 	// dialect and contents are what the configuration says about the consumer's client; unspecified: nothing.
 	dialect  candorv1.Dialect
 	contents candorv1.Contents
@@ -54,10 +52,12 @@ type principals struct {
 	anonymous   *Principal
 	// people know the tokens that the configuration doesn't; nil: nobody does.
 	people People
+	// tls has the authorities that client certificates must be of; nil: there are none.
+	tls *serverTLS
 }
 
-func newPrincipals(cfg *candorv1.Config, people People) *principals {
-	ps := &principals{people: people, bySAN: map[string]*Principal{}, byTokenHash: map[string]*Principal{}}
+func newPrincipals(cfg *candorv1.Config, people People, tls *serverTLS) *principals {
+	ps := &principals{people: people, tls: tls, bySAN: map[string]*Principal{}, byTokenHash: map[string]*Principal{}}
 	for name, c := range cfg.GetConsumers() {
 		p := ps.find(name, c.GetIdentity())
 		p.models, p.dialect, p.contents, p.priority = c.GetModels(), c.GetDialect(), c.GetContents(), c.GetPriority()
@@ -119,13 +119,17 @@ func (ps *principals) identify(ctx context.Context) (*Principal, error) {
 		}
 		return ps.ofPeople(ctx, token)
 	}
-	if cert := clientCertificate(ctx); cert != nil {
+	cert, presented := ps.clientCertificate(ctx)
+	if cert != nil {
 		for _, name := range alternativeNames(cert) {
 			if p, ok := ps.bySAN[name]; ok {
 				return p, nil
 			}
 		}
 		return nil, unauthenticated("the client certificate names no declared consumer or operator")
+	}
+	if presented {
+		return nil, unauthenticated("the client certificate is of an authority that is not trusted any more")
 	}
 	if ps.anonymous != nil {
 		return ps.anonymous, nil
@@ -138,17 +142,26 @@ func unauthenticated(why string) *Error {
 		with("remedy", "present a client certificate, or `authorization: Bearer TOKEN`, that is declared under consumers or operators, or a token of candor users token")
 }
 
-func clientCertificate(ctx context.Context) *x509.Certificate {
+// clientCertificate is the one that the connection began with, if who signed it is still trusted: connections outlive the authorities that
+// their chains were verified against. Only a verified chain proves anything; presented says that there was one.
+func (ps *principals) clientCertificate(ctx context.Context) (_ *x509.Certificate, presented bool) {
 	pr, ok := peer.FromContext(ctx)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	info, ok := pr.AuthInfo.(credentials.TLSInfo)
-	// Only a verified chain proves anything.
-	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
-		return nil
+	if !ok {
+		return nil, false
 	}
-	return info.State.VerifiedChains[0][0]
+	for _, chain := range info.State.VerifiedChains {
+		if len(chain) == 0 {
+			continue
+		}
+		if presented = true; ps.tls.trusts(chain[len(chain)-1]) {
+			return chain[0], true
+		}
+	}
+	return nil, presented
 }
 
 func alternativeNames(cert *x509.Certificate) []string {
@@ -157,20 +170,6 @@ func alternativeNames(cert *x509.Certificate) []string {
 		names = append(names, u.String())
 	}
 	return names
-}
-
-type principalKey struct{}
-
-func withPrincipal(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
-}
-
-// principal answers who the interceptor found. Its zero Principal may do nothing.
-func principal(ctx context.Context) *Principal {
-	if p, ok := ctx.Value(principalKey{}).(*Principal); ok {
-		return p
-	}
-	return &Principal{}
 }
 
 // requireRole refuses a caller without any of the roles.

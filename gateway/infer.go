@@ -99,14 +99,29 @@ func (g *Gateway) named(c *call, err error) error {
 	return e
 }
 
-// admit reads the request without decoding a tensor, and refuses what can't be served.
+// admit begins a call under the plan in force, which it ends under, too: where nobody holds that for ctx, the call does.
 func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*call, error) {
+	if pl := heldIn(ctx); pl != nil {
+		return g.admitTo(ctx, pl, who, data)
+	}
+	pl := g.hold()
+	c, err := g.admitTo(ctx, pl, who, data)
+	if err != nil {
+		pl.drop()
+		return nil, err
+	}
+	c.holds = true
+	return c, nil
+}
+
+// admitTo reads the request without decoding a tensor, and refuses what can't be served.
+func (g *Gateway) admitTo(ctx context.Context, pl *plan, who Caller, data *wire.Frame) (*call, error) {
 	start := time.Now()
 	req, err := wire.ScanRequest(data)
 	if err != nil {
 		return nil, fromWire(err)
 	}
-	m, err := g.modelFor(who.Principal, req.ModelName, req.ModelVersion)
+	m, err := pl.modelFor(who.Principal, req.ModelName, req.ModelVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +144,12 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 		// Others don't have the state that the sequence has built up: an answer of theirs would be one to another question.
 		m = m.withoutFallback()
 	}
-	allotted, err := g.allot(ctx, m, start)
+	allotted, err := allot(ctx, m, start)
 	if err != nil {
 		return nil, err
 	}
 	if allotted.defaulted > 0 {
-		g.metrics.ofModel[m.name].defaulted.Inc()
+		m.bound.defaulted.Inc()
 	}
 	c := calls.Get().(*call)
 	c.id, c.start, c.who, c.model, c.req, c.ask, c.told = newID(), start, who.Principal, m, req, asked, who.Told
@@ -152,11 +167,11 @@ func (g *Gateway) admit(ctx context.Context, who Caller, data *wire.Frame) (*cal
 
 // modelFor finds a model that the caller may use. A model without a grant and a model that isn't there are told apart: names of
 // models are no secret inside one company, and a clear error is worth more.
-func (g *Gateway) modelFor(p *Principal, name, version string) (*model, error) {
-	m, ok := g.models[name]
+func (pl *plan) modelFor(p *Principal, name, version string) (*model, error) {
+	m, ok := pl.models[name]
 	if !ok {
 		return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND,
-			"there is no model %q; the configuration has %s", name, strings.Join(g.modelNames, ", ")).with("model", name)
+			"there is no model %q; the configuration has %s", name, strings.Join(pl.modelNames, ", ")).with("model", name)
 	}
 	if !p.mayUse(name) {
 		return nil, errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,

@@ -70,7 +70,7 @@ func plainPath(b testing.TB) func() {
 		}
 	})
 	request := payload.TabularRequest(1)
-	who := Caller{Principal: g.principals.anonymous}
+	who := Caller{Principal: g.plan().principals.anonymous}
 	return func() {
 		reply, err := g.Infer(ctx, who, wire.NewFrame(request))
 		if err != nil {

@@ -85,7 +85,7 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 // agreement is how many reviewers an item of the queue gets, how many must agree, and within what: the queue's agreement for the share
 // of items that it says, one reviewer for the others.
 func (g *Gateway) agreement(queue string) (wanted, agree uint32, tolerance float64) {
-	a := g.cfg.GetQueues()[queue].GetAgreement()
+	a := g.plan().cfg.GetQueues()[queue].GetAgreement()
 	if a == nil || !heads(a.GetShare()) {
 		return 1, 1, 0
 	}

@@ -94,9 +94,9 @@ func tripWords(name string) string {
 }
 
 // actionNames are the actions that some model declares, sorted.
-func (g *Gateway) actionNames() []string {
+func (pl *plan) actionNames() []string {
 	var out []string
-	for _, m := range g.cfg.GetModels() {
+	for _, m := range pl.cfg.GetModels() {
 		for _, a := range m.GetPolicy().GetActions() {
 			out = append(out, a.GetName())
 		}

@@ -147,14 +147,14 @@ func (s *limitService) StopAction(ctx context.Context, in *candorv1.StopActionRe
 	if err != nil {
 		return nil, err
 	}
-	name := limits.StopOfAction(in.GetAction())
+	name, pl := limits.StopOfAction(in.GetAction()), s.g.planOf(ctx)
 	switch {
-	case in.GetModel() != "" && s.g.models[in.GetModel()] == nil:
-		return nil, invalid("model", "there is no model "+strconv.Quote(in.GetModel())+"; there are "+list(s.g.modelNames))
+	case in.GetModel() != "" && pl.models[in.GetModel()] == nil:
+		return nil, invalid("model", "there is no model "+strconv.Quote(in.GetModel())+"; there are "+list(pl.modelNames))
 	case in.GetModel() != "":
 		name = limits.StopOfModel(in.GetModel())
-	case !slices.Contains(s.g.actionNames(), in.GetAction()):
-		return nil, invalid("action", "no model declares the action "+strconv.Quote(in.GetAction())+"; there are "+list(s.g.actionNames()))
+	case !slices.Contains(pl.actionNames(), in.GetAction()):
+		return nil, invalid("action", "no model declares the action "+strconv.Quote(in.GetAction())+"; there are "+list(pl.actionNames()))
 	}
 	err = s.g.gate.Stop(ctx, limits.Stop{
 		Action: in.GetAction(), Model: in.GetModel(), By: p.Name, Reason: in.GetReason(), RequestID: in.GetRequestId(), At: s.g.ledger.Now(), OnTrip: in.GetOnTrip(),

@@ -40,7 +40,7 @@ func (g *Gateway) askMeta(c *call) {
 		Duration: time.Since(began), Attempts: reply.Attempts, Replica: reply.Replica, Rows: rows, Evidence: reply.Evidence, Failure: reply.Failure,
 	}
 	for j := range stage.Evidence {
-		stage.Evidence[j] = metaEvidence(stage.Evidence[j], g.calibrators[name])
+		stage.Evidence[j] = metaEvidence(stage.Evidence[j], c.model.plan.calibrators[name])
 		c.rows[rows[j]].trust(stage.Evidence[j])
 	}
 	// Its Evidence is about the primary's answer and no answer to the row: no verdict scores it, so it isn't kept with the row.

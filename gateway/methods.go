@@ -40,9 +40,10 @@ func (s *oipServer) ServerMetadata(ctx context.Context, _ *inference.ServerMetad
 func (s *oipServer) granted(ctx context.Context) []*model {
 	p := principal(ctx)
 	var out []*model
-	for _, name := range s.g.modelNames {
+	pl := s.g.planOf(ctx)
+	for _, name := range pl.modelNames {
 		if p.mayUse(name) {
-			out = append(out, s.g.models[name])
+			out = append(out, pl.models[name])
 		}
 	}
 	return out
@@ -54,7 +55,7 @@ func (s *oipServer) modelConfig(ctx context.Context, in *wire.Frame) (*wire.Fram
 	if err := parse(in, req); err != nil {
 		return nil, err
 	}
-	m, err := s.g.modelFor(principal(ctx), req.GetName(), req.GetVersion())
+	m, err := s.g.planOf(ctx).modelFor(principal(ctx), req.GetName(), req.GetVersion())
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (s *oipServer) modelStatistics(ctx context.Context, in *wire.Frame) (*wire.
 	if req.GetName() == "" {
 		models = slices.DeleteFunc(s.granted(ctx), func(m *model) bool { return !known(ctx, m.primary).Wire.Has("ModelStatistics") })
 	} else {
-		m, err := s.g.modelFor(principal(ctx), req.GetName(), req.GetVersion())
+		m, err := s.g.planOf(ctx).modelFor(principal(ctx), req.GetName(), req.GetVersion())
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,39 +48,38 @@ type metrics struct {
 	// defaulted: calls that stated no deadline.
 	defaulted *prometheus.CounterVec
 
-	// What every call counts, bound to its labels: looking labels up costs more than counting. Read-only after newMetrics.
-	ofModel   map[string]*modelMetrics
-	ofBackend map[string]backendMetrics
+	// What every call to a backend counts, bound to its labels: looking labels up costs more than counting. The map is read-only, and
+	// replaced by one that has more names.
+	ofBackend atomic.Pointer[map[string]backendMetrics]
 }
 
 // buckets in seconds: from what a hop on one machine takes to the longest deadlines that anybody sets.
 var buckets = []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
 
-func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
+func newMetrics(reg *prometheus.Registry) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		reg:              reg,
-		decisions:        counter("candor_decisions_total", "Decisions per row, as decided and as applied (they differ in mode observe).", "model", "route", "applied"),
-		reasons:          counter("candor_reasons_total", "Reasons of decisions; a row may have several.", "model", "reason"),
-		answers:          counter("candor_answers_total", "Rows answered by each stage. A primary that is hidden behind its fallback shows here.", "model", "stage"),
-		seconds:          prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
-		errors:           counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
-		refused:          counter("candor_refused_total", "Predictions refused at the door, by reason: no grant, no such model, a request that can't be read.", "reason"),
-		attempts:         counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive, lost (a hedge, or what it was faster than).", "backend", "result"),
-		attemptTime:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
-		transitions:      counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
-		limitTrips:       counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
-		limitStoreErrors: counter("candor_limit_store_errors_total", "Answers withheld because a limit's store did not answer.", "limit"),
-		finals:           counter("candor_review_final_total", "Review items that got their final answer, by verdict or at their deadline.", "model", "by"),
-		age:              prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
-		alertFailures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
-		recordFailures:   prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
-		queueFull:        counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
-		defaulted:        counter("candor_default_deadline_total", "Calls that stated no deadline, and got listen.default_deadline.", "model"),
-		conditionErrors:  counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
-		ofModel:          map[string]*modelMetrics{}, ofBackend: map[string]backendMetrics{},
+		reg:                reg,
+		decisions:          counter("candor_decisions_total", "Decisions per row, as decided and as applied (they differ in mode observe).", "model", "route", "applied"),
+		reasons:            counter("candor_reasons_total", "Reasons of decisions; a row may have several.", "model", "reason"),
+		answers:            counter("candor_answers_total", "Rows answered by each stage. A primary that is hidden behind its fallback shows here.", "model", "stage"),
+		seconds:            prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_prediction_seconds", Help: "Time inside the gateway per prediction.", Buckets: buckets}, []string{"model"}),
+		errors:             counter("candor_errors_total", "Predictions that ended in an error, by reason.", "model", "reason"),
+		refused:            counter("candor_refused_total", "Predictions refused at the door, by reason: no grant, no such model, a request that can't be read.", "reason"),
+		attempts:           counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive, lost (a hedge, or what it was faster than).", "backend", "result"),
+		attemptTime:        prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
+		transitions:        counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
+		limitTrips:         counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
+		limitStoreErrors:   counter("candor_limit_store_errors_total", "Answers withheld because a limit's store did not answer.", "limit"),
+		finals:             counter("candor_review_final_total", "Review items that got their final answer, by verdict or at their deadline.", "model", "by"),
+		age:                prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
+		alertFailures:      prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
+		recordFailures:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
+		queueFull:          counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
+		defaulted:          counter("candor_default_deadline_total", "Calls that stated no deadline, and got listen.default_deadline.", "model"),
+		conditionErrors:    counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(), webhookDeliveries: newWebhookDeliveries(),
 		resetWaits: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
 		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
@@ -86,17 +87,28 @@ func newMetrics(reg *prometheus.Registry, cfg *candorv1.Config) *metrics {
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
 		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.panics, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
-	for name := range cfg.GetModels() {
-		m.ofModel[name] = newModelMetrics(m.seconds.WithLabelValues(name), m.defaulted.WithLabelValues(name))
-	}
+	m.ofBackend.Store(&map[string]backendMetrics{})
+	return m
+}
+
+// of has the names of a configuration. They are shown from now on, and counted on where they were before; before is the configuration in
+// force until now, nil: none was.
+func (m *metrics) of(cfg, before *candorv1.Config) {
+	backends := maps.Clone(*m.ofBackend.Load())
 	for name, b := range cfg.GetBackends() {
-		m.ofBackend[name] = backendMetrics{ok: m.attempts.WithLabelValues(name, "ok"), seconds: m.attemptTime.WithLabelValues(name)}
+		backends[name] = backendMetrics{ok: m.attempts.WithLabelValues(name, "ok"), seconds: m.attemptTime.WithLabelValues(name)}
 		m.age.WithLabelValues(name, b.GetVersion()).Set(float64(b.GetCard().GetCreatedAt().GetSeconds()))
+	}
+	m.ofBackend.Store(&backends)
+	for name, b := range before.GetBackends() {
+		if cfg.GetBackends()[name].GetVersion() != b.GetVersion() {
+			m.age.DeleteLabelValues(name, b.GetVersion())
+		}
 	}
 	for name := range cfg.GetLimits() {
 		m.limitTrips.WithLabelValues(name)
 	}
-	return m
+	m.ofWebhooks(cfg)
 }
 
 func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
@@ -129,7 +141,10 @@ func (c *limitCollector) Collect(ch chan<- prometheus.Metric) {
 
 // Attempt and BreakerChanged make metrics a backend.Observer.
 func (m *metrics) Attempt(_ context.Context, a backend.Attempt) {
-	b := m.ofBackend[a.Backend]
+	b, ok := (*m.ofBackend.Load())[a.Backend]
+	if !ok {
+		return // Of a configuration that was refused.
+	}
 	b.seconds.Observe(a.Duration.Seconds())
 	switch {
 	case a.Lost:
@@ -149,7 +164,7 @@ func (m *metrics) BreakerChanged(name string, _, to candorv1.BreakerState) {
 
 // count counts a call that has ended.
 func (m *metrics) count(c *call, failed *Error) {
-	name, bound := c.model.name, m.ofModel[c.model.name]
+	name, bound := c.model.name, c.model.bound
 	bound.seconds.Observe(time.Since(c.start).Seconds())
 	if failed != nil {
 		m.errors.WithLabelValues(name, shortReason(failed.Reason)).Inc()

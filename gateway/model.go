@@ -17,6 +17,8 @@ import (
 
 // model is one configured model, ready to serve. Read-only after it is made.
 type model struct {
+	// plan that it is part of.
+	plan    *plan
 	name    string
 	primary *backend.Backend
 	// asked are all backends that a request for the model may go to, the primary first.
@@ -56,6 +58,10 @@ type model struct {
 	// reviewDeadline and auditDeadline are the spans from a decision to the deadline of its review item.
 	reviewDeadline, auditDeadline time.Duration
 	fills                         []fill
+	// bound is what its calls count.
+	bound *modelMetrics
+	// watched are its stages that have monitors.
+	watched watchedModel
 	// alone is the model without its fallback; nil: this is it.
 	alone *model
 	// params are those of the response that are the same for every call, encoded.
@@ -76,8 +82,8 @@ type fill struct {
 }
 
 // newModel compiles a model. The configuration has been checked: an error here is a check that is missing there.
-func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
-	cfg, backends := g.cfg, g.backends
+func newModel(ctx context.Context, name string, g *Gateway, pl *plan) (*model, error) {
+	cfg, backends := pl.cfg, pl.backends
 	mc := cfg.GetModels()[name]
 	primary := backends[mc.GetPrimary()]
 	if primary == nil {
@@ -85,7 +91,7 @@ func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
 	}
 	bc := cfg.GetBackends()[mc.GetPrimary()]
 	m := &model{
-		name: name, primary: primary, card: primary.Card(), cfg: mc, backendCfg: bc, review: mc.GetPolicy().GetReview(),
+		plan: pl, bound: newModelMetrics(g.metrics.seconds.WithLabelValues(name), g.metrics.defaulted.WithLabelValues(name)), name: name, primary: primary, card: primary.Card(), cfg: mc, backendCfg: bc, review: mc.GetPolicy().GetReview(),
 		onDefer: mc.GetPolicy().GetOnDefer(), digest: config.Digest(cfg, name),
 	}
 	var err error
@@ -95,7 +101,7 @@ func newModel(ctx context.Context, name string, g *Gateway) (*model, error) {
 	m.policy = m.fields[0].policy
 	for k := range m.fields {
 		p := &m.fields[k].policy
-		m.readings = append(m.readings, backend.Reading{Method: p.Method, Scale: p.Scale, Calibrator: g.calibrators[mc.GetPrimary()]})
+		m.readings = append(m.readings, backend.Reading{Method: p.Method, Scale: p.Scale, Calibrator: pl.calibrators[mc.GetPrimary()]})
 	}
 	if m.onDefer == candorv1.OnDefer_ON_DEFER_UNSPECIFIED {
 		m.onDefer = candorv1.OnDefer_ON_DEFER_WITHHOLD

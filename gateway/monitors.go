@@ -21,13 +21,11 @@ import (
 // the way of an answer.
 type monitors struct {
 	set *monitor.Set
-	// ofModel are the watched stages of a model; none where monitors are off. Read-only.
-	ofModel map[string]watchedModel
 	// full wakes the one who tells of warnings.
 	full chan struct{}
 }
 
-// watchedModel has the stages of a model that are watched: the primary, once for each field, and the tiers.
+// watchedModel has the stages of a model that are watched: the primary, once for each field, and the tiers; none where monitors are off.
 type watchedModel struct{ primary, tiers []watched }
 
 // watched is a stage whose answers to a field are watched.
@@ -39,41 +37,70 @@ type watched struct {
 	stream         *monitor.Stream
 }
 
-func newMonitors(cfg *candorv1.Config, models map[string]*model) *monitors {
-	out := &monitors{set: monitor.New(), ofModel: map[string]watchedModel{}, full: make(chan struct{}, 1)}
-	for name, m := range models {
+func newMonitors() *monitors { return &monitors{set: monitor.New(), full: make(chan struct{}, 1)} }
+
+// watch finds the streams of every stage that is watched: those of the plan before, where the stage and what warns of it are the same.
+func (pl *plan) watch(before *plan) {
+	for name, m := range pl.models {
 		spec := m.cfg.GetPolicy().GetMonitors()
 		if spec.GetOff() {
 			continue
 		}
-		watch := func(stage, version string, f *field, primary bool) watched {
-			return watched{
-				stage: stage, version: version, field: f.Name, labels: f.Labels, method: f.policy.Method,
-				stream: out.set.Watch(monitor.Spec{
-					Model: name, Stage: stage, Version: version, Field: f.Name, Labels: f.Labels, Scored: f.Output != "", Primary: primary,
-				}, monitor.Options{
-					MinRows: uint64(spec.GetMinRows()), PSI: spec.GetPsi(), FalseAlerts: spec.GetFalseAlerts(), MaxFallbackShare: spec.GetMaxFallbackShare(),
-				}),
-			}
+		o := monitor.Options{
+			MinRows: uint64(spec.GetMinRows()), PSI: spec.GetPsi(), FalseAlerts: spec.GetFalseAlerts(), MaxFallbackShare: spec.GetMaxFallbackShare(),
 		}
-		var all watchedModel
+		watch := func(stage, version string, f *field, primary bool) watched {
+			w := watched{stage: stage, version: version, field: f.Name, labels: f.Labels, method: f.policy.Method}
+			of := monitor.Spec{Model: name, Stage: stage, Version: version, Field: f.Name, Labels: f.Labels, Scored: f.Output != "", Primary: primary}
+			if w.stream = before.streamOf(of, o); w.stream == nil {
+				w.stream = monitor.NewStream(of, o)
+			}
+			return w
+		}
 		for k := range m.fields {
-			all.primary = append(all.primary, watch(m.primary.Name(), m.backendCfg.GetVersion(), &m.fields[k], true))
+			m.watched.primary = append(m.watched.primary, watch(m.primary.Name(), m.backendCfg.GetVersion(), &m.fields[k], true))
 		}
 		for _, tier := range m.tiers {
 			// A cascade may ask one ensemble twice.
-			if !slices.ContainsFunc(slices.Concat(all.primary, all.tiers), func(w watched) bool { return w.stage == tier.Name }) {
-				all.tiers = append(all.tiers, watch(tier.Name, cfg.GetEnsembles()[tier.Name].GetVersion(), &m.fields[0], false))
+			if !slices.ContainsFunc(m.watched.all(), func(w watched) bool { return w.stage == tier.Name }) {
+				m.watched.tiers = append(m.watched.tiers, watch(tier.Name, pl.cfg.GetEnsembles()[tier.Name].GetVersion(), &m.fields[0], false))
 			}
 		}
-		out.ofModel[name] = all
+		if m.alone != nil {
+			m.alone.watched = m.watched
+		}
+	}
+}
+
+func (w watchedModel) all() []watched { return slices.Concat(w.primary, w.tiers) }
+
+// streams are all that the plan's models feed.
+func (pl *plan) streams() []*monitor.Stream {
+	var out []*monitor.Stream
+	for _, m := range pl.models {
+		for _, w := range m.watched.all() {
+			out = append(out, w.stream)
+		}
 	}
 	return out
 }
 
+// streamOf finds a stream of a stage; nil: there is none like that.
+func (pl *plan) streamOf(spec monitor.Spec, o monitor.Options) *monitor.Stream {
+	if pl == nil {
+		return nil
+	}
+	for _, st := range pl.streams() {
+		if st.Watches(spec, o) {
+			return st
+		}
+	}
+	return nil
+}
+
 // rows tells of the rows of a call that has ended.
 func (m *monitors) rows(c *call) {
-	stages := m.ofModel[c.model.name]
+	stages := c.model.watched
 	if len(stages.primary) == 0 || c.record == nil {
 		return
 	}
@@ -139,15 +166,14 @@ func claims(method candorv1.ConfidenceMethod) bool {
 
 // verdict tells of the verdict that an item has got; segment is its row's. One verdict scores every stage that answered. A value has no
 // right or wrong of its own, and an answer of another version than the one served is no evidence about it.
-func (m *monitors) verdict(item *review.Item, segment string) {
+func (m *monitors) verdict(stages watchedModel, item *review.Item, segment string) {
 	label, ok := item.Verdict.GetAnswer().(*candorv1.Verdict_Label)
 	if !ok {
 		return
 	}
 	full := false
-	stages := m.ofModel[item.Model]
 	for _, a := range item.Answers {
-		for _, w := range slices.Concat(stages.primary, stages.tiers) {
+		for _, w := range stages.all() {
 			if w.stage != a.GetStage() || w.version != a.GetVersion() || w.field != item.Field || len(w.labels) == 0 {
 				continue
 			}
@@ -173,7 +199,7 @@ func claimed(a *candorv1.StageAnswer, method candorv1.ConfidenceMethod) float64 
 
 // segmentOf is the segment of an item's row; "": the rest. The record has it; where a policy has no segments it isn't asked.
 func (g *Gateway) segmentOf(ctx context.Context, item *review.Item) string {
-	m := g.models[item.Model]
+	m := g.plan().models[item.Model]
 	if m == nil || len(m.cfg.GetPolicy().GetAccept().GetPromise().GetSegments()) == 0 {
 		return ""
 	}

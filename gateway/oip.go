@@ -95,7 +95,7 @@ func (s *oipServer) modelInfer(ctx context.Context, in *wire.Frame) (*wire.Frame
 // outgoing refuses an answer that the transport would refuse to send, with a reason. What it tells was decided and recorded all the
 // same: GetPrediction has it.
 func (g *Gateway) outgoing(f *wire.Frame) (*wire.Frame, error) {
-	limit := int(g.cfg.GetListen().GetMaxMessageBytes())
+	limit := int(g.plan().cfg.GetListen().GetMaxMessageBytes())
 	if f.Len() <= limit {
 		return f, nil
 	}
@@ -157,7 +157,7 @@ func (s *oipServer) ServerLive(context.Context, *inference.ServerLiveRequest) (*
 // has an answer for that.
 func (s *oipServer) ServerReady(context.Context, *inference.ServerReadyRequest) (*inference.ServerReadyResponse, error) {
 	select {
-	case <-s.g.stopping:
+	case <-s.g.leaving:
 		return &inference.ServerReadyResponse{}, nil
 	default:
 		return &inference.ServerReadyResponse{Ready: true}, nil
@@ -166,7 +166,7 @@ func (s *oipServer) ServerReady(context.Context, *inference.ServerReadyRequest) 
 
 // ModelReady: the primary is ready, or enough members of its fallback are.
 func (s *oipServer) ModelReady(ctx context.Context, in *inference.ModelReadyRequest) (*inference.ModelReadyResponse, error) {
-	m, err := s.g.modelFor(principal(ctx), in.GetName(), in.GetVersion())
+	m, err := s.g.planOf(ctx).modelFor(principal(ctx), in.GetName(), in.GetVersion())
 	if err != nil {
 		var e *Error
 		if principal(ctx).speaks(s.dialect) == candorv1.Dialect_DIALECT_TRITON && errors.As(err, &e) && e.Code == codes.NotFound {
@@ -182,25 +182,25 @@ func (g *Gateway) ready(ctx context.Context, m *model) bool {
 	if m.primary.Ready(ctx) {
 		return true
 	}
-	return slices.ContainsFunc(m.tiers, func(e *fallback.Ensemble) bool { return g.quorumReady(ctx, e) })
+	return slices.ContainsFunc(m.tiers, func(e *fallback.Ensemble) bool { return m.plan.quorumReady(ctx, e) })
 }
 
-func (g *Gateway) quorumReady(ctx context.Context, e *fallback.Ensemble) bool {
+func (pl *plan) quorumReady(ctx context.Context, e *fallback.Ensemble) bool {
 	ready := 0
 	for _, member := range e.Members {
-		if g.backends[member.Backend].Ready(ctx) {
+		if pl.backends[member.Backend].Ready(ctx) {
 			ready++
 		}
 	}
 	return ready >= e.Quorum || slices.ContainsFunc(e.Remedials, func(r fallback.Remedial) bool {
-		return r.Backend == "" || g.backends[r.Backend].Ready(ctx)
+		return r.Backend == "" || pl.backends[r.Backend].Ready(ctx)
 	})
 }
 
 // ModelMetadata is the primary's, under the name that clients use, with our metadata tensors advertised. When the model server
 // doesn't answer, the card does.
 func (s *oipServer) ModelMetadata(ctx context.Context, in *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error) {
-	m, err := s.g.modelFor(principal(ctx), in.GetName(), in.GetVersion())
+	m, err := s.g.planOf(ctx).modelFor(principal(ctx), in.GetName(), in.GetVersion())
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (g *Gateway) expiryVerdict(item *review.Item) *candorv1.Verdict {
 // fallbackAnswer is what the fallback as a whole said of the row; nil: it had no answer, or was never asked. What the primary
 // or one member below the quorum said is not the fallback's answer.
 func (g *Gateway) fallbackAnswer(item *review.Item) *candorv1.StageAnswer {
-	m := g.models[item.Model]
+	m := g.plan().models[item.Model]
 	if m == nil || len(item.Answers) < 2 {
 		return nil
 	}

@@ -33,43 +33,8 @@ func (ps *principals) ofPeople(ctx context.Context, token string) (*Principal, e
 	case err != nil:
 		return nil, err
 	}
-	p := principalOf(who)
-	p.again = func(ctx context.Context) error {
-		_, err := ps.people.Authenticate(ctx, token)
-		return err
-	}
-	return p, nil
+	return principalOf(who), nil
 }
-
-// recheckEvery is how often a stream's caller is asked for again; with what People may remember, a revoked token is good for a
-// minute at most.
-const recheckEvery = 30 * time.Second
-
-// whileKnown is a context that ends when a stream's caller is no longer somebody. ended says that it was that. stop must be called.
-func whileKnown(ctx context.Context, p *Principal) (_ context.Context, ended func() bool, stop context.CancelFunc) {
-	if p.again == nil {
-		return ctx, func() bool { return false }, func() {}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		ticker := time.NewTicker(recheckEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return
-			}
-			if err := p.again(ctx); errors.Is(err, people.ErrNotFound) || errors.Is(err, people.ErrRefused) {
-				cancel(errForgotten)
-				return
-			}
-		}
-	}()
-	return ctx, func() bool { return errors.Is(context.Cause(ctx), errForgotten) }, func() { cancel(nil) }
-}
-
-var errForgotten = errors.New("gateway: the caller is no longer known")
 
 // by is a caller, as records name them.
 func by(ctx context.Context, p *Principal) people.By {

@@ -41,7 +41,7 @@ func (s *peopleService) admin(ctx context.Context, in proto.Message, method stri
 	if err != nil {
 		return nil, err
 	}
-	if s.g.users == nil || s.g.cfg.GetPeople() == nil {
+	if s.g.users == nil || s.g.plan().cfg.GetPeople() == nil {
 		return nil, notOffered(method, "the configuration has no people")
 	}
 	return p, nil
@@ -76,7 +76,7 @@ func (s *peopleService) CreateUser(ctx context.Context, in *candorv1.CreateUserR
 	}
 	exists := errf(codes.AlreadyExists, candorv1.ErrorReason_ERROR_REASON_USER_EXISTS,
 		"there is, or was, somebody with the name %q; a name is never given twice, because records name people", u.GetName()).with("user", u.GetName())
-	if s.g.cfg.GetConsumers()[u.GetName()] != nil || s.g.cfg.GetOperators()[u.GetName()] != nil {
+	if s.g.plan().cfg.GetConsumers()[u.GetName()] != nil || s.g.plan().cfg.GetOperators()[u.GetName()] != nil {
 		return nil, exists
 	}
 	code, fresh := s.code()
@@ -106,7 +106,7 @@ func (s *peopleService) UpdateUser(ctx context.Context, in *candorv1.UpdateUserR
 		return nil, err
 	}
 	after, err := s.g.users.UpdateUser(ctx, people.Change{
-		Name: u.GetName(), Roles: u.GetRoles(), Queues: queuesOrAll(u), Disabled: u.GetDisabled(), KeepAdmin: !othersAdminister(s.g.cfg),
+		Name: u.GetName(), Roles: u.GetRoles(), Queues: queuesOrAll(u), Disabled: u.GetDisabled(), KeepAdmin: !othersAdminister(s.g.plan().cfg),
 	}, by(ctx, p))
 	if errors.Is(err, people.ErrLastAdmin) {
 		return nil, errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LAST_ADMIN,

@@ -157,7 +157,7 @@ func (s *predictionService) WatchPredictions(in *candorv1.WatchPredictionsReques
 		return err
 	}
 	if in.GetModel() != "" {
-		if _, err := s.g.modelFor(p, in.GetModel(), ""); err != nil {
+		if _, err := s.g.planOf(ctx).modelFor(p, in.GetModel(), ""); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (g *Gateway) finalOf(ctx context.Context, item *review.Item) (*candorv1.Pre
 // position in another store means nothing here.
 func (g *Gateway) token(position uint64) string {
 	b := binary.BigEndian.AppendUint64(nil, position)
-	return base64.RawURLEncoding.EncodeToString(append(b, g.cfg.GetStore().GetIdentity()...))
+	return base64.RawURLEncoding.EncodeToString(append(b, g.plan().cfg.GetStore().GetIdentity()...))
 }
 
 func (g *Gateway) position(token string) (uint64, error) {
@@ -227,7 +227,7 @@ func (g *Gateway) position(token string) (uint64, error) {
 		return 0, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) < 8 || string(b[8:]) != g.cfg.GetStore().GetIdentity() {
+	if err != nil || len(b) < 8 || string(b[8:]) != g.plan().cfg.GetStore().GetIdentity() {
 		return 0, invalid("resume_token", "it is not a token of this store; leave it empty to begin anew")
 	}
 	return binary.BigEndian.Uint64(b), nil

@@ -263,7 +263,7 @@ func (g *Gateway) provenance(pr *candorv1.PredictionRecord, made time.Time) *can
 		Backend: st.GetStage(), Version: st.GetVersion(), CreateTime: timestamppb.New(created),
 		Age: durationpb.New(made.Sub(created).Truncate(time.Second)),
 	}
-	if cfg := g.cfg.GetBackends()[st.GetStage()]; cfg.GetVersion() == st.GetVersion() {
+	if cfg := g.plan().cfg.GetBackends()[st.GetStage()]; cfg.GetVersion() == st.GetVersion() {
 		p.Model, p.Owner = cfg.GetModel(), cfg.GetCard().GetOwner()
 	}
 	return p

@@ -87,7 +87,7 @@ func (g *Gateway) hopeless(c *call) error {
 	}
 	if f.Class == backend.Excluded && f.Code == codes.ResourceExhausted {
 		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE, "backend %q: %s", b.Name(), f.Message).
-			with("limit_bytes", count(int(g.cfg.GetListen().GetMaxMessageBytes()))).with("backend", b.Name())
+			with("limit_bytes", count(int(c.model.plan.cfg.GetListen().GetMaxMessageBytes()))).with("backend", b.Name())
 	}
 	if f.Class == backend.Alive && (f.Code == codes.InvalidArgument || f.Code == codes.OutOfRange) {
 		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_BACKEND_ERROR, "the model server of backend %q refused the request: %s", b.Name(), f.Message).

@@ -26,7 +26,7 @@ type promise struct {
 	// reviewed: whatever is not accepted goes to a human, so that every row will be judged while nothing is licensed.
 	reviewed   bool
 	staleAfter time.Duration
-	budget     auditBudget
+	budget     *auditBudget
 	// views of now, one for each place. Never nil.
 	views atomic.Pointer[[]view]
 }
@@ -82,7 +82,7 @@ func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion stri
 	}
 	// Where a queue has bounds a deferred row may be judged by its coin alone.
 	bounded := cfg.GetQueues()[m.review.GetQueue()].GetCapacity() != nil
-	p := &promise{cfg: pc, reviewed: m.onDefer == candorv1.OnDefer_ON_DEFER_WITHHOLD && !bounded, staleAfter: pc.GetStaleAfter().AsDuration()}
+	p := &promise{cfg: pc, reviewed: m.onDefer == candorv1.OnDefer_ON_DEFER_WITHHOLD && !bounded, staleAfter: pc.GetStaleAfter().AsDuration(), budget: &auditBudget{}}
 	if p.staleAfter == 0 {
 		p.staleAfter = 2 * m.reviewDeadline
 	}

@@ -61,6 +61,7 @@ type seen struct {
 // viewOf looks at states under a promise with so many tiers that have certificates.
 func viewOf(cfg *candorv1.Promise, heldOut *candorv1.HeldOutCertificate, tiers int, states []*candorv1.CertificateState) seen {
 	p := &promise{cfg: cfg, reviewed: true, staleAfter: staleTime}
+	p.budget = &auditBudget{}
 	p.budget.set(&candorv1.AuditSampling{Budget: &candorv1.AuditSampling_Rate{Rate: viewRate}})
 	m := &model{policy: router.Policy{Mode: enforce, HasReview: true}}
 	var stages []*slot

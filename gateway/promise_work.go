@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -19,21 +21,23 @@ const (
 	blindAfter = 10 * time.Second
 )
 
-// openPromises lays out the certificates of every model that promises something. A store that can't be read now is tried again:
-// until then nothing is licensed.
-func (g *Gateway) openPromises(ctx context.Context) error {
-	any := false
-	for _, name := range g.modelNames {
-		m := g.models[name]
+// layPromises lays out the certificates of every model that promises something. Nothing is licensed until they are looked at.
+func (g *Gateway) layPromises(ctx context.Context, pl, before *plan) error {
+	for _, name := range pl.modelNames {
+		m := pl.models[name]
 		var err error
-		m.calibratorDigest = g.calibratorDigest(m.primary.Name())
-		if m.promise, err = newPromise(m, g.cfg, func(ref string) (*candorv1.Artefact, error) { return g.artefact(ctx, ref) }); err != nil {
+		m.calibratorDigest = pl.calibratorDigest(m.primary.Name())
+		if m.promise, err = newPromise(m, pl.cfg, func(ref string) (*candorv1.Artefact, error) { return g.artefact(ctx, ref) }); err != nil {
 			return fmt.Errorf("models.%s.policy.%w", name, err)
 		}
 		if m.promise == nil {
 			continue
 		}
-		any = true
+		pl.promises = true
+		if had := before.promiseOf(name); had != nil && proto.Equal(had.cfg.GetAudit(), m.promise.cfg.GetAudit()) {
+			// It knows how busy the model is, which takes an hour to learn.
+			m.promise.budget = had.budget
+		}
 		if m.segments, err = newSegments(m.promise.cfg.GetSegments()); err != nil {
 			return fmt.Errorf("models.%s.policy.accept.promise.%w", name, err)
 		}
@@ -49,17 +53,18 @@ func (g *Gateway) openPromises(ctx context.Context) error {
 		}
 		m.promise.look(m, nil, g.ledger.Now())
 	}
-	if !any {
-		g.certificates = nil
-		return nil
-	}
-	if g.certificates == nil {
+	if pl.promises && g.certificates == nil {
 		return errors.New("models: a policy promises an error rate, and there is no store for certificates")
 	}
-	if err := g.lookAtCertificates(ctx, true); err != nil {
-		g.log.ErrorContext(ctx, "the certificates can't be read: nothing is licensed until they can", slog.Any("error", err))
-	}
 	return nil
+}
+
+// promiseOf is a model's promise; nil: there is none.
+func (pl *plan) promiseOf(model string) *promise {
+	if pl == nil || pl.models[model] == nil {
+		return nil
+	}
+	return pl.models[model].promise
 }
 
 // keepPromises keeps the views fresh until ctx ends.
@@ -71,7 +76,7 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 	for {
 		changed := g.certificates.CertificatesChanged()
 		g.guarded(ctx, func(ctx context.Context) {
-			err := g.lookAtCertificates(ctx, g.coins.Load() == nil)
+			err := g.lookAtCertificates(ctx)
 			now := g.ledger.Now()
 			switch {
 			case err == nil:
@@ -81,7 +86,7 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 				g.log.ErrorContext(ctx, "the certificates can't be read: nothing is licensed", slog.Any("error", err))
 				g.looking.Lock()
 				defer g.looking.Unlock()
-				for _, m := range g.models {
+				for _, m := range g.plan().models {
 					if m.promise != nil {
 						m.promise.look(m, nil, now)
 					}
@@ -102,32 +107,25 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 	}
 }
 
-// lookAtCertificates makes new views of what the store says. open opens those that are missing first.
-func (g *Gateway) lookAtCertificates(ctx context.Context, open bool) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
+// lookAtCertificates makes new views of what the store says.
+func (g *Gateway) lookAtCertificates(ctx context.Context) error {
 	// One at a time: what was read before a revocation must not become the view after it.
 	g.looking.Lock()
 	defer g.looking.Unlock()
+	return g.lookFor(ctx, g.plan(), g.coins.Load() == nil)
+}
+
+// lookFor is lookAtCertificates for one plan. looking is held. open opens the certificates that are missing first.
+func (g *Gateway) lookFor(ctx context.Context, pl *plan, open bool) error {
+	if !pl.promises {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
 	if open {
-		var openings []certificate.Opening
-		for _, name := range g.modelNames {
-			if p := g.models[name].promise; p != nil {
-				openings = append(openings, p.openings()...)
-			}
-		}
-		if _, err := g.certificates.OpenCertificates(ctx, openings); err != nil {
+		if err := g.openCertificates(ctx, pl); err != nil {
 			return err
 		}
-		secret, err := g.certificates.CoinSecret(ctx)
-		if err != nil {
-			return err
-		}
-		coins, err := newCoins(secret)
-		if err != nil {
-			return err
-		}
-		g.coins.Store(coins)
 	}
 	states, err := g.certificates.Certificates(ctx, "", false)
 	if err != nil {
@@ -137,7 +135,7 @@ func (g *Gateway) lookAtCertificates(ctx context.Context, open bool) error {
 		states = []*candorv1.CertificateState{}
 	}
 	now := g.ledger.Now()
-	for _, m := range g.models {
+	for _, m := range pl.models {
 		if m.promise == nil {
 			continue
 		}
@@ -145,5 +143,28 @@ func (g *Gateway) lookAtCertificates(ctx context.Context, open bool) error {
 		m.promise.look(m, states, now)
 	}
 	g.metrics.watchCertificates(states, now)
+	return nil
+}
+
+// openCertificates opens those of a plan that are missing, and fetches the coins.
+func (g *Gateway) openCertificates(ctx context.Context, pl *plan) error {
+	var openings []certificate.Opening
+	for _, name := range pl.modelNames {
+		if p := pl.models[name].promise; p != nil {
+			openings = append(openings, p.openings()...)
+		}
+	}
+	if _, err := g.certificates.OpenCertificates(ctx, openings); err != nil || g.coins.Load() != nil {
+		return err
+	}
+	secret, err := g.certificates.CoinSecret(ctx)
+	if err != nil {
+		return err
+	}
+	coins, err := newCoins(secret)
+	if err != nil {
+		return err
+	}
+	g.coins.Store(coins)
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 // replaces an answer; by the group commit for plain accepts.
 func (g *Gateway) recordCall(c *call) error {
 	c.record = g.recordOf(c)
-	plain := !g.cfg.GetAudit().GetStrict()
+	plain := !c.model.plan.cfg.GetAudit().GetStrict()
 	for i := range c.rows {
 		plain = plain && c.rows[i].plain()
 	}

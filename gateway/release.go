@@ -19,7 +19,7 @@ type release struct {
 // pass asks the action limits for a final answer of people, a policy or a senior. v nil is none, and passes.
 func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v *candorv1.Verdict) release {
 	r := release{Gated: review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}, undo: func() {}}
-	m := g.models[item.Model]
+	m := g.plan().models[item.Model]
 	if m == nil || v == nil || !item.Awaited() {
 		return r
 	}

@@ -20,25 +20,30 @@ const (
 	replacedPage = 200
 )
 
-// replaceItems does with the items of versions that aren't served any more what the policies say, until none is left. It runs beside the
-// calls, from the start on, and delays nobody.
+// replaceItems does with the items of versions that aren't served any more what the policies say, until none is left and another
+// configuration comes. It runs beside the calls, from the start on, and delays nobody.
 func (g *Gateway) replaceItems(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		left := 0
+		var replaced chan struct{}
 		g.guarded(ctx, func(ctx context.Context) {
-			for _, name := range g.modelNames {
-				if m := g.models[name]; m.review != nil {
+			pl := g.hold()
+			defer pl.drop()
+			replaced = pl.replaced
+			for _, name := range pl.modelNames {
+				if m := pl.models[name]; m.review != nil {
 					left += g.replaceItemsOf(ctx, m)
 				}
 			}
 		})
-		if left == 0 {
-			return
+		var again <-chan time.Time
+		if left > 0 {
+			again = time.After(replacedEvery)
 		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-time.After(replacedEvery):
+		case <-again:
+		case <-replaced:
 		}
 	}
 }

@@ -25,17 +25,16 @@ func replicaStatuses(all []backend.ReplicaStatus) []*candorv1.ReplicaStatus {
 	return out
 }
 
-// watchReplicas shows the replicas of a backend when metrics are read. Their number, and so that of the labels, is bounded by the
-// configuration, or by what a name may have.
-func (m *metrics) watchReplicas(b *backend.Backend) {
-	own := prometheus.Labels{"backend": b.Name()}
+// watchReplicas shows the replicas of the backends in force when metrics are read. Their number, and so that of the labels, is bounded by
+// the configuration, or by what a name may have.
+func (m *metrics) watchReplicas(g *Gateway) {
 	one := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, []string{"replica"}, own)
+		return prometheus.NewDesc(name, help, []string{"backend", "replica"}, nil)
 	}
 	m.reg.MustRegister(&replicaCollector{
-		status:    b.Status,
-		replicas:  prometheus.NewDesc("candor_replicas", "Replicas of a backend, by state.", []string{"state"}, own),
-		panicking: prometheus.NewDesc("candor_replica_panic", "1 while so many replicas are ejected that ejection is ignored.", nil, own),
+		g:         g,
+		replicas:  prometheus.NewDesc("candor_replicas", "Replicas of a backend, by state.", []string{"backend", "state"}, nil),
+		panicking: prometheus.NewDesc("candor_replica_panic", "1 while so many replicas are ejected that ejection is ignored.", []string{"backend"}, nil),
 		inFlight:  one("candor_replica_in_flight", "Calls in flight at a replica."),
 		calls:     one("candor_replica_calls_total", "Calls to a replica that were answered or count against it."),
 		failures:  one("candor_replica_failures_total", "Calls that count against a replica."),
@@ -43,9 +42,9 @@ func (m *metrics) watchReplicas(b *backend.Backend) {
 	})
 }
 
-// replicaCollector reads a backend's replicas when it is scraped. A backend with one address has none.
+// replicaCollector reads the backends' replicas when it is scraped. A backend with one address has none.
 type replicaCollector struct {
-	status                                                    func() backend.Status
+	g                                                         *Gateway
 	replicas, panicking, inFlight, calls, failures, ejections *prometheus.Desc
 }
 
@@ -58,7 +57,12 @@ func (c *replicaCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect leaves out replicas whose address has vanished from all but their number: one that comes back may be there twice.
 func (c *replicaCollector) Collect(ch chan<- prometheus.Metric) {
-	status := c.status()
+	for name, b := range c.g.plan().backends {
+		c.collect(ch, name, b.Status())
+	}
+}
+
+func (c *replicaCollector) collect(ch chan<- prometheus.Metric, name string, status backend.Status) {
 	if len(status.Replicas) == 0 {
 		return
 	}
@@ -73,19 +77,19 @@ func (c *replicaCollector) Collect(ch chan<- prometheus.Metric) {
 		if r.State == candorv1.ReplicaState_REPLICA_STATE_DRAINING {
 			continue
 		}
-		ch <- prometheus.MustNewConstMetric(c.inFlight, prometheus.GaugeValue, float64(r.InFlight), r.Address)
-		ch <- prometheus.MustNewConstMetric(c.calls, prometheus.CounterValue, float64(r.Calls), r.Address)
-		ch <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(r.Failures), r.Address)
-		ch <- prometheus.MustNewConstMetric(c.ejections, prometheus.CounterValue, float64(r.Ejections), r.Address)
+		ch <- prometheus.MustNewConstMetric(c.inFlight, prometheus.GaugeValue, float64(r.InFlight), name, r.Address)
+		ch <- prometheus.MustNewConstMetric(c.calls, prometheus.CounterValue, float64(r.Calls), name, r.Address)
+		ch <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(r.Failures), name, r.Address)
+		ch <- prometheus.MustNewConstMetric(c.ejections, prometheus.CounterValue, float64(r.Ejections), name, r.Address)
 	}
 	for state, n := range states {
-		ch <- prometheus.MustNewConstMetric(c.replicas, prometheus.GaugeValue, float64(n), state)
+		ch <- prometheus.MustNewConstMetric(c.replicas, prometheus.GaugeValue, float64(n), name, state)
 	}
 	panicking := 0.0
 	if status.Panicking {
 		panicking = 1
 	}
-	ch <- prometheus.MustNewConstMetric(c.panicking, prometheus.GaugeValue, panicking)
+	ch <- prometheus.MustNewConstMetric(c.panicking, prometheus.GaugeValue, panicking, name)
 }
 
 func stateLabel(name string) string {

@@ -70,7 +70,7 @@ func appealRefused(id, why string) *Error {
 func (g *Gateway) appealOf(stored *audit.Stored, items []review.Item, in *candorv1.AppealPredictionRequest) (review.Item, error) {
 	pr := stored.Record.GetPrediction()
 	id := uuidText(pr.GetPredictionId())
-	m := g.models[pr.GetModel()]
+	m := g.plan().models[pr.GetModel()]
 	f := g.fieldOf(pr.GetModel(), in.GetField())
 	if m == nil || f == nil {
 		return review.Item{}, appealRefused(id, "its model is no longer configured, so that no queue could judge it")

@@ -110,7 +110,7 @@ func (s *reviewService) change(ctx context.Context, p *Principal, name string, a
 const leaseOfUnknown = 5 * time.Minute
 
 func (g *Gateway) leaseOf(queue string) time.Duration {
-	if q, ok := g.cfg.GetQueues()[queue]; ok {
+	if q, ok := g.plan().cfg.GetQueues()[queue]; ok {
 		return q.GetLease().AsDuration()
 	}
 	return leaseOfUnknown

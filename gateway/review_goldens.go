@@ -84,9 +84,9 @@ func (s *reviewService) goldenOfPayload(in *candorv1.GoldenItem) (review.Golden,
 	if q.Queue == "" || s.g.knownQueue(q.Queue) != nil {
 		return q, invalid("golden.queue", "name a queue of the configuration, or send item")
 	}
-	m := s.g.models[q.Model]
+	m := s.g.plan().models[q.Model]
 	if m == nil {
-		return q, invalid("golden.model", "name a model of the configuration, one of "+list(s.g.modelNames))
+		return q, invalid("golden.model", "name a model of the configuration, one of "+list(s.g.plan().modelNames))
 	}
 	f := m.fieldNamed(q.Field)
 	if f == nil {

@@ -61,7 +61,7 @@ func (g *Gateway) measureQueues(ctx context.Context) {
 		}
 		return
 	}
-	for name := range g.cfg.GetQueues() {
+	for name := range g.plan().cfg.GetQueues() {
 		g.metrics.showQueue(name, 0, 0, 0)
 	}
 	for i := range states {

@@ -30,7 +30,7 @@ func (s *reviewService) ListReviewQueues(ctx context.Context, in *candorv1.ListR
 	for i := range states {
 		byName[states[i].Queue] = &states[i]
 	}
-	for name := range s.g.cfg.GetQueues() {
+	for name := range s.g.plan().cfg.GetQueues() {
 		if byName[name] == nil {
 			byName[name] = &review.QueueState{Queue: name}
 		}
@@ -58,7 +58,7 @@ func (s *reviewService) ListReviewQueues(ctx context.Context, in *candorv1.ListR
 }
 
 func (g *Gateway) queueProto(st *review.QueueState, now time.Time) *candorv1.ReviewQueue {
-	conf := g.cfg.GetQueues()[st.Queue]
+	conf := g.plan().cfg.GetQueues()[st.Queue]
 	q := &candorv1.ReviewQueue{
 		Lease: conf.GetLease(), UndoWindow: conf.GetUndoWindow(), RequireReason: conf.GetRequireReason(), Reasons: conf.GetReasons(),
 		Name: "queues/" + st.Queue, Description: conf.GetDescription(), PendingCount: st.Pending, ClaimedCount: st.Claimed,

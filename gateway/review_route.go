@@ -35,7 +35,7 @@ func (s *reviewService) SkipReviewItem(ctx context.Context, in *candorv1.SkipRev
 const skipPauseOfUnknown = 15 * time.Minute
 
 func (g *Gateway) skipPause(queue string) time.Duration {
-	if q, ok := g.cfg.GetQueues()[queue]; ok {
+	if q, ok := g.plan().cfg.GetQueues()[queue]; ok {
 		return q.GetSkipPause().AsDuration()
 	}
 	return skipPauseOfUnknown
@@ -80,11 +80,11 @@ func (e elsewhere) Apply(it *review.Item) (review.Effects, error) {
 
 // targets are the queues that a queue's items may be escalated to.
 func (g *Gateway) targets(queue string) []string {
-	if to := g.cfg.GetQueues()[queue].GetEscalateTo(); len(to) > 0 {
+	if to := g.plan().cfg.GetQueues()[queue].GetEscalateTo(); len(to) > 0 {
 		return to
 	}
 	var out []string
-	for name := range g.cfg.GetQueues() {
+	for name := range g.plan().cfg.GetQueues() {
 		if name != queue {
 			out = append(out, name)
 		}

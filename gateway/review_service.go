@@ -105,7 +105,7 @@ func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListRe
 }
 
 func (g *Gateway) knownQueue(queue string) error {
-	if _, ok := g.cfg.GetQueues()[queue]; queue != "" && !ok {
+	if _, ok := g.plan().cfg.GetQueues()[queue]; queue != "" && !ok {
 		return invalid("queue", "there is no queue "+queue)
 	}
 	return nil
@@ -115,7 +115,7 @@ func (g *Gateway) knownQueue(queue string) error {
 // person's own.
 func (g *Gateway) queuesOf(p *Principal) []string {
 	queues := []string{}
-	for name, q := range g.cfg.GetQueues() {
+	for name, q := range g.plan().cfg.GetQueues() {
 		if p.queues != nil && !slices.Contains(p.queues, name) {
 			continue
 		}

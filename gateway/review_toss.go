@@ -25,7 +25,7 @@ func (s *reviewService) tossClaim(ctx context.Context, c *review.Claim) (golden 
 	var waiting []int64
 	total := int64(0)
 	for _, name := range queues {
-		q := s.g.cfg.GetQueues()[name]
+		q := s.g.plan().cfg.GetQueues()[name]
 		if q.GetGolden() == nil && (len(queues) == 1 || q.GetAuditShare() == 0) {
 			continue // No count is needed for the one coin that is left.
 		}
@@ -44,7 +44,7 @@ func (s *reviewService) tossClaim(ctx context.Context, c *review.Claim) (golden 
 		i := slices.IndexFunc(waiting, func(n int64) bool { at -= n; return at < 0 })
 		chosen = names[max(i, 0)]
 	}
-	q := s.g.cfg.GetQueues()[chosen]
+	q := s.g.plan().cfg.GetQueues()[chosen]
 	c.AuditsFirst = heads(q.GetAuditShare())
 	if total > 0 && heads(q.GetGolden().GetShare()) {
 		golden = chosen
@@ -68,12 +68,12 @@ func toss() float64 {
 // of the queue.
 func (g *Gateway) goldenItem(queue string, now time.Time) review.Item {
 	var deadlines []time.Duration
-	for _, m := range g.models {
+	for _, m := range g.plan().models {
 		if m.review.GetQueue() == queue {
 			deadlines = append(deadlines, m.reviewDeadline, m.auditDeadline)
 		}
 	}
-	deadline := g.cfg.GetQueues()[queue].GetDeadline().AsDuration()
+	deadline := g.plan().cfg.GetQueues()[queue].GetDeadline().AsDuration()
 	if len(deadlines) > 0 {
 		deadline = deadlines[int(toss()*float64(len(deadlines)))]
 	}

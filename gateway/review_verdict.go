@@ -103,7 +103,7 @@ func (g *Gateway) fits(v *candorv1.Verdict, item *review.Item) error {
 	if err := answers(v, item.Labels, item.Unit); err != nil {
 		return err
 	}
-	q := g.cfg.GetQueues()[item.Queue]
+	q := g.plan().cfg.GetQueues()[item.Queue]
 	reason, reasons := v.GetReason(), q.GetReasons()
 	switch {
 	case reason == "" && q.GetRequireReason() && len(reasons) > 0:

@@ -2,18 +2,13 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -27,19 +22,15 @@ import (
 // Addrs are where a running gateway listens; HTTP is empty when it doesn't.
 type Addrs struct{ GRPC, HTTP string }
 
-// Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused, calls in flight finish within
-// listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
+// Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused after listen.drain_delay, calls in flight
+// finish within listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
 func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
-	lis, err := net.Listen("tcp", g.cfg.GetListen().GetGrpc())
+	lis, err := net.Listen("tcp", g.plan().cfg.GetListen().GetGrpc())
 	if err != nil {
 		return fmt.Errorf("listen.grpc: %w; another program may have the port: choose one with port 0, or another number", err)
 	}
 	addrs := Addrs{GRPC: lis.Addr().String()}
-	srv, healthSrv, err := g.newServer()
-	if err != nil {
-		_ = lis.Close()
-		return err
-	}
+	srv, healthSrv := g.newServer()
 	web, webLis, err := g.newHTTP()
 	if err != nil {
 		_ = lis.Close()
@@ -70,6 +61,10 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	case err = <-served:
 	}
 	healthSrv.Shutdown()
+	close(g.leaving)
+	if err == nil {
+		err = g.linger(served)
+	}
 	g.drain(srv)
 	g.streaming.Wait()
 	stopWork()
@@ -82,12 +77,25 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	return err
 }
 
+// linger takes calls for as long as those who send them may take to notice that the gateway is leaving. An error is that of a listener
+// which has ended.
+func (g *Gateway) linger(served <-chan error) error {
+	timer := time.NewTimer(g.plan().cfg.GetListen().GetDrainDelay().AsDuration())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case err := <-served:
+		return err
+	}
+}
+
 // drain lets calls in flight finish, and ends them when the drain time has passed.
 func (g *Gateway) drain(srv *grpc.Server) {
 	g.stopOnce.Do(func() { close(g.stopping) })
 	done := make(chan struct{})
 	go func() { srv.GracefulStop(); close(done) }()
-	timer := time.NewTimer(g.cfg.GetListen().GetDrainTimeout().AsDuration())
+	timer := time.NewTimer(g.plan().cfg.GetListen().GetDrainTimeout().AsDuration())
 	defer timer.Stop()
 	select {
 	case <-done:
@@ -97,15 +105,11 @@ func (g *Gateway) drain(srv *grpc.Server) {
 	}
 }
 
-func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
-	l := g.cfg.GetListen()
-	creds, err := serverCredentials(l.GetTls())
-	if err != nil {
-		return nil, nil, err
-	}
+func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
+	l := g.plan().cfg.GetListen()
 	size := int(l.GetMaxMessageBytes())
 	srv := grpc.NewServer(
-		grpc.Creds(inside.Credentials(calmCredentials{creds, g.metrics.resetWaits.Inc})),
+		grpc.Creds(inside.Credentials(calmCredentials{g.serverCredentials(), g.metrics.resetWaits.Inc})),
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),
@@ -139,7 +143,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server, error) {
 	if l.GetReflection() {
 		reflection.Register(srv)
 	}
-	return srv, h, nil
+	return srv, h
 }
 
 // What makes many small calls cheap. Constant windows, for streams and connections: without them gRPC measures the path's
@@ -158,27 +162,3 @@ const (
 	clientPingMin    = 10 * time.Second
 	handshakeTimeout = 20 * time.Second
 )
-
-func serverCredentials(t *candorv1.ServerTLS) (credentials.TransportCredentials, error) {
-	if t == nil {
-		return insecure.NewCredentials(), nil
-	}
-	cert, err := tls.LoadX509KeyPair(t.GetCertFile(), t.GetKeyFile())
-	if err != nil {
-		return nil, fmt.Errorf("listen.tls: %w", err)
-	}
-	conf := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	if t.GetClientCaFile() != "" {
-		pem, err := os.ReadFile(t.GetClientCaFile())
-		if err != nil {
-			return nil, fmt.Errorf("listen.tls.client_ca_file: %w", err)
-		}
-		conf.ClientCAs = x509.NewCertPool()
-		if !conf.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("listen.tls.client_ca_file: %s holds no PEM certificate", t.GetClientCaFile())
-		}
-		// Verified when given: tokens and declared anonymous callers stay possible beside certificates.
-		conf.ClientAuth = tls.VerifyClientCertIfGiven
-	}
-	return credentials.NewTLS(conf), nil
-}

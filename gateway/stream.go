@@ -67,7 +67,7 @@ type clientStream struct {
 func (g *Gateway) InferStream(ctx context.Context, who Caller, frames Frames, conn StreamConn) error {
 	s := &clientStream{
 		g: g, who: who, frames: frames, conn: conn, outer: ctx, requests: make(chan *wire.Frame), lanes: map[string]*lane{},
-		maxRoom: g.cfg.GetListen().GetMaxMessageBytes(),
+		maxRoom: g.plan().cfg.GetListen().GetMaxMessageBytes(),
 	}
 	s.room = semaphore.NewWeighted(s.maxRoom)
 	ctx, stop := shaved(ctx)
@@ -151,9 +151,17 @@ func (s *clientStream) request(data *wire.Frame) {
 	}
 	q := newQuestion(c)
 	q.weight = min(s.maxRoom, max(int64(data.Len()), s.maxRoom/maxOutstanding))
-	if s.makeRoom(q.weight) {
-		s.laneFor(q).ask(q)
+	if !s.makeRoom(q.weight) {
+		q.template.model.plan.drop()
+		return
 	}
+	s.laneFor(q).ask(q)
+}
+
+// letGo ends what was kept for a request.
+func (s *clientStream) letGo(q *question) {
+	s.room.Release(q.weight)
+	q.template.model.plan.drop()
 }
 
 // makeRoom waits until a request of this weight may be kept; false: the stream has ended meanwhile.
@@ -182,15 +190,20 @@ func (s *clientStream) refuse(data *wire.Frame, err error) {
 // request has a stream of its own: on one that is shared, nothing would say which answer belongs to which request, and which is
 // the last; and such model servers may wait for the end of the stream before they answer, which Triton's clients leave open.
 func (s *clientStream) laneFor(q *question) *lane {
-	m := s.g.models[q.template.model.name]
+	m := q.template.model.plan.models[q.template.model.name]
 	if m.primary.StreamsBare() && !s.frames.Bare {
 		return &lane{s: s, primary: m.primary, fallback: len(m.tiers) > 0, own: true}
 	}
 	l := s.lanes[m.name]
-	if l == nil {
-		l = &lane{s: s, primary: m.primary, fallback: len(m.tiers) > 0}
-		s.lanes[m.name] = l
+	if l != nil && l.primary == m.primary && l.fallback == (len(m.tiers) > 0) {
+		return l
 	}
+	if l != nil {
+		// The model has another primary now. What was sent to the one before is answered by it.
+		l.closeSend()
+	}
+	l = &lane{s: s, primary: m.primary, fallback: len(m.tiers) > 0}
+	s.lanes[m.name] = l
 	return l
 }
 

@@ -173,5 +173,5 @@ func (l *lane) stray(id string, f *backend.Failure) {
 // finish gives back what a request held.
 func (s *clientStream) finish(q *question) {
 	q.turn.End()
-	s.room.Release(q.weight)
+	s.letGo(q)
 }

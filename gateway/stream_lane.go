@@ -47,7 +47,7 @@ func (l *lane) ask(q *question) {
 	data, err := q.request(l.primary)
 	if err != nil {
 		l.s.tell(notice{id: q.id, model: q.template.model.name, final: true}, fromWire(err))
-		l.s.room.Release(q.weight)
+		l.s.letGo(q)
 		return
 	}
 	ctx := q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
@@ -55,7 +55,7 @@ func (l *lane) ask(q *question) {
 	turn, failure := l.primary.Begin(ctx, data.Len(), l.owes() > 0)
 	if failure != nil {
 		l.s.failed(q, failure, true)
-		l.s.room.Release(q.weight)
+		l.s.letGo(q)
 		return
 	}
 	q.turn = turn
@@ -85,7 +85,7 @@ func (l *lane) hasNoStreams() bool {
 
 // alone asks a primary without streams for one request, after those before it.
 func (l *lane) alone(q *question) {
-	defer l.s.room.Release(q.weight)
+	defer l.s.letGo(q)
 	l.mu.Lock()
 	before := l.unary
 	l.mu.Unlock()

@@ -93,7 +93,7 @@ func (q *question) call(s *clientStream) *call {
 	q.responses++
 	deadline, ok := s.outer.Deadline()
 	if !ok {
-		deadline = time.Now().Add(s.g.cfg.GetListen().GetDefaultDeadline().AsDuration())
+		deadline = time.Now().Add(t.model.plan.cfg.GetListen().GetDefaultDeadline().AsDuration())
 	}
 	c.until = deadline.Add(-ownShare(time.Until(deadline)))
 	c.ctx.Context, c.ctx.until = s.outer, c.until

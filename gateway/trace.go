@@ -3,9 +3,11 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -25,12 +27,13 @@ import (
 type tracing struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
-	ratio    float64
+	// ratio's bits.
+	ratio atomic.Uint64
 	// unsampled goes out with calls that nobody traces.
 	unsampled metadata.MD
 }
 
-func newTracing(cfg *candorv1.Telemetry, exporters []sdktrace.SpanExporter) *tracing {
+func newTracing(exporters []sdktrace.SpanExporter) *tracing {
 	if len(exporters) == 0 {
 		return &tracing{}
 	}
@@ -43,10 +46,13 @@ func newTracing(cfg *candorv1.Telemetry, exporters []sdktrace.SpanExporter) *tra
 	}
 	p := sdktrace.NewTracerProvider(opts...)
 	return &tracing{
-		provider: p, tracer: p.Tracer("github.com/candor-gateway/candor/gateway"), ratio: cfg.GetSampleRatio(),
+		provider: p, tracer: p.Tracer("github.com/candor-gateway/candor/gateway"),
 		unsampled: metadata.Pairs(traceparentKey, traceparent(newTraceID(), newSpanID(), false)),
 	}
 }
+
+// sample sets the share of plain accepts that are traced.
+func (t *tracing) sample(ratio float64) { t.ratio.Store(math.Float64bits(ratio)) }
 
 // closeTimeout bounds how long the last spans may take to leave.
 const closeTimeout = 5 * time.Second
@@ -94,7 +100,7 @@ func (t *tracing) begin(ctx context.Context, ct *callTrace) {
 	ct.span = newSpanID()
 	if !ct.trace.IsValid() {
 		ct.trace = newTraceID()
-		ct.sampled = rand.Float64() < t.ratio
+		ct.sampled = rand.Float64() < math.Float64frombits(t.ratio.Load())
 	}
 }
 

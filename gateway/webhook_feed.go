@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/audit"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -17,7 +19,11 @@ import (
 )
 
 // webhookFeed is the ledger's feed of final answers in the form of webhooks.
-type webhookFeed struct{ g *Gateway }
+type webhookFeed struct {
+	g *Gateway
+	// endpoints by name.
+	endpoints map[string]*candorv1.Webhook
+}
 
 func (f webhookFeed) Changed() <-chan struct{} { return f.g.ledger.Changed() }
 
@@ -29,7 +35,7 @@ func (f webhookFeed) Events(ctx context.Context, endpoint string, after uint64, 
 	if err != nil {
 		return nil, after, err
 	}
-	wanted := f.g.cfg.GetWebhooks()[endpoint]
+	wanted := f.endpoints[endpoint]
 	var out []webhook.Event
 	for i := range finals {
 		after = finals[i].Position
@@ -92,24 +98,49 @@ func (f webhookFeed) body(ctx context.Context, item *review.Item) (body []byte, 
 	return body, nil
 }
 
-// openWebhooks makes the endpoints known to the store, and what sends to them.
-func (g *Gateway) openWebhooks(ctx context.Context, store webhook.Store) error {
-	if store == nil && len(g.cfg.GetWebhooks()) > 0 {
+// openWebhooks makes the endpoints known to the store, and what sends to them: the dispatcher of the plan before, where they are the same.
+func (g *Gateway) openWebhooks(ctx context.Context, pl, before *plan) error {
+	if before != nil && maps.EqualFunc(before.cfg.GetWebhooks(), pl.cfg.GetWebhooks(), func(a, b *candorv1.Webhook) bool { return proto.Equal(a, b) }) {
+		pl.dispatcher = before.dispatcher
+		return nil
+	}
+	if g.webhooks == nil && len(pl.cfg.GetWebhooks()) > 0 {
 		return errors.New("webhooks: the store keeps none; take them out of the configuration")
 	}
-	g.webhooks = store
 	targets := map[string]webhook.Target{}
-	for name, w := range g.cfg.GetWebhooks() {
-		if err := store.OpenWebhook(ctx, name, g.ledger.Now()); err != nil {
+	for name, w := range pl.cfg.GetWebhooks() {
+		if err := g.webhooks.OpenWebhook(ctx, name, g.ledger.Now()); err != nil {
 			return fmt.Errorf("webhooks.%s: %w", name, err)
 		}
 		targets[name] = targetOf(w)
 	}
-	g.dispatcher = webhook.NewDispatcher(webhook.Options{
-		Store: store, Feed: webhookFeed{g}, Sender: g.sender, Targets: targets, Log: g.log, Observe: g.metrics.delivered,
+	pl.dispatcher = webhook.NewDispatcher(webhook.Options{
+		Store: g.webhooks, Feed: webhookFeed{g, pl.cfg.GetWebhooks()}, Sender: g.sender, Targets: targets, Log: g.log, Observe: g.metrics.delivered,
 	})
-	g.metrics.watchWebhooks(g)
 	return nil
+}
+
+// dispatch sends to the receivers of the configuration in force until ctx ends. When they change, what is under way finishes first.
+func (g *Gateway) dispatch(ctx context.Context) {
+	for ctx.Err() == nil {
+		pl := g.plan()
+		d := pl.dispatcher
+		turn, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			d.Run(turn)
+		}()
+		for pl.dispatcher == d && ctx.Err() == nil {
+			select {
+			case <-pl.replaced:
+				pl = g.plan()
+			case <-ctx.Done():
+			}
+		}
+		stop()
+		<-ended
+	}
 }
 
 func targetOf(w *candorv1.Webhook) webhook.Target {
@@ -118,7 +149,7 @@ func targetOf(w *candorv1.Webhook) webhook.Target {
 
 // sweepWebhooks removes deliveries whose retention is over.
 func (g *Gateway) sweepWebhooks(ctx context.Context) {
-	until := g.ledger.Now().Add(-g.cfg.GetRetention().GetPayloads().AsDuration())
+	until := g.ledger.Now().Add(-g.plan().cfg.GetRetention().GetPayloads().AsDuration())
 	if _, err := g.webhooks.SweepDeliveries(ctx, until); err != nil && ctx.Err() == nil {
 		g.log.WarnContext(ctx, "webhook deliveries could not be removed after their retention; trying again", slog.Any("error", err))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/webhook"
 )
 
@@ -23,13 +24,17 @@ func (m *metrics) delivered(endpoint string, o webhook.Outcome) {
 // pendingTimeout bounds what a scrape waits for the store.
 const pendingTimeout = time.Second
 
-// watchWebhooks shows what waits, counted when it is looked at: other gateways deliver from the same store.
-func (m *metrics) watchWebhooks(g *Gateway) {
-	for name := range g.cfg.GetWebhooks() {
+// ofWebhooks shows the endpoints of a configuration.
+func (m *metrics) ofWebhooks(cfg *candorv1.Config) {
+	for name := range cfg.GetWebhooks() {
 		for _, o := range []webhook.Outcome{webhook.Delivered, webhook.Retried, webhook.Failed} {
 			m.webhookDeliveries.WithLabelValues(name, string(o))
 		}
 	}
+}
+
+// watchWebhooks shows what waits, counted when it is looked at: other gateways deliver from the same store.
+func (m *metrics) watchWebhooks(g *Gateway) {
 	m.reg.MustRegister(&webhookCollector{g: g, pending: prometheus.NewDesc("candor_webhook_pending", "Deliveries that wait.", []string{"webhook"}, nil)})
 }
 
@@ -44,7 +49,7 @@ func (c *webhookCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.pendin
 func (c *webhookCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), pendingTimeout)
 	defer cancel()
-	for name := range c.g.cfg.GetWebhooks() {
+	for name := range c.g.plan().cfg.GetWebhooks() {
 		if e, err := c.g.webhooks.Webhook(ctx, name, c.g.ledger.Now()); err == nil {
 			ch <- prometheus.MustNewConstMetric(c.pending, prometheus.GaugeValue, float64(e.Pending), name)
 		}

@@ -34,7 +34,7 @@ func (s *webhookService) ListWebhooks(ctx context.Context, in *candorv1.ListWebh
 		return nil, err
 	}
 	out := &candorv1.ListWebhooksResponse{}
-	for _, name := range slices.Sorted(maps.Keys(s.g.cfg.GetWebhooks())) {
+	for _, name := range slices.Sorted(maps.Keys(s.g.plan().cfg.GetWebhooks())) {
 		w, err := s.endpoint(ctx, name)
 		if err != nil {
 			return nil, err
@@ -51,7 +51,7 @@ func (s *webhookService) endpoint(ctx context.Context, name string) (*candorv1.W
 		return nil, err
 	}
 	out := &candorv1.WebhookEndpoint{
-		Name: "webhooks/" + name, Url: s.g.cfg.GetWebhooks()[name].GetUrl(), DisabledReason: e.DisabledReason, DisableTime: moment(e.Disabled),
+		Name: "webhooks/" + name, Url: s.g.plan().cfg.GetWebhooks()[name].GetUrl(), DisabledReason: e.DisabledReason, DisableTime: moment(e.Disabled),
 		PendingCount: e.Pending, FailedCount: e.Failed, LastSuccessTime: moment(e.LastSuccess), LastFailureTime: moment(e.LastFailure), LastError: e.LastError,
 	}
 	for _, secret := range e.Secrets {
@@ -71,7 +71,7 @@ func moment(t time.Time) *timestamppb.Timestamp {
 // named answers the webhook's name without webhooks/, if the configuration has it.
 func (s *webhookService) named(name string) (string, error) {
 	name = strings.TrimPrefix(name, "webhooks/")
-	if s.g.cfg.GetWebhooks()[name] == nil {
+	if s.g.plan().cfg.GetWebhooks()[name] == nil {
 		return "", webhookNotFound("webhook", name)
 	}
 	return name, nil
@@ -146,7 +146,7 @@ func (s *webhookService) ReplayWebhook(ctx context.Context, in *candorv1.ReplayW
 	if err != nil {
 		return nil, err
 	}
-	s.g.dispatcher.Wake(c.Endpoint)
+	s.g.plan().dispatcher.Wake(c.Endpoint)
 	return &candorv1.ReplayWebhookResponse{Deliveries: n}, nil
 }
 
@@ -168,7 +168,7 @@ func (s *webhookService) RotateWebhookSecret(ctx context.Context, in *candorv1.R
 		return nil, err
 	}
 	s.g.log.InfoContext(ctx, "webhook secret rotated", slog.String("webhook", c.Endpoint), slog.String("by", c.By))
-	s.g.dispatcher.Wake(c.Endpoint)
+	s.g.plan().dispatcher.Wake(c.Endpoint)
 	return &candorv1.RotateWebhookSecretResponse{Secret: secret.Text()}, nil
 }
 
@@ -197,7 +197,7 @@ func (s *webhookService) TestWebhook(ctx context.Context, in *candorv1.TestWebho
 	if err != nil {
 		return nil, err
 	}
-	reply := s.g.sender.Send(ctx, targetOf(s.g.cfg.GetWebhooks()[name]), webhook.Message{ID: out.Id, Body: body, Secrets: e.Secrets})
+	reply := s.g.sender.Send(ctx, targetOf(s.g.plan().cfg.GetWebhooks()[name]), webhook.Message{ID: out.Id, Body: body, Secrets: e.Secrets})
 	out.Status, out.Duration, out.Error = int32(reply.Status), durationpb.New(reply.Duration), ""
 	if reply.Err != nil {
 		out.Error = reply.Err.Error()
@@ -217,7 +217,7 @@ func (s *webhookService) EnableWebhook(ctx context.Context, in *candorv1.EnableW
 	if err := s.g.webhooks.EnableWebhook(ctx, c); err != nil {
 		return nil, err
 	}
-	s.g.dispatcher.Wake(c.Endpoint)
+	s.g.plan().dispatcher.Wake(c.Endpoint)
 	w, err := s.endpoint(ctx, c.Endpoint)
 	if err != nil {
 		return nil, err

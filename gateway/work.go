@@ -52,7 +52,7 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 	})
 	wg.Go(func() { g.runAlerts(ctx) })
 	wg.Go(func() { g.every(ctx, followEvery, nil, g.followLimits) })
-	wg.Go(func() { g.dispatcher.Run(ctx) })
+	wg.Go(func() { g.dispatch(ctx) })
 	if g.webhooks != nil {
 		wg.Go(func() { g.every(ctx, sweepEvery, nil, g.sweepWebhooks) })
 	}
@@ -75,9 +75,11 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 
 // detectDialects asks the model servers whose dialect isn't stated what they are, so that the request path needs only to look.
 func (g *Gateway) detectDialects(ctx context.Context) {
+	pl := g.hold()
+	defer pl.drop()
 	var wg sync.WaitGroup
-	for name, b := range g.backends {
-		if g.cfg.GetBackends()[name].GetDialect() == candorv1.Dialect_DIALECT_UNSPECIFIED {
+	for name, b := range pl.backends {
+		if pl.cfg.GetBackends()[name].GetDialect() == candorv1.Dialect_DIALECT_UNSPECIFIED {
 			wg.Go(func() { b.Detect(ctx) })
 		}
 	}

@@ -72,7 +72,7 @@ type options struct {
 
 // yaml is the configuration of a world; edits replace parts of it.
 const worldYAML = `
-listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0", reflection: true}
+listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0", drain_delay: 0s, reflection: true}
 store: {identity: test, sqlite: {path: candor.db}}
 consumers:
   anyone: {identity: {anonymous: true}, models: [fraud]}

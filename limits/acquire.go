@@ -19,14 +19,22 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 		return v
 	}
 	var few [4]*limit // no allocation for as many
-	matched := g.match(few[:0], a)
-	if len(matched) == 0 {
-		return Verdict{Released: true}
-	}
 	unleased := false // dry runs go on in memory once their store has failed
 	for {
+		limits := g.roster.Load()
+		matched := limits.match(few[:0], a)
+		if len(matched) == 0 {
+			return Verdict{Released: true}
+		}
 		for _, l := range matched {
 			l.mu.Lock()
+		}
+		if g.roster.Load() != limits {
+			// The definitions have changed: nothing may be decided by those of before.
+			for _, l := range matched {
+				l.mu.Unlock()
+			}
+			continue
 		}
 		s := g.decide(ctx, matched, a, g.moment(now), unleased)
 		for _, l := range matched {

@@ -68,7 +68,7 @@ func (l *limit) room(t int64) time.Time {
 // aftermath of a limit that is configured, or of a stop: as the strictest of the limits that it covers asks. What isn't configured
 // any more is reset by one person.
 func (g *Gate) aftermath(name string) Aftermath {
-	if l := g.find(name); l != nil {
+	if l := g.roster.Load().find(name); l != nil {
 		return l.def.After
 	}
 	var a Aftermath

@@ -22,7 +22,7 @@ func named(order string, fields ...field) error {
 
 // known says whether there is a limit or a stop of this name, configured or in the store.
 func (g *Gate) known(name string) bool {
-	if g.find(name) != nil {
+	if g.roster.Load().find(name) != nil {
 		return true
 	}
 	g.retiredMu.Lock()
@@ -96,7 +96,7 @@ func (g *Gate) change(ctx context.Context, order, name string, do func() error) 
 
 // landTrip waits until the limit's trip, if it holds one, is stored: what isn't can't be changed there.
 func (g *Gate) landTrip(ctx context.Context, name string) error {
-	l := g.find(name)
+	l := g.roster.Load().find(name)
 	if l == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Follow takes over what others have done to the stored latches since: gateways that share the store, and people at them. Trips
@@ -36,8 +37,9 @@ func (g *Gate) atDesk(ctx context.Context, do func() error) error {
 // follow is Follow at the desk. lost are latches that stay, by limit, and why.
 func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 	// What is latched from here on may be missing in what is read.
-	held := make([]string, len(g.limits))
-	for i, l := range g.limits {
+	all := slices.Collect(g.roster.Load().all())
+	held := make([]string, len(all))
+	for i, l := range all {
 		l.mu.Lock()
 		if l.latch.tripped && l.latch.durable {
 			held[i] = l.latch.trip.ID
@@ -51,7 +53,7 @@ func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 	// What the store hands out may be its own.
 	rest := maps.Clone(stored)
 	lost = map[string]error{}
-	for i, l := range g.limits {
+	for i, l := range all {
 		if err := l.adopt(stored[l.def.Name], held[i]); err != nil {
 			lost[l.def.Name] = err
 		}

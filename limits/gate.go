@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,18 +72,16 @@ func (o Options) withDefaults() Options {
 
 // Gate grants or withholds answers. Safe for concurrent use. One Gate at a time uses a Store that isn't shared.
 type Gate struct {
-	store Store
-	opts  Options
-	clock clock
-	// limits by name; the order in which several are locked.
-	limits   []*limit
-	byAction map[string][]*limit
-	closed   atomic.Bool
+	store  Store
+	opts   Options
+	clock  clock
+	roster atomic.Pointer[roster]
+	closed atomic.Bool
 	// shared says what the store's Shared does.
 	shared bool
 
-	// desk is held by whoever looks at stored latches and follows them, or changes them as a person: a reset must not be undone by
-	// what was read before it.
+	// desk is held by whoever looks at stored latches and follows them, or changes them as a person, or the definitions: a reset must not
+	// be undone by what was read before it.
 	desk  chan struct{}
 	stops atomic.Pointer[stops]
 
@@ -99,22 +96,17 @@ type Gate struct {
 //
 // now is the store's clock. Errors name the definition and the remedy, or are the store's.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
-	g := &Gate{store: st, opts: opts.withDefaults(), byAction: make(map[string][]*limit), desk: make(chan struct{}, 1), shared: st.Shared()}
+	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared()}
 	if g.shared && g.opts.Clock == nil {
 		return nil, errors.New("limits: a shared store without Options.Clock: how long a lease has been in hand can't be told; set time.Now")
 	}
-	defs = slices.Clone(defs)
-	slices.SortFunc(defs, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
-	for i, d := range defs {
-		if err := d.validate(); err != nil {
-			return nil, err
-		}
-		if i > 0 && defs[i-1].Name == d.Name {
-			return nil, fmt.Errorf("limits: %s: defined twice: rename one", d.Name)
-		}
-		l := &limit{def: d, shared: g.shared, released: newWindow(d.MaxCount)}
-		g.limits = append(g.limits, l)
-		g.byAction[d.Action] = append(g.byAction[d.Action], l)
+	limits := newRoster()
+	defs, err := inOrder(defs)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range defs {
+		limits.add(newLimit(d, g.shared))
 	}
 
 	stored, err := st.Load(ctx)
@@ -126,7 +118,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 	for _, state := range stored {
 		g.witness(state)
 	}
-	for _, l := range g.limits {
+	for _, l := range limits.limits {
 		state := stored[l.def.Name]
 		delete(stored, l.def.Name)
 		if state.Tripped && state.Trip.DryRun && !l.def.DryRun {
@@ -142,6 +134,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 		}
 	}
 	g.retire(stored)
+	g.roster.Store(limits)
 	return g, nil
 }
 
@@ -168,32 +161,26 @@ func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
 	if err := g.store.Reset(ctx, r); err != nil && !errors.Is(err, ErrNotTripped) {
 		return state, fmt.Errorf("limits: %s: the end of its dry run can't be stored: %w", r.Limit, err)
 	}
+	r.TripID = state.Trip.ID
 	state.Tripped, state.Trip, state.LastReset = false, Trip{}, r
 	return state, nil
 }
 
 // Covers says whether any limit, dry runs included, or a stop bounds such an answer.
 func (g *Gate) Covers(action, model, consumer string) bool {
-	return g.stops.Load().find(action, model) != nil || slices.ContainsFunc(g.byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
+	return g.stops.Load().find(action, model) != nil ||
+		slices.ContainsFunc(g.roster.Load().byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
 }
 
 // match appends the limits that bound the answer, in the order in which they're locked.
-func (g *Gate) match(to []*limit, a Answer) []*limit {
+func (r *roster) match(to []*limit, a Answer) []*limit {
 	if a.Action == "" {
 		return to
 	}
-	for _, l := range g.byAction[a.Action] {
+	for _, l := range r.byAction[a.Action] {
 		if l.def.covers(a.Model, a.Consumer) {
 			to = append(to, l)
 		}
 	}
 	return to
-}
-
-func (g *Gate) find(name string) *limit {
-	i, ok := slices.BinarySearchFunc(g.limits, name, func(l *limit, name string) int { return strings.Compare(l.def.Name, name) })
-	if !ok {
-		return nil
-	}
-	return g.limits[i]
 }

@@ -227,7 +227,7 @@ func (g *Gate) Close(ctx context.Context, now time.Time) error {
 func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 	m := g.moment(now)
 	var errs []error
-	for _, l := range g.limits {
+	for l := range g.roster.Load().all() {
 		if all {
 			errs = append(errs, l.land(ctx))
 		}

@@ -5,10 +5,18 @@ import (
 	"sync"
 )
 
-// limit is the state of one configured limit in this process. Everything below mu is guarded by it; no store is called under
-// it.
+// limit is a configured limit. Two of one name, before and after a change of its definition, share the state.
 type limit struct {
 	def Definition
+	*state
+}
+
+func newLimit(d Definition, shared bool) *limit {
+	return &limit{def: d, state: &state{shared: shared, released: newWindow(d.MaxCount)}}
+}
+
+// state is that of one limit in this process. Everything below mu is guarded by it; no store is called under it.
+type state struct {
 	// shared: the store decides what is left, for all gateways. released stays empty then.
 	shared bool
 
@@ -48,6 +56,9 @@ func (l *limit) recover(st State) {
 		l.leases.lastID = max(l.leases.lastID, stored.ID)
 		for range min(stored.Count, l.def.MaxCount) {
 			l.released.insert(stored.Until.UnixNano())
+		}
+		if stored.Count > l.def.MaxCount {
+			l.released.lost = max(l.released.lost, stored.Until.UnixNano())
 		}
 	}
 	l.leases.used = st.Used

@@ -180,7 +180,7 @@ func playGates(t *testing.T, seed uint64) (released, steps int) {
 			steps++
 			// One that was there before asks before another starts: nobody else can know that time hasn't passed.
 			st.setScript(nil)
-			if err := all[i].greet(context.Background(), all[i].limits[0]); err != nil {
+			if err := all[i].greet(context.Background(), all[i].roster.Load().limits[0]); err != nil {
 				t.Fatal(err)
 			}
 			fallthrough

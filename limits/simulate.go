@@ -39,7 +39,7 @@ func Simulate(d Definition, answers []time.Time, resetAfter time.Duration) (Simu
 	slices.Sort(times)
 	out := Simulation{Offered: int64(len(times))}
 	out.Peak, out.PeakEnd = peak(times, d.Window)
-	l := &limit{def: d, released: newWindow(d.MaxCount)}
+	l := newLimit(d, false)
 	for _, t := range times {
 		if l.latch.tripped {
 			current := &out.Trips[len(out.Trips)-1]

@@ -9,12 +9,13 @@ import (
 
 // Status is one limit as an operator sees it.
 type Status struct {
-	// Definition has only a Name when the limit isn't Configured.
+	// Definition has only a Name, and what a reset takes, when the limit isn't Configured.
 	Definition Definition
 	// Configured is false for state that the store keeps of a limit that is no longer in the configuration; such a limit
 	// withholds nothing.
 	Configured bool
-	// Used counts what was released in the window that ends now, and Leased, at most MaxCount.
+	// Used counts what was released in the window that ends now, and Leased: at most MaxCount, or, where that was lowered meanwhile,
+	// what was released before.
 	Used int64
 	// Leased of it are permits that are deducted and not used; they come back when the lease ends.
 	Leased int64
@@ -43,9 +44,14 @@ type Status struct {
 // States answers every limit, in order of name.
 func (g *Gate) States(now time.Time) []Status {
 	t := g.clock.peek(now)
-	states := make([]Status, 0, len(g.limits))
-	for _, l := range g.limits {
-		states = append(states, l.status(moment{t: t, process: g.process()}))
+	m := moment{t: t, process: g.process()}
+	limits := g.roster.Load()
+	states := make([]Status, 0, len(limits.limits))
+	for _, l := range limits.limits {
+		states = append(states, l.status(m))
+	}
+	for _, l := range limits.parked {
+		states = append(states, l.parkedStatus(m))
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {

@@ -103,14 +103,14 @@ func (g *Gate) CoveredBy(stop string) []string {
 // coveredBy answers the limits that bound what a stop of this name withholds.
 func (g *Gate) coveredBy(stop string) []*limit {
 	if action, ok := strings.CutPrefix(stop, stopActionPrefix); ok {
-		return g.byAction[action]
+		return g.roster.Load().byAction[action]
 	}
 	model, ok := strings.CutPrefix(stop, stopModelPrefix)
 	if !ok {
 		return nil
 	}
 	var out []*limit
-	for _, l := range g.limits {
+	for _, l := range g.roster.Load().limits {
 		if l.def.Model == "" || l.def.Model == model {
 			out = append(out, l)
 		}

@@ -12,6 +12,8 @@ type window struct {
 	head int // index in buf of the oldest
 	n    int
 	max  int
+	// lost is the latest release that was dropped because max others are kept; 0: none was.
+	lost int64
 }
 
 // smallestWindow is the first allocation, in releases: most limits are met a few times in a window.
@@ -51,8 +53,10 @@ func (w *window) after(bound int64) int {
 func (w *window) insert(t int64) {
 	if w.n == w.max {
 		if t <= w.at(0) {
+			w.lost = max(w.lost, t)
 			return
 		}
+		w.lost = max(w.lost, w.at(0))
 		w.dropOldest()
 	}
 	if w.n == len(w.buf) {
@@ -73,6 +77,24 @@ func (w *window) grow() {
 		bigger[i] = w.at(i)
 	}
 	w.buf, w.head = bigger, 0
+}
+
+// raise makes room for more releases. How many were dropped when there was less isn't known: the room stays taken until the latest
+// of them has left the window. bound is the time at or before which releases have left it. A smaller max changes nothing: what is
+// remembered may be wanted again.
+func (w *window) raise(most, bound int64) {
+	more := int(most) - w.max
+	if more <= 0 {
+		return
+	}
+	w.max += more
+	if w.lost <= bound {
+		return
+	}
+	taken := w.lost
+	for range more {
+		w.insert(taken)
+	}
 }
 
 // remove takes back one release made at t. It does nothing when that has left the window.

@@ -30,6 +30,9 @@ type GateOptions struct {
 	Log *slog.Logger
 	// Cost of new password hashes; zero: DefaultCost.
 	Cost Cost
+	// Before is the Gate of the configuration before, which goes on being used; nil: there is none. Logins under way and the count of
+	// those that failed are taken over.
+	Before *Gate
 }
 
 // Gate stands before the pages: nobody passes without a login, and nothing is changed by a request that another site made a browser
@@ -70,6 +73,9 @@ func NewGate(o GateOptions) (*Gate, error) {
 	if g.proxies, err = ParseProxies(o.Config.GetListen().GetTrustedProxies()); err != nil {
 		return nil, err
 	}
+	if o.Before != nil {
+		g.throttle = o.Before.throttle
+	}
 	if g.pages == nil {
 		g.pages = plainPages{}
 	}
@@ -95,7 +101,9 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 	g.local = conf.GetLocal()
 	g.idle, g.absolute = conf.GetSessions().GetIdle().AsDuration(), conf.GetSessions().GetAbsolute().AsDuration()
 	if conf.GetOidc() != nil {
-		g.provider = newProvider(conf.GetOidc(), g.store.Now)
+		if g.provider = newProvider(conf.GetOidc(), g.store.Now); o.Before != nil && g.provider.same(o.Before.provider) {
+			g.provider = o.Before.provider
+		}
 	}
 	if g.local {
 		if o.Cost == (Cost{}) {
@@ -104,6 +112,10 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 		g.hasher = newHasher(o.Cost)
 		if g.passkeys, err = newPasskeys(g.public, g.store); err != nil {
 			return err
+		}
+		if o.Before != nil && o.Before.passkeys != nil {
+			// Of the same pages: public_url can't change.
+			g.passkeys = o.Before.passkeys
 		}
 	}
 	g.login, g.account = g.routes(), g.accountRoutes()

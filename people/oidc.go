@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"google.golang.org/protobuf/proto"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -61,6 +62,11 @@ func newProvider(cfg *candorv1.OIDC, now func() time.Time) *provider {
 		// Endpoints are what the provider's configuration says they are.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// same says that another provider is this one, and that there is one.
+func (p *provider) same(other *provider) bool {
+	return p != nil && other != nil && proto.Equal(p.cfg, other.cfg)
 }
 
 // discover answers the provider's configuration, and asks for it once at a time. Errors: ErrProvider.

@@ -47,18 +47,45 @@ type TokensOptions struct {
 	Store  Store
 	// Log; nil: nobody is told.
 	Log *slog.Logger
+	// Before are the Tokens of the configuration before, which go on being used; nil: there are none. What is known of the provider
+	// and of tokens is taken over where it still holds.
+	Before *Tokens
 }
 
 // NewTokens makes Tokens.
 func NewTokens(o TokensOptions) *Tokens {
-	t := &Tokens{store: o.Store, local: o.Config.GetPeople().GetLocal(), taken: takenNames(o.Config), log: o.Log, known: map[Sum]belief{}}
+	t := &Tokens{
+		store: o.Store, local: o.Config.GetPeople().GetLocal(), taken: takenNames(o.Config), log: o.Log, known: map[Sum]belief{},
+	}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
 	if c := o.Config.GetPeople().GetOidc(); c.GetAudience() != "" {
 		t.provider = newProvider(c, o.Store.Now)
 	}
+	if o.Before != nil {
+		t.inherit(o.Before)
+	}
 	return t
+}
+
+// inherit takes over what still holds.
+func (t *Tokens) inherit(before *Tokens) {
+	if t.provider.same(before.provider) {
+		t.provider = before.provider
+	} else if t.provider != nil || before.provider != nil {
+		return // What was believed may be another provider's word.
+	}
+	if t.local != before.local {
+		return
+	}
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	for sum, b := range before.known {
+		if !t.taken(b.who.Name) {
+			t.known[sum] = b
+		}
+	}
 }
 
 // takenNames says which names are those of consumers and operators of the configuration: nobody else may have them.

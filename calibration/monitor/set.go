@@ -86,18 +86,46 @@ type Stream struct {
 	segments map[string]*series
 }
 
+// NewStream makes the monitors of a stage, which Show shows.
+func NewStream(spec Spec, o Options) *Stream {
+	st := &Stream{spec: spec, opts: o.atLeast(), segments: map[string]*series{}}
+	st.rest = st.newSeries()
+	return st
+}
+
+func (o Options) atLeast() Options {
+	o.MinRows = max(o.MinRows, 2)
+	return o
+}
+
+// Watches says that the stream is of such a stage, with these options.
+func (st *Stream) Watches(spec Spec, o Options) bool {
+	return st.opts == o.atLeast() && slices.Equal(st.spec.Labels, spec.Labels) && st.spec.Model == spec.Model && st.spec.Stage == spec.Stage &&
+		st.spec.Version == spec.Version && st.spec.Field == spec.Field && st.spec.Scored == spec.Scored && st.spec.Primary == spec.Primary
+}
+
 // Watch adds a stage.
 func (s *Set) Watch(spec Spec, o Options) *Stream {
-	o.MinRows = max(o.MinRows, 2)
-	st := &Stream{spec: spec, opts: o, segments: map[string]*series{}}
-	st.rest = st.newSeries()
+	st := NewStream(spec, o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.streams = append(s.streams, st)
-	slices.SortStableFunc(s.streams, func(a, b *Stream) int {
+	s.streams = inOrder(append(s.streams, st))
+	return st
+}
+
+// Show has the set watch these stages and no others.
+func (s *Set) Show(streams []*Stream) {
+	streams = inOrder(slices.Clone(streams))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams = streams
+}
+
+func inOrder(streams []*Stream) []*Stream {
+	slices.SortStableFunc(streams, func(a, b *Stream) int {
 		return cmp.Or(strings.Compare(a.spec.Model, b.spec.Model), strings.Compare(a.spec.Stage, b.spec.Stage))
 	})
-	return st
+	return streams
 }
 
 func (st *Stream) newSeries() *series {

@@ -57,7 +57,7 @@ the command line makes no sense.`,
 	}
 	add(groupRun, demo.Command(), server.Command(version), server.InitCommand(), migrateCommand(), checkCommand(), tokenCommand(), healthcheckCommand())
 	add(groupAnswer, desk.Command(), explain.Command(), getCommand(), watchCommand())
-	add(groupOps, users.Command(), limitsCommand(), certificateCommand(), monitorsCommand(), webhooks.Command(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), ensemble.Command(), auditCommand(), simulateCommand(), replay.Command())
+	add(groupOps, users.Command(), limitsCommand(), certificateCommand(), monitorsCommand(), configCommand(), webhooks.Command(), calibrate.Command(), calibrate.ArtefactsCommand(), backendsCommand(), ensemble.Command(), auditCommand(), simulateCommand(), replay.Command())
 	root.AddCommand(versionCommand(version))
 	cli.Prepare(root)
 	return root

@@ -1034,6 +1034,9 @@ type Listen struct {
 	// What people's browsers call the pages, as in https://review.example.com: cookies, passkeys and OIDC hang on it. Default:
 	// http or https and the address of web.
 	PublicUrl string `protobuf:"bytes,12,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	// How long new calls are still taken after SIGTERM, once health says NOT_SERVING, so that who asks for it goes elsewhere first. A load
+	// balancer that looks from time to time needs two of its periods. Default 200ms; 0s: none.
+	DrainDelay *durationpb.Duration `protobuf:"bytes,40,opt,name=drain_delay,json=drainDelay,proto3" json:"drain_delay,omitempty"`
 	// Proxies before web whose X-Forwarded-For is believed: networks such as 10.0.0.0/8, or addresses. Default: none; then people behind
 	// a proxy have its address, for which logins are counted together.
 	TrustedProxies []string `protobuf:"bytes,13,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
@@ -1156,6 +1159,13 @@ func (x *Listen) GetPublicUrl() string {
 		return x.PublicUrl
 	}
 	return ""
+}
+
+func (x *Listen) GetDrainDelay() *durationpb.Duration {
+	if x != nil {
+		return x.DrainDelay
+	}
+	return nil
 }
 
 func (x *Listen) GetTrustedProxies() []string {
@@ -6365,7 +6375,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\x83\x06\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xce\x06\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -6382,7 +6392,10 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x11maxConnectionIdle\x12\x10\n" +
 	"\x03web\x18\v \x01(\tR\x03web\x12*\n" +
 	"\n" +
-	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12'\n" +
+	"public_url\x18\f \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\tpublicUrl\x12I\n" +
+	"\vdrain_delay\x18( \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\xd8\x042\x00R\n" +
+	"drainDelay\x12'\n" +
 	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxies\x12<\n" +
 	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x02R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
@@ -7098,125 +7111,126 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	85,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
 	85,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
 	85,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	19,  // 18: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	18,  // 19: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
-	20,  // 20: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	3,   // 21: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	1,   // 22: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	0,   // 23: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
-	20,  // 24: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	2,   // 25: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	30,  // 26: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	27,  // 27: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	3,   // 28: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	85,  // 29: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	85,  // 30: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	28,  // 31: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	4,   // 32: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	25,  // 33: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
-	24,  // 34: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
-	26,  // 35: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
-	85,  // 36: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
-	85,  // 37: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
-	85,  // 38: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
-	85,  // 39: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
-	85,  // 40: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	85,  // 41: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	85,  // 42: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	29,  // 43: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
-	86,  // 44: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	5,   // 45: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	31,  // 46: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	32,  // 47: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	33,  // 48: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	87,  // 49: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	88,  // 50: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	89,  // 51: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	34,  // 52: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	36,  // 53: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	6,   // 54: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	37,  // 55: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	37,  // 56: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	85,  // 57: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	39,  // 58: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	90,  // 59: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	91,  // 60: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	43,  // 61: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	50,  // 62: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	51,  // 63: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	10,  // 64: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	54,  // 65: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	55,  // 66: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	41,  // 67: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	50,  // 68: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	42,  // 69: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	48,  // 70: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	84,  // 71: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	91,  // 72: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	49,  // 73: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	92,  // 74: candor.v1.Condition.route:type_name -> candor.v1.Route
-	49,  // 75: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	44,  // 76: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	45,  // 77: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	46,  // 78: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	7,   // 79: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	85,  // 80: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	8,   // 81: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	47,  // 82: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	49,  // 83: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	85,  // 84: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	93,  // 85: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	85,  // 86: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	52,  // 87: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	9,   // 88: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	53,  // 89: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	11,  // 90: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	56,  // 91: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	85,  // 92: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	85,  // 93: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	85,  // 94: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	85,  // 95: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	58,  // 96: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	59,  // 97: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	60,  // 98: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	61,  // 99: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	62,  // 100: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	85,  // 101: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	85,  // 102: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	63,  // 103: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	85,  // 104: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	66,  // 105: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	68,  // 106: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	67,  // 107: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	2,   // 108: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	85,  // 109: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	85,  // 110: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	85,  // 111: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	12,  // 112: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	70,  // 113: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	71,  // 114: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	72,  // 115: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	85,  // 116: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	85,  // 117: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	85,  // 118: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	85,  // 119: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	85,  // 120: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	13,  // 121: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	85,  // 122: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	21,  // 123: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	22,  // 124: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	23,  // 125: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	35,  // 126: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	38,  // 127: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	57,  // 128: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	69,  // 129: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	64,  // 130: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	40,  // 131: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	132, // [132:132] is the sub-list for method output_type
-	132, // [132:132] is the sub-list for method input_type
-	132, // [132:132] is the sub-list for extension type_name
-	132, // [132:132] is the sub-list for extension extendee
-	0,   // [0:132] is the sub-list for field type_name
+	85,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
+	19,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	18,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
+	20,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	3,   // 22: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	1,   // 23: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	0,   // 24: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
+	20,  // 25: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	2,   // 26: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	30,  // 27: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	27,  // 28: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	3,   // 29: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	85,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	85,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	28,  // 32: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	4,   // 33: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	25,  // 34: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
+	24,  // 35: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
+	26,  // 36: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
+	85,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
+	85,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
+	85,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
+	85,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
+	85,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
+	85,  // 42: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	85,  // 43: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	29,  // 44: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
+	86,  // 45: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	5,   // 46: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	31,  // 47: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	32,  // 48: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	33,  // 49: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	87,  // 50: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	88,  // 51: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	89,  // 52: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	34,  // 53: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	36,  // 54: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	6,   // 55: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	37,  // 56: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	37,  // 57: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	85,  // 58: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	39,  // 59: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	90,  // 60: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	91,  // 61: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	43,  // 62: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	50,  // 63: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	51,  // 64: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	10,  // 65: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	54,  // 66: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	55,  // 67: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	41,  // 68: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	50,  // 69: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	42,  // 70: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	48,  // 71: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	84,  // 72: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	91,  // 73: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	49,  // 74: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	92,  // 75: candor.v1.Condition.route:type_name -> candor.v1.Route
+	49,  // 76: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	44,  // 77: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	45,  // 78: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	46,  // 79: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	7,   // 80: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	85,  // 81: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	8,   // 82: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	47,  // 83: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	49,  // 84: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	85,  // 85: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	93,  // 86: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	85,  // 87: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	52,  // 88: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	9,   // 89: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	53,  // 90: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	11,  // 91: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	56,  // 92: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	85,  // 93: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	85,  // 94: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	85,  // 95: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	85,  // 96: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	58,  // 97: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	59,  // 98: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	60,  // 99: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	61,  // 100: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	62,  // 101: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	85,  // 102: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	85,  // 103: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	63,  // 104: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	85,  // 105: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	66,  // 106: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	68,  // 107: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	67,  // 108: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	2,   // 109: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	85,  // 110: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	85,  // 111: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	85,  // 112: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	12,  // 113: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	70,  // 114: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	71,  // 115: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	72,  // 116: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	85,  // 117: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	85,  // 118: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	85,  // 119: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	85,  // 120: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	85,  // 121: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	13,  // 122: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	85,  // 123: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	21,  // 124: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	22,  // 125: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	23,  // 126: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	35,  // 127: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	38,  // 128: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	57,  // 129: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	69,  // 130: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	64,  // 131: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	40,  // 132: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	133, // [133:133] is the sub-list for method output_type
+	133, // [133:133] is the sub-list for method input_type
+	133, // [133:133] is the sub-list for extension type_name
+	133, // [133:133] is the sub-list for extension extendee
+	0,   // [0:133] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }

@@ -382,6 +382,167 @@ func (DialectSource) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
 }
 
+type GetConfigurationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigurationRequest) Reset() {
+	*x = GetConfigurationRequest{}
+	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigurationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigurationRequest) ProtoMessage() {}
+
+func (x *GetConfigurationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigurationRequest.ProtoReflect.Descriptor instead.
+func (*GetConfigurationRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+}
+
+type GetConfigurationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Since when it is in force in this gateway.
+	LoadTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=load_time,json=loadTime,proto3" json:"load_time,omitempty"`
+	// In order of name.
+	Models []*ModelPolicy `protobuf:"bytes,2,rep,name=models,proto3" json:"models,omitempty"`
+	// When the files were found to hold another configuration that was refused; absent: what they hold is in force.
+	RefuseTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=refuse_time,json=refuseTime,proto3" json:"refuse_time,omitempty"`
+	// Why it was, with remedies.
+	Faults        []string `protobuf:"bytes,4,rep,name=faults,proto3" json:"faults,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigurationResponse) Reset() {
+	*x = GetConfigurationResponse{}
+	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigurationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigurationResponse) ProtoMessage() {}
+
+func (x *GetConfigurationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigurationResponse.ProtoReflect.Descriptor instead.
+func (*GetConfigurationResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GetConfigurationResponse) GetLoadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LoadTime
+	}
+	return nil
+}
+
+func (x *GetConfigurationResponse) GetModels() []*ModelPolicy {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+func (x *GetConfigurationResponse) GetRefuseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RefuseTime
+	}
+	return nil
+}
+
+func (x *GetConfigurationResponse) GetFaults() []string {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+type ModelPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Model string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Hex, 16 digits: what decisions under it carry.
+	PolicyDigest  string `protobuf:"bytes,2,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelPolicy) Reset() {
+	*x = ModelPolicy{}
+	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelPolicy) ProtoMessage() {}
+
+func (x *ModelPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelPolicy.ProtoReflect.Descriptor instead.
+func (*ModelPolicy) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ModelPolicy) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ModelPolicy) GetPolicyDigest() string {
+	if x != nil {
+		return x.PolicyDigest
+	}
+	return ""
+}
+
 type ListMonitorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: every model.
@@ -392,7 +553,7 @@ type ListMonitorsRequest struct {
 
 func (x *ListMonitorsRequest) Reset() {
 	*x = ListMonitorsRequest{}
-	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	mi := &file_candor_v1_explain_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +565,7 @@ func (x *ListMonitorsRequest) String() string {
 func (*ListMonitorsRequest) ProtoMessage() {}
 
 func (x *ListMonitorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[0]
+	mi := &file_candor_v1_explain_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +578,7 @@ func (x *ListMonitorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMonitorsRequest.ProtoReflect.Descriptor instead.
 func (*ListMonitorsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListMonitorsRequest) GetModel() string {
@@ -436,7 +597,7 @@ type ListMonitorsResponse struct {
 
 func (x *ListMonitorsResponse) Reset() {
 	*x = ListMonitorsResponse{}
-	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	mi := &file_candor_v1_explain_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -448,7 +609,7 @@ func (x *ListMonitorsResponse) String() string {
 func (*ListMonitorsResponse) ProtoMessage() {}
 
 func (x *ListMonitorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[1]
+	mi := &file_candor_v1_explain_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -461,7 +622,7 @@ func (x *ListMonitorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMonitorsResponse.ProtoReflect.Descriptor instead.
 func (*ListMonitorsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListMonitorsResponse) GetMonitors() []*MonitorStatus {
@@ -502,7 +663,7 @@ type MonitorStatus struct {
 
 func (x *MonitorStatus) Reset() {
 	*x = MonitorStatus{}
-	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	mi := &file_candor_v1_explain_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +675,7 @@ func (x *MonitorStatus) String() string {
 func (*MonitorStatus) ProtoMessage() {}
 
 func (x *MonitorStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[2]
+	mi := &file_candor_v1_explain_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +688,7 @@ func (x *MonitorStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorStatus.ProtoReflect.Descriptor instead.
 func (*MonitorStatus) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *MonitorStatus) GetModel() string {
@@ -637,7 +798,7 @@ type ExplainPredictionRequest struct {
 
 func (x *ExplainPredictionRequest) Reset() {
 	*x = ExplainPredictionRequest{}
-	mi := &file_candor_v1_explain_proto_msgTypes[3]
+	mi := &file_candor_v1_explain_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +810,7 @@ func (x *ExplainPredictionRequest) String() string {
 func (*ExplainPredictionRequest) ProtoMessage() {}
 
 func (x *ExplainPredictionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[3]
+	mi := &file_candor_v1_explain_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +823,7 @@ func (x *ExplainPredictionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPredictionRequest.ProtoReflect.Descriptor instead.
 func (*ExplainPredictionRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExplainPredictionRequest) GetPredictionId() string {
@@ -686,7 +847,7 @@ type ExplainPredictionResponse struct {
 
 func (x *ExplainPredictionResponse) Reset() {
 	*x = ExplainPredictionResponse{}
-	mi := &file_candor_v1_explain_proto_msgTypes[4]
+	mi := &file_candor_v1_explain_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -698,7 +859,7 @@ func (x *ExplainPredictionResponse) String() string {
 func (*ExplainPredictionResponse) ProtoMessage() {}
 
 func (x *ExplainPredictionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[4]
+	mi := &file_candor_v1_explain_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -711,7 +872,7 @@ func (x *ExplainPredictionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPredictionResponse.ProtoReflect.Descriptor instead.
 func (*ExplainPredictionResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainPredictionResponse) GetPredictions() []*Prediction {
@@ -765,7 +926,7 @@ type SummarizeDecisionsRequest struct {
 
 func (x *SummarizeDecisionsRequest) Reset() {
 	*x = SummarizeDecisionsRequest{}
-	mi := &file_candor_v1_explain_proto_msgTypes[5]
+	mi := &file_candor_v1_explain_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +938,7 @@ func (x *SummarizeDecisionsRequest) String() string {
 func (*SummarizeDecisionsRequest) ProtoMessage() {}
 
 func (x *SummarizeDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[5]
+	mi := &file_candor_v1_explain_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +951,7 @@ func (x *SummarizeDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SummarizeDecisionsRequest) GetSince() *timestamppb.Timestamp {
@@ -853,7 +1014,7 @@ type SummarizeDecisionsResponse struct {
 
 func (x *SummarizeDecisionsResponse) Reset() {
 	*x = SummarizeDecisionsResponse{}
-	mi := &file_candor_v1_explain_proto_msgTypes[6]
+	mi := &file_candor_v1_explain_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +1026,7 @@ func (x *SummarizeDecisionsResponse) String() string {
 func (*SummarizeDecisionsResponse) ProtoMessage() {}
 
 func (x *SummarizeDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[6]
+	mi := &file_candor_v1_explain_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +1039,7 @@ func (x *SummarizeDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SummarizeDecisionsResponse) GetGroups() []*SummarizeDecisionsResponse_Group {
@@ -910,7 +1071,7 @@ type ListBackendsRequest struct {
 
 func (x *ListBackendsRequest) Reset() {
 	*x = ListBackendsRequest{}
-	mi := &file_candor_v1_explain_proto_msgTypes[7]
+	mi := &file_candor_v1_explain_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1083,7 @@ func (x *ListBackendsRequest) String() string {
 func (*ListBackendsRequest) ProtoMessage() {}
 
 func (x *ListBackendsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[7]
+	mi := &file_candor_v1_explain_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1096,7 @@ func (x *ListBackendsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackendsRequest.ProtoReflect.Descriptor instead.
 func (*ListBackendsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{10}
 }
 
 type ListBackendsResponse struct {
@@ -947,7 +1108,7 @@ type ListBackendsResponse struct {
 
 func (x *ListBackendsResponse) Reset() {
 	*x = ListBackendsResponse{}
-	mi := &file_candor_v1_explain_proto_msgTypes[8]
+	mi := &file_candor_v1_explain_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1120,7 @@ func (x *ListBackendsResponse) String() string {
 func (*ListBackendsResponse) ProtoMessage() {}
 
 func (x *ListBackendsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[8]
+	mi := &file_candor_v1_explain_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1133,7 @@ func (x *ListBackendsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackendsResponse.ProtoReflect.Descriptor instead.
 func (*ListBackendsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListBackendsResponse) GetBackends() []*BackendStatus {
@@ -1030,7 +1191,7 @@ type BackendStatus struct {
 
 func (x *BackendStatus) Reset() {
 	*x = BackendStatus{}
-	mi := &file_candor_v1_explain_proto_msgTypes[9]
+	mi := &file_candor_v1_explain_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1203,7 @@ func (x *BackendStatus) String() string {
 func (*BackendStatus) ProtoMessage() {}
 
 func (x *BackendStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[9]
+	mi := &file_candor_v1_explain_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1216,7 @@ func (x *BackendStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendStatus.ProtoReflect.Descriptor instead.
 func (*BackendStatus) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BackendStatus) GetName() string {
@@ -1295,7 +1456,7 @@ type ReplicaStatus struct {
 
 func (x *ReplicaStatus) Reset() {
 	*x = ReplicaStatus{}
-	mi := &file_candor_v1_explain_proto_msgTypes[10]
+	mi := &file_candor_v1_explain_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1468,7 @@ func (x *ReplicaStatus) String() string {
 func (*ReplicaStatus) ProtoMessage() {}
 
 func (x *ReplicaStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[10]
+	mi := &file_candor_v1_explain_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1481,7 @@ func (x *ReplicaStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplicaStatus.ProtoReflect.Descriptor instead.
 func (*ReplicaStatus) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReplicaStatus) GetAddress() string {
@@ -1394,7 +1555,7 @@ type SummarizeDecisionsResponse_Group struct {
 
 func (x *SummarizeDecisionsResponse_Group) Reset() {
 	*x = SummarizeDecisionsResponse_Group{}
-	mi := &file_candor_v1_explain_proto_msgTypes[11]
+	mi := &file_candor_v1_explain_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1567,7 @@ func (x *SummarizeDecisionsResponse_Group) String() string {
 func (*SummarizeDecisionsResponse_Group) ProtoMessage() {}
 
 func (x *SummarizeDecisionsResponse_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[11]
+	mi := &file_candor_v1_explain_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1580,7 @@ func (x *SummarizeDecisionsResponse_Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeDecisionsResponse_Group.ProtoReflect.Descriptor instead.
 func (*SummarizeDecisionsResponse_Group) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{6, 0}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *SummarizeDecisionsResponse_Group) GetKeys() []string {
@@ -1454,7 +1615,17 @@ var File_candor_v1_explain_proto protoreflect.FileDescriptor
 
 const file_candor_v1_explain_proto_rawDesc = "" +
 	"\n" +
-	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n" +
+	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
+	"\x17GetConfigurationRequest\"\xd8\x01\n" +
+	"\x18GetConfigurationResponse\x127\n" +
+	"\tload_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bloadTime\x12.\n" +
+	"\x06models\x18\x02 \x03(\v2\x16.candor.v1.ModelPolicyR\x06models\x12;\n" +
+	"\vrefuse_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"refuseTime\x12\x16\n" +
+	"\x06faults\x18\x04 \x03(\tR\x06faults\"H\n" +
+	"\vModelPolicy\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12#\n" +
+	"\rpolicy_digest\x18\x02 \x01(\tR\fpolicyDigest\"+\n" +
 	"\x13ListMonitorsRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"L\n" +
 	"\x14ListMonitorsResponse\x124\n" +
@@ -1591,12 +1762,13 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\rDialectSource\x12\x1e\n" +
 	"\x1aDIALECT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIALECT_SOURCE_STATED\x10\x01\x12\x1b\n" +
-	"\x17DIALECT_SOURCE_DETECTED\x10\x022\xf5\x02\n" +
+	"\x17DIALECT_SOURCE_DETECTED\x10\x022\xd2\x03\n" +
 	"\x0eExplainService\x12^\n" +
 	"\x11ExplainPrediction\x12#.candor.v1.ExplainPredictionRequest\x1a$.candor.v1.ExplainPredictionResponse\x12a\n" +
 	"\x12SummarizeDecisions\x12$.candor.v1.SummarizeDecisionsRequest\x1a%.candor.v1.SummarizeDecisionsResponse\x12O\n" +
 	"\fListBackends\x12\x1e.candor.v1.ListBackendsRequest\x1a\x1f.candor.v1.ListBackendsResponse\x12O\n" +
-	"\fListMonitors\x12\x1e.candor.v1.ListMonitorsRequest\x1a\x1f.candor.v1.ListMonitorsResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\fListMonitors\x12\x1e.candor.v1.ListMonitorsRequest\x1a\x1f.candor.v1.ListMonitorsResponse\x12[\n" +
+	"\x10GetConfiguration\x12\".candor.v1.GetConfigurationRequest\x1a#.candor.v1.GetConfigurationResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_explain_proto_rawDescOnce sync.Once
@@ -1611,7 +1783,7 @@ func file_candor_v1_explain_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_candor_v1_explain_proto_goTypes = []any{
 	(MonitorKind)(0),                         // 0: candor.v1.MonitorKind
 	(MonitorState)(0),                        // 1: candor.v1.MonitorState
@@ -1619,58 +1791,66 @@ var file_candor_v1_explain_proto_goTypes = []any{
 	(BreakerState)(0),                        // 3: candor.v1.BreakerState
 	(ReplicaState)(0),                        // 4: candor.v1.ReplicaState
 	(DialectSource)(0),                       // 5: candor.v1.DialectSource
-	(*ListMonitorsRequest)(nil),              // 6: candor.v1.ListMonitorsRequest
-	(*ListMonitorsResponse)(nil),             // 7: candor.v1.ListMonitorsResponse
-	(*MonitorStatus)(nil),                    // 8: candor.v1.MonitorStatus
-	(*ExplainPredictionRequest)(nil),         // 9: candor.v1.ExplainPredictionRequest
-	(*ExplainPredictionResponse)(nil),        // 10: candor.v1.ExplainPredictionResponse
-	(*SummarizeDecisionsRequest)(nil),        // 11: candor.v1.SummarizeDecisionsRequest
-	(*SummarizeDecisionsResponse)(nil),       // 12: candor.v1.SummarizeDecisionsResponse
-	(*ListBackendsRequest)(nil),              // 13: candor.v1.ListBackendsRequest
-	(*ListBackendsResponse)(nil),             // 14: candor.v1.ListBackendsResponse
-	(*BackendStatus)(nil),                    // 15: candor.v1.BackendStatus
-	(*ReplicaStatus)(nil),                    // 16: candor.v1.ReplicaStatus
-	(*SummarizeDecisionsResponse_Group)(nil), // 17: candor.v1.SummarizeDecisionsResponse.Group
-	(*Prediction)(nil),                       // 18: candor.v1.Prediction
-	(*PredictionRecord)(nil),                 // 19: candor.v1.PredictionRecord
-	(*ReviewItem)(nil),                       // 20: candor.v1.ReviewItem
+	(*GetConfigurationRequest)(nil),          // 6: candor.v1.GetConfigurationRequest
+	(*GetConfigurationResponse)(nil),         // 7: candor.v1.GetConfigurationResponse
+	(*ModelPolicy)(nil),                      // 8: candor.v1.ModelPolicy
+	(*ListMonitorsRequest)(nil),              // 9: candor.v1.ListMonitorsRequest
+	(*ListMonitorsResponse)(nil),             // 10: candor.v1.ListMonitorsResponse
+	(*MonitorStatus)(nil),                    // 11: candor.v1.MonitorStatus
+	(*ExplainPredictionRequest)(nil),         // 12: candor.v1.ExplainPredictionRequest
+	(*ExplainPredictionResponse)(nil),        // 13: candor.v1.ExplainPredictionResponse
+	(*SummarizeDecisionsRequest)(nil),        // 14: candor.v1.SummarizeDecisionsRequest
+	(*SummarizeDecisionsResponse)(nil),       // 15: candor.v1.SummarizeDecisionsResponse
+	(*ListBackendsRequest)(nil),              // 16: candor.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),             // 17: candor.v1.ListBackendsResponse
+	(*BackendStatus)(nil),                    // 18: candor.v1.BackendStatus
+	(*ReplicaStatus)(nil),                    // 19: candor.v1.ReplicaStatus
+	(*SummarizeDecisionsResponse_Group)(nil), // 20: candor.v1.SummarizeDecisionsResponse.Group
 	(*timestamppb.Timestamp)(nil),            // 21: google.protobuf.Timestamp
-	(Route)(0),                               // 22: candor.v1.Route
-	(Dialect)(0),                             // 23: candor.v1.Dialect
+	(*Prediction)(nil),                       // 22: candor.v1.Prediction
+	(*PredictionRecord)(nil),                 // 23: candor.v1.PredictionRecord
+	(*ReviewItem)(nil),                       // 24: candor.v1.ReviewItem
+	(Route)(0),                               // 25: candor.v1.Route
+	(Dialect)(0),                             // 26: candor.v1.Dialect
 }
 var file_candor_v1_explain_proto_depIdxs = []int32{
-	8,  // 0: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
-	0,  // 1: candor.v1.MonitorStatus.kind:type_name -> candor.v1.MonitorKind
-	1,  // 2: candor.v1.MonitorStatus.state:type_name -> candor.v1.MonitorState
-	18, // 3: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
-	19, // 4: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
-	20, // 5: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
-	21, // 6: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
-	21, // 7: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
-	22, // 8: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
-	2,  // 9: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
-	17, // 10: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
-	15, // 11: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
-	3,  // 12: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
-	21, // 13: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
-	23, // 14: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
-	5,  // 15: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
-	16, // 16: candor.v1.BackendStatus.replicas:type_name -> candor.v1.ReplicaStatus
-	4,  // 17: candor.v1.ReplicaStatus.state:type_name -> candor.v1.ReplicaState
-	21, // 18: candor.v1.ReplicaStatus.ejected_until:type_name -> google.protobuf.Timestamp
-	9,  // 19: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
-	11, // 20: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
-	13, // 21: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
-	6,  // 22: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
-	10, // 23: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
-	12, // 24: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
-	14, // 25: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
-	7,  // 26: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
-	23, // [23:27] is the sub-list for method output_type
-	19, // [19:23] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	21, // 0: candor.v1.GetConfigurationResponse.load_time:type_name -> google.protobuf.Timestamp
+	8,  // 1: candor.v1.GetConfigurationResponse.models:type_name -> candor.v1.ModelPolicy
+	21, // 2: candor.v1.GetConfigurationResponse.refuse_time:type_name -> google.protobuf.Timestamp
+	11, // 3: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
+	0,  // 4: candor.v1.MonitorStatus.kind:type_name -> candor.v1.MonitorKind
+	1,  // 5: candor.v1.MonitorStatus.state:type_name -> candor.v1.MonitorState
+	22, // 6: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
+	23, // 7: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
+	24, // 8: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
+	21, // 9: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
+	21, // 10: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
+	25, // 11: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
+	2,  // 12: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
+	20, // 13: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
+	18, // 14: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
+	3,  // 15: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
+	21, // 16: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
+	26, // 17: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
+	5,  // 18: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
+	19, // 19: candor.v1.BackendStatus.replicas:type_name -> candor.v1.ReplicaStatus
+	4,  // 20: candor.v1.ReplicaStatus.state:type_name -> candor.v1.ReplicaState
+	21, // 21: candor.v1.ReplicaStatus.ejected_until:type_name -> google.protobuf.Timestamp
+	12, // 22: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
+	14, // 23: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
+	16, // 24: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
+	9,  // 25: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
+	6,  // 26: candor.v1.ExplainService.GetConfiguration:input_type -> candor.v1.GetConfigurationRequest
+	13, // 27: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
+	15, // 28: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
+	17, // 29: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
+	10, // 30: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
+	7,  // 31: candor.v1.ExplainService.GetConfiguration:output_type -> candor.v1.GetConfigurationResponse
+	27, // [27:32] is the sub-list for method output_type
+	22, // [22:27] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_explain_proto_init() }
@@ -1683,14 +1863,14 @@ func file_candor_v1_explain_proto_init() {
 	file_candor_v1_prediction_proto_init()
 	file_candor_v1_record_proto_init()
 	file_candor_v1_review_proto_init()
-	file_candor_v1_explain_proto_msgTypes[2].OneofWrappers = []any{}
+	file_candor_v1_explain_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_explain_proto_rawDesc), len(file_candor_v1_explain_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	ExplainService_SummarizeDecisions_FullMethodName = "/candor.v1.ExplainService/SummarizeDecisions"
 	ExplainService_ListBackends_FullMethodName       = "/candor.v1.ExplainService/ListBackends"
 	ExplainService_ListMonitors_FullMethodName       = "/candor.v1.ExplainService/ListMonitors"
+	ExplainService_GetConfiguration_FullMethodName   = "/candor.v1.ExplainService/GetConfiguration"
 )
 
 // ExplainServiceClient is the client API for ExplainService service.
@@ -40,6 +41,8 @@ type ExplainServiceClient interface {
 	ListBackends(ctx context.Context, in *ListBackendsRequest, opts ...grpc.CallOption) (*ListBackendsResponse, error)
 	// What is watched and only warned of: how answers and inputs differ from before, by model and segment.
 	ListMonitors(ctx context.Context, in *ListMonitorsRequest, opts ...grpc.CallOption) (*ListMonitorsResponse, error)
+	// Which configuration is in force, and why another one was refused. For operators and auditors.
+	GetConfiguration(ctx context.Context, in *GetConfigurationRequest, opts ...grpc.CallOption) (*GetConfigurationResponse, error)
 }
 
 type explainServiceClient struct {
@@ -90,6 +93,16 @@ func (c *explainServiceClient) ListMonitors(ctx context.Context, in *ListMonitor
 	return out, nil
 }
 
+func (c *explainServiceClient) GetConfiguration(ctx context.Context, in *GetConfigurationRequest, opts ...grpc.CallOption) (*GetConfigurationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetConfigurationResponse)
+	err := c.cc.Invoke(ctx, ExplainService_GetConfiguration_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExplainServiceServer is the server API for ExplainService service.
 // All implementations must embed UnimplementedExplainServiceServer
 // for forward compatibility.
@@ -105,6 +118,8 @@ type ExplainServiceServer interface {
 	ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error)
 	// What is watched and only warned of: how answers and inputs differ from before, by model and segment.
 	ListMonitors(context.Context, *ListMonitorsRequest) (*ListMonitorsResponse, error)
+	// Which configuration is in force, and why another one was refused. For operators and auditors.
+	GetConfiguration(context.Context, *GetConfigurationRequest) (*GetConfigurationResponse, error)
 	mustEmbedUnimplementedExplainServiceServer()
 }
 
@@ -126,6 +141,9 @@ func (UnimplementedExplainServiceServer) ListBackends(context.Context, *ListBack
 }
 func (UnimplementedExplainServiceServer) ListMonitors(context.Context, *ListMonitorsRequest) (*ListMonitorsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListMonitors not implemented")
+}
+func (UnimplementedExplainServiceServer) GetConfiguration(context.Context, *GetConfigurationRequest) (*GetConfigurationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetConfiguration not implemented")
 }
 func (UnimplementedExplainServiceServer) mustEmbedUnimplementedExplainServiceServer() {}
 func (UnimplementedExplainServiceServer) testEmbeddedByValue()                        {}
@@ -220,6 +238,24 @@ func _ExplainService_ListMonitors_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ExplainService_GetConfiguration_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetConfigurationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExplainServiceServer).GetConfiguration(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExplainService_GetConfiguration_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExplainServiceServer).GetConfiguration(ctx, req.(*GetConfigurationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ExplainService_ServiceDesc is the grpc.ServiceDesc for ExplainService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +278,10 @@ var ExplainService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListMonitors",
 			Handler:    _ExplainService_ListMonitors_Handler,
+		},
+		{
+			MethodName: "GetConfiguration",
+			Handler:    _ExplainService_GetConfiguration_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

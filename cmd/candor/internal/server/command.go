@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -21,6 +22,7 @@ import (
 // Command is candor serve.
 func Command(version string) *cobra.Command {
 	var file, logFormat, pprof string
+	var watch bool
 	c := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the gateway",
@@ -31,9 +33,14 @@ belongs to another gateway or, where it is a file, is in use: a fresh store woul
 every action limit that has tripped. candor init makes the store once. Many gateways
 may serve from one PostgreSQL.
 
-SIGTERM or an interrupt drains: health turns NOT_SERVING, calls in flight finish within
-listen.drain_timeout, records are written, and the exit status is 0. A second signal
-ends the process at once.
+SIGTERM or an interrupt drains: health turns NOT_SERVING, new calls are taken for
+listen.drain_delay more, calls in flight finish within listen.drain_timeout, records are
+written, and the exit status is 0. A second signal ends the process at once.
+
+SIGHUP reloads the configuration, its policies and certificates, and so does a change of
+its files, unless --watch=false. No call fails for it. A configuration with a fault, or
+one that changes what only a restart changes, is refused as a whole: the log says why,
+and the one before stays in force.
 
 Names of files in the configuration start at its folder. GOMEMLIMIT and GOMAXPROCS are
 heeded as by every Go program.`,
@@ -58,7 +65,12 @@ heeded as by every Go program.`,
 				log.Info("draining; a second signal ends at once")
 			})
 			defer unwatch()
-			err = Run(ctx, Options{Config: file, Log: log, Stdout: cmd.OutOrStdout(), Version: version, Pprof: pprof})
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			err = Run(ctx, Options{
+				Config: file, Log: log, Stdout: cmd.OutOrStdout(), Version: version, Pprof: pprof, Hangup: hangup, Unwatched: !watch,
+			})
 			if err == nil {
 				log.Info("drained")
 			}
@@ -67,6 +79,7 @@ heeded as by every Go program.`,
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (required)")
 	c.Flags().StringVar(&logFormat, "log", "text", "form of the log on standard error: text or json")
+	c.Flags().BoolVar(&watch, "watch", true, "reload when the configuration's files change")
 	c.Flags().StringVar(&pprof, "pprof", "", "loopback address at which Go's profiles are served (default nowhere)")
 	return c
 }

@@ -23,6 +23,8 @@ type pages struct {
 	site   *web.Server
 	url    string
 	log    *slog.Logger
+	users  people.Store
+	door   door
 	// done is closed when nothing is served any more; nil: nothing ever was.
 	done chan struct{}
 }
@@ -51,39 +53,51 @@ func openPages(cfg *candorv1.Config, g *gateway.Gateway, store people.Store, mov
 	if err != nil {
 		return nil, fmt.Errorf("listen.web: %w; another program may have the port: choose one with port 0, or another number", err)
 	}
-	p := &pages{lis: lis, site: site, log: log, url: people.PublicURL(listen, lis.Addr().String())}
-	if err := p.prepare(cfg, store); err != nil {
+	p := &pages{lis: lis, site: site, log: log, users: store, url: people.PublicURL(listen, lis.Addr().String())}
+	if err := p.prepare(cfg, g); err != nil {
 		return nil, errors.Join(err, lis.Close())
 	}
 	return p, nil
 }
 
-func (p *pages) prepare(cfg *candorv1.Config, store people.Store) error {
-	gate, err := people.NewGate(people.GateOptions{
-		Config: cfg, Store: store, PublicURL: p.url, Pages: p.site, Open: web.OpenPaths(), Log: p.log,
-	})
+func (p *pages) prepare(cfg *candorv1.Config, g *gateway.Gateway) error {
+	gate, err := p.gateOf(cfg)
 	if err != nil {
 		return err
 	}
-	if t := cfg.GetListen().GetTls(); t != nil {
-		cert, err := tls.LoadX509KeyPair(t.GetCertFile(), t.GetKeyFile())
-		if err != nil {
-			return fmt.Errorf("listen.tls: %w", err)
-		}
+	p.use(gate)
+	if cfg.GetListen().GetTls() != nil {
 		p.lis = tls.NewListener(p.lis, &tls.Config{
-			Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+			GetCertificate: g.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		})
 	}
 	p.server = &http.Server{
-		Handler: p.site.Behind(gate), ReadHeaderTimeout: pageHeaderTimeout, ReadTimeout: pageReadTimeout, WriteTimeout: pageWriteTimeout,
+		Handler: p.site.Behind(&p.door), ReadHeaderTimeout: pageHeaderTimeout, ReadTimeout: pageReadTimeout, WriteTimeout: pageWriteTimeout,
 		IdleTimeout: pageIdleTimeout, MaxHeaderBytes: pageHeaderBytes, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	p.server.RegisterOnShutdown(p.site.Close)
 	return nil
 }
 
-// serve begins to answer, and stops when ctx ends: requests in flight finish within the time to drain.
-func (p *pages) serve(ctx context.Context, drain time.Duration) {
+// gateOf makes the gate of a configuration, after the one in use; nil: there are no pages. Errors name the field.
+func (p *pages) gateOf(cfg *candorv1.Config) (*people.Gate, error) {
+	if p.site == nil {
+		return nil, nil
+	}
+	return people.NewGate(people.GateOptions{
+		Config: cfg, Store: p.users, PublicURL: p.url, Pages: p.site, Open: web.OpenPaths(), Log: p.log, Before: p.door.gate.Load(),
+	})
+}
+
+// use has whoever comes from now on meet this gate.
+func (p *pages) use(gate *people.Gate) {
+	if gate != nil {
+		p.door.gate.Store(gate)
+	}
+}
+
+// serve begins to answer, and stops when ctx ends: requests in flight finish within the time to drain, which is asked for then.
+func (p *pages) serve(ctx context.Context, drain func() time.Duration) {
 	if p.server == nil {
 		return
 	}
@@ -95,7 +109,7 @@ func (p *pages) serve(ctx context.Context, drain time.Duration) {
 	}()
 	context.AfterFunc(ctx, func() {
 		defer close(p.done)
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain())
 		defer cancel()
 		if err := p.server.Shutdown(closing); err != nil {
 			p.log.Warn("pages were still being read when the time to drain was over", slog.Any("error", errors.Join(err, p.server.Close())))

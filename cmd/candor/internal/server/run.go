@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +33,10 @@ type Options struct {
 	Version string
 	// Pprof is the loopback address at which Go's profiles are served; empty: nowhere.
 	Pprof string
+	// Hangup asks for the configuration to be read again; nil: nobody does.
+	Hangup <-chan os.Signal
+	// Unwatched: changes of the configuration's files are not looked for.
+	Unwatched bool
 	// Pages, when not nil, is called with the address of the pages for people once they are served; before Ready.
 	Pages func(url string)
 	// Ready, when not nil, is called once the gateway listens.
@@ -92,10 +98,11 @@ func run(ctx context.Context, o Options) (err error) {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	users := store.People()
+	tokens := people.NewTokens(people.TokensOptions{Config: cfg, Store: users, Log: o.Log})
 	// The gateway closes its exporters when it is closed, and when it can't be made.
 	g, err := gateway.New(ctx, cfg, gateway.Deps{
 		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Webhooks: store,
-		Users: users, People: people.NewTokens(people.TokensOptions{Config: cfg, Store: users, Log: o.Log}), Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
+		Users: users, People: tokens, Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Config, err)
@@ -108,40 +115,53 @@ func run(ctx context.Context, o Options) (err error) {
 		return nil
 	})
 
-	cleanups.add(startSweep(ctx, store, cfg.GetRetention(), o.Log))
-
-	people, err := openPages(cfg, g, store.People(), store.Moved, o.Log)
+	site, err := openPages(cfg, g, users, store.Moved, o.Log)
 	if err != nil {
 		return err
 	}
-	cleanups.add(people.close)
+	cleanups.add(site.close)
+	reload := &reloader{file: o.Config, gateway: g, users: users, tokens: tokens, pages: site, log: o.Log, metrics: newReloadMetrics(registry)}
+	reload.current.Store(cfg)
+	cleanups.add(startSweep(ctx, store, func() *candorv1.Retention { return reload.config().GetRetention() }, o.Log))
 	ctx, stop := context.WithCancel(ctx)
-	// Whatever ends the gateway ends the pages.
-	defer func() { stop(); people.wait() }()
+	var beside sync.WaitGroup
+	// Whatever ends the gateway ends the pages, and reloading.
+	defer func() { stop(); site.wait(); beside.Wait() }()
 
 	return g.Run(ctx, func(a gateway.Addrs) {
-		people.serve(ctx, cfg.GetListen().GetDrainTimeout().AsDuration())
-		if o.Pages != nil && people.url != "" {
-			o.Pages(people.url)
+		site.serve(ctx, func() time.Duration { return reload.config().GetListen().GetDrainTimeout().AsDuration() })
+		beside.Go(func() { reload.run(ctx, o.Hangup, o.Unwatched) })
+		if o.Pages != nil && site.url != "" {
+			o.Pages(site.url)
 		}
-		o.Log.Info("listening", slog.String("grpc", a.GRPC), slog.String("http", a.HTTP), slog.String("web", people.url), slog.String("store", store.Identity()))
+		o.Log.Info("listening", slog.String("grpc", a.GRPC), slog.String("http", a.HTTP), slog.String("web", site.url), slog.String("store", store.Identity()))
 		if o.Ready != nil {
 			o.Ready(a)
 		}
 	})
 }
 
-// load reads the configuration; its warnings go to the log, and the names of files in it start at its folder.
+// load reads the configuration; its warnings go to the log.
 func load(path string, log *slog.Logger) (*candorv1.Config, error) {
+	cfg, warnings, err := read(path)
+	warn(log, warnings)
+	return cfg, err
+}
+
+// read reads the configuration, and makes the names of files in it start at its folder.
+func read(path string) (cfg *candorv1.Config, warnings config.Faults, err error) {
 	cfg, faults := config.Check(path)
 	if len(faults.Errors()) > 0 {
-		return nil, faults
-	}
-	for _, w := range faults.Warnings() {
-		log.Warn("configuration", slog.String("fault", w.String()))
+		return nil, nil, faults
 	}
 	resolve(cfg, filepath.Dir(path))
-	return cfg, nil
+	return cfg, faults.Warnings(), nil
+}
+
+func warn(log *slog.Logger, warnings config.Faults) {
+	for _, w := range warnings {
+		log.Warn("configuration", slog.String("fault", w.String()))
+	}
 }
 
 // cleanups are run last in, first out.

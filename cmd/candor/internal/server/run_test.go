@@ -29,11 +29,15 @@ const patience = 30 * time.Second
 // start runs a configuration in this process until the test ends, and wants a clean end.
 func start(t *testing.T, file string) (addrs gateway.Addrs, stop func()) {
 	t.Helper()
+	return startWith(t, Options{Config: file, Stdout: t.Output(), Version: "test"})
+}
+
+func startWith(t *testing.T, o Options) (addrs gateway.Addrs, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan gateway.Addrs, 1), make(chan error, 1)
-	go func() {
-		ended <- Run(ctx, Options{Config: file, Stdout: t.Output(), Version: "test", Ready: func(a gateway.Addrs) { ready <- a }})
-	}()
+	o.Ready = func(a gateway.Addrs) { ready <- a }
+	go func() { ended <- Run(ctx, o) }()
 	select {
 	case addrs = <-ready:
 	case err := <-ended:
@@ -231,13 +235,14 @@ func write(t *testing.T, file, text string) {
 }
 
 const plainConfig = `
-listen: {grpc: "127.0.0.1:0"}
+listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0"}
 store: {identity: s, sqlite: {path: candor.db}}
 consumers: {caller: {identity: {anonymous: true}, models: ["*"]}}
+operators: {omar: {identity: {token_sha256: 21297e6e966afbd06e8f08c4525ae2edcbd3696cc6bc436037e278d4b1e67b4d}, roles: [operator]}} # token omar
 ` + modelConfig
 
 const tlsConfig = `
-listen: {grpc: "127.0.0.1:0", tls: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt}}
+listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0", tls: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt}}
 store: {identity: s, sqlite: {path: data/candor.db}}
 consumers: {caller: {identity: {token_sha256: $HASH}, models: ["*"]}}
 operators: {ana: {identity: {mtls_san: ana.example.com}, roles: [auditor]}}

@@ -13,7 +13,7 @@ import (
 const sweepEvery = time.Hour
 
 // startSweep removes expired payloads at once and then every hour. stop ends it and waits.
-func startSweep(ctx context.Context, store stores.Store, retention *candorv1.Retention, log *slog.Logger) (stop func() error) {
+func startSweep(ctx context.Context, store stores.Store, retention func() *candorv1.Retention, log *slog.Logger) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -21,7 +21,7 @@ func startSweep(ctx context.Context, store stores.Store, retention *candorv1.Ret
 		ticker := time.NewTicker(sweepEvery)
 		defer ticker.Stop()
 		for {
-			sweep(ctx, store, retention.GetPayloads().AsDuration(), log)
+			sweep(ctx, store, retention().GetPayloads().AsDuration(), log)
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/candor-gateway/candor/config"
+	"github.com/candor-gateway/candor/gateway"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
+)
+
+// reloadTimeout bounds what one reload waits for the store.
+const reloadTimeout = 30 * time.Second
+
+// reloader gives a running gateway what its configuration file says now. run works in one goroutine; config may be called by any.
+type reloader struct {
+	file    string
+	gateway *gateway.Gateway
+	users   people.Store
+	tokens  *people.Tokens
+	pages   *pages
+	log     *slog.Logger
+	current atomic.Pointer[candorv1.Config]
+	metrics reloadMetrics
+	// refusal is what was last told, so that the same isn't told again at every look.
+	refusal string
+}
+
+type reloadMetrics struct {
+	total   *prometheus.CounterVec
+	success prometheus.Gauge
+	last    prometheus.Gauge
+}
+
+// Results of a reload.
+const (
+	reloaded  = "success"
+	unchanged = "unchanged"
+	notTaken  = "refused"
+)
+
+func newReloadMetrics(reg *prometheus.Registry) reloadMetrics {
+	m := reloadMetrics{
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "candor_config_reload_total", Help: "Reloads of the configuration by result: success, unchanged, refused.",
+		}, []string{"result"}),
+		success: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "candor_config_last_reload_success_timestamp_seconds", Help: "When the configuration in force was loaded.",
+		}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "candor_config_last_reload_successful", Help: "0 while the configuration file is one that was refused.",
+		}),
+	}
+	reg.MustRegister(m.total, m.success, m.last)
+	for _, result := range []string{reloaded, unchanged, notTaken} {
+		m.total.WithLabelValues(result)
+	}
+	m.success.SetToCurrentTime()
+	m.last.Set(1)
+	return m
+}
+
+// config is the configuration in force.
+func (r *reloader) config() *candorv1.Config { return r.current.Load() }
+
+// run reloads when hangup fires and, unless unwatched, when a file has changed, until ctx ends.
+func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal, unwatched bool) {
+	w := newWatcher(r.log)
+	defer func() { _ = w.close() }() // Nothing is lost with it.
+	for {
+		if !unwatched {
+			w.follow(watched(r.file, r.config()))
+		}
+		asked := !w.next(ctx, hangup)
+		if ctx.Err() != nil {
+			return
+		}
+		r.reload(ctx, asked)
+	}
+}
+
+// reload does it once. asked: by a person, who is told in any case.
+func (r *reloader) reload(ctx context.Context, asked bool) {
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	began := time.Now()
+	changed, err := r.try(ctx)
+	switch {
+	case err != nil:
+		r.metrics.total.WithLabelValues(notTaken).Inc()
+		r.metrics.last.Set(0)
+		if asked || err.Error() != r.refusal {
+			r.tell(ctx, err)
+			r.gateway.Refused(told(err)...)
+		}
+		r.refusal = err.Error()
+		return
+	case changed:
+		r.metrics.total.WithLabelValues(reloaded).Inc()
+		r.metrics.success.SetToCurrentTime()
+		r.log.InfoContext(ctx, "configuration reloaded", slog.String("file", r.file), slog.Duration("took", time.Since(began)))
+	default:
+		r.metrics.total.WithLabelValues(unchanged).Inc()
+		if asked || r.refusal != "" {
+			r.log.InfoContext(ctx, "the configuration is the one in force", slog.String("file", r.file))
+		}
+	}
+	r.refusal = ""
+	r.metrics.last.Set(1)
+}
+
+// try puts what the file says in force, as a whole or not at all.
+func (r *reloader) try(ctx context.Context) (changed bool, err error) {
+	cfg, warnings, err := read(r.file)
+	if err != nil {
+		return false, err
+	}
+	// What can be refused comes first.
+	gate, err := r.pages.gateOf(cfg)
+	if err != nil {
+		return false, err
+	}
+	tokens := people.NewTokens(people.TokensOptions{Config: cfg, Store: r.users, Log: r.log, Before: r.tokens})
+	if changed, err = r.gateway.Reload(ctx, cfg, tokens); !changed || err != nil {
+		return false, err
+	}
+	warn(r.log, warnings)
+	r.pages.use(gate)
+	r.tokens = tokens
+	r.current.Store(cfg)
+	return true, nil
+}
+
+// tell says why nothing has changed, and what to do, fault by fault.
+func (r *reloader) tell(ctx context.Context, err error) {
+	faults := told(err)
+	r.log.ErrorContext(ctx, "the configuration is refused; the one before stays in force. Correct the faults; candor config lists them again",
+		slog.String("file", r.file), slog.Int("faults", len(faults)))
+	for _, f := range faults {
+		r.log.ErrorContext(ctx, "configuration", slog.String("fault", f))
+	}
+}
+
+// told is every fault that an error tells of.
+func told(err error) []string {
+	var faults config.Faults
+	if !errors.As(err, &faults) {
+		return []string{err.Error()}
+	}
+	var out []string
+	for _, f := range faults.Errors() {
+		out = append(out, f.String())
+	}
+	return out
+}

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+const (
+	// pollEvery is how late a change is noticed where the file system tells of none, as network file systems and some mounts in
+	// containers do.
+	pollEvery = 10 * time.Second
+	// quiet is how long nothing must have been written: an editor and `cp` write a file in pieces, a certificate and its key come one
+	// after the other.
+	quiet = 300 * time.Millisecond
+)
+
+// watched are the files that a configuration is made of: its own, and those of TLS, whose text is part of it.
+func watched(file string, cfg *candorv1.Config) []string {
+	names := []string{file}
+	if t := cfg.GetListen().GetTls(); t != nil {
+		names = append(names, t.GetCertFile(), t.GetKeyFile(), t.GetClientCaFile())
+	}
+	for _, b := range cfg.GetBackends() {
+		if t := b.GetTls(); t != nil {
+			names = append(names, t.GetCaFile(), t.GetCertFile(), t.GetKeyFile())
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// watcher tells when the content of files has changed. It belongs to one goroutine.
+type watcher struct {
+	files []string
+	// seen is the content when it was last told of, or begun with.
+	seen [sha256.Size]byte
+	// fresh: nobody has looked at these files yet.
+	fresh  bool
+	events *fsnotify.Watcher
+	log    *slog.Logger
+}
+
+// newWatcher watches what follow says. Where the system has no events to give, it looks from time to time.
+func newWatcher(log *slog.Logger) *watcher {
+	w := &watcher{log: log}
+	var err error
+	if w.events, err = fsnotify.NewWatcher(); err != nil {
+		log.Warn("changes of files are noticed by looking every "+pollEvery.String()+" only", slog.Any("error", err))
+	}
+	return w
+}
+
+// follow watches these files from now on. Of files that it didn't watch before, what they hold is told of at once: they may have changed
+// since somebody read them.
+func (w *watcher) follow(files []string) {
+	if !slices.Equal(files, w.files) {
+		w.files, w.seen, w.fresh = files, [sha256.Size]byte{}, true
+	}
+	if w.events == nil {
+		return
+	}
+	// Folders, because a file that is replaced is another one; and those of symbolic links' targets, which is where Kubernetes swaps a
+	// ConfigMap, besides the link ..data beside them.
+	var folders []string
+	for _, name := range files {
+		folders = append(folders, filepath.Dir(name))
+		if real, err := filepath.EvalSymlinks(name); err == nil {
+			folders = append(folders, filepath.Dir(real))
+		}
+	}
+	for _, old := range w.events.WatchList() {
+		if !slices.Contains(folders, old) {
+			// The error says that the folder has gone, and with it the watch.
+			_ = w.events.Remove(old)
+		}
+	}
+	for _, folder := range folders {
+		if err := w.events.Add(folder); err != nil {
+			w.log.Debug("a folder tells of no changes; its files are looked at every "+pollEvery.String(), slog.String("folder", folder), slog.Any("error", err))
+		}
+	}
+}
+
+// next waits until the files hold something else than before, and have been left alone for a moment. false: ctx has ended, or wake has
+// fired.
+func (w *watcher) next(ctx context.Context, wake <-chan os.Signal) bool {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	var events chan fsnotify.Event
+	var faults chan error
+	if w.events != nil {
+		events, faults = w.events.Events, w.events.Errors
+	}
+	var settle <-chan time.Time
+	if w.fresh {
+		settle, w.fresh = time.After(0), false
+	}
+	pending := w.seen
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-wake:
+			return false
+		case <-faults:
+			// Events were lost; looking tells.
+			settle = time.After(quiet)
+		case <-events:
+			settle = time.After(quiet)
+		case <-poll.C:
+			if settle == nil {
+				settle = time.After(0)
+			}
+		case <-settle:
+			settle = nil
+			switch now := contentOf(w.files); {
+			case now == w.seen:
+			case now != pending:
+				// Twice the same, so that nothing is read that is being written.
+				pending, settle = now, time.After(quiet)
+			default:
+				w.seen = now
+				return true
+			}
+		}
+	}
+}
+
+func (w *watcher) close() error {
+	if w.events == nil {
+		return nil
+	}
+	return w.events.Close()
+}
+
+// contentOf is a digest of what the files hold. One that can't be read has a content of its own: that it is back is a change.
+func contentOf(files []string) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		of := sha256.Sum256(text)
+		if err != nil {
+			of = sha256.Sum256([]byte("unreadable " + name))
+		}
+		h.Write(of[:])
+	}
+	h.Sum(sum[:0])
+	return sum
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// Without events from the system a change is noticed by looking; what is being written is left alone until it stays as it is.
+func TestWatcherThatOnlyLooks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a")
+	write(t, file, "1")
+	synctest.Test(t, func(t *testing.T) {
+		w := &watcher{log: slog.New(slog.DiscardHandler)}
+		w.follow([]string{file})
+		if !w.next(t.Context(), nil) {
+			t.Fatal("what the file held at first is not told of")
+		}
+		w.follow([]string{file})
+		write(t, file, "2")
+		began := time.Now()
+		if !w.next(t.Context(), nil) || time.Since(began) != pollEvery+quiet {
+			t.Errorf("told after %v", time.Since(began))
+		}
+
+		// It changes until a while after it was noticed.
+		write(t, file, "3")
+		began = time.Now()
+		go func() {
+			for i := range 5 {
+				time.Sleep(pollEvery/4 + quiet/2)
+				write(t, file, string(rune('a'+i)))
+			}
+		}()
+		if !w.next(t.Context(), nil) || contentOf([]string{file}) != w.seen {
+			t.Errorf("told after %v of what is no more", time.Since(began))
+		}
+
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if !w.next(t.Context(), nil) {
+			t.Error("that a file is gone is no change")
+		}
+
+		hangup := make(chan os.Signal, 1)
+		hangup <- syscall.SIGHUP
+		if w.next(t.Context(), hangup) {
+			t.Error("asked by hand, and told of a change")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*pollEvery)
+		defer cancel()
+		if w.next(ctx, nil) {
+			t.Error("told of nothing")
+		}
+	})
+}
+
+func TestWatched(t *testing.T) {
+	cfg := &candorv1.Config{
+		Listen:   &candorv1.Listen{Tls: &candorv1.ServerTLS{CertFile: "/s.crt", KeyFile: "/s.key"}},
+		Backends: map[string]*candorv1.Backend{"a": {Tls: &candorv1.ClientTLS{CaFile: "/ca", CertFile: "/s.crt"}}, "b": {}},
+	}
+	if got := watched("/c.yaml", cfg); !slices.Equal(got, []string{"/c.yaml", "/ca", "/s.crt", "/s.key"}) {
+		t.Errorf("%q", got)
+	}
+}

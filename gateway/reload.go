@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/candor-gateway/candor/config"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// RestartError is why a configuration can't be reloaded: it changes what only a restart changes.
+type RestartError struct {
+	// Fields of the configuration, as in listen.grpc.
+	Fields []string
+}
+
+func (e *RestartError) Error() string {
+	return fmt.Sprintf("%s: can't change while the gateway runs; restart it, or undo the change", strings.Join(e.Fields, ", "))
+}
+
+// Reload puts another configuration in force, which config.Load has checked and filled with defaults, and reads the files of listen.tls again.
+// People know the tokens that it doesn't; nil: nobody does. changed says that something is different.
+//
+// It is all or nothing. A call that has begun ends under the configuration that it began under, and every later one is under
+// the new one; none fails for it. Backends, queues, limits and promises whose settings are the same go on with their
+// connections, breakers, counts and latches. An error names the field of the configuration, or is the store's, or a *RestartError; everything goes on
+// as before then. It may be called by any number of goroutines, while Run serves.
+func (g *Gateway) Reload(ctx context.Context, cfg *candorv1.Config, who People) (changed bool, err error) {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	before := g.plan()
+	if fields := config.RestartOnly(before.cfg, cfg); len(fields) > 0 {
+		return false, &RestartError{Fields: fields}
+	}
+	if same, err := before.same(cfg); same || err != nil {
+		if same {
+			g.refusal.Store(nil)
+		}
+		return false, err
+	}
+	pl, err := g.newPlan(ctx, cfg, who, before)
+	if err != nil {
+		return false, err
+	}
+	if err := g.replace(ctx, pl, before); err != nil {
+		pl.drop()
+		return false, err
+	}
+	g.refusal.Store(nil)
+	return true, nil
+}
+
+// refusal is why a configuration didn't come into force.
+type refusal struct {
+	at     time.Time
+	faults []string
+}
+
+// Refused notes that what the configuration's files hold was refused, and why: GetConfiguration tells until a Reload has no error.
+func (g *Gateway) Refused(faults ...string) {
+	g.refusal.Store(&refusal{at: g.ledger.Now(), faults: faults})
+}
+
+// same says that a configuration is the plan's, and so are the files that it names.
+func (pl *plan) same(cfg *candorv1.Config) (bool, error) {
+	if !proto.Equal(pl.cfg, cfg) {
+		return false, nil
+	}
+	now, err := loadServerTLS(cfg.GetListen().GetTls(), pl)
+	return now == pl.tls, err
+}
+
+// replace puts a plan in the place of another.
+func (g *Gateway) replace(ctx context.Context, pl, before *plan) error {
+	// Between this and the swap calls of before meet the new bounds; that of a limit is no part of a decision's policy.
+	if err := g.gate.Update(ctx, definitions(pl.cfg), g.ledger.Now()); err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
+	err := g.install(pl, func(err error) error {
+		return fmt.Errorf("the certificates can't be read, so that nothing would be licensed: %w", err)
+	})
+	if err != nil {
+		return errors.Join(err, g.gate.Update(context.WithoutCancel(ctx), definitions(before.cfg), g.ledger.Now()))
+	}
+	return nil
+}
+
+// install makes a plan the one in force, and lets go of the one before. blind is asked what becomes of that when the certificates can't
+// be read; its error ends it.
+func (g *Gateway) install(pl *plan, blind func(error) error) error {
+	g.looking.Lock()
+	defer g.looking.Unlock()
+	if err := g.lookFor(context.Background(), pl, true); err != nil {
+		if err := blind(err); err != nil {
+			return err
+		}
+	}
+	var was *candorv1.Config
+	before := g.current.Load()
+	if before != nil {
+		was = before.cfg
+	}
+	g.metrics.of(pl.cfg, was)
+	g.monitors.set.Show(pl.streams())
+	g.tracing.sample(pl.cfg.GetTelemetry().GetSampleRatio())
+	pl.staffDesks()
+	pl.since = g.ledger.Now()
+	g.current.Store(pl)
+	if before != nil {
+		close(before.replaced)
+		before.drop()
+		// Another receiver may have to be told of what is latched.
+		g.wakeAlerts()
+	}
+	return nil
+}
