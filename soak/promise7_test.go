@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// maxMessage is what the gateway under attack takes as a message.
-	maxMessage = 4 << 20
 	// bombBytes is what a compressed message of some kilobytes becomes.
 	bombBytes = 256 << 20
 	// memoryCap is what the process may take beyond what it took before the attack: as much as one bomb of the four that go off at once,

@@ -96,7 +96,9 @@ func (m *memory) Unit(id string, number uint64) (certificate.Unit, int64, int64,
 	return certificate.Unit{Number: number}, 0, 0, nil
 }
 
-func (m *memory) Rows(id string, number uint64) ([]certificate.Row, error) { return m.units[id][number].Rows, nil }
+func (m *memory) Rows(id string, number uint64) ([]certificate.Row, error) {
+	return m.units[id][number].Rows, nil
+}
 
 func (m *memory) DropUnit(id string, number uint64) error {
 	delete(m.units[id], number)

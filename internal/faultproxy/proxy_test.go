@@ -92,8 +92,15 @@ func TestPasses(t *testing.T) {
 	p := faultproxy.Start(t, echo(t))
 	c := dial(t, p)
 	large := strings.Repeat("x", 1<<20)
-	go c.send(large)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(c, large+"\n")
+		sent <- err
+	}()
 	c.wants(large)
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
 	if p.Opened() != 1 {
 		t.Errorf("%d connections", p.Opened())
 	}
