@@ -26,8 +26,8 @@ models:
 		"as candor, but 5 % of the rows are answered by a fallback ensemble of one member and 1 % are deferred to a review queue " +
 			"(on_defer: provisional); each of these has its record durable before its answer leaves",
 		head + strings.NewReplacer("model: tabular", "model: tabular-mixed", "model: image", "model: image-mixed").Replace(modelCards) + `
-  tabular-second: {address: $STUB, model: tabular-second, version: "1", max_in_flight: 4096, card: *tabular}
-  image-second: {address: $STUB, model: image-second, version: "1", max_in_flight: 4096, card: *image}
+  tabular-second: {address: $STUB, model: tabular-second, version: "1", max_in_flight: 4096, adaptive_limit: false, card: *tabular}
+  image-second: {address: $STUB, model: image-second, version: "1", max_in_flight: 4096, adaptive_limit: false, card: *image}
 ensembles:
   tabular: {version: "1", quorum: 1, combiner: mean, members: [{backend: tabular-second}]}
   image: {version: "1", quorum: 1, combiner: mean, members: [{backend: image-second}]}
@@ -67,8 +67,8 @@ models:
 }
 
 // Parts of the configurations. The limit is the highest that there is, over the shortest window, so that it counts every answer
-// and never trips. max_in_flight is more than an open loop can have in flight: when the machine stalls for a moment, calls wait
-// as they do in the other proxies, and are not refused.
+// and never trips. max_in_flight is more than an open loop can have in flight, and no lower limit is measured: when the machine
+// stalls for a moment, calls wait as they do in the other proxies, and are not refused.
 const (
 	head = `listen: {grpc: "$GRPC", http: "$HTTP"}
 store: {identity: bench, sqlite: {path: $NAME.db}}
@@ -81,6 +81,7 @@ backends:
     model: tabular
     version: "1"
     max_in_flight: 4096
+    adaptive_limit: false
     card: &tabular
       created_at: 2026-11-01T00:00:00Z
       owner: bench
@@ -92,6 +93,7 @@ backends:
     model: image
     version: "1"
     max_in_flight: 4096
+    adaptive_limit: false
     card: &image
       created_at: 2026-11-01T00:00:00Z
       owner: bench
