@@ -3,6 +3,7 @@ package soak
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -13,6 +14,9 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -43,18 +47,24 @@ func TestPromise7Bounded(t *testing.T) {
 	g := serve(t, `
 listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0", max_message_bytes: 4194304, max_concurrent_streams: 32}
 store: {identity: soak, sqlite: {path: candor.db}}
-consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}
-backends:`+backendConfig("primary", model.Addr(), "")+`
+consumers:
+  anyone: {identity: {anonymous: true}, models: ["*"], priority: low}
+  healthy: {identity: {token_sha256: 93c0f0ebfef46bab6c0f57b299c5e1bec04a56ffb552d205aa1e39e978f68cde}, models: ["*"], priority: high}
+backends:`+patient(backendConfig("primary", model.Addr(), ""))+`
 models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {probability: 0.9}}, answers: [{output: probabilities, fill: scores}]}}}
 `)
 	bomb()
-	conn := g.dial()
+	conn := g.dial(grpc.WithUnaryInterceptor(healthyClient))
+	refused := 0
 	measure := func(d time.Duration) (*took, int64) {
 		var times took
 		most := g.memory()
 		for end := time.Now().Add(d); time.Now().Before(end); {
 			_, d, err := infer(conn, sure(), patience)
-			if err != nil {
+			switch {
+			case status.Code(err) == codes.ResourceExhausted:
+				refused++ // shed, in so many words and at once
+			case err != nil:
 				t.Fatalf("the healthy client: %v", err)
 			}
 			times.add(d)
@@ -90,7 +100,13 @@ models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {
 	if n := g.metric("candor_breaker_transitions_total{"); n != 0 {
 		t.Errorf("breakers moved %v times", n)
 	}
+	f.say("calls of the healthy client that were shed", "%d", refused)
 	f.say("memory before, after", "%d and %d MiB", rested>>20, g.memory()>>20)
+}
+
+// healthyClient says who the healthy client is.
+func healthyClient(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return invoke(as(ctx, "healthy"), method, req, reply, cc, opts...)
 }
 
 func names() (s string) {
