@@ -1,4 +1,5 @@
-// Package soak holds the ten promises of Candor as tests of the whole: the real program in processes of its own, real sockets, a real
+// Package soak holds promises 1 and 3 to 9 of Candor's ten as tests of the whole (2, limits over gateways, is store/postgres
+// TestLimitOracle; 10, changes under load, is cmd/candor TestRollingRestart and gateway's tests of reloading): the real program in processes of its own, real sockets, a real
 // store, and faults that are made on purpose.
 //
 //	go test ./soak                                        each in its short form, as CI runs them
