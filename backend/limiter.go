@@ -131,9 +131,10 @@ func (l *limiter) take(ctx context.Context, now time.Time, w wish) *Failure {
 func (l *limiter) await(ctx context.Context, p int, me *waiter, wait, longest time.Duration) *Failure {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
-	granted, late := false, false
+	granted, decided, late := false, false, false
 	select {
 	case granted = <-me.done:
+		decided = true
 	case <-timer.C:
 		late = true
 	case <-ctx.Done():
@@ -146,7 +147,7 @@ func (l *limiter) await(ctx context.Context, p int, me *waiter, wait, longest ti
 	if i := slices.Index(l.waiting[p], me); i >= 0 {
 		l.waiting[p] = slices.Delete(l.waiting[p], i, i+1)
 		l.queued--
-	} else if late || ctx.Err() != nil {
+	} else if !decided {
 		// Somebody has decided meanwhile.
 		if <-me.done {
 			if ctx.Err() == nil {

@@ -265,3 +265,19 @@ func TestLimiterWaitsShortly(t *testing.T) {
 		}
 	})
 }
+
+// A call that makes room for another and is given up in the same moment neither waits for ever nor keeps the others waiting.
+func TestLimiterDecidedAndGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 { // which of both is seen first is chance
+			l := newLimiter(limitLeast, true)
+			me := &waiter{done: make(chan bool, 1)}
+			me.done <- false
+			if f := l.await(ctx, int(normal), me, 0, time.Second); f == nil || f.Code != codes.Canceled {
+				t.Fatalf("failure %+v", f)
+			}
+		}
+	})
+}
