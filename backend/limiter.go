@@ -111,12 +111,12 @@ func (l *limiter) take(ctx context.Context, now time.Time, w wish) *Failure {
 	wait, ahead := l.expected(p, w.usual), l.ahead(p)
 	longest := l.longest(now, p, w)
 	switch {
-	case !l.adaptive || l.used+l.queued >= l.most && !l.makeRoom(p):
-		f := l.refused(p, wait, "%d calls are in flight, as many as max_in_flight allows", l.used+l.queued)
+	case l.adaptive && wait > longest:
+		f := l.refused(p, wait, "%d calls are in flight, as many as the model server can do at once, and %d wait before this one", l.used, ahead)
 		l.mu.Unlock()
 		return f
-	case wait > longest:
-		f := l.refused(p, wait, "%d calls are in flight, as many as the model server can do at once, and %d wait before this one", l.used, ahead)
+	case !l.adaptive || l.used+l.queued >= l.most && !l.makeRoom(p):
+		f := l.refused(p, wait, "%d calls are in flight, as many as max_in_flight allows", l.used+l.queued)
 		l.mu.Unlock()
 		return f
 	}

@@ -281,3 +281,31 @@ func TestLimiterDecidedAndGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// Nobody is sent away for a call that doesn't wait either.
+func TestLimiterShedsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(limitLeast+2, true)
+		l.g.limit = limitLeast
+		for range limitLeast {
+			l.take(t.Context(), time.Now(), wish{})
+		}
+		var waited sync.WaitGroup
+		for _, p := range []candorv1.Priority{low, high} {
+			waited.Go(func() {
+				if f := l.take(t.Context(), time.Now(), wish{priority: p}); f != nil {
+					t.Errorf("priority %v: failure %v", p, f)
+				}
+			})
+			synctest.Wait()
+		}
+		soon := time.Now().Add(time.Second)
+		if f := l.take(t.Context(), time.Now(), wish{priority: high, end: soon, usual: time.Second}); f == nil {
+			t.Error("a place for a call whose time would be over")
+		}
+		for range 2 {
+			l.release(time.Now(), loadUnknown, 0)
+		}
+		waited.Wait()
+	})
+}
