@@ -35,9 +35,11 @@ type hedge struct {
 	// ran is closed when the attempt has ended; nil: it was never made.
 	ran chan struct{}
 
-	start    time.Time
-	x        *exchange
+	start time.Time
+	x     *exchange
+	// response is there from the end of an attempt that was answered until somebody has taken it; took is how long that was.
 	response *wire.Response
+	took     time.Duration
 	failure  *Failure
 	permit   *permit
 }
@@ -93,17 +95,21 @@ func (h *hedge) run() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer close(h.ran)
-	h.response, h.failure = response, failure
-	if failure == nil && !h.over {
-		// The first attempt's goroutine takes it over from here.
-		h.overtake(errLost)
-		return
+	h.failure, h.took = failure, took
+	if failure == nil {
+		h.response = response
+		if !h.over {
+			// The first attempt's goroutine takes it over from here.
+			h.overtake(errLost)
+			return
+		}
 	}
-	h.conclude(took)
+	h.conclude()
 }
 
 // conclude tells of an attempt whose answer nobody takes. It needs mu.
-func (h *hedge) conclude(took time.Duration) {
+func (h *hedge) conclude() {
+	h.b.counters.hedgesLost.Add(1)
 	f := h.failure
 	if f == nil {
 		h.response.Free()
@@ -115,19 +121,20 @@ func (h *hedge) conclude(took time.Duration) {
 	f.Attempts, f.Replica = 1, h.conn.place()
 	h.b.finish(f, h.start)
 	h.permit.report(h.conn.heard(outcomeOf(f, Verdict{}), h.start))
-	h.tell(f, Verdict{}, took, 0)
+	h.tell(f, Verdict{}, h.took, 0)
 }
 
 // won holds the answer that result gave against check, in the goroutine of the call, and tells of it.
 func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	// A panic in check must not keep the permit.
 	defer h.permit.report(ignored)
-	b, took := h.b, time.Since(h.start)
+	b, took := h.b, h.took
 	response, verdict, failure := b.hold(h.response, check)
 	size := response.Frame().Len()
 	if failure != nil {
 		failure.Attempts, failure.Replica = 1, h.conn.place()
 		b.finish(failure, h.start)
+		b.counters.hedgesLost.Add(1)
 	} else {
 		b.counters.count(nil, verdict)
 		b.counters.hedgesWon.Add(1)
@@ -161,8 +168,11 @@ func (h *hedge) stop() bool {
 	h.over = true
 	h.end(errLost)
 	h.overtake(nil)
-	if h.ran == nil {
+	switch {
+	case h.ran == nil:
 		h.request.Free()
+	case h.response != nil: // both have answered
+		h.conclude()
 	}
 	return h.ran != nil
 }

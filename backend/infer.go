@@ -105,11 +105,37 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 	}
 }
 
-// once makes one attempt inside of the breaker, or refuses it: its Failure then has no Attempts.
+// once makes one attempt inside of the breaker, and a hedge beside it, or refuses it: its Failure then has no Attempts.
 func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
+	answer, second, failure := b.first(ctx, t, number, x, request, check)
+	if second == nil {
+		return answer, failure
+	}
+	made := 1
+	if answer != nil {
+		if second.stop() {
+			made++
+		}
+	} else if overtaking, ran := second.result(); ran {
+		made++
+		if overtaking != nil {
+			answer, failure = second.won(check)
+		}
+	}
+	if failure != nil {
+		failure.Attempts = made
+		return nil, failure
+	}
+	answer.Attempts = made
+	return answer, nil
+}
+
+// first makes the attempt that is no hedge, and concludes it: whatever comes after, it holds nothing any more. second is to be asked for
+// its result, or stopped; nil: there is none.
+func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (_ *Answer, second *hedge, _ *Failure) {
 	start, size := time.Now(), request.Len()
 	if f := b.place(ctx, t, start); f != nil {
-		return nil, b.finish(f, start)
+		return nil, nil, b.finish(f, start)
 	}
 	says, asked := loadUnknown, start
 	defer func() {
@@ -118,7 +144,7 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	}()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
-		return nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
+		return nil, nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
 			"the breaker is open after failures; no call was made"), start)
 	}
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
@@ -130,25 +156,22 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	defer conn.release()
 	x.asked(conn.replica)
 	asked = time.Now()
-	var second *hedge
-	first := ctx
+	within := ctx
 	if number == 1 {
-		second, first = b.arm(ctx, t, asked, conn.replica, request)
+		second, within = b.arm(ctx, t, asked, conn.replica, request)
 	}
-	response, verdict, failure := b.attempt(first, conn, t.Until, permit, x, request, check)
-	took, made := time.Since(start), 1
-	var overtaking *wire.Response
-	if second != nil {
-		var ran bool
-		if failure == nil {
-			ran = second.stop()
-		} else if overtaking, ran = second.result(); overtaking != nil && context.Cause(first) == errLost {
-			failure = b.lost()
-			b.latencies.add(time.Now(), took) // at least
+	whole := false
+	defer func() {
+		if second != nil && !whole {
+			second.stop() // a panic in check: nobody asks for its result
 		}
-		if ran {
-			made++
-		}
+	}()
+	response, verdict, failure := b.attempt(within, conn, t.Until, permit, x, request, check)
+	whole = true
+	took := time.Since(start)
+	if failure != nil && context.Cause(within) == errLost {
+		failure = b.lost()
+		b.latencies.add(time.Now(), took) // at least
 	}
 	says = loadOf(failure)
 	attempt := Attempt{
@@ -169,18 +192,10 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}
-	var answer *Answer
-	if overtaking != nil {
-		answer, failure = second.won(check)
-	} else if failure == nil {
-		answer = &Answer{Response: response, Duration: took, Verdict: verdict, Replica: conn.place()}
-	}
 	if failure != nil {
-		failure.Attempts = made
-		return nil, failure
+		return nil, second, failure
 	}
-	answer.Attempts = made
-	return answer, nil
+	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict, Replica: conn.place()}, second, nil
 }
 
 // place takes a place in flight, for which it may wait.

@@ -27,8 +27,8 @@ type Status struct {
 	Refused int64
 	// Retries were made; RetriesUnaffordable are those that the budget refused. BudgetLeft is how many it allows now.
 	Retries, RetriesUnaffordable, BudgetLeft int64
-	// Hedges were made; HedgesWon answered before the attempt that they stood beside.
-	Hedges, HedgesWon int64
+	// Hedges were made; HedgesWon answered before the attempt that they stood beside, HedgesLost ended otherwise.
+	Hedges, HedgesWon, HedgesLost int64
 	// UnsureFailures are answers that counted against the model server because it was suddenly unsure. They are in no other count.
 	UnsureFailures int64
 	// Opened and Closed count outages: from closed to open, and back to closed. A probe that fails is in neither.
@@ -50,7 +50,7 @@ func (b *Backend) Status() Status {
 	s.Replicas, s.Panicking = b.conns.status()
 	b.counters.fill(&s)
 	s.Retries, s.RetriesUnaffordable, s.BudgetLeft = b.counters.retries.Load(), b.counters.unaffordable.Load(), b.budget.left(time.Now())
-	s.Hedges, s.HedgesWon = b.counters.hedges.Load(), b.counters.hedgesWon.Load()
+	s.Hedges, s.HedgesWon, s.HedgesLost = b.counters.hedges.Load(), b.counters.hedgesWon.Load(), b.counters.hedgesLost.Load()
 	s.UnsureFailures = b.counters.unsure.Load()
 	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
 	return s
@@ -61,7 +61,8 @@ type counters struct {
 	calls, failures, contract    atomic.Int64
 	overloads, excluded, refused atomic.Int64
 	retries, unaffordable        atomic.Int64
-	hedges, hedgesWon, unsure    atomic.Int64
+	hedges, hedgesWon            atomic.Int64
+	hedgesLost, unsure           atomic.Int64
 
 	mu       sync.Mutex
 	last     string

@@ -40,7 +40,7 @@ func backendFigures() []backendFigure {
 		figure(prometheus.CounterValue, hedges, hedgesHelp, prometheus.Labels{"result": "won"},
 			func(s backend.Status) float64 { return float64(s.HedgesWon) }),
 		figure(prometheus.CounterValue, hedges, hedgesHelp, prometheus.Labels{"result": "lost"},
-			func(s backend.Status) float64 { return float64(s.Hedges - s.HedgesWon) }),
+			func(s backend.Status) float64 { return float64(s.HedgesLost) }),
 		figure(prometheus.CounterValue, "candor_backend_unsure_total", "Answers that counted as failures because the model was suddenly unsure (breaker.collapse).", nil,
 			func(s backend.Status) float64 { return float64(s.UnsureFailures) }),
 		figure(prometheus.GaugeValue, "candor_backend_in_flight", "Calls in flight.", nil,

@@ -1,0 +1,116 @@
+package backend
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/oiptest"
+	"github.com/candor-gateway/candor/internal/wire"
+)
+
+// An attempt that failed by itself counts as that, and gives its place back, while the hedge that answers in the end is still under way.
+func TestFailureBesideAHedgeThatWins(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	b := hedged(t, server, Options{})
+	second := make(chan struct{})
+	var meanwhile Status
+	server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		<-second
+		return oiptest.Fail(codes.Internal, "first")(ctx, req)
+	}, func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		close(second)
+		for meanwhile = b.Status(); meanwhile.Failures == 0 && ctx.Err() == nil; meanwhile = b.Status() {
+			time.Sleep(time.Millisecond)
+		}
+		return oiptest.Const(0.25, 0.75)(ctx, req)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	answer, f := infer(t, ctx, b, digitsRequest(t, 1))
+	if f != nil || answer.Attempts != 2 {
+		t.Fatalf("answer %+v, failure %v; meanwhile %+v", answer, f, meanwhile)
+	}
+	if meanwhile.InFlight != 1 || meanwhile.Breaker != closed {
+		t.Errorf("%d in flight, want the hedge alone", meanwhile.InFlight)
+	}
+	if s := b.Status(); s.Failures != 1 || s.HedgesWon != 1 || s.LastFailure != "first" {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// A hedge's answer that breaks what every answer must keep is one failure, and told once.
+func TestHedgeThatAnswersNonsense(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	watch := new(recorder)
+	b := hedged(t, server, Options{Observer: watch})
+	already, _ := watch.seen()
+	second := make(chan struct{})
+	server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		<-second
+		return oiptest.Fail(codes.Internal, "first")(ctx, req)
+	}, func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		close(second)
+		resp, err := oiptest.Const(0.25, 0.75)(ctx, req)
+		resp.ModelVersion = "another"
+		return resp, err
+	})
+	_, f := infer(t, t.Context(), b, digitsRequest(t, 1))
+	if f == nil || f.Message != "first" || f.Attempts != 2 {
+		t.Errorf("failure %+v", f)
+	}
+	if s := b.Status(); s.Failures != 2 || s.ContractFailures != 1 || s.HedgesWon != 0 || s.HedgesLost != 1 {
+		t.Errorf("status %+v", s)
+	}
+	if attempts, _ := watch.seen(); len(attempts)-len(already) != 2 {
+		t.Errorf("%d attempts were told of, want 2", len(attempts)-len(already))
+	}
+}
+
+// Of two that answer at once, the hedge is the loser: it is told of, and nothing of it is left.
+func TestHedgeThatAnswersAtTheSameTime(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	watch := new(recorder)
+	b := hedged(t, server, Options{Observer: watch})
+	b.latencies = new(latencies)
+	for range latencyLeast {
+		b.latencies.add(time.Now(), 0)
+	}
+	before := b.Status()
+	h, _ := b.arm(t.Context(), Terms{}, time.Now(), nil, wire.NewFrame(digitsRequest(t, 1)))
+	if h == nil {
+		t.Fatal("no hedge")
+	}
+	eventually(t, "the hedge's answer", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.response != nil
+	})
+	if !h.stop() {
+		t.Error("a hedge was made, and nobody knows")
+	}
+	attempts, _ := watch.seen()
+	if last := attempts[len(attempts)-1]; !last.Lost || last.Number != 2 {
+		t.Errorf("the last attempt told of: %+v", last)
+	}
+	if s := b.Status(); s.Calls-before.Calls != 1 || s.HedgesLost-before.HedgesLost != 1 || s.HedgesWon != before.HedgesWon || s.InFlight != 0 || h.response != nil {
+		t.Errorf("status %+v, response left: %v", s, h.response)
+	}
+}
+
+// Who looks at the answer and breaks takes the hedge with them.
+func TestNoHedgeAfterAPanic(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	b := hedged(t, server, Options{})
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = b.Infer(t.Context(), Terms{}, wire.NewFrame(digitsRequest(t, 1)), func(*wire.Response) Verdict { panic("a defect") })
+	}()
+	b.hedging.Wait()
+	if s := b.Status(); s.Hedges != 0 || s.InFlight != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
