@@ -43,7 +43,7 @@ func (g *budget) call(now time.Time) {
 }
 
 // spend allows one further attempt, and counts it, or refuses it. What was spent and not used is given back by refund, with the
-// same now.
+// same now, if it still counts.
 func (g *budget) spend(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -58,7 +58,7 @@ func (g *budget) spend(now time.Time) bool {
 func (g *budget) refund(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s := g.at(now); s.extra > 0 {
+	if s := g.at(now); s.number == g.number(now) && s.extra > 0 {
 		s.extra--
 	}
 }
@@ -77,13 +77,16 @@ func (g *budget) left(now time.Time) int64 {
 // at is the slice of an instant, emptied if it held an older one. It needs mu. An instant before the newest slice, which another
 // goroutine has begun meanwhile, counts in its own if that is still there.
 func (g *budget) at(now time.Time) *budgetSlice {
-	number := int64(now.Sub(g.begin) / (budgetSpan / budgetSlices))
+	number := g.number(now)
 	s := &g.slices[number%budgetSlices]
 	if s.number < number {
 		*s = budgetSlice{number: number}
 	}
 	return s
 }
+
+// number is that of an instant's slice.
+func (g *budget) number(now time.Time) int64 { return int64(now.Sub(g.begin) / (budgetSpan / budgetSlices)) }
 
 // sums are of the slices that end with the one of this number. It needs mu.
 func (g *budget) sums(number int64) (calls, extra int64) {

@@ -82,6 +82,25 @@ func TestBudgetHoldsInEverySpan(t *testing.T) {
 	})
 }
 
+// What was spent longer ago than the budget looks back is forgotten, and giving it back gives nothing of what was spent since.
+func TestLateRefund(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newBudget(0.2)
+		at := time.Now()
+		if !g.spend(at) {
+			t.Fatal("nothing was allowed")
+		}
+		time.Sleep(budgetSpan)
+		for range budgetLeast {
+			g.spend(time.Now())
+		}
+		g.refund(at)
+		if n := g.left(time.Now()); n != 0 {
+			t.Errorf("%d are left of what has just been spent", n)
+		}
+	})
+}
+
 func TestNoBudget(t *testing.T) {
 	g := newBudget(0)
 	g.call(time.Now())
