@@ -90,7 +90,6 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 			var ok bool
 			if paid, ok = b.retry(ctx, t, f.Attempts, f); ok {
 				number = f.Attempts // a hedge counts
-				b.counters.retries.Add(1)
 				request, last, tried = again, f, x.tried
 				continue
 			}
@@ -151,6 +150,8 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	defer permit.report(ignored)
 	if number == 1 {
 		b.budget.call(start)
+	} else {
+		b.counters.retries.Add(1)
 	}
 	conn := b.conns.takeOther(x.tried...)
 	defer conn.release()

@@ -169,7 +169,7 @@ func TestNoRetryIntoAnOpenBreaker(t *testing.T) {
 	if f == nil || f.Attempts != 1 || f.Message != "down" || server.Calls() != 1 {
 		t.Errorf("failure %+v after %d calls", f, server.Calls())
 	}
-	if left := b.Status().BudgetLeft; left != budgetLeast {
-		t.Errorf("%d are left of the budget, want %d: the retry was not made", left, budgetLeast)
+	if s := b.Status(); s.BudgetLeft != budgetLeast || s.Retries != 0 {
+		t.Errorf("%d are left of the budget, want %d, and %d retries: none was made", s.BudgetLeft, budgetLeast, s.Retries)
 	}
 }
