@@ -169,14 +169,14 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	}()
 	response, verdict, failure := b.attempt(within, conn, t.Until, permit, x, request, check)
 	whole = true
-	took := time.Since(start)
+	took := time.Since(asked)
 	if failure != nil && context.Cause(within) == errLost {
 		failure = b.lost()
 		b.latencies.add(time.Now(), took) // at least
 	}
 	says = loadOf(failure)
 	attempt := Attempt{
-		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: start, Duration: took,
+		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: asked, Duration: took,
 		RequestBytes: size, Verdict: verdict, Replica: conn.place(),
 	}
 	if response != nil {
@@ -184,12 +184,12 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	}
 	if failure != nil {
 		failure.Attempts, failure.Replica = 1, conn.place()
-		b.finish(failure, start)
+		b.finish(failure, asked)
 		attempt.Failure, attempt.Lost = copied(failure), failure.lost
 	} else {
 		b.counters.count(nil, verdict)
 	}
-	permit.report(conn.heard(b.outcome(failure, verdict), start))
+	permit.report(conn.heard(b.outcome(failure, verdict), asked))
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}

@@ -356,6 +356,38 @@ func TestInferMaxInFlight(t *testing.T) {
 	}
 }
 
+// An attempt begins when the model server is asked: waiting for a place is no part of it.
+func TestInferThatWaitedForItsPlace(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	watch := new(recorder)
+	b := dial(t, digitsConfig(server.Addr()), Options{Observer: watch})
+	b.limiter.g.limit = 1
+	b.tempo.answered(time.Now(), time.Hour) // so that waiting isn't too long
+	hold := make(chan struct{})
+	server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		<-hold
+		return oiptest.Const(0.25, 0.75)(ctx, req)
+	})
+	request := digitsRequest(t, 1)
+	var both sync.WaitGroup
+	call := func() {
+		if _, err := b.Infer(t.Context(), Terms{}, wire.NewFrame(request), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	both.Go(call)
+	eventually(t, "a call in flight", func() bool { return server.Calls() == 1 })
+	both.Go(call)
+	eventually(t, "one that waits", func() bool { return b.Status().Queued == 1 })
+	freed := time.Now()
+	close(hold)
+	both.Wait()
+	attempts, _ := watch.seen()
+	if last := attempts[len(attempts)-1]; last.Start.Before(freed) || last.Duration > time.Since(freed) {
+		t.Errorf("began %v before there was a place, and took %v", freed.Sub(last.Start), last.Duration)
+	}
+}
+
 func TestInferAfterClose(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
 	b, err := Dial("primary", digitsConfig(server.Addr()), Options{})
