@@ -86,7 +86,9 @@ func (g *budget) at(now time.Time) *budgetSlice {
 }
 
 // number is that of an instant's slice.
-func (g *budget) number(now time.Time) int64 { return int64(now.Sub(g.begin) / (budgetSpan / budgetSlices)) }
+func (g *budget) number(now time.Time) int64 {
+	return int64(now.Sub(g.begin) / (budgetSpan / budgetSlices))
+}
 
 // sums are of the slices that end with the one of this number. It needs mu.
 func (g *budget) sums(number int64) (calls, extra int64) {
