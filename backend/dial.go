@@ -83,7 +83,7 @@ func (b *Backend) connect(tlsCfg *candorv1.ClientTLS, o Options) (*fleet, error)
 	if err != nil {
 		return nil, err
 	}
-	f := newFleet(b.set.replicas, b.log)
+	f := newFleet(b.set.replicas, b.set.timeout, b.log)
 	f.ask = b.askReady
 	switch at := b.set.place; {
 	case len(at.addresses) > 0:

@@ -32,7 +32,7 @@ func paperFleet(t *testing.T, n int, edit func(*candorv1.Replicas)) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFleet(set, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	f := newFleet(set, defaultTimeout, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	f.dial = func(string) (conns, error) { return nil, nil }
 	f.ask = func(context.Context, *replica) saying { return saying{ready: readyYes} }
 	var addresses []string
@@ -359,5 +359,40 @@ func TestReadinessTakesOutAndLetsIn(t *testing.T) {
 		if f.now.Load().choose() == a {
 			t.Error("one that isn't ready was chosen")
 		}
+	})
+}
+
+// A stream that stays open on a replica that returns, whenever it began, doesn't keep calls from showing that it is well.
+func TestTrialBesideAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := paperFleet(t, 2, nil)
+		a, b := f.all[0], f.all[1]
+		for _, r := range f.all {
+			r.conns = conns{{replica: r}}
+			defer func() { r.conns = nil }()
+		}
+		hears(a, failed, 5)
+		time.Sleep(defaultEjection + defaultProbeEvery)
+		wants(t, a, returning)
+		stream := f.take()
+		defer stream.release()
+		if stream.replica != a {
+			t.Fatal("the one that returns was not tried")
+		}
+		for range trialAnswers {
+			if c := f.take(); c.replica != b {
+				t.Error("it got a second call at the same time")
+			} else {
+				c.release()
+			}
+			time.Sleep(defaultTimeout) // no call lasts longer
+			c := f.take()
+			if c.replica != a {
+				t.Fatal("it was not tried again")
+			}
+			c.heard(succeeded, time.Now())
+			c.release()
+		}
+		wants(t, a, serving)
 	})
 }

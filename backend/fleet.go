@@ -18,7 +18,9 @@ import (
 // A backend with one address has no replicas: nothing watches it, and its breaker is all that judges it.
 type fleet struct {
 	set replicaSettings
-	log *slog.Logger
+	// patience is how long a call lasts at most.
+	patience time.Duration
+	log      *slog.Logger
 	// dial makes the connections to a replica, which connect later.
 	dial func(address string) (conns, error)
 	// ask asks a replica whether its model is ready. It returns soon after ctx ends.
@@ -44,8 +46,8 @@ type fleet struct {
 }
 
 // newFleet makes a fleet without replicas, which needs addresses or only before it is used.
-func newFleet(set replicaSettings, log *slog.Logger) *fleet {
-	f := &fleet{set: set, log: log, born: time.Now(), look: make(chan struct{}, 1)}
+func newFleet(set replicaSettings, patience time.Duration, log *slog.Logger) *fleet {
+	f := &fleet{set: set, patience: patience, log: log, born: time.Now(), look: make(chan struct{}, 1)}
 	f.life, f.end = context.WithCancel(context.Background())
 	return f
 }
@@ -80,12 +82,15 @@ func (f *fleet) takeOther(tried ...*replica) *sharedConn {
 	}
 }
 
-// trial takes a connection of a replica that is returning and has no call in flight; nil: there is none.
+// trial takes a connection of a replica that is returning and has no call in flight; nil: there is none. What it carries for longer
+// than any call lasts is a stream, which may be idle, and is not waited for.
 func (f *fleet) trial(tried []*replica) *sharedConn {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	now := time.Now()
 	for _, r := range f.now.Load().returning {
-		if r.conns.inFlight() == 0 && !isAmong(r, tried) {
+		if (r.conns.inFlight() == 0 || now.Sub(r.tried) >= f.patience) && !isAmong(r, tried) {
+			r.tried = now
 			return r.conns.take()
 		}
 	}

@@ -51,6 +51,8 @@ type standing struct {
 	ejected, returning bool
 	until              time.Time
 	good               int
+	// tried is when it got its last call while it was returning.
+	tried time.Time
 	// times is by how much the next ejection is longer; back is when it was last let in again.
 	times int
 	back  time.Time
