@@ -18,7 +18,7 @@ const (
 	// pollEvery is how late a change is noticed where the file system tells of none, as network file systems and some mounts in
 	// containers do.
 	pollEvery = 10 * time.Second
-	// quiet is how long nothing must have been written: an editor and `cp` write a file in pieces, a certificate and its key come one
+	// quiet is how long the files must have held the same: an editor and `cp` write a file in pieces, a certificate and its key come one
 	// after the other.
 	quiet = 300 * time.Millisecond
 )
@@ -94,8 +94,12 @@ func (w *watcher) follow(files []string) {
 // next waits until the files hold something else than before, and have been left alone for a moment. false: ctx has ended, or wake has
 // fired.
 func (w *watcher) next(ctx context.Context, wake <-chan os.Signal) bool {
-	poll := time.NewTicker(pollEvery)
-	defer poll.Stop()
+	var poll <-chan time.Time
+	if len(w.files) > 0 {
+		ticker := time.NewTicker(pollEvery)
+		defer ticker.Stop()
+		poll = ticker.C
+	}
 	var events chan fsnotify.Event
 	var faults chan error
 	if w.events != nil {
@@ -114,13 +118,11 @@ func (w *watcher) next(ctx context.Context, wake <-chan os.Signal) bool {
 			return false
 		case <-faults:
 			// Events were lost; looking tells.
-			settle = time.After(quiet)
+			settle = after(settle, quiet)
 		case <-events:
-			settle = time.After(quiet)
-		case <-poll.C:
-			if settle == nil {
-				settle = time.After(0)
-			}
+			settle = after(settle, quiet)
+		case <-poll:
+			settle = after(settle, 0)
 		case <-settle:
 			settle = nil
 			switch now := contentOf(w.files); {
@@ -134,6 +136,15 @@ func (w *watcher) next(ctx context.Context, wake <-chan os.Signal) bool {
 			}
 		}
 	}
+}
+
+// after is when to look: as was meant before, for whatever is written in the same folders without a pause (a store's files) must not
+// put it off; else after a while.
+func after(meant <-chan time.Time, d time.Duration) <-chan time.Time {
+	if meant != nil {
+		return meant
+	}
+	return time.After(d)
 }
 
 func (w *watcher) close() error {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -62,6 +63,48 @@ func TestWatcherThatOnlyLooks(t *testing.T) {
 			t.Error("told of nothing")
 		}
 	})
+}
+
+// Who watches nothing is told of nothing.
+func TestWatcherOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*pollEvery)
+		defer cancel()
+		if w := (&watcher{log: slog.New(slog.DiscardHandler)}); w.next(ctx, nil) || ctx.Err() == nil {
+			t.Error("told of a change of no file")
+		}
+	})
+}
+
+// A change is told of, although something else in the folder, as a store's file, is written without a pause.
+func TestWatcherBesideABusyFile(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "candor.yaml")
+	write(t, file, "1")
+	w := newWatcher(slog.New(slog.DiscardHandler))
+	if w.events == nil {
+		t.Skip("the system tells of no changes")
+	}
+	defer func() { _ = w.close() }()
+	w.follow([]string{file})
+	if !w.next(t.Context(), nil) {
+		t.Fatal("what the file held at first is not told of")
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 2*pollEvery)
+	defer stop()
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	busy.Go(func() {
+		for ctx.Err() == nil {
+			_ = os.WriteFile(filepath.Join(folder, "candor.db-wal"), []byte("x"), 0o600)
+			time.Sleep(quiet / 30)
+		}
+	})
+	write(t, file, "2")
+	if !w.next(ctx, nil) {
+		t.Error("a change was not noticed beside a file that is always written")
+	}
+	stop()
 }
 
 func TestWatched(t *testing.T) {
