@@ -31,7 +31,7 @@ func (g *Gateway) replaceItems(ctx context.Context) {
 			defer pl.drop()
 			replaced = pl.replaced
 			for _, name := range pl.modelNames {
-				if m := pl.models[name]; m.review != nil {
+				if m := pl.models[name]; m.review != nil && g.plan() == pl {
 					left += g.replaceItemsOf(ctx, m)
 				}
 			}
@@ -48,7 +48,8 @@ func (g *Gateway) replaceItems(ctx context.Context) {
 	}
 }
 
-// replaceItemsOf looks through the open items of a model once, and answers how many are to be looked at again.
+// replaceItemsOf looks through the open items of a model once, and answers how many are to be looked at again. Where another
+// configuration comes meanwhile, those that are left are that one's.
 func (g *Gateway) replaceItemsOf(ctx context.Context, m *model) (left int) {
 	counts := map[string]int{}
 	for _, state := range []candorv1.ReviewState{candorv1.ReviewState_REVIEW_STATE_PENDING, candorv1.ReviewState_REVIEW_STATE_CLAIMED} {
@@ -79,6 +80,8 @@ func (g *Gateway) replaceItemsOf(ctx context.Context, m *model) (left int) {
 				}
 				select {
 				case <-ctx.Done():
+					return left + 1
+				case <-m.plan.replaced:
 					return left + 1
 				case <-time.After(replacedPace):
 				}

@@ -128,3 +128,27 @@ func TestTheNewVersionIsAskedTheSame(t *testing.T) {
 		t.Errorf("asked %v: %v %v", got, values, err)
 	}
 }
+
+// A reload that comes while items are being looked through decides about those that are left.
+func TestReplacedItemsUnderAReload(t *testing.T) {
+	w := start(t, onReplaced("withdraw")...)
+	var items []string
+	for range 100 {
+		item, _ := w.deferOne([4]float32{.6, .55, .55, .97})
+		items = append(items, item)
+	}
+	w.serveVersion4()
+	w.eventually(func() bool { return w.metric(`candor_review_final_total{by="replaced",model="fraud"}`) > 0 })
+	w.reload("on_replaced: withdraw", "on_replaced: keep")
+	kept := 0
+	for _, name := range items {
+		var it *candorv1.ReviewItem
+		w.eventually(func() bool { it = w.item(name); return it.GetFinalTime() != nil || it.GetModelReplaced() })
+		if it.GetFinalTime() == nil {
+			kept++
+		}
+	}
+	if kept == 0 {
+		t.Error("all were withdrawn, although the configuration in force keeps them")
+	}
+}
