@@ -88,11 +88,14 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal, unwatched b
 
 // reload does it once. asked: by a person, who is told in any case.
 func (r *reloader) reload(ctx context.Context, asked bool) {
+	running := ctx
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
 	began := time.Now()
 	changed, err := r.try(ctx)
 	switch {
+	case err != nil && running.Err() != nil:
+		return // Cut off by the stop, which says nothing about the configuration.
 	case err != nil:
 		r.metrics.total.WithLabelValues(notTaken).Inc()
 		r.metrics.last.Set(0)

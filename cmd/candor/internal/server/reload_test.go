@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	"github.com/candor-gateway/candor/gateway"
@@ -211,6 +214,21 @@ func TestReloadOfAFile(t *testing.T) {
 }
 
 // Kubernetes swaps a ConfigMap by a symbolic link to a folder, so that no file ever changes.
+// A reload that a stop cuts off says nothing about the configuration.
+func TestReloadCutOffByAStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	log := &lines{}
+	r := &reloader{
+		file: filepath.Join(t.TempDir(), "candor.yaml"), gateway: new(gateway.Gateway), log: slog.New(slog.NewTextHandler(log, nil)),
+		metrics: newReloadMetrics(prometheus.NewRegistry()),
+	}
+	r.reload(ctx, false)
+	if log.count("refused") > 0 || r.refusal != "" {
+		t.Errorf("told: %s", log.text.String())
+	}
+}
+
 func TestReloadOfAConfigMap(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, plainConfig)
