@@ -82,12 +82,14 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal, unwatched b
 		if ctx.Err() != nil {
 			return
 		}
-		r.reload(ctx, asked)
+		if r.reload(ctx, asked) {
+			w.forget()
+		}
 	}
 }
 
-// reload does it once. asked: by a person, who is told in any case.
-func (r *reloader) reload(ctx context.Context, asked bool) {
+// reload does it once. asked: by a person, who is told in any case. again: it was refused, and may pass with the same files.
+func (r *reloader) reload(ctx context.Context, asked bool) (again bool) {
 	running := ctx
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
@@ -95,7 +97,7 @@ func (r *reloader) reload(ctx context.Context, asked bool) {
 	changed, err := r.try(ctx)
 	switch {
 	case err != nil && running.Err() != nil:
-		return // Cut off by the stop, which says nothing about the configuration.
+		return false // Cut off by the stop, which says nothing about the configuration.
 	case err != nil:
 		r.metrics.total.WithLabelValues(notTaken).Inc()
 		r.metrics.last.Set(0)
@@ -104,7 +106,7 @@ func (r *reloader) reload(ctx context.Context, asked bool) {
 			r.gateway.Refused(told(err)...)
 		}
 		r.refusal = err.Error()
-		return
+		return mayPassLater(err)
 	case changed:
 		r.metrics.total.WithLabelValues(reloaded).Inc()
 		r.metrics.success.SetToCurrentTime()
@@ -117,6 +119,15 @@ func (r *reloader) reload(ctx context.Context, asked bool) {
 	}
 	r.refusal = ""
 	r.metrics.last.Set(1)
+	return false
+}
+
+// mayPassLater says that a refusal isn't about what the configuration's files say: a store that didn't answer, or doesn't have yet what
+// they name.
+func mayPassLater(err error) bool {
+	var faults config.Faults
+	var restart *gateway.RestartError
+	return err != nil && !errors.As(err, &faults) && !errors.As(err, &restart)
 }
 
 // try puts what the file says in force, as a whole or not at all.

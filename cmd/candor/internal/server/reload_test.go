@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
+	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
@@ -214,6 +216,23 @@ func TestReloadOfAFile(t *testing.T) {
 }
 
 // Kubernetes swaps a ConfigMap by a symbolic link to a folder, so that no file ever changes.
+// What was refused for something else than what the files say is tried again.
+func TestMayPassLater(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{config.Faults{{}}, false},
+		{&gateway.RestartError{Fields: []string{"listen.grpc"}}, false},
+		{errors.New("queues: the store did not answer"), true},
+	} {
+		if got := mayPassLater(test.err); got != test.want {
+			t.Errorf("%v: %v", test.err, got)
+		}
+	}
+}
+
 // A reload that a stop cuts off says nothing about the configuration.
 func TestReloadCutOffByAStop(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())

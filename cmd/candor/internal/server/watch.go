@@ -138,6 +138,9 @@ func (w *watcher) next(ctx context.Context, wake <-chan os.Signal) bool {
 	}
 }
 
+// forget has next tell of what the files hold now as if it had changed, at the next look from time to time.
+func (w *watcher) forget() { w.seen = [sha256.Size]byte{} }
+
 // after is when to look: as was meant before, for whatever is written in the same folders without a pause (a store's files) must not
 // put it off; else after a while.
 func after(meant <-chan time.Time, d time.Duration) <-chan time.Time {

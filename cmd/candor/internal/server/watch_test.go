@@ -45,6 +45,12 @@ func TestWatcherThatOnlyLooks(t *testing.T) {
 			t.Errorf("told after %v of what is no more", time.Since(began))
 		}
 
+		w.forget()
+		began = time.Now()
+		if !w.next(t.Context(), nil) || time.Since(began) != pollEvery+quiet {
+			t.Errorf("told again after %v", time.Since(began))
+		}
+
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
 		}
