@@ -3,9 +3,13 @@ package backend
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -87,7 +91,7 @@ func (h *hedge) run() {
 	defer h.conn.release()
 	h.mu.Unlock()
 
-	response, _, failure := b.attempt(h.ctx, h.conn, h.terms.Until, permit, h.x, &h.request, nil)
+	response, failure := h.attempt()
 	now = time.Now()
 	took := now.Sub(h.start)
 	b.limiter.release(now, loadOf(failure), took)
@@ -105,6 +109,18 @@ func (h *hedge) run() {
 		}
 	}
 	h.conclude()
+}
+
+// attempt makes the call. In the timer's goroutine nobody else recovers: a panic is this attempt's failure, and not the model server's.
+func (h *hedge) attempt() (response *wire.Response, failure *Failure) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.b.log.Error("a second attempt panicked", "panic", p, "stack", string(debug.Stack()))
+			response, failure = nil, inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Internal, "a defect of the gateway; its log has the details")
+		}
+	}()
+	response, _, failure = h.b.attempt(h.ctx, h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
+	return response, failure
 }
 
 // conclude tells of an attempt whose answer nobody takes. It needs mu.

@@ -2,9 +2,11 @@ package backend
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"github.com/candor-gateway/candor/gen/inference"
@@ -111,6 +113,34 @@ func TestNoHedgeAfterAPanic(t *testing.T) {
 	}()
 	b.hedging.Wait()
 	if s := b.Status(); s.Hedges != 0 || s.InFlight != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// A defect that shows in a hedge alone, in whose goroutine no handler would recover, ends that hedge and nothing else.
+func TestPanicInAHedge(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	second := make(chan struct{})
+	var armed, calls atomic.Int64
+	b := hedged(t, server, Options{DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if armed.Load() > 0 && calls.Add(1) == 2 {
+				defer close(second)
+				panic("a defect")
+			}
+			return invoke(ctx, method, req, reply, cc, opts...)
+		})}})
+	server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		<-second
+		return oiptest.Const(0.25, 0.75)(ctx, req)
+	})
+	armed.Store(1)
+	answer, f := infer(t, t.Context(), b, digitsRequest(t, 1))
+	if f != nil || answer.Attempts != 2 {
+		t.Fatalf("answer %+v, failure %v", answer, f)
+	}
+	eventually(t, "the hedge's place back", func() bool { return b.Status().InFlight == 0 })
+	if s := b.Status(); s.HedgesLost != 1 || s.Failures != 0 || s.Breaker != closed {
 		t.Errorf("status %+v", s)
 	}
 }
