@@ -35,13 +35,12 @@ func (g *Gateway) unaryGuard(ctx context.Context, req any, info *grpc.UnaryServe
 		}
 	}()
 	if !isOpen(info.FullMethod) {
-		pl := g.hold()
-		defer pl.drop()
-		p, err := pl.principals.identify(ctx)
-		if err != nil {
+		call := &guarded{Context: ctx, plan: g.hold()}
+		defer call.letGo()
+		if call.principal, err = call.plan.principals.identify(ctx); err != nil {
 			return nil, g.toStatus(ctx, info.FullMethod, err)
 		}
-		ctx = &guarded{Context: ctx, principal: p, plan: pl}
+		ctx = call
 	}
 	resp, err = handler(ctx, req)
 	return resp, g.leave(ctx, info.FullMethod, err)

@@ -6,13 +6,30 @@ import "context"
 type guarded struct {
 	context.Context
 	principal *Principal
-	// plan is held until the call ends; nil: none is.
+	// plan is held until the call ends, or letGo; nil: none is.
 	plan *plan
+}
+
+// letGo gives the plan back. From then on the call is under the plan in force, as streams are.
+func (c *guarded) letGo() {
+	if c.plan != nil {
+		c.plan.drop()
+		c.plan = nil
+	}
+}
+
+// letGo gives back the plan that is held for a call that is about to wait for long: it would keep the connections of backends that a
+// reload has replaced. It is for the handler's own goroutine.
+func letGo(ctx context.Context) {
+	if c, ok := ctx.Value(guardedKey{}).(*guarded); ok {
+		c.letGo()
+	}
 }
 
 type (
 	principalKey struct{}
 	planKey      struct{}
+	guardedKey   struct{}
 )
 
 func (c *guarded) Value(key any) any {
@@ -21,6 +38,8 @@ func (c *guarded) Value(key any) any {
 		return c.principal
 	case planKey:
 		return c.plan
+	case guardedKey:
+		return c
 	}
 	return c.Context.Value(key)
 }

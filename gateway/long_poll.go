@@ -12,8 +12,22 @@ import (
 const pollMargin = 100 * time.Millisecond
 
 // awaitFinal answers the newest state of a prediction: as soon as no row waits for a review, and otherwise when the wait or the
-// caller's deadline is over, or the gateway stops.
+// caller's deadline is over, or the gateway stops. Like a stream it ends when the caller is no longer somebody.
 func (g *Gateway) awaitFinal(ctx context.Context, p *Principal, id string, wait time.Duration) ([]*candorv1.Prediction, error) {
+	if wait <= 0 {
+		return g.poll(ctx, p, id, 0)
+	}
+	ctx, ended, stop := g.whileKnown(ctx, g.planOf(ctx), p)
+	defer stop()
+	letGo(ctx)
+	predictions, err := g.poll(ctx, p, id, wait)
+	if e := ended(); e != nil {
+		return nil, e
+	}
+	return predictions, err
+}
+
+func (g *Gateway) poll(ctx context.Context, p *Principal, id string, wait time.Duration) ([]*candorv1.Prediction, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline)-pollMargin)
 	}

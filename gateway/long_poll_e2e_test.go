@@ -123,3 +123,13 @@ func TestLongPollEnds(t *testing.T) {
 	w.stop()
 	pending("a stop", <-got)
 }
+
+// Whose credentials are revoked waits no longer, and isn't told what they waited for.
+func TestLongPollOfARevokedToken(t *testing.T) {
+	w, waits := startWaited(t)
+	_, id := w.deferOne(deferredRow)
+	got := w.poll(bounded(t, clientToken), id, long)
+	<-waits
+	w.reload("payments: {identity: {token_sha256: "+gateway.HashToken(clientToken)+"}", "payments: {identity: {token_sha256: "+gateway.HashToken("new")+"}")
+	wantError(t, (<-got).err, codes.Unauthenticated, "UNAUTHENTICATED")
+}
