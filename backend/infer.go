@@ -22,6 +22,10 @@ type Answer struct {
 	Replica string
 	// Verdict is what the check said; its Unusable is empty.
 	Verdict Verdict
+	// Tried are the attempts, where there was more than one; the others than the one that answered have a Failure. Waited is how long they
+	// waited for places in flight, all together.
+	Tried  []Attempt
+	Waited time.Duration
 }
 
 // Verdict is what a check says about an answer. The zero Verdict finds nothing wrong. Anything else counts against the
@@ -50,6 +54,14 @@ type Terms struct {
 	Once bool
 	// Priority of the caller, where there are too few places for all; unspecified: normal.
 	Priority candorv1.Priority
+	// Headers of attempts after the first; nil: they are sent what the first is.
+	Headers Headers
+}
+
+// Headers gives an attempt after the first outgoing metadata of its own, in a context below ctx. number is the attempt's. It may be asked by
+// several goroutines at once, but never after the attempt's Infer has returned.
+type Headers interface {
+	Again(ctx context.Context, number int) context.Context
 }
 
 // Infer sends request, an encoded inference.ModelInferRequest, which it takes over, and answers what came back after check has
@@ -68,6 +80,8 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 	var last *Failure
 	var paid time.Time
 	var tried []*replica
+	var made []Attempt
+	var waited time.Duration
 	for number := 1; ; number++ {
 		var again *wire.Frame
 		x := newExchange()
@@ -77,6 +91,7 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 			request.Share(again)
 		}
 		answer, f := b.once(ctx, t, number, x, request, check)
+		made, waited = append(made, x.made...), waited+x.waited
 		switch {
 		case f == nil:
 			answer.Duration, answer.Attempts = time.Since(start), number-1+answer.Attempts
@@ -98,9 +113,14 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 		if again != nil {
 			again.Free()
 		}
+		if len(made) < 2 {
+			made = nil
+		}
 		if f != nil {
+			f.Tried, f.Waited = made, waited
 			return nil, f
 		}
+		answer.Tried, answer.Waited = made, waited
 		return answer, nil
 	}
 }
@@ -108,7 +128,7 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 // once makes one attempt inside of the breaker, or refuses it: its Failure then has no Attempts.
 func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	start, size := time.Now(), request.Len()
-	if f := b.place(ctx, t, start); f != nil {
+	if f := b.place(ctx, t, start, x); f != nil {
 		return nil, b.finish(f, start)
 	}
 	says, asked := loadUnknown, start
@@ -134,9 +154,12 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	first := ctx
 	if number == 1 {
 		second, first = b.arm(ctx, t, asked, conn.replica, request)
+	} else if t.Headers != nil {
+		first = t.Headers.Again(ctx, number)
 	}
 	response, verdict, failure := b.attempt(first, conn, t.Until, permit, x, request, check)
-	took, made := time.Since(start), 1
+	now := time.Now()
+	took, made := now.Sub(start), 1
 	var overtaking *wire.Response
 	if second != nil {
 		var ran bool
@@ -152,7 +175,7 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	}
 	says = loadOf(failure)
 	attempt := Attempt{
-		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: start, Duration: took,
+		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: asked, Duration: now.Sub(asked), Waited: x.waited,
 		RequestBytes: size, Verdict: verdict, Replica: conn.place(),
 	}
 	if response != nil {
@@ -164,6 +187,7 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 		attempt.Failure, attempt.Lost = copied(failure), failure.lost
 	} else {
 		b.counters.count(nil, verdict)
+		conn.answered(now.Sub(asked))
 	}
 	permit.report(conn.heard(b.outcome(failure, verdict), start))
 	if b.observer != nil {
@@ -175,6 +199,12 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	} else if failure == nil {
 		answer = &Answer{Response: response, Duration: took, Verdict: verdict, Replica: conn.place()}
 	}
+	if number > 1 || made > 1 || attempt.Failure != nil {
+		x.made = append(x.made, attempt)
+	}
+	if made > 1 {
+		x.made = append(x.made, second.attempted())
+	}
 	if failure != nil {
 		failure.Attempts = made
 		return nil, failure
@@ -184,10 +214,11 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 }
 
 // place takes a place in flight, for which it may wait.
-func (b *Backend) place(ctx context.Context, t Terms, now time.Time) *Failure {
+func (b *Backend) place(ctx context.Context, t Terms, now time.Time, x *exchange) *Failure {
 	if b.limiter.try(t.Priority, false) {
 		return nil
 	}
+	defer func() { x.waited = time.Since(now) }()
 	mean, _ := b.tempo.typical()
 	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean})
 	if f == nil && !callersEnd(ctx, t.Until).IsZero() && time.Until(callersEnd(ctx, t.Until)) < b.set.minTimeout {

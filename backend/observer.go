@@ -33,6 +33,10 @@ type Attempt struct {
 	Failure *Failure
 	// Verdict is what the check said about the answer.
 	Verdict Verdict
+	// Hedge: it was made beside one that was slow.
+	Hedge bool
+	// Waited is how long it waited for its place in flight, before Start; 0: not at all.
+	Waited time.Duration
 	// Lost: it was given up because another attempt of the same Infer was faster. Its Failure says so, and counts for nothing.
 	Lost bool
 }
