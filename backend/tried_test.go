@@ -209,7 +209,7 @@ func TestHistoryOfReplicas(t *testing.T) {
 				t.Errorf("%s of %q, want %q", name, e.Replica, replica)
 			}
 		}
-		if why := said[candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED].Why; why != "5 failures in a row; for 10s" || !breaker.IsZero() || len(events) != 4 {
+		if why := said[candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED].Why; why != "5 failures in a row; for 10s" || !breaker.IsZero() || len(events) != 8 { // four were ready at first
 			t.Errorf("ejected because %q; events %+v", why, events)
 		}
 	})
