@@ -270,8 +270,8 @@ func TestPicturesHaveTheirNumbers(t *testing.T) {
 		"/ops": {"13 months", "old", "open", "10 25 %", "accept 96", "89 %", "defer 12", "of 108 rows", "1 of 1 warn"},
 		"/ops/backends": {
 			"fedcba9876543210", "another was refused", "refused, ", "a restart would fail", "candor.yaml:3:1: no", "breaker open since", "3 of 5 measured; the configuration allows 256",
-			"Waiting 1 30 got their place", "4 low, 5 normal, 6 high", "Refused by the breaker 7", "Retries 8 2 refused; the budget has 3 left",
-			"after 50 ms, in which 95 % of the answers come 4 of 9 won", "An answer takes 12.3 ms", "ejected until", "5 failures in a row", "1.5 s 20 5 25 % 2", "ejection is ignored",
+			"Waiting 1 now, 30 got their place", "4 low, 5 normal, 6 high", "Refused by the breaker 7", "Retries 8 made, 2 refused, the budget has 3 left",
+			"after 50 ms, in which 95 % of the answers come; 4 of 9 won", "An answer takes 12.3 ms", "ejected until", "5 failures in a row", "1.5 s 20 5 25 % 2", "ejection is ignored",
 			"breaker opened", "replica ejected",
 		},
 		"/ops/models/spam":    {"accept 96", "low confidence", "25 %", "0 to 0.5 10 25 % 20 50 %", "0.5 to 1 30 75 % 20 50 %"},
