@@ -23,7 +23,7 @@ import (
 
 // tracing makes spans after the decision: ids are allocated first and sent on to the model servers, and spans are built from
 // recorded timings only for calls that are kept. So a call that isn't kept costs two random numbers, and every deferred,
-// fallback, withheld and failed call is kept. For those that are kept although they weren't sampled at the start, the model
+// fallback, withheld, failed, retried and hedged call is kept. For those that are kept although they weren't sampled at the start, the model
 // servers' own spans are absent: they had been told that the call isn't sampled.
 type tracing struct {
 	provider *sdktrace.TracerProvider
