@@ -11,6 +11,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
@@ -212,6 +213,48 @@ func TestBreakerIsSeen(t *testing.T) {
 	}
 	if len(events) != 1 || refused != 1 || events[0].Name != "candor.backend_event" || events[0].Attributes[0].Value.AsString() != "breaker_opened" {
 		t.Errorf("events %v, %d refused, after %v", events, refused, opening.err)
+	}
+}
+
+// An ejection is an event of the call that it happened under, and of the backend's history, with the replica that it happened to.
+func TestEjectionIsSeen(t *testing.T) {
+	var list []string
+	var broken *oiptest.Server
+	for i := range 3 {
+		server := oiptest.Start(t, oiptest.Model{Name: "m", Version: "3", Infer: byColumn(0)})
+		if list = append(list, `"`+server.Addr()+`"`); i == 0 {
+			broken = server
+		}
+	}
+	w, s := traced(t, "0", "primary: {address: PRIMARY", "primary: {warm: true, replicas: {probe_every: 100ms, failures_in_a_row: 2, ejection: 1h, max_ejection: 1h}, addresses: ["+strings.Join(list, ", ")+"]")
+	w.eventually(func() bool { return w.metric(`candor_replicas{backend="primary",state="serving"}`) == 3 })
+	broken.FailWith(status.Error(codes.Internal, "CUDA error"))
+	w.eventually(func() bool {
+		w.infer(as(clientToken), request([][4]float32{fallbackRow}))
+		return w.metric(`candor_replicas{backend="primary",state="ejected"}`) == 1
+	})
+	b := w.backend("primary")
+	at := slices.IndexFunc(b.GetEvents(), func(e *candorv1.BackendEvent) bool {
+		return e.GetKind() == candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED
+	})
+	if at < 0 || b.GetEvents()[at].GetReplica() != broken.Addr() || b.GetEvents()[at].GetWhy() != "2 failures in a row; for 1h0m0s" {
+		t.Errorf("events %v", b.GetEvents())
+	}
+	for _, r := range b.GetReplicas() {
+		if r.GetAddress() != broken.Addr() && r.GetCalls() > 0 && r.GetUsualTime().AsDuration() <= 0 {
+			t.Errorf("replica %v", r)
+		}
+	}
+	found := 0
+	for _, span := range named(s.exported(w), "candor.backend") {
+		for _, e := range span.Events {
+			if e.Attributes[0].Value.AsString() == "replica_ejected" && attr(span, "candor.replica") == broken.Addr() && e.Attributes[1].Value.AsString() == broken.Addr() {
+				found++
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d spans of the broken replica tell of its ejection", found)
 	}
 }
 
