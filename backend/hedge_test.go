@@ -195,3 +195,22 @@ func TestHedgesStayWithinTheBudget(t *testing.T) {
 		t.Errorf("%d calls of the model server for %d calls", n, made)
 	}
 }
+
+// A panic in the check of the first answer leaves no second attempt behind.
+func TestNoHedgeAfterAPanic(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	b := hedged(t, server, Options{})
+	already := server.Calls()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		_, _ = b.Infer(t.Context(), Terms{}, wire.NewFrame(digitsRequest(t, 1)), func(*wire.Response) Verdict { panic("a defect") })
+	}()
+	b.hedging.Wait()
+	if n := server.Calls() - already; n != 1 {
+		t.Errorf("%d calls of the model server", n)
+	}
+}

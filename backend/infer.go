@@ -157,7 +157,15 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	} else if t.Headers != nil {
 		first = t.Headers.Again(ctx, number)
 	}
+	// Nor must a panic leave a second attempt behind, whose call is over.
+	returned := false
+	defer func() {
+		if second != nil && !returned {
+			second.stop()
+		}
+	}()
 	response, verdict, failure := b.attempt(first, conn, t.Until, permit, x, request, check)
+	returned = true
 	now := time.Now()
 	took, made := now.Sub(start), 1
 	var overtaking *wire.Response

@@ -22,7 +22,8 @@ type Observer interface {
 type Attempt struct {
 	Backend, Model, Version string
 	// Number counts the attempts of one Infer from 1.
-	Number   int
+	Number int
+	// Start is when it was sent.
 	Start    time.Time
 	Duration time.Duration
 	// RequestBytes and ResponseBytes are message lengths; ResponseBytes is 0 without an answer.
