@@ -151,6 +151,18 @@ func (e *encoder) stage(s *candorv1.StageRecord) {
 	e.uint(10, uint64(s.GetModelCreatedS()))
 	e.string(11, s.GetParent())
 	e.string(12, s.GetCalibrator())
+	for _, a := range s.GetTried() {
+		at := e.open(50)
+		e.uint(1, uint64(a.GetStartUs()))
+		e.uint(2, uint64(a.GetDurationUs()))
+		e.uint(3, uint64(a.GetWaitedUs()))
+		e.bool(4, a.GetHedge())
+		e.bool(5, a.GetLost())
+		e.enum(6, int32(a.GetFailure()))
+		e.enum(7, int32(a.GetFailureSource()))
+		e.close(at)
+	}
+	e.uint(51, uint64(s.GetWaitedUs()))
 }
 
 func (e *encoder) row(r *candorv1.RowRecord) {

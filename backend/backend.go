@@ -138,12 +138,12 @@ func (b *Backend) UnsureBelow() float64 { return b.set.collapse.below }
 func (b *Backend) Fastest() (time.Duration, bool) { return b.tempo.fastest(time.Now()) }
 
 func (b *Backend) breakerChanged(from, to candorv1.BreakerState) {
-	level := slog.LevelInfo
+	level, last, why := slog.LevelInfo, b.counters.lastFailure(), ""
 	if to == candorv1.BreakerState_BREAKER_STATE_OPEN {
-		level = slog.LevelWarn
+		level, why = slog.LevelWarn, last
 	}
-	b.log.Log(context.Background(), level, "breaker changed", "from", from.String(), "to", to.String(),
-		"last_failure", b.counters.lastFailure())
+	b.log.Log(context.Background(), level, "breaker changed", "from", from.String(), "to", to.String(), "last_failure", last)
+	b.conns.history.changed(to, why)
 	if to == candorv1.BreakerState_BREAKER_STATE_CLOSED {
 		b.limiter.reset()
 	}

@@ -81,6 +81,13 @@ func (c *sharedConn) heard(o outcome, began time.Time) outcome {
 	return o
 }
 
+// answered says how long a good answer on the connection took.
+func (c *sharedConn) answered(took time.Duration) {
+	if c.replica != nil {
+		c.replica.tempo.answered(time.Now(), took)
+	}
+}
+
 // place is the address of the replica that the connection leads to; empty where the backend has only one.
 func (c *sharedConn) place() string {
 	if c.replica == nil {

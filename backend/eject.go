@@ -3,6 +3,8 @@ package backend
 import (
 	"fmt"
 	"time"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // trialAnswers is how many good answers a replica that returns must give, one call at a time, before it has its share again.
@@ -65,6 +67,7 @@ func (f *fleet) eject(r *replica, now time.Time, why string) {
 	r.until = now.Add(f.set.ejectFor(r.times))
 	r.forget(now)
 	f.log.Warn("replica ejected", "replica", r.address, "why", why, "for", f.set.ejectFor(r.times))
+	f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED, r.address, fmt.Sprintf("%s; for %v", why, f.set.ejectFor(r.times)))
 	f.renew()
 	signal(r.poke)
 }
@@ -76,6 +79,7 @@ func (f *fleet) readmit(r *replica, now time.Time) {
 	r.forget(now)
 	r.onTrial.Store(true)
 	f.log.Info("replica returning", "replica", r.address, "after", r.why)
+	f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_RETURNING, r.address, "")
 	f.renew()
 }
 
@@ -92,6 +96,7 @@ func (f *fleet) succeeded(r *replica, now time.Time) {
 	r.returning, r.back = false, now
 	r.onTrial.Store(false)
 	f.log.Info("replica is back", "replica", r.address)
+	f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_BACK, r.address, "")
 	f.renew()
 }
 

@@ -1,6 +1,8 @@
 package backend
 
 import (
+	"time"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
@@ -18,6 +20,9 @@ type exchange struct {
 	again wire.Frame
 	// tried are the replicas that attempts of the call have asked, of a backend with several.
 	tried []*replica
+	// made are the attempts, of a call of which there may be more to tell than its answer does. waited: for a place in flight.
+	made   []Attempt
+	waited time.Duration
 }
 
 // asked notes that the attempt asks a replica; nil: the backend has one address.

@@ -63,6 +63,10 @@ type Failure struct {
 	outlier bool
 	// Attempts is how often the model server was called; 0: it was not.
 	Attempts int
+	// Tried are the attempts, where there was more than one. Waited is how long they waited for places in flight, all together, or the call did
+	// that got none.
+	Tried  []Attempt
+	Waited time.Duration
 	// RetryAfter is when another call may fare better; 0: not known. Of class Overload only.
 	RetryAfter time.Duration
 

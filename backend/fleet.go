@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // fleet is whom a backend's calls go to: the connections of its one model server, or its replicas. Safe for concurrent use.
@@ -30,6 +32,8 @@ type fleet struct {
 	// look may hold one signal: look the name up now.
 	look chan struct{}
 	born time.Time
+	// history of the backend, the breaker's included.
+	history history
 
 	now atomic.Pointer[roster]
 
@@ -136,6 +140,7 @@ func (f *fleet) setAddresses(addresses []string) error {
 		}
 		if f.now.Load() != nil {
 			f.log.Info("replica found", "replica", address)
+			f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_FOUND, address, "")
 		}
 	}
 	if len(stay) == 0 {
@@ -147,6 +152,7 @@ func (f *fleet) setAddresses(addresses []string) error {
 	f.renew()
 	for _, r := range gone {
 		f.log.Info("replica vanished; it finishes its calls", "replica", r.address, "in_flight", r.conns.inFlight())
+		f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_VANISHED, r.address, "")
 		f.draining = append(f.draining, r)
 		r.gone.Store(true)
 		r.stop()
@@ -183,8 +189,10 @@ func (f *fleet) renew() {
 	if before := f.now.Load(); before != nil && before.panicking != w.panicking {
 		if w.panicking {
 			f.log.Warn("most replicas are ejected: all get calls", "replicas", len(f.all))
+			f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_PANIC_BEGAN, "", "")
 		} else {
 			f.log.Info("ejection is in force again")
+			f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_PANIC_ENDED, "", "")
 		}
 	}
 	f.now.Store(w)

@@ -16,6 +16,9 @@ import (
 // errLost ends the attempt that another one of the same call was faster than.
 var errLost = errors.New("another attempt answered first")
 
+// hedgeNumber is the number of every hedge among its call's attempts: it stands beside the first.
+const hedgeNumber = 2
+
 // hedge is a second attempt beside the first, made when the first takes longer than most do (Dean and Barroso, The Tail at Scale,
 // 2013). It begins when its time has come, the budget pays for it, and there is a place for it that nobody waits for.
 type hedge struct {
@@ -40,6 +43,7 @@ type hedge struct {
 	ran chan struct{}
 
 	start time.Time
+	told  Attempt
 	x     *exchange
 	// response is there from the end of an attempt that was answered until somebody has taken it; took is how long that was.
 	response *wire.Response
@@ -89,9 +93,13 @@ func (h *hedge) run() {
 	h.permit, h.start, h.x, h.ran = permit, now, newExchange(), make(chan struct{})
 	h.conn = b.conns.takeOther(h.beside)
 	defer h.conn.release()
+	ctx := h.ctx
+	if h.terms.Headers != nil {
+		ctx = h.terms.Headers.Again(ctx, hedgeNumber)
+	}
 	h.mu.Unlock()
 
-	response, failure := h.attempt()
+	response, failure := h.attempt(ctx)
 	now = time.Now()
 	took := now.Sub(h.start)
 	b.limiter.release(now, loadOf(failure), took)
@@ -112,14 +120,14 @@ func (h *hedge) run() {
 }
 
 // attempt makes the call. In the timer's goroutine nobody else recovers: a panic is this attempt's failure, and not the model server's.
-func (h *hedge) attempt() (response *wire.Response, failure *Failure) {
+func (h *hedge) attempt(ctx context.Context) (response *wire.Response, failure *Failure) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.b.log.Error("a second attempt panicked", "panic", p, "stack", string(debug.Stack()))
 			response, failure = nil, inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Internal, "a defect of the gateway; its log has the details")
 		}
 	}()
-	response, _, failure = h.b.attempt(h.ctx, h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
+	response, _, failure = h.b.attempt(ctx, h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
 	return response, failure
 }
 
@@ -154,6 +162,7 @@ func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	} else {
 		b.counters.count(nil, verdict)
 		b.counters.hedgesWon.Add(1)
+		h.conn.answered(took)
 	}
 	h.permit.report(h.conn.heard(b.outcome(failure, verdict), h.start))
 	h.tell(failure, verdict, took, size)
@@ -163,15 +172,29 @@ func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	return &Answer{Response: response, Duration: took, Verdict: verdict, Replica: h.conn.place()}, nil
 }
 
-// tell tells the observer of the attempt.
+// tell keeps what became of the attempt, and tells the observer. It needs mu, or that the attempt has ended.
 func (h *hedge) tell(f *Failure, v Verdict, took time.Duration, size int) {
-	if h.b.observer == nil {
-		return
+	h.told = h.ended(f, v, took, size)
+	if h.b.observer != nil {
+		h.b.observer.Attempt(h.parent, h.told)
 	}
-	h.b.observer.Attempt(h.parent, Attempt{
-		Backend: h.b.name, Model: h.b.set.model, Version: h.b.set.version, Number: 2, Start: h.start, Duration: took,
+}
+
+func (h *hedge) ended(f *Failure, v Verdict, took time.Duration, size int) Attempt {
+	return Attempt{
+		Backend: h.b.name, Model: h.b.set.model, Version: h.b.set.version, Number: hedgeNumber, Hedge: true, Start: h.start, Duration: took,
 		RequestBytes: h.size, ResponseBytes: size, Failure: copied(f), Verdict: v, Lost: f != nil && f.lost, Replica: h.conn.place(),
-	})
+	}
+}
+
+// attempted is the attempt of a hedge that was made. One that is still under way is given up at this moment.
+func (h *hedge) attempted() Attempt {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.told.Number > 0 {
+		return h.told
+	}
+	return h.ended(h.b.lost(), Verdict{}, time.Since(h.start), 0)
 }
 
 // stop says that the first attempt has answered. It answers whether a second was made.

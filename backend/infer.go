@@ -22,6 +22,10 @@ type Answer struct {
 	Replica string
 	// Verdict is what the check said; its Unusable is empty.
 	Verdict Verdict
+	// Tried are the attempts, where there was more than one; the others than the one that answered have a Failure. Waited is how long they
+	// waited for places in flight, all together.
+	Tried  []Attempt
+	Waited time.Duration
 }
 
 // Verdict is what a check says about an answer. The zero Verdict finds nothing wrong. Anything else counts against the
@@ -50,6 +54,14 @@ type Terms struct {
 	Once bool
 	// Priority of the caller, where there are too few places for all; unspecified: normal.
 	Priority candorv1.Priority
+	// Headers of attempts after the first; nil: they are sent what the first is.
+	Headers Headers
+}
+
+// Headers gives an attempt after the first outgoing metadata of its own, in a context below ctx. number is the attempt's. It may be asked by
+// several goroutines at once, but never after the attempt's Infer has returned.
+type Headers interface {
+	Again(ctx context.Context, number int) context.Context
 }
 
 // Infer sends request, an encoded inference.ModelInferRequest, which it takes over, and answers what came back after check has
@@ -68,6 +80,8 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 	var last *Failure
 	var paid time.Time
 	var tried []*replica
+	var made []Attempt
+	var waited time.Duration
 	for number := 1; ; number++ {
 		var again *wire.Frame
 		x := newExchange()
@@ -77,6 +91,7 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 			request.Share(again)
 		}
 		answer, f := b.once(ctx, t, number, x, request, check)
+		made, waited = append(made, x.made...), waited+x.waited
 		switch {
 		case f == nil:
 			answer.Duration, answer.Attempts = time.Since(start), number-1+answer.Attempts
@@ -97,29 +112,43 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 		if again != nil {
 			again.Free()
 		}
+		if len(made) < 2 {
+			made = nil
+		}
 		if f != nil {
+			f.Tried, f.Waited = made, waited
 			return nil, f
 		}
+		answer.Tried, answer.Waited = made, waited
 		return answer, nil
 	}
 }
 
 // once makes one attempt inside of the breaker, and a hedge beside it, or refuses it: its Failure then has no Attempts.
 func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
-	answer, second, failure := b.first(ctx, t, number, x, request, check)
-	if second == nil {
-		return answer, failure
+	var told Attempt
+	answer, second, failure := b.first(ctx, t, number, x, request, check, &told)
+	if told.Number == 0 {
+		return nil, failure // refused
 	}
 	made := 1
-	if answer != nil {
-		if second.stop() {
+	if second != nil {
+		if answer != nil {
+			if second.stop() {
+				made++
+			}
+		} else if overtaking, ran := second.result(); ran {
 			made++
+			if overtaking != nil {
+				answer, failure = second.won(check)
+			}
 		}
-	} else if overtaking, ran := second.result(); ran {
-		made++
-		if overtaking != nil {
-			answer, failure = second.won(check)
-		}
+	}
+	if number > 1 || made > 1 || told.Failure != nil {
+		x.made = append(x.made, told)
+	}
+	if made > 1 {
+		x.made = append(x.made, second.attempted())
 	}
 	if failure != nil {
 		failure.Attempts = made
@@ -130,10 +159,10 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 }
 
 // first makes the attempt that is no hedge, and concludes it: whatever comes after, it holds nothing any more. second is to be asked for
-// its result, or stopped; nil: there is none.
-func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (_ *Answer, second *hedge, _ *Failure) {
+// its result, or stopped; nil: there is none. told becomes what is to be told of the attempt, and stays as it is where none was made.
+func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict, told *Attempt) (_ *Answer, second *hedge, _ *Failure) {
 	start, size := time.Now(), request.Len()
-	if f := b.place(ctx, t, start); f != nil {
+	if f := b.place(ctx, t, start, x); f != nil {
 		return nil, nil, b.finish(f, start)
 	}
 	says, asked := loadUnknown, start
@@ -160,6 +189,8 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	within := ctx
 	if number == 1 {
 		second, within = b.arm(ctx, t, asked, conn.replica, request)
+	} else if t.Headers != nil {
+		within = t.Headers.Again(ctx, number)
 	}
 	whole := false
 	defer func() {
@@ -176,7 +207,7 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	}
 	says = loadOf(failure)
 	attempt := Attempt{
-		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: asked, Duration: took,
+		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: asked, Duration: took, Waited: x.waited,
 		RequestBytes: size, Verdict: verdict, Replica: conn.place(),
 	}
 	if response != nil {
@@ -188,11 +219,13 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 		attempt.Failure, attempt.Lost = copied(failure), failure.lost
 	} else {
 		b.counters.count(nil, verdict)
+		conn.answered(took)
 	}
 	permit.report(conn.heard(b.outcome(failure, verdict), asked))
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}
+	*told = attempt
 	if failure != nil {
 		return nil, second, failure
 	}
@@ -200,10 +233,11 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 }
 
 // place takes a place in flight, for which it may wait.
-func (b *Backend) place(ctx context.Context, t Terms, now time.Time) *Failure {
+func (b *Backend) place(ctx context.Context, t Terms, now time.Time, x *exchange) *Failure {
 	if b.limiter.try(t.Priority, false) {
 		return nil
 	}
+	defer func() { x.waited = time.Since(now) }()
 	mean, _ := b.tempo.typical()
 	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean})
 	if f == nil && !callersEnd(ctx, t.Until).IsZero() && time.Until(callersEnd(ctx, t.Until)) < b.set.minTimeout {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
@@ -127,6 +128,7 @@ func (f *fleet) linked(r *replica, l link) {
 	f.renew()
 	if l == linkDown {
 		f.log.Warn("replica is not reachable", "replica", r.address)
+		f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_UNREACHABLE, r.address, "")
 		signal(f.look)
 		return
 	}
@@ -172,8 +174,10 @@ func (f *fleet) answered(r *replica, said saying) {
 	if after := r.present(); after != before {
 		if after {
 			f.log.Info("replica is ready", "replica", r.address)
+			f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_READY, r.address, "")
 		} else {
 			f.log.Warn("replica is not ready", "replica", r.address, "why", r.unready)
+			f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_NOT_READY, r.address, r.unready)
 		}
 		f.renew()
 	}

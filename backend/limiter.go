@@ -41,6 +41,8 @@ type limiter struct {
 	queued  int
 	// shed counts calls that were refused, by priority.
 	shed [priorities]int64
+	// waited counts those that got a place after they had waited for it.
+	waited int64
 }
 
 // waiter is a call that waits for a place. done gets true with a place, false without.
@@ -212,6 +214,7 @@ func (l *limiter) leave() {
 			next := l.waiting[p][0]
 			l.waiting[p] = l.waiting[p][1:]
 			l.queued--
+			l.waited++
 			l.occupy()
 			next.done <- true
 		}
@@ -278,6 +281,7 @@ func (l *limiter) refused(p int, wait time.Duration, format string, args ...any)
 func (l *limiter) fill(s *Status) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s.MaxInFlight, s.Measured, s.Waited = int64(l.most), l.adaptive, l.waited
 	s.Limit, s.InFlight, s.Queued = int64(min(l.allowed(), l.most)), int64(l.used), int64(l.queued)
 	s.ShedLow, s.ShedNormal, s.ShedHigh = l.shed[candorv1.Priority_PRIORITY_LOW], l.shed[candorv1.Priority_PRIORITY_NORMAL], l.shed[candorv1.Priority_PRIORITY_HIGH]
 }

@@ -22,7 +22,8 @@ type Observer interface {
 type Attempt struct {
 	Backend, Model, Version string
 	// Number counts the attempts of one Infer from 1.
-	Number   int
+	Number int
+	// Start is when it was sent.
 	Start    time.Time
 	Duration time.Duration
 	// RequestBytes and ResponseBytes are message lengths; ResponseBytes is 0 without an answer.
@@ -33,6 +34,10 @@ type Attempt struct {
 	Failure *Failure
 	// Verdict is what the check said about the answer.
 	Verdict Verdict
+	// Hedge: it was made beside one that was slow.
+	Hedge bool
+	// Waited is how long it waited for its place in flight, before Start; 0: not at all.
+	Waited time.Duration
 	// Lost: it was given up because another attempt of the same Infer was faster. Its Failure says so, and counts for nothing.
 	Lost bool
 }

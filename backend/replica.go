@@ -31,6 +31,9 @@ type replica struct {
 	// onTrial: it is returning, and each good answer counts.
 	onTrial atomic.Bool
 
+	// tempo is how long its answers take.
+	tempo *tempo
+
 	tallyMu sync.Mutex
 	tally   tally
 	// row is how many of its calls failed since the last good answer.
@@ -83,7 +86,7 @@ const (
 )
 
 func newReplica(f *fleet, address string, cs conns) *replica {
-	r := &replica{address: address, fleet: f, conns: cs, drained: make(chan struct{}, 1), poke: make(chan struct{}, 1)}
+	r := &replica{address: address, fleet: f, conns: cs, drained: make(chan struct{}, 1), poke: make(chan struct{}, 1), tempo: new(tempo)}
 	r.life, r.stop = context.WithCancel(f.life)
 	for _, c := range cs {
 		c.replica = r
@@ -180,6 +183,8 @@ type ReplicaStatus struct {
 	EjectedUntil time.Time
 	// Why it is in this state, for operators; empty while it serves.
 	Why string
+	// Usual is how long an answer takes, smoothed; 0: there was none.
+	Usual time.Duration
 }
 
 // status needs fleet.mu.
@@ -187,6 +192,7 @@ func (r *replica) status() ReplicaStatus {
 	s := ReplicaStatus{
 		Address: r.address, InFlight: r.conns.inFlight(), Calls: r.calls.Load(), Failures: r.failures.Load(), Ejections: r.ejections,
 	}
+	s.Usual, _ = r.tempo.typical()
 	switch {
 	case r.gone.Load():
 		s.State, s.Why = candorv1.ReplicaState_REPLICA_STATE_DRAINING, "its address has vanished"

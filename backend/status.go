@@ -16,6 +16,17 @@ type Status struct {
 	Speech *Speech
 	// InFlight calls of at most Limit, which is measured; Queued wait for a place.
 	InFlight, Limit, Queued int64
+	// MaxInFlight is the configuration's bound; Limit lies below it where it is Measured. Waited are calls that got a place after they had waited for it.
+	MaxInFlight, Waited int64
+	Measured            bool
+	// Usual is how long an answer takes, smoothed; 0: there was none.
+	Usual time.Duration
+	// HedgePercentile is the share of answers after whose time a second attempt is made; 0: never. HedgeAfter is that time now; 0: too few are known.
+	HedgePercentile float64
+	HedgeAfter      time.Duration
+	// Events are what happened, newest first. BreakerTime is when the breaker last changed; zero: never.
+	Events      []Event
+	BreakerTime time.Time
 	// ShedLow, ShedNormal and ShedHigh were refused a place, by the priority of their callers.
 	ShedLow, ShedNormal, ShedHigh int64
 	// Calls were made to the model server. Failures are those of class Failed, or whose answer broke the card for a row;
@@ -52,6 +63,12 @@ func (b *Backend) Status() Status {
 	s.Retries, s.RetriesUnaffordable, s.BudgetLeft = b.counters.retries.Load(), b.counters.unaffordable.Load(), b.budget.left(time.Now())
 	s.Hedges, s.HedgesWon, s.HedgesLost = b.counters.hedges.Load(), b.counters.hedgesWon.Load(), b.counters.hedgesLost.Load()
 	s.UnsureFailures = b.counters.unsure.Load()
+	s.Usual, _ = b.tempo.typical()
+	if b.latencies != nil {
+		s.HedgePercentile = b.set.hedge
+		s.HedgeAfter, _ = b.latencies.percentile(time.Now(), b.set.hedge)
+	}
+	s.Events, s.BreakerTime = b.conns.history.since(time.Time{})
 	s.Opened, s.Closed = b.breaker.opened.Load(), b.breaker.closed.Load()
 	return s
 }

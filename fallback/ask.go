@@ -24,6 +24,24 @@ type Reply struct {
 	Attempts int
 	// Replica is which of a backend's several was called last; empty where it has one.
 	Replica string
+	// Tried are the attempts, where there was more than one; Waited is how long they waited for places in flight, all together.
+	Tried  []Attempt
+	Waited time.Duration
+}
+
+// Attempt is one call of a model server, of several for the same stage.
+type Attempt struct {
+	// Number from 1.
+	Number int
+	// Start is when it was sent, after it had Waited for its place.
+	Start            time.Time
+	Duration, Waited time.Duration
+	// Replica is which of a backend's several was called; empty where it has one.
+	Replica string
+	// Hedge: it was made beside a slow one. Lost: it was given up because another was faster.
+	Hedge, Lost bool
+	// Failure is nil where it answered or was lost.
+	Failure *Failure
 }
 
 // Failure says why a stage has no answer, and who said so.
@@ -50,6 +68,9 @@ type Stage struct {
 	Attempts int
 	// Replica is which of a backend's several was called last; empty where it has one.
 	Replica string
+	// Tried and Waited are the Reply's.
+	Tried  []Attempt
+	Waited time.Duration
 	// Rows that it was asked for, and its Evidence per row of them; nil with a Failure.
 	Rows     []int
 	Evidence []router.Evidence
@@ -60,7 +81,7 @@ type Stage struct {
 func stageOf(kind candorv1.StepKind, name string, rows []int, r Reply, took time.Duration) Stage {
 	s := Stage{
 		Kind: kind, Name: name, Version: r.Version, Created: r.Created, Duration: took, Attempts: r.Attempts, Replica: r.Replica, Rows: rows,
-		Evidence: r.Evidence, Failure: r.Failure,
+		Tried: r.Tried, Waited: r.Waited, Evidence: r.Evidence, Failure: r.Failure,
 	}
 	if s.Failure == nil && len(r.Evidence) != len(rows) {
 		s.Evidence = nil

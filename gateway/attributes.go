@@ -14,44 +14,58 @@ import (
 // Names of spans, events and attributes, all in this one file: OpenTelemetry's RPC conventions are still being renamed.
 const (
 	spanPredict   = "candor.predict"
-	spanAttempt   = "candor.backend"
+	spanBackend   = "candor.backend"
+	spanAttempt   = "candor.attempt"
 	spanEnsemble  = "candor.ensemble"
 	spanReview    = "candor.review"
 	eventDecision = "candor.decision"
+	eventBackend  = "candor.backend_event"
 
-	attrPrediction = "candor.prediction_id"
-	attrModel      = "candor.model"
-	attrConsumer   = "candor.consumer"
-	attrMode       = "candor.mode"
-	attrRows       = "candor.rows"
-	attrPolicy     = "candor.policy"
-	attrStage      = "candor.stage"
-	attrKind       = "candor.stage_kind"
-	attrVersion    = "candor.version"
-	attrAttempts   = "candor.attempts"
-	attrReplica    = "candor.replica"
-	attrReason     = "candor.reason"
-	attrSource     = "candor.failure_source"
-	attrRow        = "candor.row"
-	attrField      = "candor.field"
-	attrRoute      = "candor.route"
-	attrApplied    = "candor.applied_route"
-	attrReasons    = "candor.reasons"
-	attrConfidence = "candor.confidence"
-	attrThreshold  = "candor.threshold"
-	attrItem       = "candor.review_item"
-	attrQueue      = "candor.queue"
-	attrLimit      = "candor.limit"
-	attrAnsweredBy = "candor.answered_by"
-	attrAuthor     = "candor.author"
+	attrPrediction  = "candor.prediction_id"
+	attrModel       = "candor.model"
+	attrConsumer    = "candor.consumer"
+	attrMode        = "candor.mode"
+	attrRows        = "candor.rows"
+	attrPolicy      = "candor.policy"
+	attrStage       = "candor.stage"
+	attrKind        = "candor.stage_kind"
+	attrVersion     = "candor.version"
+	attrAttempts    = "candor.attempts"
+	attrReplica     = "candor.replica"
+	attrAttempt     = "candor.attempt"
+	attrAttemptKind = "candor.attempt_kind"
+	attrResult      = "candor.result"
+	attrWaited      = "candor.waited_s"
+	attrShed        = "candor.shed"
+	attrEvent       = "candor.event"
+	attrWhy         = "candor.why"
+	attrDefaulted   = "candor.default_deadline_s"
+	attrReason      = "candor.reason"
+	attrSource      = "candor.failure_source"
+	attrRow         = "candor.row"
+	attrField       = "candor.field"
+	attrRoute       = "candor.route"
+	attrApplied     = "candor.applied_route"
+	attrReasons     = "candor.reasons"
+	attrConfidence  = "candor.confidence"
+	attrThreshold   = "candor.threshold"
+	attrItem        = "candor.review_item"
+	attrQueue       = "candor.queue"
+	attrLimit       = "candor.limit"
+	attrAnsweredBy  = "candor.answered_by"
+	attrAuthor      = "candor.author"
 )
 
 func callAttributes(c *call) []attribute.KeyValue {
-	return []attribute.KeyValue{
+	kv := []attribute.KeyValue{
 		attribute.String(attrPrediction, c.idText), attribute.String(attrModel, c.model.name),
 		attribute.String(attrConsumer, c.who.Name), attribute.String(attrMode, short(c.mode().String())),
 		attribute.Int(attrRows, c.requestRows), attribute.String(attrPolicy, digestText(c.model.digest)),
 	}
+	if c.defaulted > 0 {
+		kv = append(kv, attribute.Float64(attrDefaulted, c.defaulted.Seconds()))
+	}
+	return kv
 }
 
 func stageAttributes(s fallback.Stage) []attribute.KeyValue {
@@ -62,10 +76,20 @@ func stageAttributes(s fallback.Stage) []attribute.KeyValue {
 	if s.Replica != "" {
 		kv = append(kv, attribute.String(attrReplica, s.Replica))
 	}
-	if s.Failure != nil {
-		kv = append(kv, attribute.String(attrReason, short(s.Failure.Reason.String())), attribute.String(attrSource, short(s.Failure.Source.String())))
+	if s.Waited > 0 {
+		kv = append(kv, attribute.Float64(attrWaited, s.Waited.Seconds()))
 	}
-	return kv
+	if shed(&s) {
+		kv = append(kv, attribute.Bool(attrShed, true))
+	}
+	return append(kv, failureAttributes(s.Failure)...)
+}
+
+func failureAttributes(f *fallback.Failure) []attribute.KeyValue {
+	if f == nil {
+		return nil
+	}
+	return []attribute.KeyValue{attribute.String(attrReason, short(f.Reason.String())), attribute.String(attrSource, short(f.Source.String()))}
 }
 
 func rowAttributes(c *call, i int) []attribute.KeyValue {

@@ -120,7 +120,7 @@ func (g *Gateway) backendStatus(ctx context.Context, b *backend.Backend) *candor
 	ready := b.Ready(ctx)
 	b.Detect(ctx)
 	st := b.Status()
-	return &candorv1.BackendStatus{
+	out := &candorv1.BackendStatus{
 		Name: b.Name(), Address: b.Address(), Model: b.Model(), Version: b.Version(), Breaker: st.Breaker, Ready: ready,
 		InFlight: st.InFlight, Calls: st.Calls, Failures: st.Failures, ContractFailures: st.ContractFailures,
 		BreakerOpened: st.Opened, BreakerClosed: st.Closed, LastFailure: st.LastFailure,
@@ -131,4 +131,6 @@ func (g *Gateway) backendStatus(ctx context.Context, b *backend.Backend) *candor
 		Limit: st.Limit, Queued: st.Queued, ShedLow: st.ShedLow, ShedNormal: st.ShedNormal, ShedHigh: st.ShedHigh,
 		Hedges: st.Hedges, HedgesWon: st.HedgesWon, UnsureFailures: st.UnsureFailures,
 	}
+	fillStatus(out, &st)
+	return out
 }

@@ -88,8 +88,8 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		unsure(&v, reply.Evidence, b.UnsureBelow())
 		return v
 	}
-	ctx = c.trace.attempt(ctx, name, kind)
-	answer, err := b.Infer(ctx, backend.Terms{Priority: c.who.priority}, request, check)
+	ctx, headers := c.trace.attempt(ctx, name, kind)
+	answer, err := b.Infer(ctx, backend.Terms{Priority: c.who.priority, Headers: headers}, request, check)
 	if err != nil {
 		var f *backend.Failure
 		reply.Evidence = nil
@@ -97,9 +97,9 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 			f = &backend.Failure{Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Message: err.Error()}
 		}
 		reply.Failure = &fallback.Failure{Reason: f.Reason, Source: f.Source, Detail: f.Message}
-		reply.Attempts, reply.Replica = f.Attempts, f.Replica
+		reply.Attempts, reply.Replica, reply.Tried, reply.Waited = f.Attempts, f.Replica, triedOf(f.Tried), f.Waited
 		return reply
 	}
-	reply.Attempts, reply.Replica = answer.Attempts, answer.Replica
+	reply.Attempts, reply.Replica, reply.Tried, reply.Waited = answer.Attempts, answer.Replica, triedOf(answer.Tried), answer.Waited
 	return reply
 }

@@ -96,8 +96,8 @@ type Gateway struct {
 	// current is the plan in force; see plan and hold.
 	current   atomic.Pointer[plan]
 	reloading sync.Mutex
-	// refusal of another configuration; nil: the files hold the one in force.
-	refusal atomic.Pointer[refusal]
+	// reloaded is what came of the last reload; nil: there was none.
+	reloaded atomic.Pointer[reloadOutcome]
 	// closing are backends that are being closed, closeErr what went wrong.
 	closing  sync.WaitGroup
 	closeMu  sync.Mutex

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	"github.com/candor-gateway/candor/bench/payload"
 	"github.com/candor-gateway/candor/bench/stub"
 	"github.com/candor-gateway/candor/config"
@@ -18,6 +21,7 @@ import (
 // benchYAML is everything that a plain accept meets: evidence, a threshold, an action limit, the breaker, the record.
 const benchYAML = `
 listen: {grpc: "127.0.0.1:0"}
+telemetry: {sample_ratio: 0}
 store: {identity: bench, sqlite: {path: candor.db}}
 consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}
 backends:
@@ -32,8 +36,8 @@ limits: {declines: {action: decline, window: 1s, max_count: 1000000}}
 `
 
 // plainPath answers what makes one plain accept of one row, gRPC's server side left out: what the gateway does with a message
-// that has come, its call to a model server over a socket included.
-func plainPath(b testing.TB) func() {
+// that has come, its call to a model server over a socket included. Spans go to exporters, if there are any and a call is kept.
+func plainPath(b testing.TB, exporters ...sdktrace.SpanExporter) func() {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -53,7 +57,7 @@ func plainPath(b testing.TB) func() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	g, err := New(ctx, cfg, Deps{Ledger: store, Reviews: store, Limits: store, Artefacts: store, Log: slog.New(slog.DiscardHandler)})
+	g, err := New(ctx, cfg, Deps{Ledger: store, Reviews: store, Limits: store, Artefacts: store, Spans: exporters, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -88,13 +92,24 @@ func BenchmarkInfer(b *testing.B) {
 	}
 }
 
+// Traces are exported, and no call is sampled.
+func BenchmarkInferUnsampled(b *testing.B) {
+	infer := plainPath(b, tracetest.NewNoopExporter())
+	b.ReportAllocs()
+	for b.Loop() {
+		infer()
+	}
+}
+
 // What a plain accept allocates is counted, so that it can't grow unseen. Most of it is gRPC's client; the stub of a model server
 // and the store's writer run in the same process, and theirs are in it.
 func TestPlainAcceptAllocatesLittle(t *testing.T) {
 	const limit = 140
-	infer := plainPath(t)
-	infer() // connections, bound metrics, the first lease
-	if n := testing.AllocsPerRun(200, infer); n > limit {
-		t.Errorf("%v allocations, want at most %d", n, limit)
+	for name, exporters := range map[string][]sdktrace.SpanExporter{"no traces": nil, "unsampled": {tracetest.NewNoopExporter()}} {
+		infer := plainPath(t, exporters...)
+		infer() // connections, bound metrics, the first lease
+		if n := testing.AllocsPerRun(200, infer); n > limit {
+			t.Errorf("%s: %v allocations, want at most %d", name, n, limit)
+		}
 	}
 }

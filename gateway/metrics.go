@@ -27,6 +27,7 @@ type metrics struct {
 	refused     *prometheus.CounterVec
 	attempts    *prometheus.CounterVec
 	attemptTime *prometheus.HistogramVec
+	waitTime    *prometheus.HistogramVec
 	transitions *prometheus.CounterVec
 	limitTrips  *prometheus.CounterVec
 	// limitStoreErrors: withheld because the store did not answer.
@@ -70,6 +71,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		refused:            counter("candor_refused_total", "Predictions refused at the door, by reason: no grant, no such model, a request that can't be read.", "reason"),
 		attempts:           counter("candor_backend_attempts_total", "Calls to model servers by result: ok, contract, failed, overload, excluded, alive, lost (a hedge, or what it was faster than).", "backend", "result"),
 		attemptTime:        prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_attempt_seconds", Help: "Time per call to a model server.", Buckets: buckets}, []string{"backend"}),
+		waitTime:           prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "candor_backend_wait_seconds", Help: "Time that attempts waited for their place in flight, of those that did.", Buckets: buckets}, []string{"backend"}),
 		transitions:        counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
 		limitTrips:         counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
 		limitStoreErrors:   counter("candor_limit_store_errors_total", "Answers withheld because a limit's store did not answer.", "limit"),
@@ -84,7 +86,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		resetWaits: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
 		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
-	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.transitions, m.limitTrips, m.limitStoreErrors,
+	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.waitTime, m.transitions, m.limitTrips, m.limitStoreErrors,
 		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.panics, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	m.ofBackend.Store(&map[string]backendMetrics{})
@@ -146,6 +148,9 @@ func (m *metrics) Attempt(_ context.Context, a backend.Attempt) {
 		return // Of a configuration that was refused.
 	}
 	b.seconds.Observe(a.Duration.Seconds())
+	if a.Waited > 0 {
+		m.waitTime.WithLabelValues(a.Backend).Observe(a.Waited.Seconds())
+	}
 	switch {
 	case a.Lost:
 		m.attempts.WithLabelValues(a.Backend, "lost").Inc()

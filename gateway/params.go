@@ -117,6 +117,7 @@ func (c *call) params() []byte {
 	if len(c.stages) > 0 && c.stages[0].Attempts > 1 {
 		b = wire.AppendParam(b, wire.Int64Param("candor_attempts", int64(c.stages[0].Attempts)))
 	}
+	b = c.troubleParams(b)
 	if len(c.rows) > 1 {
 		stem := "candor_rows_"
 		if c.model.several() {

@@ -24,7 +24,9 @@ import (
 //
 // Whoever uses a plan's backends holds it, see hold.
 type plan struct {
-	cfg        *candorv1.Config
+	cfg *candorv1.Config
+	// digest of cfg, as GetConfiguration tells it.
+	digest     string
 	principals *principals
 	backends   map[string]*backend.Backend
 	// shares are this plan's in its backends.
@@ -62,6 +64,9 @@ func (g *Gateway) newPlan(ctx context.Context, cfg *candorv1.Config, who People,
 	pl := &plan{
 		cfg: cfg, backends: map[string]*backend.Backend{}, models: map[string]*model{},
 		calibrators: map[string]router.Calibrator{}, replaced: make(chan struct{}),
+	}
+	if pl.digest, err = digestOf(cfg); err != nil {
+		return nil, err
 	}
 	pl.holders.Store(1)
 	pl.abandon = sync.OnceFunc(func() { g.giveBack(pl.shares) })

@@ -172,7 +172,11 @@ func pathOf(pr *candorv1.PredictionRecord, row *candorv1.RowRecord) []*candorv1.
 			Stage: st.GetStage(), Kind: st.GetKind(), Version: st.GetVersion(),
 			Duration: durationpb.New(time.Duration(st.GetDurationUs()) * time.Microsecond),
 			Answered: st.GetFailure() == 0, Reason: st.GetFailure(), Detail: st.GetDetail(),
-			FailureSource: st.GetFailureSource(), Attempts: st.GetAttempts(),
+			FailureSource: st.GetFailureSource(), Attempts: st.GetAttempts(), Tried: st.GetTried(),
+			Shed: wasShed(st.GetFailure(), int(st.GetAttempts())),
+		}
+		if us := st.GetWaitedUs(); us > 0 {
+			step.Waited = durationpb.New(time.Duration(us) * time.Microsecond)
 		}
 		for _, a := range row.GetAnswers() {
 			if int(a.GetStage()) == s {

@@ -27,8 +27,8 @@ func (g *Gateway) askPrimary(c *call) error {
 	}
 	var evidence []router.Evidence
 	var readable *wire.Response
-	ctx := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, backend.Terms{Until: until, Once: inSequence(c.req), Priority: c.who.priority}, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
+	ctx, headers := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	answer, err := b.Infer(ctx, backend.Terms{Until: until, Once: inSequence(c.req), Priority: c.who.priority, Headers: headers}, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
 	return g.heard(c, began, answer, readable, evidence, err)
 }
 
@@ -54,7 +54,7 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,
 	}
 	if err == nil {
-		stage.Evidence, stage.Attempts, stage.Replica = evidence, answer.Attempts, answer.Replica
+		stage.Evidence, stage.Attempts, stage.Replica, stage.Tried, stage.Waited = evidence, answer.Attempts, answer.Replica, triedOf(answer.Tried), answer.Waited
 		c.response = readable
 		for i := range c.rows {
 			c.rows[i].evidence = &evidence[i]
@@ -64,7 +64,7 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 		if !errors.As(err, &f) {
 			f = &backend.Failure{Reason: candorv1.Reason_REASON_BACKEND_FAILURE, Code: codes.Internal, Message: err.Error()}
 		}
-		c.failure, stage.Attempts, stage.Replica = f, f.Attempts, f.Replica
+		c.failure, stage.Attempts, stage.Replica, stage.Tried, stage.Waited = f, f.Attempts, f.Replica, triedOf(f.Tried), f.Waited
 		stage.Failure = &fallback.Failure{Reason: f.Reason, Source: f.Source, Detail: f.Message}
 		failed := router.Failed(b.Name(), f.Reason, f.Message)
 		for i := range c.rows {

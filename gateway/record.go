@@ -107,10 +107,8 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 	}
 	rec := &c.room.record
 	rec.TimeUs, rec.Entry, c.room.entry.Prediction = g.ledger.Now().UnixMicro(), &c.room.entry, p
-	if len(c.rows) == 1 && c.rows[0].plain() && p.RequestId != "" {
-		if over := proto.Size(rec) - maxPlainAccept; over > 0 {
-			p.RequestId = cut(p.RequestId, max(0, len(p.RequestId)-over))
-		}
+	if len(c.rows) == 1 && c.rows[0].plain() && (p.RequestId != "" || len(p.Stages[0].Tried) > 0) {
+		fit(rec, p)
 	}
 	return rec
 }
@@ -124,8 +122,21 @@ const (
 	maxDetail    = 160
 )
 
+// fit keeps the record of a plain accept within its bound: what its attempts were goes first, then the client's id.
+func fit(rec *candorv1.Record, p *candorv1.PredictionRecord) {
+	over := proto.Size(rec) - maxPlainAccept
+	if over > 0 && len(p.Stages[0].Tried) > 0 {
+		p.Stages[0].Tried = nil
+		over = proto.Size(rec) - maxPlainAccept
+	}
+	if over > 0 {
+		p.RequestId = cut(p.RequestId, max(0, len(p.RequestId)-over))
+	}
+}
+
 func fillStage(out *candorv1.StageRecord, s *fallback.Stage, fields int) {
 	out.Stage, out.Kind, out.Version, out.DurationUs, out.Attempts = s.Name, s.Kind, s.Version, micros(s.Duration), uint32(s.Attempts)
+	out.Tried, out.WaitedUs = attemptRecords(s.Tried), micros(s.Waited)
 	out.Rows, out.ModelCreatedS, out.Parent = uint32(len(s.Rows)/fields), s.Created, s.Parent
 	for _, ev := range s.Evidence {
 		if ev.Calibrator != "" {

@@ -39,7 +39,7 @@ func (g *Gateway) Reload(ctx context.Context, cfg *candorv1.Config, who People) 
 	}
 	if same, err := before.same(cfg); same || err != nil {
 		if same {
-			g.refusal.Store(nil)
+			g.noteReload(candorv1.ReloadResult_RELOAD_RESULT_UNCHANGED, nil)
 		}
 		return false, err
 	}
@@ -51,19 +51,24 @@ func (g *Gateway) Reload(ctx context.Context, cfg *candorv1.Config, who People) 
 		pl.drop()
 		return false, err
 	}
-	g.refusal.Store(nil)
+	g.noteReload(candorv1.ReloadResult_RELOAD_RESULT_SUCCESS, nil)
 	return true, nil
 }
 
-// refusal is why a configuration didn't come into force.
-type refusal struct {
+// reloadOutcome is what came of the last reload; faults are why the configuration was refused, where it was.
+type reloadOutcome struct {
 	at     time.Time
+	result candorv1.ReloadResult
 	faults []string
+}
+
+func (g *Gateway) noteReload(result candorv1.ReloadResult, faults []string) {
+	g.reloaded.Store(&reloadOutcome{at: g.ledger.Now(), result: result, faults: faults})
 }
 
 // Refused notes that what the configuration's files hold was refused, and why: GetConfiguration tells until a Reload has no error.
 func (g *Gateway) Refused(faults ...string) {
-	g.refusal.Store(&refusal{at: g.ledger.Now(), faults: faults})
+	g.noteReload(candorv1.ReloadResult_RELOAD_RESULT_REFUSED, faults)
 }
 
 // same says that a configuration is the plan's, and so are the files that it names.

@@ -20,6 +20,7 @@ func replicaStatuses(all []backend.ReplicaStatus) []*candorv1.ReplicaStatus {
 		if !r.EjectedUntil.IsZero() {
 			s.EjectedUntil = timestamppb.New(r.EjectedUntil)
 		}
+		s.UsualTime = lengthOrNil(r.Usual)
 		out = append(out, s)
 	}
 	return out
@@ -39,18 +40,19 @@ func (m *metrics) watchReplicas(g *Gateway) {
 		calls:     one("candor_replica_calls_total", "Calls to a replica that were answered or count against it."),
 		failures:  one("candor_replica_failures_total", "Calls that count against a replica."),
 		ejections: one("candor_replica_ejections_total", "Ejections of a replica."),
+		seconds:   one("candor_replica_answer_seconds", "How long a replica's answers take, smoothed; 0: there was none."),
 	})
 }
 
 // replicaCollector reads the backends' replicas when it is scraped. A backend with one address has none.
 type replicaCollector struct {
-	g                                                         *Gateway
-	replicas, panicking, inFlight, calls, failures, ejections *prometheus.Desc
+	g                                                                  *Gateway
+	replicas, panicking, inFlight, calls, failures, ejections, seconds *prometheus.Desc
 }
 
 // Describe sends what Collect may send.
 func (c *replicaCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.replicas, c.panicking, c.inFlight, c.calls, c.failures, c.ejections} {
+	for _, d := range []*prometheus.Desc{c.replicas, c.panicking, c.inFlight, c.calls, c.failures, c.ejections, c.seconds} {
 		ch <- d
 	}
 }
@@ -81,6 +83,7 @@ func (c *replicaCollector) collect(ch chan<- prometheus.Metric, name string, sta
 		ch <- prometheus.MustNewConstMetric(c.calls, prometheus.CounterValue, float64(r.Calls), name, r.Address)
 		ch <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(r.Failures), name, r.Address)
 		ch <- prometheus.MustNewConstMetric(c.ejections, prometheus.CounterValue, float64(r.Ejections), name, r.Address)
+		ch <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, r.Usual.Seconds(), name, r.Address)
 	}
 	for state, n := range states {
 		ch <- prometheus.MustNewConstMetric(c.replicas, prometheus.GaugeValue, float64(n), name, state)

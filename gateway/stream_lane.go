@@ -50,7 +50,7 @@ func (l *lane) ask(q *question) {
 		l.s.letGo(q)
 		return
 	}
-	ctx := q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	ctx, _ := q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
 	q.last = time.Now()
 	turn, failure := l.primary.Begin(ctx, data.Len(), l.owes() > 0)
 	if failure != nil {

@@ -105,7 +105,7 @@ func (ct *callTrace) again(backend string, since time.Time) *callTrace {
 	next := &callTrace{t: ct.t, parent: ct.parent, trace: ct.trace, sampled: ct.sampled}
 	if ct.t.provider != nil {
 		next.span = newSpanID()
-		next.attempts = []attemptSpan{{backend: backend, span: newSpanID(), start: since}}
+		next.asked = []*askedSpan{{ct: next, backend: backend, span: newSpanID(), start: since}}
 	}
 	return next
 }

@@ -17,12 +17,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/candor-gateway/candor/fallback"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // tracing makes spans after the decision: ids are allocated first and sent on to the model servers, and spans are built from
 // recorded timings only for calls that are kept. So a call that isn't kept costs two random numbers, and every deferred,
-// fallback, withheld and failed call is kept. For those that are kept although they weren't sampled at the start, the model
+// fallback, withheld, failed, retried and hedged call is kept. For those that are kept although they weren't sampled at the start, the model
 // servers' own spans are absent: they had been told that the call isn't sampled.
 type tracing struct {
 	provider *sdktrace.TracerProvider
@@ -78,16 +79,11 @@ type callTrace struct {
 	sampled bool
 	failure *Error
 
-	mu       sync.Mutex
-	attempts []attemptSpan
-	one      [1]attemptSpan
-}
-
-// attemptSpan is the span of one call to a model server, whose id went out before the call.
-type attemptSpan struct {
-	backend string
-	span    trace.SpanID
-	start   time.Time
+	mu sync.Mutex
+	// asked are the stages whose model servers were called, in order; room and one are for the first.
+	asked []*askedSpan
+	room  [1]*askedSpan
+	one   askedSpan
 }
 
 // begin allocates the ids of a call, and joins the caller's trace if there is one.
@@ -114,7 +110,7 @@ func (ct *callTrace) kept(c *call) bool {
 		// Nothing is exported here, but the caller's own trace can still be found by its id.
 		return ct.parent.IsSampled()
 	}
-	if ct.sampled || ct.failure != nil {
+	if ct.sampled || ct.failure != nil || slices.ContainsFunc(c.stages, func(s fallback.Stage) bool { return repeated(&s) }) {
 		return true
 	}
 	for i := range c.rows {
@@ -123,31 +119,6 @@ func (ct *callTrace) kept(c *call) bool {
 		}
 	}
 	return false
-}
-
-// attempt puts the trace into what a model server is sent (W3C Trace Context), under a span id of its own. Where nothing is
-// exported there will be no such span, and the model server's hang below the caller's.
-func (ct *callTrace) attempt(ctx context.Context, backend string, kind candorv1.StepKind) context.Context {
-	if !ct.trace.IsValid() {
-		return ctx
-	}
-	if ct.t.provider == nil {
-		return metadata.AppendToOutgoingContext(ctx, traceparentKey, traceparent(ct.trace, ct.parent.SpanID(), ct.sampled))
-	}
-	span := newSpanID()
-	ct.mu.Lock()
-	if ct.attempts == nil {
-		ct.attempts = ct.one[:0]
-	}
-	ct.attempts = append(ct.attempts, attemptSpan{backend: backend, span: span, start: time.Now()})
-	ct.mu.Unlock()
-	if !ct.sampled && !ct.parent.IsValid() && kind == candorv1.StepKind_STEP_KIND_PRIMARY {
-		// Nobody is likely to look for this call's ids at the model server, and a header that is new in every call costs both sides
-		// more than the rest of the trace. So one that says "not sampled" serves all. A fallback's calls have their own: their
-		// prediction's spans are kept.
-		return metadata.NewOutgoingContext(ctx, ct.t.unsampled)
-	}
-	return metadata.AppendToOutgoingContext(ctx, traceparentKey, traceparent(ct.trace, span, ct.sampled))
 }
 
 // traceparent of the prediction's own span, for the review items that link to it; empty: there is no trace.
@@ -167,13 +138,13 @@ func (ct *callTrace) export(c *call, end time.Time) {
 	ctx, root := ct.t.tracer.Start(withIDs(ctx, ct.trace, ct.span), spanPredict,
 		trace.WithTimestamp(c.start), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(callAttributes(c)...), trace.WithLinks(reviewLinks(c)...))
 	ct.mu.Lock()
-	attempts := slices.Clone(ct.attempts)
+	asked := slices.Clone(ct.asked)
 	ct.mu.Unlock()
 	ensembles := map[string]context.Context{}
 	started := map[string]time.Time{}
 	for _, s := range c.stages {
 		// An ensemble begins when its first member is asked.
-		for _, a := range attempts {
+		for _, a := range asked {
 			if at, ok := started[s.Parent]; s.Parent != "" && a.backend == s.Name && (!ok || a.start.Before(at)) {
 				started[s.Parent] = a.start
 			}
@@ -193,21 +164,18 @@ func (ct *callTrace) export(c *call, end time.Time) {
 		if s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE {
 			continue
 		}
-		// Stages stand in the order in which they were asked, as attempts do; a backend that was asked twice has one of each.
-		i := slices.IndexFunc(attempts, func(a attemptSpan) bool { return a.backend == s.Name })
+		// Stages stand in the order in which they were asked, on both sides; a backend that was asked twice has one of each.
+		i := slices.IndexFunc(asked, func(a *askedSpan) bool { return a.backend == s.Name })
 		if i < 0 {
 			continue
 		}
-		a := attempts[i]
-		attempts = slices.Delete(attempts, i, i+1)
+		a := asked[i]
+		asked = slices.Delete(asked, i, i+1)
 		parent := ctx
 		if e, ok := ensembles[s.Parent]; ok {
 			parent = e
 		}
-		_, span := ct.t.tracer.Start(withIDs(parent, ct.trace, a.span), spanAttempt, trace.WithTimestamp(a.start),
-			trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(stageAttributes(s)...))
-		mark(span, s.Failure)
-		span.End(trace.WithTimestamp(a.start.Add(s.Duration)))
+		ct.exportStage(parent, c, a, s)
 	}
 	for i := range c.rows {
 		if r := &c.rows[i]; !r.plain() && i < maxRowEvents {

@@ -33,7 +33,7 @@ func operationsOf(conn grpc.ClientConnInterface) operations {
 
 func (s *Server) handleOps(pages *http.ServeMux) {
 	for path, h := range map[string]handler{
-		"GET /ops": s.models, "GET /ops/models/{name}": s.model, "GET /ops/certificates": s.certificates, "GET /ops/limits": s.limits,
+		"GET /ops": s.models, "GET " + backendsPath: s.backends, "GET /ops/models/{name}": s.model, "GET /ops/certificates": s.certificates, "GET /ops/limits": s.limits,
 		"GET /ops/people-at-work": s.peopleAtWork, "POST /ops/limits/{name}/reset": s.resetLimit,
 		"GET /ops/limits/{name}": s.limitHistory, "POST /ops/limits/{name}/confirm": s.confirmReset, "POST /ops/limits/{name}/ack": s.ackLimit,
 		"POST /ops/stop": s.stopAction,
@@ -64,7 +64,7 @@ type opsTab struct {
 
 func tabsOf(current string) []opsTab {
 	tabs := []opsTab{
-		{Href: opsSection, Text: "Models"}, {Href: "/ops/certificates", Text: "Certificates"}, {Href: "/ops/limits", Text: "Limits"},
+		{Href: opsSection, Text: "Models"}, {Href: backendsPath, Text: "Backends"}, {Href: "/ops/certificates", Text: "Certificates"}, {Href: "/ops/limits", Text: "Limits"},
 		{Href: "/ops/people-at-work", Text: "People at work"},
 	}
 	for i := range tabs {

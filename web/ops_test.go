@@ -30,6 +30,7 @@ type plant struct {
 	candorv1.UnimplementedCertificateServiceServer
 	candorv1.UnimplementedLimitServiceServer
 	backends     []*candorv1.BackendStatus
+	config       *candorv1.GetConfigurationResponse
 	monitors     []*candorv1.MonitorStatus
 	certificates []*candorv1.Certificate
 	limit        *candorv1.Limit
@@ -46,6 +47,10 @@ type plant struct {
 
 func (p *plant) ListBackends(context.Context, *candorv1.ListBackendsRequest) (*candorv1.ListBackendsResponse, error) {
 	return &candorv1.ListBackendsResponse{Backends: p.backends}, nil
+}
+
+func (p *plant) GetConfiguration(context.Context, *candorv1.GetConfigurationRequest) (*candorv1.GetConfigurationResponse, error) {
+	return p.config, nil
 }
 
 func (p *plant) ListMonitors(_ context.Context, in *candorv1.ListMonitorsRequest) (*candorv1.ListMonitorsResponse, error) {
@@ -134,12 +139,22 @@ func newPlant() *plant {
 		backends: []*candorv1.BackendStatus{{
 			Name: "net", Model: "spam", Version: "3", Breaker: candorv1.BreakerState_BREAKER_STATE_OPEN, Owner: "team " + hostile,
 			CreateTime: timestamppb.New(now.Add(-400 * 24 * time.Hour)), Calls: 40, Failures: 10, LastFailure: hostile,
-			Panicking: true,
+			Panicking: true, BreakerTime: timestamppb.New(now), LastFailureTime: timestamppb.New(now), UsualTime: durationpb.New(12345 * time.Microsecond),
+			InFlight: 3, Limit: 5, MaxInFlight: 256, LimitMeasured: true, Queued: 1, Waited: 30, ShedLow: 4, ShedNormal: 5, ShedHigh: 6, Refused: 7,
+			Retries: 8, RetriesRefused: 2, RetryBudgetLeft: 3, HedgePercentile: proto.Float64(0.95), HedgeDelay: durationpb.New(50 * time.Millisecond), Hedges: 9, HedgesWon: 4,
+			Events: []*candorv1.BackendEvent{
+				{Time: timestamppb.New(now), Kind: candorv1.BackendEventKind_BACKEND_EVENT_KIND_BREAKER_OPENED, Why: "down " + hostile},
+				{Time: timestamppb.New(now), Kind: candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED, Replica: "10.0.0.1:8001"},
+			},
 			Replicas: []*candorv1.ReplicaStatus{{
 				Address: "10.0.0.1:8001", State: candorv1.ReplicaState_REPLICA_STATE_EJECTED, Calls: 20, Failures: 5,
-				EjectedUntil: timestamppb.New(now.Add(time.Minute)), Why: "5 failures in a row " + hostile,
+				EjectedUntil: timestamppb.New(now.Add(time.Minute)), Why: "5 failures in a row " + hostile, UsualTime: durationpb.New(1500 * time.Millisecond), Ejections: 2,
 			}, {Address: "10.0.0.2:8001", State: candorv1.ReplicaState_REPLICA_STATE_SERVING, Calls: 20}},
 		}},
+		config: &candorv1.GetConfigurationResponse{
+			Digest: "fedcba9876543210", LoadTime: timestamppb.New(now), ReloadTime: timestamppb.New(now), RefuseTime: timestamppb.New(now),
+			ReloadResult: candorv1.ReloadResult_RELOAD_RESULT_REFUSED, Faults: []string{"candor.yaml:3:1: no " + hostile},
+		},
 		monitors: []*candorv1.MonitorStatus{{
 			Model: "spam", Stage: "net", Kind: candorv1.MonitorKind_MONITOR_KIND_PSI, State: candorv1.MonitorState_MONITOR_STATE_WARNING,
 			Says: "moved " + hostile, ReferenceRows: 40, ReferenceBins: []uint64{10, 30}, WindowBins: []uint64{20, 20},
@@ -228,7 +243,7 @@ func apart(doc *html.Node) string {
 	return strings.Join(out, " ")
 }
 
-var opsPaths = []string{"/ops", "/ops/models/spam", "/ops/certificates", "/ops/limits", "/ops/limits/nines", "/ops/people-at-work"}
+var opsPaths = []string{"/ops", "/ops/backends", "/ops/models/spam", "/ops/certificates", "/ops/limits", "/ops/limits/nines", "/ops/people-at-work"}
 
 func TestWhoSeesOperation(t *testing.T) {
 	for role, want := range map[candorv1.Role]int{
@@ -252,7 +267,13 @@ func TestWhoSeesOperation(t *testing.T) {
 func TestPicturesHaveTheirNumbers(t *testing.T) {
 	s := newPlantSite(t, newPlant(), operator)
 	for path, says := range map[string][]string{
-		"/ops":                {"13 months", "old", "open", "10 25 %", "accept 96", "89 %", "defer 12", "of 108 rows", "1 of 1 warn", "Replicas of net", "ejected", "5 failures in a row", "ejection is ignored"},
+		"/ops": {"13 months", "old", "open", "10 25 %", "accept 96", "89 %", "defer 12", "of 108 rows", "1 of 1 warn"},
+		"/ops/backends": {
+			"fedcba9876543210", "another was refused", "refused, ", "a restart would fail", "candor.yaml:3:1: no", "breaker open since", "3 of 5 measured; the configuration allows 256",
+			"Waiting 1 now, 30 got their place", "4 low, 5 normal, 6 high", "Refused by the breaker 7", "Retries 8 made, 2 refused, the budget has 3 left",
+			"after 50 ms, in which 95 % of the answers come; 4 of 9 won", "An answer takes 12.3 ms", "ejected until", "5 failures in a row", "1.5 s 20 5 25 % 2", "ejection is ignored",
+			"breaker opened", "replica ejected",
+		},
 		"/ops/models/spam":    {"accept 96", "low confidence", "25 %", "0 to 0.5 10 25 % 20 50 %", "0.5 to 1 30 75 % 20 50 %"},
 		"/ops/certificates":   {"certified", "0.93", "17", "99 of 10000", "0.97 80 1 0 12.5 yes", "0.9 90 9 0 0 no"},
 		"/ops/limits":         {"160 of 160 100 %", "7 answers withheld", "1 tripped"},
@@ -266,7 +287,7 @@ func TestPicturesHaveTheirNumbers(t *testing.T) {
 				t.Errorf("%s doesn't say %q:\n%s", path, want, text)
 			}
 		}
-		if path != "/ops/people-at-work" && !strings.Contains(r.body, `role="img"`) && !strings.HasPrefix(path, "/ops/limits") {
+		if path != "/ops/people-at-work" && !strings.Contains(r.body, `role="img"`) && !strings.HasPrefix(path, "/ops/limits") && path != "/ops/backends" {
 			t.Errorf("%s has no picture", path)
 		}
 		if strings.Contains(r.body, hostile) || !strings.Contains(r.Header.Get("Content-Security-Policy"), "style-src 'self'") {
@@ -284,9 +305,9 @@ func TestPicturesHaveTheirNumbers(t *testing.T) {
 }
 
 func TestNothingInOperation(t *testing.T) {
-	s := newPlantSite(t, &plant{people: &candorv1.GetReviewStatisticsResponse{}}, auditor)
+	s := newPlantSite(t, &plant{people: &candorv1.GetReviewStatisticsResponse{}, config: &candorv1.GetConfigurationResponse{}}, auditor)
 	for path, says := range map[string]string{
-		"/ops": "has no backend", "/ops/models/spam": "No row was decided", "/ops/certificates": "There is no certificate",
+		"/ops": "has no backend", "/ops/backends": "has no backend", "/ops/models/spam": "No row was decided", "/ops/certificates": "There is no certificate",
 		"/ops/limits": "has no limit", "/ops/people-at-work": "Nobody answered anything",
 	} {
 		if r := s.get(path); r.StatusCode != http.StatusOK || !strings.Contains(r.text(t), says) {
@@ -310,5 +331,20 @@ func TestUncounted(t *testing.T) {
 		if r := s.get(path); r.StatusCode != http.StatusOK || !strings.Contains(r.text(t), "could not be counted in time") || !strings.Contains(r.text(t), "moved") {
 			t.Errorf("%s is answered by %d:\n%s", path, r.StatusCode, r.text(t))
 		}
+	}
+}
+
+// What only operators and auditors may see of the configuration is not asked for others.
+func TestConfigurationIsForOperators(t *testing.T) {
+	for role, want := range map[candorv1.Role]bool{operator: true, auditor: true, candorv1.Role_ROLE_ADMIN: true, candorv1.Role_ROLE_SENIOR: false} {
+		s := newPlantSite(t, newPlant(), role)
+		if r := s.get("/ops/backends"); strings.Contains(r.body, "fedcba9876543210") != want || !strings.Contains(r.body, "breaker open") {
+			t.Errorf("%v: the configuration is shown: %v", role, !want)
+		}
+	}
+	p := newPlant()
+	p.config = &candorv1.GetConfigurationResponse{Digest: "0", LoadTime: timestamppb.Now()}
+	if text := apart(newPlantSite(t, p, operator).get("/ops/backends").parse(t)); !strings.Contains(text, "none since the start") || strings.Contains(text, "refused 1") || strings.Contains(text, "a restart would fail") {
+		t.Errorf("no reload is told as %s", text)
 	}
 }

@@ -17,7 +17,7 @@ func backendsCommand() *cobra.Command {
 	var f remote.Flags
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "backends",
+		Use:   "backends [NAME]",
 		Short: "List backends: dialect, breaker, readiness, counts of failures, age of the model",
 		Long: `List backends with the state of their breakers. CONTRACT counts answers that broke the
 model's card, RETRIES attempts that repeated another, HEDGES those made beside a slow
@@ -25,16 +25,28 @@ one, with the ones that won before them. IN FLIGHT has the measured limit behind
 WAIT calls that wait for a place below it, SHED those that got none (docs/faults.md).
 DIALECT is how the gateway speaks with the model server: as stated in the configuration,
 as detected, or, where neither is known, as the published protocol. Replicas of a backend
-that has several are listed below it: docs/replicas.md. You need an operator's token with
-any role.`,
+that has several are listed below it: docs/replicas.md. With a name all of that backend is
+shown, what has happened to its breaker and replicas included. You need an operator's token
+with any role.`,
 		Example: `  candor backends
+  candor backends fraud-net
   candor backends --json`,
-		Args: cli.Args(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				resp, err := candorv1.NewExplainServiceClient(conn).ListBackends(ctx, &candorv1.ListBackendsRequest{})
 				if err != nil {
 					return err
+				}
+				if len(args) > 0 {
+					one, err := oneBackend(resp.GetBackends(), args[0])
+					if err != nil {
+						return err
+					}
+					if !asJSON {
+						return writeBackend(cmd.OutOrStdout(), one, time.Now())
+					}
+					resp.Backends = []*candorv1.BackendStatus{one}
 				}
 				if asJSON {
 					return cli.JSON(cmd.OutOrStdout(), resp)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,8 @@ func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Show which configuration is in force, and why another was refused",
-		Long: `Show since when a gateway's configuration is in force, with the digest of each model's
-policy, which its decisions carry. Where the files hold another configuration that was
+		Long: `Show since when a gateway's configuration is in force, its digest, what came of the last
+reload, and the digest of each model's policy, which its decisions carry. Where the files hold another configuration that was
 refused, its faults are listed. You need the role operator or auditor.
 
 Gateways that share a database reload each for themselves: ask each.`,
@@ -47,8 +48,13 @@ Gateways that share a database reload each for themselves: ask each.`,
 
 func writeConfig(w io.Writer, resp *candorv1.GetConfigurationResponse) error {
 	since := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-	if _, err := fmt.Fprintf(w, "in force since %s\n", since(resp.GetLoadTime().AsTime())); err != nil {
+	if _, err := fmt.Fprintf(w, "in force since %s\ndigest %s\n", since(resp.GetLoadTime().AsTime()), resp.GetDigest()); err != nil {
 		return err
+	}
+	if at := resp.GetReloadTime(); at != nil {
+		if _, err := fmt.Fprintf(w, "last reload %s: %s\n", since(at.AsTime()), strings.ToLower(cli.Enum(resp.GetReloadResult()))); err != nil {
+			return err
+		}
 	}
 	table := [][]string{{"MODEL", "POLICY"}}
 	for _, m := range resp.GetModels() {

@@ -13,7 +13,7 @@ import (
 func TestWriteConfig(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	resp := &candorv1.GetConfigurationResponse{
-		LoadTime: timestamppb.New(at), Models: []*candorv1.ModelPolicy{{Model: "fraud", PolicyDigest: "0123456789abcdef"}},
+		LoadTime: timestamppb.New(at), Digest: "fedcba9876543210", ReloadTime: timestamppb.New(at.Add(time.Minute)), ReloadResult: candorv1.ReloadResult_RELOAD_RESULT_UNCHANGED, Models: []*candorv1.ModelPolicy{{Model: "fraud", PolicyDigest: "0123456789abcdef"}},
 	}
 	write := func() string {
 		t.Helper()
@@ -23,7 +23,7 @@ func TestWriteConfig(t *testing.T) {
 		}
 		return b.String()
 	}
-	if got := write(); !strings.Contains(got, "in force since 2026-03-01T12:00:00Z\n") || !strings.Contains(got, "0123456789abcdef") || strings.Contains(got, "refused") {
+	if got := write(); !strings.Contains(got, "in force since 2026-03-01T12:00:00Z\ndigest fedcba9876543210\nlast reload 2026-03-01T12:01:00Z: unchanged\n") || !strings.Contains(got, "0123456789abcdef") || strings.Contains(got, "refused") {
 		t.Errorf("%s", got)
 	}
 	resp.RefuseTime, resp.Faults = timestamppb.New(at.Add(time.Hour)), []string{"candor.yaml:1:1: one", "candor.yaml:2:1: two"}

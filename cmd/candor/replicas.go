@@ -12,7 +12,7 @@ import (
 
 // writeReplicas lists the replicas of the backends that have several; without one it writes nothing.
 func writeReplicas(w io.Writer, backends []*candorv1.BackendStatus, now time.Time) error {
-	table := [][]string{{"BACKEND", "REPLICA", "STATE", "IN FLIGHT", "CALLS", "FAILED", "EJECTED", "WHY"}}
+	table := [][]string{{"BACKEND", "REPLICA", "STATE", "IN FLIGHT", "CALLS", "FAILED", "ANSWERS IN", "EJECTED", "WHY"}}
 	for _, b := range backends {
 		for _, r := range b.GetReplicas() {
 			table = append(table, replicaCells(b, r, now))
@@ -41,6 +41,6 @@ func replicaCells(b *candorv1.BackendStatus, r *candorv1.ReplicaStatus, now time
 	}
 	return []string{
 		b.GetName(), r.GetAddress(), state, fmt.Sprint(r.GetInFlight()), fmt.Sprint(r.GetCalls()), fmt.Sprint(r.GetFailures()),
-		fmt.Sprint(r.GetEjections()), r.GetWhy(),
+		lengthText(r.GetUsualTime(), ""), fmt.Sprint(r.GetEjections()), r.GetWhy(),
 	}
 }

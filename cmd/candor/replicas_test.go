@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -18,7 +19,7 @@ func TestWriteReplicas(t *testing.T) {
 		t.Errorf("%v, wrote %q", err, out.String())
 	}
 	several := &candorv1.BackendStatus{Name: "net", Panicking: true, Replicas: []*candorv1.ReplicaStatus{
-		{Address: "a:1", State: candorv1.ReplicaState_REPLICA_STATE_SERVING, InFlight: 2, Calls: 40, Failures: 1, Ejections: 3},
+		{Address: "a:1", State: candorv1.ReplicaState_REPLICA_STATE_SERVING, InFlight: 2, Calls: 40, Failures: 1, Ejections: 3, UsualTime: durationpb.New(2300 * time.Microsecond)},
 		{Address: "b:1", State: candorv1.ReplicaState_REPLICA_STATE_EJECTED, EjectedUntil: timestamppb.New(now.Add(7 * time.Second)), Why: "5 failures in a row"},
 		{Address: "c:1", State: candorv1.ReplicaState_REPLICA_STATE_EJECTED, EjectedUntil: timestamppb.New(now.Add(-time.Second))},
 		{Address: "d:1", State: candorv1.ReplicaState_REPLICA_STATE_NOT_READY},
@@ -27,8 +28,8 @@ func TestWriteReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	have := strings.Join(strings.Fields(out.String()), " ")
-	want := "BACKEND REPLICA STATE IN FLIGHT CALLS FAILED EJECTED WHY net a:1 serving 2 40 1 3 - " +
-		"net b:1 ejected for 7s, ignored 0 0 0 0 5 failures in a row net c:1 ejected until it is ready, ignored 0 0 0 0 - net d:1 not ready 0 0 0 0 -"
+	want := "BACKEND REPLICA STATE IN FLIGHT CALLS FAILED ANSWERS IN EJECTED WHY net a:1 serving 2 40 1 2.3ms 3 - " +
+		"net b:1 ejected for 7s, ignored 0 0 0 - 0 5 failures in a row net c:1 ejected until it is ready, ignored 0 0 0 - 0 - net d:1 not ready 0 0 0 - 0 -"
 	if have != want {
 		t.Errorf("\nhave %s\nwant %s", have, want)
 	}

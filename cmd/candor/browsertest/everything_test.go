@@ -7,7 +7,9 @@ import (
 	"image/color"
 	"image/png"
 	"net"
+	"os"
 	"testing"
+	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
@@ -34,7 +36,7 @@ backends:
       {name: document, datatype: BYTES, shape: [-1], view: json}],
     outputs: [{name: probabilities, datatype: FP32, shape: [-1, 2]}],
     scores: [{output: probabilities, kind: probability, labels: [good, bad]}]}}
-  sure: {address: SURE, model: s, version: "1", timeout: 2s, card: {
+  sure: {addresses: [SURE, GONE], replicas: {probe_every: 100ms}, hedge: {percentile: 0.9}, model: s, version: "1", timeout: 2s, card: {
     created_at: "2026-01-02T03:04:05Z", owner: risk, rows: first_dim,
     inputs: [{name: x, datatype: FP32, shape: [-1, 2]}],
     outputs: [{name: probabilities, datatype: FP32, shape: [-1, 2]}],
@@ -68,7 +70,8 @@ limits:
 func everything(t *testing.T) *world {
 	t.Helper()
 	sure := oiptest.Start(t, oiptest.Model{Name: "s", Version: "1", Infer: oiptest.Const(0.02, 0.98)})
-	w := startWith(t, everythingYAML, "WEBPORT", freePort(t), "SURE", sure.Addr())
+	// Nobody listens at the second replica's address.
+	w := startWith(t, everythingYAML, "WEBPORT", freePort(t), "SURE", sure.Addr(), "GONE", "127.0.0.1:"+freePort(t))
 	w.claims(4)
 	pay := oiptest.FP32("x", []int64{2, 2}, 1, 2, 3, 4)
 	w.infer("pay", pay)
@@ -146,4 +149,27 @@ func (w *world) tokenOf(name string) string {
 		w.Fatal(err)
 	}
 	return made.GetSecret()
+}
+
+// refuseConfiguration writes a configuration with faults, and waits until the gateway has refused it.
+func (w *world) refuseConfiguration() {
+	w.Helper()
+	text, err := os.ReadFile(w.file)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := os.WriteFile(w.file, append(text, "nonsense: true\n"...), 0o600); err != nil {
+		w.Fatal(err)
+	}
+	explain := candorv1.NewExplainServiceClient(w.conn)
+	for {
+		resp, err := explain.GetConfiguration(w.as(auditorToken), &candorv1.GetConfigurationRequest{})
+		if err != nil {
+			w.Fatal(err)
+		}
+		if resp.GetRefuseTime() != nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }

@@ -93,24 +93,43 @@ func TestAccessibleOperation(t *testing.T) {
 	w := everything(t)
 	w.user("ben", candorv1.Role_ROLE_REVIEWER)
 	w.answerAll("ben", 3)
+	w.refuseConfiguration()
 	b := w.browser()
 	b.logIn("eve", w.user("eve", candorv1.Role_ROLE_ADMIN))
 	b.open("/queue")
 	b.accessible("queues")
 	b.open("/items")
 	b.accessible("items-answered")
-	for _, page := range []string{"/ops", "/ops/models/claims", "/ops/certificates", "/ops/limits", "/ops/people-at-work"} {
+	for _, page := range []string{"/ops", "/ops/backends", "/ops/models/claims", "/ops/certificates", "/ops/limits", "/ops/people-at-work"} {
 		b.open(page)
 		b.text(`document.querySelectorAll("details:not(.menu)").forEach(e => e.open = true)`)
 		b.accessible("ops" + page[len("/ops"):])
 	}
 	for page, says := range map[string]string{
 		"/ops/limits": "answers withheld", "/ops/certificates": "Evidence by level", "/ops/people-at-work": "ben", "/ops": "old",
+		"/ops/backends": "nonsense",
 	} {
 		b.open(page)
 		if found := b.text(`document.querySelector("main").textContent.includes("` + says + `")`); found != "true" {
 			t.Errorf("%s was looked at without %q", page, says)
 		}
+	}
+}
+
+// TestBackendsMove shows that the page of backends follows what happens, without being loaded again.
+func TestBackendsMove(t *testing.T) {
+	w := everything(t)
+	b := w.browser()
+	b.logIn("eve", w.user("eve", candorv1.Role_ROLE_ADMIN))
+	b.open("/ops/backends")
+	if found := b.text(`document.querySelector("main").textContent.includes("unreachable")`); found != "true" {
+		t.Error("the replica that nobody listens at isn't shown as unreachable")
+	}
+	b.text(`window.stays = true`)
+	w.refuseConfiguration()
+	b.await(`document.querySelector("#c-state").textContent.includes("refused") && document.querySelector("#c-faults").textContent.includes("nonsense")`)
+	if b.text(`window.stays`) != "true" {
+		t.Error("the page was loaded again")
 	}
 }
 

@@ -69,6 +69,8 @@ type world struct {
 	conn   *grpc.ClientConn
 	review candorv1.ReviewServiceClient
 	people candorv1.PeopleServiceClient
+	// file of the configuration.
+	file string
 	// ctx ends with the test or with patience.
 	ctx context.Context
 }
@@ -95,7 +97,7 @@ func startWith(t *testing.T, config string, values ...string) *world {
 	if _, _, err := server.Init(t.Context(), file); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t}
+	w := &world{T: t, file: file}
 	running, stop := context.WithCancel(context.Background())
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {

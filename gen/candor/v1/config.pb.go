@@ -6265,7 +6265,7 @@ type Telemetry struct {
 	OtlpEndpoint string `protobuf:"bytes,1,opt,name=otlp_endpoint,json=otlpEndpoint,proto3" json:"otlp_endpoint,omitempty"`
 	// Spans as JSON lines into this file ("-": standard output), for people without a collector.
 	TraceFile string `protobuf:"bytes,2,opt,name=trace_file,json=traceFile,proto3" json:"trace_file,omitempty"`
-	// Share of plain accepts that are traced. Deferred, fallback, withheld and failed calls always are. Default 0.01.
+	// Share of plain accepts that are traced. Deferred, fallback, withheld, failed, retried and hedged calls always are. Default 0.01.
 	SampleRatio *float64 `protobuf:"fixed64,3,opt,name=sample_ratio,json=sampleRatio,proto3,oneof" json:"sample_ratio,omitempty"`
 	// Where a trace can be looked at: {trace_id} and {span_id} are replaced. Empty: pages link to none.
 	TraceUrl      string `protobuf:"bytes,4,opt,name=trace_url,json=traceUrl,proto3" json:"trace_url,omitempty"`

@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -22,6 +23,62 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// What came of a reload.
+type ReloadResult int32
+
+const (
+	ReloadResult_RELOAD_RESULT_UNSPECIFIED ReloadResult = 0
+	// Another configuration came into force.
+	ReloadResult_RELOAD_RESULT_SUCCESS ReloadResult = 1
+	// It was the one in force.
+	ReloadResult_RELOAD_RESULT_UNCHANGED ReloadResult = 2
+	// Nothing has changed; faults say why.
+	ReloadResult_RELOAD_RESULT_REFUSED ReloadResult = 3
+)
+
+// Enum value maps for ReloadResult.
+var (
+	ReloadResult_name = map[int32]string{
+		0: "RELOAD_RESULT_UNSPECIFIED",
+		1: "RELOAD_RESULT_SUCCESS",
+		2: "RELOAD_RESULT_UNCHANGED",
+		3: "RELOAD_RESULT_REFUSED",
+	}
+	ReloadResult_value = map[string]int32{
+		"RELOAD_RESULT_UNSPECIFIED": 0,
+		"RELOAD_RESULT_SUCCESS":     1,
+		"RELOAD_RESULT_UNCHANGED":   2,
+		"RELOAD_RESULT_REFUSED":     3,
+	}
+)
+
+func (x ReloadResult) Enum() *ReloadResult {
+	p := new(ReloadResult)
+	*p = x
+	return p
+}
+
+func (x ReloadResult) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReloadResult) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_explain_proto_enumTypes[0].Descriptor()
+}
+
+func (ReloadResult) Type() protoreflect.EnumType {
+	return &file_candor_v1_explain_proto_enumTypes[0]
+}
+
+func (x ReloadResult) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReloadResult.Descriptor instead.
+func (ReloadResult) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+}
 
 type MonitorKind int32
 
@@ -74,11 +131,11 @@ func (x MonitorKind) String() string {
 }
 
 func (MonitorKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[0].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[1].Descriptor()
 }
 
 func (MonitorKind) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[0]
+	return &file_candor_v1_explain_proto_enumTypes[1]
 }
 
 func (x MonitorKind) Number() protoreflect.EnumNumber {
@@ -87,7 +144,7 @@ func (x MonitorKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MonitorKind.Descriptor instead.
 func (MonitorKind) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{0}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
 }
 
 type MonitorState int32
@@ -126,11 +183,11 @@ func (x MonitorState) String() string {
 }
 
 func (MonitorState) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[1].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[2].Descriptor()
 }
 
 func (MonitorState) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[1]
+	return &file_candor_v1_explain_proto_enumTypes[2]
 }
 
 func (x MonitorState) Number() protoreflect.EnumNumber {
@@ -139,7 +196,7 @@ func (x MonitorState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MonitorState.Descriptor instead.
 func (MonitorState) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
 }
 
 type GroupBy int32
@@ -190,11 +247,11 @@ func (x GroupBy) String() string {
 }
 
 func (GroupBy) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[2].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[3].Descriptor()
 }
 
 func (GroupBy) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[2]
+	return &file_candor_v1_explain_proto_enumTypes[3]
 }
 
 func (x GroupBy) Number() protoreflect.EnumNumber {
@@ -203,7 +260,7 @@ func (x GroupBy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GroupBy.Descriptor instead.
 func (GroupBy) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
 }
 
 type BreakerState int32
@@ -242,11 +299,11 @@ func (x BreakerState) String() string {
 }
 
 func (BreakerState) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[3].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[4].Descriptor()
 }
 
 func (BreakerState) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[3]
+	return &file_candor_v1_explain_proto_enumTypes[4]
 }
 
 func (x BreakerState) Number() protoreflect.EnumNumber {
@@ -255,7 +312,94 @@ func (x BreakerState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use BreakerState.Descriptor instead.
 func (BreakerState) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
+}
+
+type BackendEventKind int32
+
+const (
+	BackendEventKind_BACKEND_EVENT_KIND_UNSPECIFIED BackendEventKind = 0
+	// The breaker changed its state.
+	BackendEventKind_BACKEND_EVENT_KIND_BREAKER_OPENED      BackendEventKind = 1
+	BackendEventKind_BACKEND_EVENT_KIND_BREAKER_HALF_OPENED BackendEventKind = 2
+	BackendEventKind_BACKEND_EVENT_KIND_BREAKER_CLOSED      BackendEventKind = 3
+	// A replica was ejected, gets calls again one at a time, and has its share again.
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED   BackendEventKind = 4
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_RETURNING BackendEventKind = 5
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_BACK      BackendEventKind = 6
+	// A replica's connection was lost, or it says that its model is not ready, or says that it is again.
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_UNREACHABLE BackendEventKind = 7
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_NOT_READY   BackendEventKind = 8
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_READY       BackendEventKind = 9
+	// Its address came, or vanished.
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_FOUND    BackendEventKind = 10
+	BackendEventKind_BACKEND_EVENT_KIND_REPLICA_VANISHED BackendEventKind = 11
+	// So many replicas are ejected that ejection is ignored, and no longer so many.
+	BackendEventKind_BACKEND_EVENT_KIND_PANIC_BEGAN BackendEventKind = 12
+	BackendEventKind_BACKEND_EVENT_KIND_PANIC_ENDED BackendEventKind = 13
+)
+
+// Enum value maps for BackendEventKind.
+var (
+	BackendEventKind_name = map[int32]string{
+		0:  "BACKEND_EVENT_KIND_UNSPECIFIED",
+		1:  "BACKEND_EVENT_KIND_BREAKER_OPENED",
+		2:  "BACKEND_EVENT_KIND_BREAKER_HALF_OPENED",
+		3:  "BACKEND_EVENT_KIND_BREAKER_CLOSED",
+		4:  "BACKEND_EVENT_KIND_REPLICA_EJECTED",
+		5:  "BACKEND_EVENT_KIND_REPLICA_RETURNING",
+		6:  "BACKEND_EVENT_KIND_REPLICA_BACK",
+		7:  "BACKEND_EVENT_KIND_REPLICA_UNREACHABLE",
+		8:  "BACKEND_EVENT_KIND_REPLICA_NOT_READY",
+		9:  "BACKEND_EVENT_KIND_REPLICA_READY",
+		10: "BACKEND_EVENT_KIND_REPLICA_FOUND",
+		11: "BACKEND_EVENT_KIND_REPLICA_VANISHED",
+		12: "BACKEND_EVENT_KIND_PANIC_BEGAN",
+		13: "BACKEND_EVENT_KIND_PANIC_ENDED",
+	}
+	BackendEventKind_value = map[string]int32{
+		"BACKEND_EVENT_KIND_UNSPECIFIED":         0,
+		"BACKEND_EVENT_KIND_BREAKER_OPENED":      1,
+		"BACKEND_EVENT_KIND_BREAKER_HALF_OPENED": 2,
+		"BACKEND_EVENT_KIND_BREAKER_CLOSED":      3,
+		"BACKEND_EVENT_KIND_REPLICA_EJECTED":     4,
+		"BACKEND_EVENT_KIND_REPLICA_RETURNING":   5,
+		"BACKEND_EVENT_KIND_REPLICA_BACK":        6,
+		"BACKEND_EVENT_KIND_REPLICA_UNREACHABLE": 7,
+		"BACKEND_EVENT_KIND_REPLICA_NOT_READY":   8,
+		"BACKEND_EVENT_KIND_REPLICA_READY":       9,
+		"BACKEND_EVENT_KIND_REPLICA_FOUND":       10,
+		"BACKEND_EVENT_KIND_REPLICA_VANISHED":    11,
+		"BACKEND_EVENT_KIND_PANIC_BEGAN":         12,
+		"BACKEND_EVENT_KIND_PANIC_ENDED":         13,
+	}
+)
+
+func (x BackendEventKind) Enum() *BackendEventKind {
+	p := new(BackendEventKind)
+	*p = x
+	return p
+}
+
+func (x BackendEventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BackendEventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_explain_proto_enumTypes[5].Descriptor()
+}
+
+func (BackendEventKind) Type() protoreflect.EnumType {
+	return &file_candor_v1_explain_proto_enumTypes[5]
+}
+
+func (x BackendEventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BackendEventKind.Descriptor instead.
+func (BackendEventKind) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
 }
 
 type ReplicaState int32
@@ -313,11 +457,11 @@ func (x ReplicaState) String() string {
 }
 
 func (ReplicaState) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[4].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[6].Descriptor()
 }
 
 func (ReplicaState) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[4]
+	return &file_candor_v1_explain_proto_enumTypes[6]
 }
 
 func (x ReplicaState) Number() protoreflect.EnumNumber {
@@ -326,7 +470,7 @@ func (x ReplicaState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReplicaState.Descriptor instead.
 func (ReplicaState) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{6}
 }
 
 // How a dialect is known.
@@ -366,11 +510,11 @@ func (x DialectSource) String() string {
 }
 
 func (DialectSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_explain_proto_enumTypes[5].Descriptor()
+	return file_candor_v1_explain_proto_enumTypes[7].Descriptor()
 }
 
 func (DialectSource) Type() protoreflect.EnumType {
-	return &file_candor_v1_explain_proto_enumTypes[5]
+	return &file_candor_v1_explain_proto_enumTypes[7]
 }
 
 func (x DialectSource) Number() protoreflect.EnumNumber {
@@ -379,7 +523,7 @@ func (x DialectSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialectSource.Descriptor instead.
 func (DialectSource) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{7}
 }
 
 type GetConfigurationRequest struct {
@@ -427,7 +571,12 @@ type GetConfigurationResponse struct {
 	// When the files were found to hold another configuration that was refused; absent: what they hold is in force.
 	RefuseTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=refuse_time,json=refuseTime,proto3" json:"refuse_time,omitempty"`
 	// Why it was, with remedies.
-	Faults        []string `protobuf:"bytes,4,rep,name=faults,proto3" json:"faults,omitempty"`
+	Faults []string `protobuf:"bytes,4,rep,name=faults,proto3" json:"faults,omitempty"`
+	// Of the configuration in force, with its defaults: hex, 16 digits. Gateways of the same version that have the same one run alike.
+	Digest string `protobuf:"bytes,50,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The last time that the files were read again, whatever came of it; absent: they have not been since the gateway started.
+	ReloadTime    *timestamppb.Timestamp `protobuf:"bytes,51,opt,name=reload_time,json=reloadTime,proto3" json:"reload_time,omitempty"`
+	ReloadResult  ReloadResult           `protobuf:"varint,52,opt,name=reload_result,json=reloadResult,proto3,enum=candor.v1.ReloadResult" json:"reload_result,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -488,6 +637,27 @@ func (x *GetConfigurationResponse) GetFaults() []string {
 		return x.Faults
 	}
 	return nil
+}
+
+func (x *GetConfigurationResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *GetConfigurationResponse) GetReloadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReloadTime
+	}
+	return nil
+}
+
+func (x *GetConfigurationResponse) GetReloadResult() ReloadResult {
+	if x != nil {
+		return x.ReloadResult
+	}
+	return ReloadResult_RELOAD_RESULT_UNSPECIFIED
 }
 
 type ModelPolicy struct {
@@ -1184,7 +1354,27 @@ type BackendStatus struct {
 	// Of a backend with several: every replica, in the order of its address. Otherwise none.
 	Replicas []*ReplicaStatus `protobuf:"bytes,30,rep,name=replicas,proto3" json:"replicas,omitempty"`
 	// So many replicas are ejected that ejection is ignored.
-	Panicking     bool `protobuf:"varint,31,opt,name=panicking,proto3" json:"panicking,omitempty"`
+	Panicking bool `protobuf:"varint,31,opt,name=panicking,proto3" json:"panicking,omitempty"`
+	// What the configuration allows at most. limit lies below it where limit_measured.
+	MaxInFlight   int64 `protobuf:"varint,50,opt,name=max_in_flight,json=maxInFlight,proto3" json:"max_in_flight,omitempty"`
+	LimitMeasured bool  `protobuf:"varint,51,opt,name=limit_measured,json=limitMeasured,proto3" json:"limit_measured,omitempty"`
+	// Share of answers after whose time a second attempt is made; absent: hedging is off.
+	HedgePercentile *float64 `protobuf:"fixed64,52,opt,name=hedge_percentile,json=hedgePercentile,proto3,oneof" json:"hedge_percentile,omitempty"`
+	// That time, now; absent: hedging is off, or too few answers are known.
+	HedgeDelay *durationpb.Duration `protobuf:"bytes,53,opt,name=hedge_delay,json=hedgeDelay,proto3" json:"hedge_delay,omitempty"`
+	// How long an answer takes, smoothed; absent: there was none.
+	UsualTime *durationpb.Duration `protobuf:"bytes,54,opt,name=usual_time,json=usualTime,proto3" json:"usual_time,omitempty"`
+	// What became of the breaker and of the replicas, newest first, of this gateway since the backend's configuration came into force. At
+	// most 64.
+	Events []*BackendEvent `protobuf:"bytes,55,rep,name=events,proto3" json:"events,omitempty"`
+	// When the breaker last changed; absent: it never did.
+	BreakerTime     *timestamppb.Timestamp `protobuf:"bytes,56,opt,name=breaker_time,json=breakerTime,proto3" json:"breaker_time,omitempty"`
+	LastFailureTime *timestamppb.Timestamp `protobuf:"bytes,57,opt,name=last_failure_time,json=lastFailureTime,proto3" json:"last_failure_time,omitempty"`
+	// Calls that an open breaker didn't let through, and those that found the model server, or our bound on calls to it, full.
+	Refused   int64 `protobuf:"varint,58,opt,name=refused,proto3" json:"refused,omitempty"`
+	Overloads int64 `protobuf:"varint,59,opt,name=overloads,proto3" json:"overloads,omitempty"`
+	// Calls that got a place in flight after they had waited for one.
+	Waited        int64 `protobuf:"varint,60,opt,name=waited,proto3" json:"waited,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1436,6 +1626,154 @@ func (x *BackendStatus) GetPanicking() bool {
 	return false
 }
 
+func (x *BackendStatus) GetMaxInFlight() int64 {
+	if x != nil {
+		return x.MaxInFlight
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetLimitMeasured() bool {
+	if x != nil {
+		return x.LimitMeasured
+	}
+	return false
+}
+
+func (x *BackendStatus) GetHedgePercentile() float64 {
+	if x != nil && x.HedgePercentile != nil {
+		return *x.HedgePercentile
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetHedgeDelay() *durationpb.Duration {
+	if x != nil {
+		return x.HedgeDelay
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetUsualTime() *durationpb.Duration {
+	if x != nil {
+		return x.UsualTime
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetEvents() []*BackendEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetBreakerTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BreakerTime
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetLastFailureTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastFailureTime
+	}
+	return nil
+}
+
+func (x *BackendStatus) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetOverloads() int64 {
+	if x != nil {
+		return x.Overloads
+	}
+	return 0
+}
+
+func (x *BackendStatus) GetWaited() int64 {
+	if x != nil {
+		return x.Waited
+	}
+	return 0
+}
+
+// What happened to a backend.
+type BackendEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Kind  BackendEventKind       `protobuf:"varint,2,opt,name=kind,proto3,enum=candor.v1.BackendEventKind" json:"kind,omitempty"`
+	// Address of the replica that it happened to; empty: to all.
+	Replica string `protobuf:"bytes,3,opt,name=replica,proto3" json:"replica,omitempty"`
+	// For operators; empty: the kind says all.
+	Why           string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackendEvent) Reset() {
+	*x = BackendEvent{}
+	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackendEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackendEvent) ProtoMessage() {}
+
+func (x *BackendEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackendEvent.ProtoReflect.Descriptor instead.
+func (*BackendEvent) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *BackendEvent) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *BackendEvent) GetKind() BackendEventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return BackendEventKind_BACKEND_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *BackendEvent) GetReplica() string {
+	if x != nil {
+		return x.Replica
+	}
+	return ""
+}
+
+func (x *BackendEvent) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 // One of the model servers behind a backend.
 type ReplicaStatus struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1449,14 +1787,16 @@ type ReplicaStatus struct {
 	// Of one that is ejected.
 	EjectedUntil *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=ejected_until,json=ejectedUntil,proto3" json:"ejected_until,omitempty"`
 	// Why it is in this state; empty while it serves.
-	Why           string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	Why string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	// How long an answer takes, smoothed; absent: there was none.
+	UsualTime     *durationpb.Duration `protobuf:"bytes,50,opt,name=usual_time,json=usualTime,proto3" json:"usual_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReplicaStatus) Reset() {
 	*x = ReplicaStatus{}
-	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	mi := &file_candor_v1_explain_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1808,7 @@ func (x *ReplicaStatus) String() string {
 func (*ReplicaStatus) ProtoMessage() {}
 
 func (x *ReplicaStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	mi := &file_candor_v1_explain_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1821,7 @@ func (x *ReplicaStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplicaStatus.ProtoReflect.Descriptor instead.
 func (*ReplicaStatus) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReplicaStatus) GetAddress() string {
@@ -1540,6 +1880,13 @@ func (x *ReplicaStatus) GetWhy() string {
 	return ""
 }
 
+func (x *ReplicaStatus) GetUsualTime() *durationpb.Duration {
+	if x != nil {
+		return x.UsualTime
+	}
+	return nil
+}
+
 type SummarizeDecisionsResponse_Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request's `by`.
@@ -1555,7 +1902,7 @@ type SummarizeDecisionsResponse_Group struct {
 
 func (x *SummarizeDecisionsResponse_Group) Reset() {
 	*x = SummarizeDecisionsResponse_Group{}
-	mi := &file_candor_v1_explain_proto_msgTypes[14]
+	mi := &file_candor_v1_explain_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1567,7 +1914,7 @@ func (x *SummarizeDecisionsResponse_Group) String() string {
 func (*SummarizeDecisionsResponse_Group) ProtoMessage() {}
 
 func (x *SummarizeDecisionsResponse_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[14]
+	mi := &file_candor_v1_explain_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,14 +1962,18 @@ var File_candor_v1_explain_proto protoreflect.FileDescriptor
 
 const file_candor_v1_explain_proto_rawDesc = "" +
 	"\n" +
-	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
-	"\x17GetConfigurationRequest\"\xd8\x01\n" +
+	"\x17candor/v1/explain.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1acandor/v1/prediction.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
+	"\x17GetConfigurationRequest\"\xeb\x02\n" +
 	"\x18GetConfigurationResponse\x127\n" +
 	"\tload_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bloadTime\x12.\n" +
 	"\x06models\x18\x02 \x03(\v2\x16.candor.v1.ModelPolicyR\x06models\x12;\n" +
 	"\vrefuse_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"refuseTime\x12\x16\n" +
-	"\x06faults\x18\x04 \x03(\tR\x06faults\"H\n" +
+	"\x06faults\x18\x04 \x03(\tR\x06faults\x12\x16\n" +
+	"\x06digest\x182 \x01(\tR\x06digest\x12;\n" +
+	"\vreload_time\x183 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reloadTime\x12<\n" +
+	"\rreload_result\x184 \x01(\x0e2\x17.candor.v1.ReloadResultR\freloadResult\"H\n" +
 	"\vModelPolicy\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12#\n" +
 	"\rpolicy_digest\x18\x02 \x01(\tR\fpolicyDigest\"+\n" +
@@ -1677,7 +2028,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xa7\b\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xb5\f\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -1713,7 +2064,26 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"hedges_won\x18\x1d \x01(\x03R\thedgesWon\x12'\n" +
 	"\x0funsure_failures\x18  \x01(\x03R\x0eunsureFailures\x124\n" +
 	"\breplicas\x18\x1e \x03(\v2\x18.candor.v1.ReplicaStatusR\breplicas\x12\x1c\n" +
-	"\tpanicking\x18\x1f \x01(\bR\tpanicking\"\x98\x02\n" +
+	"\tpanicking\x18\x1f \x01(\bR\tpanicking\x12\"\n" +
+	"\rmax_in_flight\x182 \x01(\x03R\vmaxInFlight\x12%\n" +
+	"\x0elimit_measured\x183 \x01(\bR\rlimitMeasured\x12.\n" +
+	"\x10hedge_percentile\x184 \x01(\x01H\x00R\x0fhedgePercentile\x88\x01\x01\x12:\n" +
+	"\vhedge_delay\x185 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"hedgeDelay\x128\n" +
+	"\n" +
+	"usual_time\x186 \x01(\v2\x19.google.protobuf.DurationR\tusualTime\x12/\n" +
+	"\x06events\x187 \x03(\v2\x17.candor.v1.BackendEventR\x06events\x12=\n" +
+	"\fbreaker_time\x188 \x01(\v2\x1a.google.protobuf.TimestampR\vbreakerTime\x12F\n" +
+	"\x11last_failure_time\x189 \x01(\v2\x1a.google.protobuf.TimestampR\x0flastFailureTime\x12\x18\n" +
+	"\arefused\x18: \x01(\x03R\arefused\x12\x1c\n" +
+	"\toverloads\x18; \x01(\x03R\toverloads\x12\x16\n" +
+	"\x06waited\x18< \x01(\x03R\x06waitedB\x13\n" +
+	"\x11_hedge_percentile\"\x9b\x01\n" +
+	"\fBackendEvent\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12/\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1b.candor.v1.BackendEventKindR\x04kind\x12\x18\n" +
+	"\areplica\x18\x03 \x01(\tR\areplica\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\"\xd2\x02\n" +
 	"\rReplicaStatus\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12-\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x17.candor.v1.ReplicaStateR\x05state\x12\x1b\n" +
@@ -1722,7 +2092,14 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\bfailures\x18\x05 \x01(\x03R\bfailures\x12\x1c\n" +
 	"\tejections\x18\x06 \x01(\x03R\tejections\x12?\n" +
 	"\rejected_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\fejectedUntil\x12\x10\n" +
-	"\x03why\x18\b \x01(\tR\x03why*\xce\x01\n" +
+	"\x03why\x18\b \x01(\tR\x03why\x128\n" +
+	"\n" +
+	"usual_time\x182 \x01(\v2\x19.google.protobuf.DurationR\tusualTime*\x80\x01\n" +
+	"\fReloadResult\x12\x1d\n" +
+	"\x19RELOAD_RESULT_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15RELOAD_RESULT_SUCCESS\x10\x01\x12\x1b\n" +
+	"\x17RELOAD_RESULT_UNCHANGED\x10\x02\x12\x19\n" +
+	"\x15RELOAD_RESULT_REFUSED\x10\x03*\xce\x01\n" +
 	"\vMonitorKind\x12\x1c\n" +
 	"\x18MONITOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MONITOR_KIND_PSI\x10\x01\x12\x13\n" +
@@ -1749,7 +2126,23 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x19BREAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14BREAKER_STATE_CLOSED\x10\x01\x12\x1b\n" +
 	"\x17BREAKER_STATE_HALF_OPEN\x10\x02\x12\x16\n" +
-	"\x12BREAKER_STATE_OPEN\x10\x03*\xf6\x01\n" +
+	"\x12BREAKER_STATE_OPEN\x10\x03*\xba\x04\n" +
+	"\x10BackendEventKind\x12\"\n" +
+	"\x1eBACKEND_EVENT_KIND_UNSPECIFIED\x10\x00\x12%\n" +
+	"!BACKEND_EVENT_KIND_BREAKER_OPENED\x10\x01\x12*\n" +
+	"&BACKEND_EVENT_KIND_BREAKER_HALF_OPENED\x10\x02\x12%\n" +
+	"!BACKEND_EVENT_KIND_BREAKER_CLOSED\x10\x03\x12&\n" +
+	"\"BACKEND_EVENT_KIND_REPLICA_EJECTED\x10\x04\x12(\n" +
+	"$BACKEND_EVENT_KIND_REPLICA_RETURNING\x10\x05\x12#\n" +
+	"\x1fBACKEND_EVENT_KIND_REPLICA_BACK\x10\x06\x12*\n" +
+	"&BACKEND_EVENT_KIND_REPLICA_UNREACHABLE\x10\a\x12(\n" +
+	"$BACKEND_EVENT_KIND_REPLICA_NOT_READY\x10\b\x12$\n" +
+	" BACKEND_EVENT_KIND_REPLICA_READY\x10\t\x12$\n" +
+	" BACKEND_EVENT_KIND_REPLICA_FOUND\x10\n" +
+	"\x12'\n" +
+	"#BACKEND_EVENT_KIND_REPLICA_VANISHED\x10\v\x12\"\n" +
+	"\x1eBACKEND_EVENT_KIND_PANIC_BEGAN\x10\f\x12\"\n" +
+	"\x1eBACKEND_EVENT_KIND_PANIC_ENDED\x10\r*\xf6\x01\n" +
 	"\fReplicaState\x12\x1d\n" +
 	"\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18REPLICA_STATE_CONNECTING\x10\x01\x12\x19\n" +
@@ -1782,75 +2175,89 @@ func file_candor_v1_explain_proto_rawDescGZIP() []byte {
 	return file_candor_v1_explain_proto_rawDescData
 }
 
-var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_candor_v1_explain_proto_goTypes = []any{
-	(MonitorKind)(0),                         // 0: candor.v1.MonitorKind
-	(MonitorState)(0),                        // 1: candor.v1.MonitorState
-	(GroupBy)(0),                             // 2: candor.v1.GroupBy
-	(BreakerState)(0),                        // 3: candor.v1.BreakerState
-	(ReplicaState)(0),                        // 4: candor.v1.ReplicaState
-	(DialectSource)(0),                       // 5: candor.v1.DialectSource
-	(*GetConfigurationRequest)(nil),          // 6: candor.v1.GetConfigurationRequest
-	(*GetConfigurationResponse)(nil),         // 7: candor.v1.GetConfigurationResponse
-	(*ModelPolicy)(nil),                      // 8: candor.v1.ModelPolicy
-	(*ListMonitorsRequest)(nil),              // 9: candor.v1.ListMonitorsRequest
-	(*ListMonitorsResponse)(nil),             // 10: candor.v1.ListMonitorsResponse
-	(*MonitorStatus)(nil),                    // 11: candor.v1.MonitorStatus
-	(*ExplainPredictionRequest)(nil),         // 12: candor.v1.ExplainPredictionRequest
-	(*ExplainPredictionResponse)(nil),        // 13: candor.v1.ExplainPredictionResponse
-	(*SummarizeDecisionsRequest)(nil),        // 14: candor.v1.SummarizeDecisionsRequest
-	(*SummarizeDecisionsResponse)(nil),       // 15: candor.v1.SummarizeDecisionsResponse
-	(*ListBackendsRequest)(nil),              // 16: candor.v1.ListBackendsRequest
-	(*ListBackendsResponse)(nil),             // 17: candor.v1.ListBackendsResponse
-	(*BackendStatus)(nil),                    // 18: candor.v1.BackendStatus
-	(*ReplicaStatus)(nil),                    // 19: candor.v1.ReplicaStatus
-	(*SummarizeDecisionsResponse_Group)(nil), // 20: candor.v1.SummarizeDecisionsResponse.Group
-	(*timestamppb.Timestamp)(nil),            // 21: google.protobuf.Timestamp
-	(*Prediction)(nil),                       // 22: candor.v1.Prediction
-	(*PredictionRecord)(nil),                 // 23: candor.v1.PredictionRecord
-	(*ReviewItem)(nil),                       // 24: candor.v1.ReviewItem
-	(Route)(0),                               // 25: candor.v1.Route
-	(Dialect)(0),                             // 26: candor.v1.Dialect
+	(ReloadResult)(0),                        // 0: candor.v1.ReloadResult
+	(MonitorKind)(0),                         // 1: candor.v1.MonitorKind
+	(MonitorState)(0),                        // 2: candor.v1.MonitorState
+	(GroupBy)(0),                             // 3: candor.v1.GroupBy
+	(BreakerState)(0),                        // 4: candor.v1.BreakerState
+	(BackendEventKind)(0),                    // 5: candor.v1.BackendEventKind
+	(ReplicaState)(0),                        // 6: candor.v1.ReplicaState
+	(DialectSource)(0),                       // 7: candor.v1.DialectSource
+	(*GetConfigurationRequest)(nil),          // 8: candor.v1.GetConfigurationRequest
+	(*GetConfigurationResponse)(nil),         // 9: candor.v1.GetConfigurationResponse
+	(*ModelPolicy)(nil),                      // 10: candor.v1.ModelPolicy
+	(*ListMonitorsRequest)(nil),              // 11: candor.v1.ListMonitorsRequest
+	(*ListMonitorsResponse)(nil),             // 12: candor.v1.ListMonitorsResponse
+	(*MonitorStatus)(nil),                    // 13: candor.v1.MonitorStatus
+	(*ExplainPredictionRequest)(nil),         // 14: candor.v1.ExplainPredictionRequest
+	(*ExplainPredictionResponse)(nil),        // 15: candor.v1.ExplainPredictionResponse
+	(*SummarizeDecisionsRequest)(nil),        // 16: candor.v1.SummarizeDecisionsRequest
+	(*SummarizeDecisionsResponse)(nil),       // 17: candor.v1.SummarizeDecisionsResponse
+	(*ListBackendsRequest)(nil),              // 18: candor.v1.ListBackendsRequest
+	(*ListBackendsResponse)(nil),             // 19: candor.v1.ListBackendsResponse
+	(*BackendStatus)(nil),                    // 20: candor.v1.BackendStatus
+	(*BackendEvent)(nil),                     // 21: candor.v1.BackendEvent
+	(*ReplicaStatus)(nil),                    // 22: candor.v1.ReplicaStatus
+	(*SummarizeDecisionsResponse_Group)(nil), // 23: candor.v1.SummarizeDecisionsResponse.Group
+	(*timestamppb.Timestamp)(nil),            // 24: google.protobuf.Timestamp
+	(*Prediction)(nil),                       // 25: candor.v1.Prediction
+	(*PredictionRecord)(nil),                 // 26: candor.v1.PredictionRecord
+	(*ReviewItem)(nil),                       // 27: candor.v1.ReviewItem
+	(Route)(0),                               // 28: candor.v1.Route
+	(Dialect)(0),                             // 29: candor.v1.Dialect
+	(*durationpb.Duration)(nil),              // 30: google.protobuf.Duration
 }
 var file_candor_v1_explain_proto_depIdxs = []int32{
-	21, // 0: candor.v1.GetConfigurationResponse.load_time:type_name -> google.protobuf.Timestamp
-	8,  // 1: candor.v1.GetConfigurationResponse.models:type_name -> candor.v1.ModelPolicy
-	21, // 2: candor.v1.GetConfigurationResponse.refuse_time:type_name -> google.protobuf.Timestamp
-	11, // 3: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
-	0,  // 4: candor.v1.MonitorStatus.kind:type_name -> candor.v1.MonitorKind
-	1,  // 5: candor.v1.MonitorStatus.state:type_name -> candor.v1.MonitorState
-	22, // 6: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
-	23, // 7: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
-	24, // 8: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
-	21, // 9: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
-	21, // 10: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
-	25, // 11: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
-	2,  // 12: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
-	20, // 13: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
-	18, // 14: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
-	3,  // 15: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
-	21, // 16: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
-	26, // 17: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
-	5,  // 18: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
-	19, // 19: candor.v1.BackendStatus.replicas:type_name -> candor.v1.ReplicaStatus
-	4,  // 20: candor.v1.ReplicaStatus.state:type_name -> candor.v1.ReplicaState
-	21, // 21: candor.v1.ReplicaStatus.ejected_until:type_name -> google.protobuf.Timestamp
-	12, // 22: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
-	14, // 23: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
-	16, // 24: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
-	9,  // 25: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
-	6,  // 26: candor.v1.ExplainService.GetConfiguration:input_type -> candor.v1.GetConfigurationRequest
-	13, // 27: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
-	15, // 28: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
-	17, // 29: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
-	10, // 30: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
-	7,  // 31: candor.v1.ExplainService.GetConfiguration:output_type -> candor.v1.GetConfigurationResponse
-	27, // [27:32] is the sub-list for method output_type
-	22, // [22:27] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	24, // 0: candor.v1.GetConfigurationResponse.load_time:type_name -> google.protobuf.Timestamp
+	10, // 1: candor.v1.GetConfigurationResponse.models:type_name -> candor.v1.ModelPolicy
+	24, // 2: candor.v1.GetConfigurationResponse.refuse_time:type_name -> google.protobuf.Timestamp
+	24, // 3: candor.v1.GetConfigurationResponse.reload_time:type_name -> google.protobuf.Timestamp
+	0,  // 4: candor.v1.GetConfigurationResponse.reload_result:type_name -> candor.v1.ReloadResult
+	13, // 5: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
+	1,  // 6: candor.v1.MonitorStatus.kind:type_name -> candor.v1.MonitorKind
+	2,  // 7: candor.v1.MonitorStatus.state:type_name -> candor.v1.MonitorState
+	25, // 8: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
+	26, // 9: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
+	27, // 10: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
+	24, // 11: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
+	24, // 12: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
+	28, // 13: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
+	3,  // 14: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
+	23, // 15: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
+	20, // 16: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
+	4,  // 17: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
+	24, // 18: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
+	29, // 19: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
+	7,  // 20: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
+	22, // 21: candor.v1.BackendStatus.replicas:type_name -> candor.v1.ReplicaStatus
+	30, // 22: candor.v1.BackendStatus.hedge_delay:type_name -> google.protobuf.Duration
+	30, // 23: candor.v1.BackendStatus.usual_time:type_name -> google.protobuf.Duration
+	21, // 24: candor.v1.BackendStatus.events:type_name -> candor.v1.BackendEvent
+	24, // 25: candor.v1.BackendStatus.breaker_time:type_name -> google.protobuf.Timestamp
+	24, // 26: candor.v1.BackendStatus.last_failure_time:type_name -> google.protobuf.Timestamp
+	24, // 27: candor.v1.BackendEvent.time:type_name -> google.protobuf.Timestamp
+	5,  // 28: candor.v1.BackendEvent.kind:type_name -> candor.v1.BackendEventKind
+	6,  // 29: candor.v1.ReplicaStatus.state:type_name -> candor.v1.ReplicaState
+	24, // 30: candor.v1.ReplicaStatus.ejected_until:type_name -> google.protobuf.Timestamp
+	30, // 31: candor.v1.ReplicaStatus.usual_time:type_name -> google.protobuf.Duration
+	14, // 32: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
+	16, // 33: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
+	18, // 34: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
+	11, // 35: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
+	8,  // 36: candor.v1.ExplainService.GetConfiguration:input_type -> candor.v1.GetConfigurationRequest
+	15, // 37: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
+	17, // 38: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
+	19, // 39: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
+	12, // 40: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
+	9,  // 41: candor.v1.ExplainService.GetConfiguration:output_type -> candor.v1.GetConfigurationResponse
+	37, // [37:42] is the sub-list for method output_type
+	32, // [32:37] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_explain_proto_init() }
@@ -1864,13 +2271,14 @@ func file_candor_v1_explain_proto_init() {
 	file_candor_v1_record_proto_init()
 	file_candor_v1_review_proto_init()
 	file_candor_v1_explain_proto_msgTypes[5].OneofWrappers = []any{}
+	file_candor_v1_explain_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_explain_proto_rawDesc), len(file_candor_v1_explain_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   15,
+			NumEnums:      8,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -37,7 +37,7 @@ type ExplainServiceClient interface {
 	// Counts of decisions of a span of time beside the span of the same length before it, grouped: "why did declines
 	// double?".
 	SummarizeDecisions(ctx context.Context, in *SummarizeDecisionsRequest, opts ...grpc.CallOption) (*SummarizeDecisionsResponse, error)
-	// The state of every backend: breaker, in flight, counts by failure class.
+	// The state of every backend: breaker, replicas, limit, queue, budget, hedging, counts, and what has happened to it.
 	ListBackends(ctx context.Context, in *ListBackendsRequest, opts ...grpc.CallOption) (*ListBackendsResponse, error)
 	// What is watched and only warned of: how answers and inputs differ from before, by model and segment.
 	ListMonitors(ctx context.Context, in *ListMonitorsRequest, opts ...grpc.CallOption) (*ListMonitorsResponse, error)
@@ -114,7 +114,7 @@ type ExplainServiceServer interface {
 	// Counts of decisions of a span of time beside the span of the same length before it, grouped: "why did declines
 	// double?".
 	SummarizeDecisions(context.Context, *SummarizeDecisionsRequest) (*SummarizeDecisionsResponse, error)
-	// The state of every backend: breaker, in flight, counts by failure class.
+	// The state of every backend: breaker, replicas, limit, queue, budget, hedging, counts, and what has happened to it.
 	ListBackends(context.Context, *ListBackendsRequest) (*ListBackendsResponse, error)
 	// What is watched and only warned of: how answers and inputs differ from before, by model and segment.
 	ListMonitors(context.Context, *ListMonitorsRequest) (*ListMonitorsResponse, error)

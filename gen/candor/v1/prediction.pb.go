@@ -1575,7 +1575,13 @@ type Step struct {
 	Label      string   `protobuf:"bytes,11,opt,name=label,proto3" json:"label,omitempty"`
 	Attempts   uint32   `protobuf:"varint,12,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// What the confidence was compared with; absent for members, whose answers are combined first.
-	Threshold     *float64 `protobuf:"fixed64,13,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	Threshold *float64 `protobuf:"fixed64,13,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Each attempt, where there was more than one.
+	Tried []*Attempt `protobuf:"bytes,50,rep,name=tried,proto3" json:"tried,omitempty"`
+	// How long it waited for places in flight; absent: not at all.
+	Waited *durationpb.Duration `protobuf:"bytes,51,opt,name=waited,proto3" json:"waited,omitempty"`
+	// It was refused a place in flight, and not called: the gateway shed it.
+	Shed          bool `protobuf:"varint,52,opt,name=shed,proto3" json:"shed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1701,6 +1707,125 @@ func (x *Step) GetThreshold() float64 {
 	return 0
 }
 
+func (x *Step) GetTried() []*Attempt {
+	if x != nil {
+		return x.Tried
+	}
+	return nil
+}
+
+func (x *Step) GetWaited() *durationpb.Duration {
+	if x != nil {
+		return x.Waited
+	}
+	return nil
+}
+
+func (x *Step) GetShed() bool {
+	if x != nil {
+		return x.Shed
+	}
+	return false
+}
+
+// One call of a model server, of several for the same stage.
+type Attempt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Microseconds from the stage's beginning until it was sent, and from then until it ended.
+	StartUs    uint32 `protobuf:"varint,1,opt,name=start_us,json=startUs,proto3" json:"start_us,omitempty"`
+	DurationUs uint32 `protobuf:"varint,2,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
+	// Microseconds that it waited before for its place in flight.
+	WaitedUs uint32 `protobuf:"varint,3,opt,name=waited_us,json=waitedUs,proto3" json:"waited_us,omitempty"`
+	// Made beside one that was slow. Otherwise one that is not the first repeats the one before.
+	Hedge bool `protobuf:"varint,4,opt,name=hedge,proto3" json:"hedge,omitempty"`
+	// Given up because another one was faster.
+	Lost bool `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`
+	// Unspecified: it answered, or was given up.
+	Failure       Reason        `protobuf:"varint,6,opt,name=failure,proto3,enum=candor.v1.Reason" json:"failure,omitempty"`
+	FailureSource FailureSource `protobuf:"varint,7,opt,name=failure_source,json=failureSource,proto3,enum=candor.v1.FailureSource" json:"failure_source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attempt) Reset() {
+	*x = Attempt{}
+	mi := &file_candor_v1_prediction_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attempt) ProtoMessage() {}
+
+func (x *Attempt) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_prediction_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
+func (*Attempt) Descriptor() ([]byte, []int) {
+	return file_candor_v1_prediction_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Attempt) GetStartUs() uint32 {
+	if x != nil {
+		return x.StartUs
+	}
+	return 0
+}
+
+func (x *Attempt) GetDurationUs() uint32 {
+	if x != nil {
+		return x.DurationUs
+	}
+	return 0
+}
+
+func (x *Attempt) GetWaitedUs() uint32 {
+	if x != nil {
+		return x.WaitedUs
+	}
+	return 0
+}
+
+func (x *Attempt) GetHedge() bool {
+	if x != nil {
+		return x.Hedge
+	}
+	return false
+}
+
+func (x *Attempt) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
+}
+
+func (x *Attempt) GetFailure() Reason {
+	if x != nil {
+		return x.Failure
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
+func (x *Attempt) GetFailureSource() FailureSource {
+	if x != nil {
+		return x.FailureSource
+	}
+	return FailureSource_FAILURE_SOURCE_UNSPECIFIED
+}
+
 type ModelProvenance struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Backend       string                 `protobuf:"bytes,1,opt,name=backend,proto3" json:"backend,omitempty"`
@@ -1715,7 +1840,7 @@ type ModelProvenance struct {
 
 func (x *ModelProvenance) Reset() {
 	*x = ModelProvenance{}
-	mi := &file_candor_v1_prediction_proto_msgTypes[18]
+	mi := &file_candor_v1_prediction_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1852,7 @@ func (x *ModelProvenance) String() string {
 func (*ModelProvenance) ProtoMessage() {}
 
 func (x *ModelProvenance) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_prediction_proto_msgTypes[18]
+	mi := &file_candor_v1_prediction_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +1865,7 @@ func (x *ModelProvenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelProvenance.ProtoReflect.Descriptor instead.
 func (*ModelProvenance) Descriptor() ([]byte, []int) {
-	return file_candor_v1_prediction_proto_rawDescGZIP(), []int{18}
+	return file_candor_v1_prediction_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ModelProvenance) GetBackend() string {
@@ -1897,7 +2022,7 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"S\n" +
 	"\vUncertainty\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.candor.v1.UncertaintyKindR\x04kind\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value\"\xe3\x03\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\"\xd4\x04\n" +
 	"\x04Step\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12'\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x13.candor.v1.StepKindR\x04kind\x12\x14\n" +
@@ -1914,10 +2039,22 @@ const file_candor_v1_prediction_proto_rawDesc = "" +
 	"confidence\x88\x01\x01\x12\x14\n" +
 	"\x05label\x18\v \x01(\tR\x05label\x12\x1a\n" +
 	"\battempts\x18\f \x01(\rR\battempts\x12!\n" +
-	"\tthreshold\x18\r \x01(\x01H\x01R\tthreshold\x88\x01\x01B\r\n" +
+	"\tthreshold\x18\r \x01(\x01H\x01R\tthreshold\x88\x01\x01\x12(\n" +
+	"\x05tried\x182 \x03(\v2\x12.candor.v1.AttemptR\x05tried\x121\n" +
+	"\x06waited\x183 \x01(\v2\x19.google.protobuf.DurationR\x06waited\x12\x12\n" +
+	"\x04shed\x184 \x01(\bR\x04shedB\r\n" +
 	"\v_confidenceB\f\n" +
 	"\n" +
-	"_threshold\"\xdb\x01\n" +
+	"_threshold\"\xfa\x01\n" +
+	"\aAttempt\x12\x19\n" +
+	"\bstart_us\x18\x01 \x01(\rR\astartUs\x12\x1f\n" +
+	"\vduration_us\x18\x02 \x01(\rR\n" +
+	"durationUs\x12\x1b\n" +
+	"\twaited_us\x18\x03 \x01(\rR\bwaitedUs\x12\x14\n" +
+	"\x05hedge\x18\x04 \x01(\bR\x05hedge\x12\x12\n" +
+	"\x04lost\x18\x05 \x01(\bR\x04lost\x12+\n" +
+	"\afailure\x18\x06 \x01(\x0e2\x11.candor.v1.ReasonR\afailure\x12?\n" +
+	"\x0efailure_source\x18\a \x01(\x0e2\x18.candor.v1.FailureSourceR\rfailureSource\"\xdb\x01\n" +
 	"\x0fModelProvenance\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x18\n" +
@@ -1973,7 +2110,7 @@ func file_candor_v1_prediction_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_prediction_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_candor_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_candor_v1_prediction_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_candor_v1_prediction_proto_goTypes = []any{
 	(AnswerState)(0),                     // 0: candor.v1.AnswerState
 	(UncertaintyKind)(0),                 // 1: candor.v1.UncertaintyKind
@@ -1997,22 +2134,23 @@ var file_candor_v1_prediction_proto_goTypes = []any{
 	(*Abstention)(nil),                   // 19: candor.v1.Abstention
 	(*Uncertainty)(nil),                  // 20: candor.v1.Uncertainty
 	(*Step)(nil),                         // 21: candor.v1.Step
-	(*ModelProvenance)(nil),              // 22: candor.v1.ModelProvenance
-	(*inference.ModelInferRequest)(nil),  // 23: inference.ModelInferRequest
-	(*inference.ModelInferResponse)(nil), // 24: inference.ModelInferResponse
-	(*durationpb.Duration)(nil),          // 25: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),        // 26: google.protobuf.Timestamp
-	(*Decision)(nil),                     // 27: candor.v1.Decision
-	(Reason)(0),                          // 28: candor.v1.Reason
+	(*Attempt)(nil),                      // 22: candor.v1.Attempt
+	(*ModelProvenance)(nil),              // 23: candor.v1.ModelProvenance
+	(*inference.ModelInferRequest)(nil),  // 24: inference.ModelInferRequest
+	(*inference.ModelInferResponse)(nil), // 25: inference.ModelInferResponse
+	(*durationpb.Duration)(nil),          // 26: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),        // 27: google.protobuf.Timestamp
+	(*Decision)(nil),                     // 28: candor.v1.Decision
+	(Reason)(0),                          // 29: candor.v1.Reason
 }
 var file_candor_v1_prediction_proto_depIdxs = []int32{
-	23, // 0: candor.v1.PredictRequest.request:type_name -> inference.ModelInferRequest
-	24, // 1: candor.v1.PredictResponse.response:type_name -> inference.ModelInferResponse
+	24, // 0: candor.v1.PredictRequest.request:type_name -> inference.ModelInferRequest
+	25, // 1: candor.v1.PredictResponse.response:type_name -> inference.ModelInferResponse
 	12, // 2: candor.v1.PredictResponse.predictions:type_name -> candor.v1.Prediction
-	25, // 3: candor.v1.GetPredictionRequest.wait:type_name -> google.protobuf.Duration
+	26, // 3: candor.v1.GetPredictionRequest.wait:type_name -> google.protobuf.Duration
 	12, // 4: candor.v1.GetPredictionResponse.predictions:type_name -> candor.v1.Prediction
 	12, // 5: candor.v1.WatchPredictionsResponse.prediction:type_name -> candor.v1.Prediction
-	26, // 6: candor.v1.RecordOutcomeRequest.observe_time:type_name -> google.protobuf.Timestamp
+	27, // 6: candor.v1.RecordOutcomeRequest.observe_time:type_name -> google.protobuf.Timestamp
 	13, // 7: candor.v1.Prediction.class_probabilities:type_name -> candor.v1.ClassProbabilities
 	14, // 8: candor.v1.Prediction.logits:type_name -> candor.v1.Logits
 	15, // 9: candor.v1.Prediction.regression:type_name -> candor.v1.RegressionValue
@@ -2020,34 +2158,38 @@ var file_candor_v1_prediction_proto_depIdxs = []int32{
 	17, // 11: candor.v1.Prediction.distance:type_name -> candor.v1.Distance
 	18, // 12: candor.v1.Prediction.embedding_match:type_name -> candor.v1.EmbeddingMatch
 	19, // 13: candor.v1.Prediction.abstention:type_name -> candor.v1.Abstention
-	27, // 14: candor.v1.Prediction.decision:type_name -> candor.v1.Decision
+	28, // 14: candor.v1.Prediction.decision:type_name -> candor.v1.Decision
 	20, // 15: candor.v1.Prediction.uncertainty:type_name -> candor.v1.Uncertainty
 	21, // 16: candor.v1.Prediction.path:type_name -> candor.v1.Step
 	0,  // 17: candor.v1.Prediction.state:type_name -> candor.v1.AnswerState
-	22, // 18: candor.v1.Prediction.provenance:type_name -> candor.v1.ModelProvenance
-	26, // 19: candor.v1.Prediction.create_time:type_name -> google.protobuf.Timestamp
-	26, // 20: candor.v1.Prediction.final_time:type_name -> google.protobuf.Timestamp
-	28, // 21: candor.v1.Abstention.reason:type_name -> candor.v1.Reason
+	23, // 18: candor.v1.Prediction.provenance:type_name -> candor.v1.ModelProvenance
+	27, // 19: candor.v1.Prediction.create_time:type_name -> google.protobuf.Timestamp
+	27, // 20: candor.v1.Prediction.final_time:type_name -> google.protobuf.Timestamp
+	29, // 21: candor.v1.Abstention.reason:type_name -> candor.v1.Reason
 	1,  // 22: candor.v1.Uncertainty.kind:type_name -> candor.v1.UncertaintyKind
 	2,  // 23: candor.v1.Step.kind:type_name -> candor.v1.StepKind
-	25, // 24: candor.v1.Step.duration:type_name -> google.protobuf.Duration
-	28, // 25: candor.v1.Step.reason:type_name -> candor.v1.Reason
+	26, // 24: candor.v1.Step.duration:type_name -> google.protobuf.Duration
+	29, // 25: candor.v1.Step.reason:type_name -> candor.v1.Reason
 	3,  // 26: candor.v1.Step.failure_source:type_name -> candor.v1.FailureSource
-	26, // 27: candor.v1.ModelProvenance.create_time:type_name -> google.protobuf.Timestamp
-	25, // 28: candor.v1.ModelProvenance.age:type_name -> google.protobuf.Duration
-	4,  // 29: candor.v1.PredictionService.Predict:input_type -> candor.v1.PredictRequest
-	6,  // 30: candor.v1.PredictionService.GetPrediction:input_type -> candor.v1.GetPredictionRequest
-	8,  // 31: candor.v1.PredictionService.WatchPredictions:input_type -> candor.v1.WatchPredictionsRequest
-	10, // 32: candor.v1.PredictionService.RecordOutcome:input_type -> candor.v1.RecordOutcomeRequest
-	5,  // 33: candor.v1.PredictionService.Predict:output_type -> candor.v1.PredictResponse
-	7,  // 34: candor.v1.PredictionService.GetPrediction:output_type -> candor.v1.GetPredictionResponse
-	9,  // 35: candor.v1.PredictionService.WatchPredictions:output_type -> candor.v1.WatchPredictionsResponse
-	11, // 36: candor.v1.PredictionService.RecordOutcome:output_type -> candor.v1.RecordOutcomeResponse
-	33, // [33:37] is the sub-list for method output_type
-	29, // [29:33] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	22, // 27: candor.v1.Step.tried:type_name -> candor.v1.Attempt
+	26, // 28: candor.v1.Step.waited:type_name -> google.protobuf.Duration
+	29, // 29: candor.v1.Attempt.failure:type_name -> candor.v1.Reason
+	3,  // 30: candor.v1.Attempt.failure_source:type_name -> candor.v1.FailureSource
+	27, // 31: candor.v1.ModelProvenance.create_time:type_name -> google.protobuf.Timestamp
+	26, // 32: candor.v1.ModelProvenance.age:type_name -> google.protobuf.Duration
+	4,  // 33: candor.v1.PredictionService.Predict:input_type -> candor.v1.PredictRequest
+	6,  // 34: candor.v1.PredictionService.GetPrediction:input_type -> candor.v1.GetPredictionRequest
+	8,  // 35: candor.v1.PredictionService.WatchPredictions:input_type -> candor.v1.WatchPredictionsRequest
+	10, // 36: candor.v1.PredictionService.RecordOutcome:input_type -> candor.v1.RecordOutcomeRequest
+	5,  // 37: candor.v1.PredictionService.Predict:output_type -> candor.v1.PredictResponse
+	7,  // 38: candor.v1.PredictionService.GetPrediction:output_type -> candor.v1.GetPredictionResponse
+	9,  // 39: candor.v1.PredictionService.WatchPredictions:output_type -> candor.v1.WatchPredictionsResponse
+	11, // 40: candor.v1.PredictionService.RecordOutcome:output_type -> candor.v1.RecordOutcomeResponse
+	37, // [37:41] is the sub-list for method output_type
+	33, // [33:37] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_prediction_proto_init() }
@@ -2080,7 +2222,7 @@ func file_candor_v1_prediction_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_prediction_proto_rawDesc), len(file_candor_v1_prediction_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -709,7 +709,11 @@ type StageRecord struct {
 	// The ensemble that a member answered for.
 	Parent string `protobuf:"bytes,11,opt,name=parent,proto3" json:"parent,omitempty"`
 	// name@version of the calibrator that its scores passed; empty: none.
-	Calibrator    string `protobuf:"bytes,12,opt,name=calibrator,proto3" json:"calibrator,omitempty"`
+	Calibrator string `protobuf:"bytes,12,opt,name=calibrator,proto3" json:"calibrator,omitempty"`
+	// Each attempt, where there was more than one. None in the record of a plain accept that would pass its bound with them.
+	Tried []*Attempt `protobuf:"bytes,50,rep,name=tried,proto3" json:"tried,omitempty"`
+	// How long it waited for places in flight, microseconds, all attempts together; 0: not at all.
+	WaitedUs      uint32 `protobuf:"varint,51,opt,name=waited_us,json=waitedUs,proto3" json:"waited_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -826,6 +830,20 @@ func (x *StageRecord) GetCalibrator() string {
 		return x.Calibrator
 	}
 	return ""
+}
+
+func (x *StageRecord) GetTried() []*Attempt {
+	if x != nil {
+		return x.Tried
+	}
+	return nil
+}
+
+func (x *StageRecord) GetWaitedUs() uint32 {
+	if x != nil {
+		return x.WaitedUs
+	}
+	return 0
 }
 
 // A row; of a model with several fields, one field of it.
@@ -1651,7 +1669,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x11confidence_method\x18\n" +
 	" \x01(\x0e2\x1b.candor.v1.ConfidenceMethodR\x10confidenceMethod\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\v \x01(\tR\trequestId\"\x9d\x03\n" +
+	"request_id\x18\v \x01(\tR\trequestId\"\xe4\x03\n" +
 	"\vStageRecord\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12'\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x13.candor.v1.StepKindR\x04kind\x12\x18\n" +
@@ -1668,7 +1686,9 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x06parent\x18\v \x01(\tR\x06parent\x12\x1e\n" +
 	"\n" +
 	"calibrator\x18\f \x01(\tR\n" +
-	"calibrator\"\xd8\b\n" +
+	"calibrator\x12(\n" +
+	"\x05tried\x182 \x03(\v2\x12.candor.v1.AttemptR\x05tried\x12\x1b\n" +
+	"\twaited_us\x183 \x01(\rR\bwaitedUs\"\xd8\b\n" +
 	"\tRowRecord\x12&\n" +
 	"\x05route\x18\x01 \x01(\x0e2\x10.candor.v1.RouteR\x05route\x125\n" +
 	"\rapplied_route\x18\x02 \x01(\x0e2\x10.candor.v1.RouteR\fappliedRoute\x12+\n" +
@@ -1814,12 +1834,13 @@ var file_candor_v1_record_proto_goTypes = []any{
 	(StepKind)(0),             // 15: candor.v1.StepKind
 	(Reason)(0),               // 16: candor.v1.Reason
 	(FailureSource)(0),        // 17: candor.v1.FailureSource
-	(Route)(0),                // 18: candor.v1.Route
-	(AnswerState)(0),          // 19: candor.v1.AnswerState
-	(UncertaintyKind)(0),      // 20: candor.v1.UncertaintyKind
-	(ReleaseState)(0),         // 21: candor.v1.ReleaseState
-	(ExpireAction)(0),         // 22: candor.v1.ExpireAction
-	(ReviewKind)(0),           // 23: candor.v1.ReviewKind
+	(*Attempt)(nil),           // 18: candor.v1.Attempt
+	(Route)(0),                // 19: candor.v1.Route
+	(AnswerState)(0),          // 20: candor.v1.AnswerState
+	(UncertaintyKind)(0),      // 21: candor.v1.UncertaintyKind
+	(ReleaseState)(0),         // 22: candor.v1.ReleaseState
+	(ExpireAction)(0),         // 23: candor.v1.ExpireAction
+	(ReviewKind)(0),           // 24: candor.v1.ReviewKind
 }
 var file_candor_v1_record_proto_depIdxs = []int32{
 	6,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
@@ -1837,23 +1858,24 @@ var file_candor_v1_record_proto_depIdxs = []int32{
 	15, // 12: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
 	16, // 13: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
 	17, // 14: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
-	18, // 15: candor.v1.RowRecord.route:type_name -> candor.v1.Route
-	18, // 16: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
-	16, // 17: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
-	9,  // 18: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
-	19, // 19: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
-	20, // 20: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
-	14, // 21: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	21, // 22: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
-	16, // 23: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
-	22, // 24: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
-	23, // 25: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
-	1,  // 26: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	18, // 15: candor.v1.StageRecord.tried:type_name -> candor.v1.Attempt
+	19, // 16: candor.v1.RowRecord.route:type_name -> candor.v1.Route
+	19, // 17: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
+	16, // 18: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
+	9,  // 19: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
+	20, // 20: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
+	21, // 21: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
+	14, // 22: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	22, // 23: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
+	16, // 24: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
+	23, // 25: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
+	24, // 26: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
+	1,  // 27: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_record_proto_init() }

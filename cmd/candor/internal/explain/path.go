@@ -16,10 +16,15 @@ type Step struct {
 	Version string  `json:"version,omitempty"`
 	Millis  float64 `json:"ms"`
 	// AgeSeconds of the model version when it answered; absent where no model did.
-	AgeSeconds int64    `json:"model_age_s,omitempty"`
-	Attempts   uint32   `json:"attempts,omitempty"`
-	Answer     string   `json:"answer,omitempty"`
-	Confidence *float64 `json:"confidence,omitempty"`
+	AgeSeconds int64  `json:"model_age_s,omitempty"`
+	Attempts   uint32 `json:"attempts,omitempty"`
+	// Tried has each attempt, where there was more than one.
+	Tried []Attempt `json:"tried,omitempty"`
+	// WaitedMillis is how long it waited for places in flight. Shed: it got none, and the model server was not called.
+	WaitedMillis float64  `json:"waited_ms,omitempty"`
+	Shed         bool     `json:"shed,omitempty"`
+	Answer       string   `json:"answer,omitempty"`
+	Confidence   *float64 `json:"confidence,omitempty"`
 	// Calibrator, name@version, that the stage's scores passed; empty: none.
 	Calibrator string `json:"calibrator,omitempty"`
 	// Failure, SaidBy and Detail say why there is no answer; SaidBy is BACKEND or INFERRED.
@@ -38,7 +43,8 @@ func pathOf(s *source, rr *candorv1.RowRecord) []Step {
 		step := Step{
 			Stage: st.GetStage(), Kind: cli.Enum(st.GetKind()), Parent: st.GetParent(), Version: st.GetVersion(),
 			Millis: float64(st.GetDurationUs()) / 1e3, Attempts: st.GetAttempts(), index: i,
-			Calibrator: st.GetCalibrator(),
+			Calibrator: st.GetCalibrator(), Tried: attemptsOf(st), WaitedMillis: float64(st.GetWaitedUs()) / 1e3,
+			Shed: st.GetFailure() == candorv1.Reason_REASON_OVERLOAD && st.GetAttempts() == 0,
 		}
 		if st.GetModelCreatedS() > 0 {
 			step.AgeSeconds = int64(s.made.Sub(time.Unix(st.GetModelCreatedS(), 0)).Seconds())

@@ -255,7 +255,10 @@ func stepCells(branch string, s Step) []string {
 		said = append(said, "calibrated by "+s.Calibrator)
 	}
 	if s.Attempts > 1 {
-		said = append(said, fmt.Sprintf("%d attempts", s.Attempts))
+		said = append(said, attemptsText(s))
+	}
+	if s.WaitedMillis > 0 {
+		said = append(said, fmt.Sprintf("waited %.1f ms for its place", s.WaitedMillis))
 	}
 	if s.AgeSeconds > 0 {
 		said = append(said, "model is "+cli.Span(time.Duration(s.AgeSeconds)*time.Second)+" old")
