@@ -81,6 +81,13 @@ func (c *sharedConn) heard(o outcome, began time.Time) outcome {
 	return o
 }
 
+// timed says how long an answer took that was asked for on the connection then.
+func (c *sharedConn) timed(asked time.Time, took time.Duration) {
+	if c.replica != nil {
+		c.replica.timed(asked, took)
+	}
+}
+
 // place is the address of the replica that the connection leads to; empty where the backend has only one.
 func (c *sharedConn) place() string {
 	if c.replica == nil {

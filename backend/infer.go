@@ -145,6 +145,7 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 		} else if overtaking, ran = second.result(); overtaking != nil && context.Cause(first) == errLost {
 			failure = b.lost()
 			b.latencies.add(time.Now(), took) // at least
+			conn.timed(asked, time.Since(asked))
 		}
 		if ran {
 			made++
@@ -266,6 +267,7 @@ func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time
 	if b.latencies != nil {
 		b.latencies.add(now, now.Sub(start))
 	}
+	conn.timed(start, now.Sub(start))
 	return b.read(&x.answer, check)
 }
 

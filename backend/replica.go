@@ -33,6 +33,7 @@ type replica struct {
 
 	tallyMu sync.Mutex
 	tally   tally
+	pace    pace
 	// row is how many of its calls failed since the last good answer.
 	row int
 	// since: calls that began before say nothing any more.
@@ -157,7 +158,7 @@ func (r *replica) count(failed bool, began, now time.Time) (row int, current boo
 func (r *replica) forget(now time.Time) {
 	r.tallyMu.Lock()
 	defer r.tallyMu.Unlock()
-	r.tally, r.row, r.since = tally{}, 0, now
+	r.tally, r.pace, r.row, r.since = tally{}, pace{}, 0, now
 }
 
 // sum is what its calls within the window came to.
