@@ -66,7 +66,7 @@ func (h *hedge) run() {
 	defer h.b.hedging.Done()
 	b, now := h.b, time.Now()
 	h.mu.Lock()
-	if h.over || !b.limiter.try(h.terms.Priority, false) {
+	if h.over || !b.limiter.try() {
 		h.mu.Unlock()
 		return
 	}

@@ -108,7 +108,7 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 // once makes one attempt inside of the breaker, or refuses it: its Failure then has no Attempts.
 func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	start, size := time.Now(), request.Len()
-	if f := b.place(ctx, t, start); f != nil {
+	if f := b.place(ctx, t, start, 0); f != nil {
 		return nil, b.finish(f, start)
 	}
 	says, asked := loadUnknown, start
@@ -118,8 +118,7 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	}()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
-		return nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
-			"the breaker is open after failures; no call was made"), start)
+		return nil, b.finish(shut(), start)
 	}
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
 	defer permit.report(ignored)
@@ -184,13 +183,13 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	return answer, nil
 }
 
-// place takes a place in flight, for which it may wait.
-func (b *Backend) place(ctx context.Context, t Terms, now time.Time) *Failure {
-	if b.limiter.try(t.Priority, false) {
+// place takes a place in flight, for which it may wait: shortly, or with patience.
+func (b *Backend) place(ctx context.Context, t Terms, now time.Time, patience time.Duration) *Failure {
+	if b.limiter.try() {
 		return nil
 	}
 	mean, _ := b.tempo.typical()
-	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean})
+	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean, patience: patience})
 	if f == nil && !callersEnd(ctx, t.Until).IsZero() && time.Until(callersEnd(ctx, t.Until)) < b.set.minTimeout {
 		b.limiter.release(time.Now(), loadUnknown, 0)
 		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")

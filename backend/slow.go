@@ -9,6 +9,10 @@ import (
 // slowRatioLeast is the least slow_ratio: replicas that do the same work differ by as much as this for no reason that matters.
 const slowRatioLeast = 1.5
 
+// slowLasting is how long a replica must be slow. All calls that it has in flight are slow together when it stops for a moment, to
+// collect garbage or because it is not scheduled, and of many in flight that is already a median.
+const slowLasting = time.Second
+
 // timed notes how long an answer took that was asked for then, and ejects a replica whose answers take far longer than the others'.
 // What it says can be good all the same: this is about a machine that swaps, throttles or shares its accelerator, which no failure
 // shows.
@@ -24,7 +28,7 @@ func (r *replica) timed(asked time.Time, took time.Duration) {
 		return
 	}
 	r.pace.add(f.age(now), took)
-	look := took > f.set.slowBy && r.pace.count%paceStale == 0
+	look := (took > f.set.slowBy || !r.slow.IsZero()) && r.pace.count%paceStale == 0
 	r.tallyMu.Unlock()
 	if !look || r.onTrial.Load() {
 		return
@@ -34,9 +38,28 @@ func (r *replica) timed(asked time.Time, took time.Duration) {
 	if f.closed || r.ejected || r.returning || r.gone.Load() {
 		return
 	}
-	if why := f.slower(r, now, f.set.slowCalls); why != "" {
+	why := f.slower(r, now, f.set.slowCalls)
+	if why != "" && r.slowFor(now) >= slowLasting {
 		f.eject(r, now, why)
+	} else if why == "" {
+		r.notSlow()
 	}
+}
+
+// slowFor is how long it has been slow, if it is.
+func (r *replica) slowFor(now time.Time) time.Duration {
+	r.tallyMu.Lock()
+	defer r.tallyMu.Unlock()
+	if r.slow.IsZero() {
+		r.slow = now
+	}
+	return now.Sub(r.slow)
+}
+
+func (r *replica) notSlow() {
+	r.tallyMu.Lock()
+	defer r.tallyMu.Unlock()
+	r.slow = time.Time{}
 }
 
 // slower needs mu, and says by what r's answers, of which there must be at least least, take longer than those of the others; empty:

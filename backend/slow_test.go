@@ -32,11 +32,12 @@ func TestSlowIsEjected(t *testing.T) {
 		a := f.all[0]
 		answers(f.all[1], 20, 2*time.Millisecond)
 		answers(f.all[2], 20, 3*time.Millisecond)
-		answers(a, 19, 40*time.Millisecond)
+		// It is found slow at the 20th, and a second later it still is.
+		answers(a, 47, 40*time.Millisecond)
 		wants(t, a, serving)
 		answers(a, 1, 40*time.Millisecond)
 		wants(t, a, ejected)
-		if s := stateOfReplica(a); s.Why != "slow: half of its last 20 answers took 40ms or more, of the others' 3ms" || s.Failures != 0 {
+		if s := stateOfReplica(a); s.Why != "slow: half of its last 48 answers took 40ms or more, of the others' 3ms" || s.Failures != 0 {
 			t.Errorf("status %+v", s)
 		}
 		if f.now.Load().choose() == a {
@@ -52,7 +53,7 @@ func TestSlowHealsByItself(t *testing.T) {
 		a := f.all[0]
 		others := func() { answers(f.all[1], 20, time.Millisecond); answers(f.all[2], 20, time.Millisecond) }
 		others()
-		answers(a, 20, 40*time.Millisecond)
+		answers(a, 50, 40*time.Millisecond)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		wants(t, a, returning)
@@ -111,21 +112,43 @@ func TestWhoIsNotSlow(t *testing.T) {
 	}
 }
 
+// One that stopped for a moment, with many calls in flight, is not slow.
+func TestAPauseIsNotSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := paperFleet(t, 3, nil)
+		a := f.all[0]
+		for range 20 {
+			answers(f.all[1], 20, time.Millisecond)
+			answers(f.all[2], 20, time.Millisecond)
+			asked := time.Now()
+			time.Sleep(300 * time.Millisecond)
+			for range paceKept {
+				a.timed(asked, 300*time.Millisecond)
+			}
+			wants(t, a, serving)
+			answers(a, paceKept, time.Millisecond)
+			wants(t, a, serving)
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 // No more are ejected than may be, and where the rest are slow, too, nobody else is.
 func TestMostThatMayBeSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := paperFleet(t, 5, func(r *candorv1.Replicas) { r.MaxEjected = proto.Float64(0.2) })
-		for range 25 {
+		most := 0
+		for range 50 {
 			for i, r := range f.all {
 				answers(r, 1, time.Millisecond)
 				if i < 2 {
-					answers(r, 1, 100*time.Millisecond)
-					answers(r, 1, 100*time.Millisecond)
+					answers(r, 2, 100*time.Millisecond)
 				}
 			}
+			most = max(most, len(those(f.all, func(s *standing) bool { return s.ejected })))
 		}
-		if out := len(those(f.all, func(s *standing) bool { return s.ejected })); out != 1 {
-			t.Errorf("%d are ejected, one may be", out)
+		if most != 1 {
+			t.Errorf("%d were ejected at a time, one may be", most)
 		}
 	})
 }
@@ -142,7 +165,7 @@ func TestOldAnswersSayNothing(t *testing.T) {
 		answers(a, 5, 100*time.Millisecond)
 		wants(t, a, serving)
 		began := time.Now()
-		answers(a, 16, 100*time.Millisecond)
+		answers(a, 30, 100*time.Millisecond)
 		wants(t, a, ejected)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
