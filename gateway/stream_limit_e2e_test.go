@@ -21,7 +21,7 @@ func TestStreamIsShed(t *testing.T) {
 		"fallback: {ensemble: both, threshold: {probability: 0.8}}", "", "review: {queue: desk, on_expire: reject}", "", "on_defer: withhold", "",
 		"queues: {desk: {deadline: 1h, lease: 5m}}", "",
 		"ensembles:\n  both: {version: \"1\", members: [{backend: a}, {backend: b}], quorum: 2, combiner: mean, remedial: {backend: old}}\n", "",
-		"mode: enforce", "mode: observe", "primary: {address: PRIMARY", "primary: {max_in_flight: 1, adaptive_limit: false, address: PRIMARY",
+		"mode: enforce", "mode: observe", "payments: {identity", "payments: {priority: low, identity", "primary: {address: PRIMARY", "primary: {max_in_flight: 1, adaptive_limit: false, address: PRIMARY",
 	}
 	w := start(t, shed...)
 	w.primary.Hang()
@@ -55,7 +55,7 @@ func TestStreamIsShed(t *testing.T) {
 	framed.next()
 	full.end()
 	framed.end()
-	if n := w.metric(`candor_backend_shed_total{backend="primary",priority="normal"}`); n != 3 {
+	if n := w.metric(`candor_backend_shed_total{backend="primary",priority="low"}`); n != 3 {
 		t.Errorf("%v requests were shed", n)
 	}
 }
