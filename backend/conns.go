@@ -25,7 +25,9 @@ type conns []*sharedConn
 // sharedConn is a connection that knows how many calls it carries.
 type sharedConn struct {
 	*grpc.ClientConn
-	calls atomic.Int64
+	// calls that it carries, streams among them; idle of these are streams on which no request waits for its answer, and extra are
+	// requests that wait on a stream beside another one.
+	calls, idle, extra atomic.Int64
 	// warmed: it has been told to connect ahead of its first call.
 	warmed atomic.Bool
 	// replica is whose connection it is; nil where the backend has one address, of which no more is kept.
@@ -81,10 +83,10 @@ func (c *sharedConn) heard(o outcome, began time.Time) outcome {
 	return o
 }
 
-// answered says how long a good answer on the connection took.
-func (c *sharedConn) answered(took time.Duration) {
+// timed says how long an answer took that was asked for on the connection then.
+func (c *sharedConn) timed(asked time.Time, took time.Duration) {
 	if c.replica != nil {
-		c.replica.tempo.answered(time.Now(), took)
+		c.replica.timed(asked, took)
 	}
 }
 
@@ -96,11 +98,29 @@ func (c *sharedConn) place() string {
 	return c.replica.address
 }
 
-// inFlight is how many calls all of them carry.
-func (cs conns) inFlight() int64 {
+// carried is how many calls and streams all of them carry.
+func (cs conns) carried() int64 {
 	var n int64
 	for _, c := range cs {
 		n += c.calls.Load()
+	}
+	return n
+}
+
+// load is what a balancer compares: an open stream is a call, and each request that waits on it beside another is one, too.
+func (cs conns) load() int64 {
+	var n int64
+	for _, c := range cs {
+		n += c.calls.Load() + c.extra.Load()
+	}
+	return n
+}
+
+// inFlight is how many requests wait for their answers: load without idle streams.
+func (cs conns) inFlight() int64 {
+	var n int64
+	for _, c := range cs {
+		n += c.calls.Load() + c.extra.Load() - c.idle.Load()
 	}
 	return n
 }

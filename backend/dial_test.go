@@ -50,6 +50,9 @@ func TestDialRefuses(t *testing.T) {
 		{replicasWith(&candorv1.Replicas{MaxEjection: durationpb.New(1)}), "replicas.max_ejection: "},
 		{replicasWith(&candorv1.Replicas{MaxEjected: proto.Float64(2)}), "replicas.max_ejected: "},
 		{replicasWith(&candorv1.Replicas{PanicThreshold: proto.Float64(-1)}), "replicas.panic_threshold: "},
+		{replicasWith(&candorv1.Replicas{SlowRatio: proto.Float64(1.2)}), "replicas.slow_ratio: "},
+		{replicasWith(&candorv1.Replicas{SlowCalls: proto.Uint32(2)}), "replicas.slow_calls: "},
+		{replicasWith(&candorv1.Replicas{SlowBy: durationpb.New(-1)}), "replicas.slow_by: "},
 		{func(c *candorv1.Backend) { c.Model = "" }, "model: "},
 		{func(c *candorv1.Backend) { c.Version = "" }, "version: "},
 		{func(c *candorv1.Backend) { c.Card = nil }, "card.created_at: "},
@@ -99,6 +102,7 @@ func TestDialDefaults(t *testing.T) {
 		replicas: replicaSettings{
 			probeEvery: 2 * time.Second, resolveEvery: 30 * time.Second, failuresInARow: 5, failureMargin: 0.3, minCalls: 20,
 			window: 30 * time.Second, ejection: 10 * time.Second, maxEjection: 5 * time.Minute, maxEjected: 0.5, panicThreshold: 0.5,
+			slowRatio: 5, slowCalls: 20, slowBy: 10 * time.Millisecond,
 		},
 		retry: retrySettings{attempts: 2, budget: 0.2},
 	}

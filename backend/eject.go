@@ -50,11 +50,11 @@ func (f *fleet) outlier(r *replica, now time.Time) string {
 	return fmt.Sprintf("%.0f %% of %d calls failed, of the others' %.0f %%", 100*own.share(), own.calls, 100*others.share())
 }
 
-// eject needs mu, and takes r out for a time that grows with how often that happened, if that many may be out.
-func (f *fleet) eject(r *replica, now time.Time, why string) {
+// eject needs mu, and takes r out for a time that grows with how often that happened; false: as many are out as may be.
+func (f *fleet) eject(r *replica, now time.Time, why string) bool {
 	out := len(those(f.all, func(s *standing) bool { return s.ejected }))
 	if out >= f.set.mayEject(len(f.all)) {
-		return
+		return false
 	}
 	if !r.back.IsZero() {
 		// For each window in service one is forgotten.
@@ -70,6 +70,7 @@ func (f *fleet) eject(r *replica, now time.Time, why string) {
 	f.history.note(candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED, r.address, fmt.Sprintf("%s; for %v", why, f.set.ejectFor(r.times)))
 	f.renew()
 	signal(r.poke)
+	return true
 }
 
 // readmit needs mu, and gives r one call at a time.
@@ -83,7 +84,7 @@ func (f *fleet) readmit(r *replica, now time.Time) {
 	f.renew()
 }
 
-// succeeded is told of a good answer of a replica that returns.
+// succeeded is told of a good answer of a replica that returns. The last of its trial are also held against the others' for their time.
 func (f *fleet) succeeded(r *replica, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,6 +92,9 @@ func (f *fleet) succeeded(r *replica, now time.Time) {
 		return
 	}
 	if r.good++; r.good < trialAnswers {
+		return
+	}
+	if why := f.slower(r, now, trialAnswers); why != "" && f.eject(r, now, "still "+why) {
 		return
 	}
 	r.returning, r.back = false, now

@@ -164,7 +164,7 @@ func (f *fleet) setAddresses(addresses []string) error {
 // drain closes a replica's connections when its last call has ended. None is begun any more: whoever took a connection before the
 // address vanished has been counted by now, and whoever takes one later gives it back.
 func (f *fleet) drain(r *replica) {
-	for r.conns.inFlight() > 0 {
+	for r.conns.carried() > 0 {
 		select {
 		case <-r.drained:
 		case <-f.life.Done():

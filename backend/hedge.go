@@ -76,7 +76,7 @@ func (h *hedge) run() {
 	defer h.b.hedging.Done()
 	b, now := h.b, time.Now()
 	h.mu.Lock()
-	if h.over || !b.limiter.try(h.terms.Priority, false) {
+	if h.over || !b.limiter.try() {
 		h.mu.Unlock()
 		return
 	}
@@ -162,7 +162,6 @@ func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	} else {
 		b.counters.count(nil, verdict)
 		b.counters.hedgesWon.Add(1)
-		h.conn.answered(took)
 	}
 	h.permit.report(h.conn.heard(b.outcome(failure, verdict), h.start))
 	h.tell(failure, verdict, took, size)

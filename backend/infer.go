@@ -162,7 +162,9 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 // its result, or stopped; nil: there is none. told becomes what is to be told of the attempt, and stays as it is where none was made.
 func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict, told *Attempt) (_ *Answer, second *hedge, _ *Failure) {
 	start, size := time.Now(), request.Len()
-	if f := b.place(ctx, t, start, x); f != nil {
+	waited, f := b.place(ctx, t, start, 0)
+	x.waited = waited
+	if f != nil {
 		return nil, nil, b.finish(f, start)
 	}
 	says, asked := loadUnknown, start
@@ -172,8 +174,7 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	}()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
-		return nil, nil, b.finish(inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable,
-			"the breaker is open after failures; no call was made"), start)
+		return nil, nil, b.finish(shut(), start)
 	}
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
 	defer permit.report(ignored)
@@ -204,6 +205,7 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	if failure != nil && context.Cause(within) == errLost {
 		failure = b.lost()
 		b.latencies.add(time.Now(), took) // at least
+		conn.timed(asked, took)
 	}
 	says = loadOf(failure)
 	attempt := Attempt{
@@ -219,7 +221,6 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 		attempt.Failure, attempt.Lost = copied(failure), failure.lost
 	} else {
 		b.counters.count(nil, verdict)
-		conn.answered(took)
 	}
 	permit.report(conn.heard(b.outcome(failure, verdict), asked))
 	if b.observer != nil {
@@ -232,19 +233,18 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict, Replica: conn.place()}, second, nil
 }
 
-// place takes a place in flight, for which it may wait.
-func (b *Backend) place(ctx context.Context, t Terms, now time.Time, x *exchange) *Failure {
-	if b.limiter.try(t.Priority, false) {
-		return nil
+// place takes a place in flight, for which it may wait: shortly, or with patience. waited is how long it did.
+func (b *Backend) place(ctx context.Context, t Terms, now time.Time, patience time.Duration) (waited time.Duration, _ *Failure) {
+	if b.limiter.try() {
+		return 0, nil
 	}
-	defer func() { x.waited = time.Since(now) }()
 	mean, _ := b.tempo.typical()
-	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean})
+	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean, patience: patience})
 	if f == nil && !callersEnd(ctx, t.Until).IsZero() && time.Until(callersEnd(ctx, t.Until)) < b.set.minTimeout {
 		b.limiter.release(time.Now(), loadUnknown, 0)
-		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")
+		return time.Since(now), inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")
 	}
-	return f
+	return time.Since(now), f
 }
 
 // admit refuses what shall not be tried.
@@ -316,6 +316,7 @@ func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time
 	if b.latencies != nil {
 		b.latencies.add(now, now.Sub(start))
 	}
+	conn.timed(start, now.Sub(start))
 	return b.read(&x.answer, check)
 }
 

@@ -60,6 +60,8 @@ type wish struct {
 	// end of the caller's time; zero: never. least of it must be left for an attempt. usual is how long an answer takes; 0: not known.
 	end          time.Time
 	least, usual time.Duration
+	// patience is how long it may wait although answers come sooner; 0: no longer than that.
+	patience time.Duration
 }
 
 // class is the index of a priority; unspecified is normal.
@@ -78,18 +80,15 @@ func (l *limiter) allowed() int {
 	return l.most
 }
 
-// try takes a place if one is free for somebody who doesn't wait; hard: of max_in_flight's alone.
-func (l *limiter) try(p candorv1.Priority, hard bool) bool {
+// try takes a place if one is free for somebody who doesn't wait.
+func (l *limiter) try() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if hard && l.used+l.queued < l.most || !hard && l.free() {
-		l.occupy()
-		return true
+	if !l.free() {
+		return false
 	}
-	if hard {
-		l.shed[class(p)]++
-	}
-	return false
+	l.occupy()
+	return true
 }
 
 // free needs mu.
@@ -246,7 +245,7 @@ func (l *limiter) expected(p int, usual time.Duration) time.Duration {
 
 // longest is how long one of class p may wait; the lowest waits half as long, so that it is refused before the others are.
 func (l *limiter) longest(now time.Time, p int, w wish) time.Duration {
-	out := max(waitLeast, waitUsual*w.usual)
+	out := max(waitLeast, waitUsual*w.usual, w.patience)
 	if !w.end.IsZero() {
 		out = min(out, max(0, w.end.Sub(now)-w.least)/waitShareDiv)
 	}

@@ -152,7 +152,7 @@ func TestLimiterIsExact(t *testing.T) {
 	for range 200 {
 		all.Go(func() {
 			for range 100 {
-				if !l.try(0, true) {
+				if !l.try() {
 					continue
 				}
 				n := in.Add(1)

@@ -22,6 +22,9 @@ const (
 	defaultMaxEjection    = 5 * time.Minute
 	defaultMaxEjected     = 0.5
 	defaultPanicThreshold = 0.5
+	defaultSlowRatio      = 5
+	defaultSlowCalls      = 20
+	defaultSlowBy         = 10 * time.Millisecond
 )
 
 // place is where a backend's model servers are: one of three.
@@ -97,6 +100,10 @@ type replicaSettings struct {
 	window                     time.Duration
 	ejection, maxEjection      time.Duration
 	maxEjected, panicThreshold float64
+	// slowRatio 0: nobody is ejected for being slow.
+	slowRatio float64
+	slowCalls int
+	slowBy    time.Duration
 }
 
 func compileReplicas(cfg *candorv1.Replicas) (replicaSettings, error) {
@@ -106,6 +113,7 @@ func compileReplicas(cfg *candorv1.Replicas) (replicaSettings, error) {
 		window:   orDefault(cfg.GetWindow(), defaultReplicaWindow),
 		ejection: orDefault(cfg.GetEjection(), defaultEjection), maxEjection: orDefault(cfg.GetMaxEjection(), defaultMaxEjection),
 		maxEjected: defaultMaxEjected, panicThreshold: defaultPanicThreshold,
+		slowRatio: defaultSlowRatio, slowCalls: defaultSlowCalls, slowBy: orDefault(cfg.GetSlowBy(), defaultSlowBy),
 	}
 	if cfg != nil {
 		if cfg.FailuresInARow != nil {
@@ -122,6 +130,12 @@ func compileReplicas(cfg *candorv1.Replicas) (replicaSettings, error) {
 		}
 		if cfg.PanicThreshold != nil {
 			s.panicThreshold = cfg.GetPanicThreshold()
+		}
+		if cfg.SlowRatio != nil {
+			s.slowRatio = cfg.GetSlowRatio()
+		}
+		if cfg.SlowCalls != nil {
+			s.slowCalls = int(cfg.GetSlowCalls())
 		}
 	}
 	return s, s.check()
@@ -149,6 +163,12 @@ func (s *replicaSettings) check() error {
 		return fmt.Errorf("max_ejected: is %v; write a share from 0 to 1", s.maxEjected)
 	case !share(s.panicThreshold):
 		return fmt.Errorf("panic_threshold: is %v; write a share from 0 to 1", s.panicThreshold)
+	case s.slowRatio != 0 && !(s.slowRatio >= slowRatioLeast):
+		return fmt.Errorf("slow_ratio: is %v; write at least %v, or 0 to eject nobody for being slow", s.slowRatio, slowRatioLeast)
+	case s.slowCalls < trialAnswers || s.slowCalls > paceKept:
+		return fmt.Errorf("slow_calls: is %d; write a number from %d to %d", s.slowCalls, trialAnswers, paceKept)
+	case s.slowBy < 0:
+		return fmt.Errorf("slow_by: is %v; write a time that isn't negative", s.slowBy)
 	}
 	return nil
 }

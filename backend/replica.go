@@ -36,6 +36,9 @@ type replica struct {
 
 	tallyMu sync.Mutex
 	tally   tally
+	pace    pace
+	// slow is since when it has been found slow every time; zero: it isn't.
+	slow time.Time
 	// row is how many of its calls failed since the last good answer.
 	row int
 	// since: calls that began before say nothing any more.
@@ -162,7 +165,7 @@ func (r *replica) count(failed bool, began, now time.Time) (row int, current boo
 func (r *replica) forget(now time.Time) {
 	r.tallyMu.Lock()
 	defer r.tallyMu.Unlock()
-	r.tally, r.row, r.since = tally{}, 0, now
+	r.tally, r.pace, r.slow, r.row, r.since = tally{}, pace{}, time.Time{}, 0, now
 }
 
 // sum is what its calls within the window came to.

@@ -345,12 +345,22 @@ func TestStreamsEject(t *testing.T) {
 		if i > 1000 {
 			t.Fatal("not ejected after 1000 streams")
 		}
-		stream, f := b.OpenStream(t.Context(), time.Second)
+		turn, f := b.Begin(t.Context(), Terms{}, 1, false)
 		if f != nil {
-			continue
+			t.Fatal(f)
 		}
+		stream, f := b.OpenStream(t.Context(), time.Second, turn)
+		if f != nil {
+			t.Fatal(f)
+		}
+		turn.On(stream)
 		_ = stream.Send(wire.NewFrame(digitsRequest(t, 1)))
-		_, _ = stream.Recv()
+		if m, f := stream.Recv(); f != nil {
+			turn.Fail(t.Context(), f, true)
+		} else if _, f := turn.Answer(t.Context(), m.Response, true, nil); f != nil {
+			t.Fatal(f)
+		}
+		turn.End()
 		stream.Close()
 	}
 	if s := statesOf(b)[servers[0].Addr()]; s.State != ejected || s.InFlight != 0 {

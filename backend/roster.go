@@ -39,14 +39,19 @@ func (w *roster) choose(not ...*replica) *replica {
 		if isAmong(r, not) {
 			continue
 		}
-		if flying := r.conns.inFlight(); best == nil || flying < least {
-			best, least = r, flying
+		if load := r.conns.load(); best == nil || load < least {
+			best, least = r, load
 		}
 	}
 	if best == nil {
 		return w.pick[start]
 	}
 	return best
+}
+
+// out says that a replica gets no calls, although others do.
+func (w *roster) out(r *replica) bool {
+	return !isAmong(r, w.pick) && !isAmong(r, w.returning)
 }
 
 func isAmong(r *replica, all []*replica) bool {

@@ -24,7 +24,8 @@ func (b *Backend) StreamsBare() bool { return b.Speech().Wire.Frames == wire.Str
 // Expect and Close may be called by any. It is closed by Close, whatever else happened.
 //
 // The requests on it are calls like any other: each is let in by Backend.Begin before it is sent, and its Turn is told what
-// became of it. The stream itself takes no slot and no permit: an idle one costs the model server nothing.
+// became of it. The stream itself takes no slot and no permit: an idle one costs the model server nothing. To those who choose a
+// replica it is a call for as long as it is open.
 type Stream struct {
 	b *Backend
 	// parent is the caller's context, ctx our own below it.
@@ -34,9 +35,16 @@ type Stream struct {
 	bare        bool
 	clock       *clock
 	closed      atomic.Bool
-	// conn carries the stream until release.
-	conn    *sharedConn
-	release sync.Once
+	// came: a message has come.
+	came bool
+	// given is why we gave it up; nil: we didn't.
+	given atomic.Pointer[Failure]
+
+	// conn carries the stream until it is closed, and waiting requests on it; idle: conn counts it as a stream on which none waits.
+	conn          *sharedConn
+	mu            sync.Mutex
+	waiting       int
+	idle, settled bool
 }
 
 // Message is one message of a Stream. It aliases what came, and nobody changes it.
@@ -49,16 +57,20 @@ type Message struct {
 // detectShare of the time in which a stream must begin may go into asking who the model server is.
 const detectShare = 4
 
-// OpenStream begins a stream, which lasts until Close, until ctx ends or until the model server ends it. Outgoing metadata in ctx
-// goes along. It returns within silence. No Turn has been told of its Failure.
-func (b *Backend) OpenStream(ctx context.Context, silence time.Duration) (*Stream, *Failure) {
+// OpenStream begins a stream for a request, which lasts until Close, until ctx ends or until the model server ends it. Outgoing
+// metadata in ctx goes along. It returns within silence. Where there is another, it is on another replica than those that the request
+// has been sent to. The Turn hasn't been told of its Failure.
+func (b *Backend) OpenStream(ctx context.Context, silence time.Duration, first *Turn) (*Stream, *Failure) {
 	if b.Speech().Source == candorv1.DialectSource_DIALECT_SOURCE_UNSPECIFIED {
 		// Frames can't be told apart by looking at them, and a stream is worth a moment's wait for who is there.
 		asking, cancel := context.WithTimeout(ctx, silence/detectShare)
 		b.Detect(asking)
 		cancel()
 	}
-	s := &Stream{b: b, parent: ctx, conn: b.conns.take()}
+	s := &Stream{b: b, parent: ctx, conn: b.conns.takeOther(first.tried...)}
+	if s.conn.replica != nil {
+		first.tried = append(first.tried, s.conn.replica)
+	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.clock = &clock{ring: func() { s.cancel(errTimeUp) }}
 	s.clock.set(silence)
@@ -71,7 +83,9 @@ func (b *Backend) OpenStream(ctx context.Context, silence time.Duration) (*Strea
 	if err != nil {
 		f := s.failed(err, waited)
 		s.Close()
-		s.heard(f)
+		told := outcomeOf(f, Verdict{})
+		f.outlier = s.conn.heard(told, first.sent()) != told
+		f.Replica = s.conn.place()
 		return nil, f
 	}
 	return s, nil
@@ -97,15 +111,16 @@ func (s *Stream) CloseSend() {
 	_ = s.grpc.CloseSend()
 }
 
-// Expect says how long the model server may be silent from now on; 0: for ever. Only the time that Recv waits counts: a gateway
-// that is busy with the last message, or with a client that reads slowly, is not a model server that hangs.
+// Expect says how long from now on the model server may keep us waiting for what is owed, whatever else it says; 0: for ever. Only the
+// time that Recv waits counts: a gateway that is busy with the last message, or with a client that reads slowly, is not a model server
+// that hangs.
 func (s *Stream) Expect(silence time.Duration) { s.clock.set(silence) }
 
 // Close ends the stream. What the model server is still working on is cancelled.
 func (s *Stream) Close() {
 	s.clock.set(0)
 	s.cancel(nil)
-	s.release.Do(s.conn.release)
+	s.settle()
 }
 
 // Recv waits for the next message. Neither a message nor a Failure: the model server ended the stream without an error. Of a Failure
@@ -119,29 +134,14 @@ func (s *Stream) Recv() (*Message, *Failure) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		f := s.failed(err, waited)
-		s.heard(f)
-		return nil, f
+		return nil, s.failed(err, waited)
 	}
+	s.came = true
 	m, err := s.scan(frame)
 	if err != nil {
-		f := s.Lost("a message of the stream could not be read: %v", err)
-		s.heard(f)
-		return nil, f
+		return nil, s.Lost("a message of the stream could not be read: %v", err)
 	}
-	heard := succeeded
-	if m.Error != "" {
-		heard = outcomeOf(said(m.Error), Verdict{})
-	}
-	s.conn.heard(heard, time.Now())
 	return m, nil
-}
-
-// heard tells the replica of the stream's end, and the Failure whether it was only the replica's.
-func (s *Stream) heard(f *Failure) {
-	o := outcomeOf(f, Verdict{})
-	f.outlier = s.conn.heard(o, time.Now()) != o
-	f.Replica = s.conn.place()
 }
 
 func (s *Stream) scan(data *wire.Frame) (*Message, error) {
@@ -162,12 +162,43 @@ func (s *Stream) scan(data *wire.Frame) (*Message, error) {
 // Lost ends a stream of which nobody knows any more whose answers it brings, and is its Failure.
 func (s *Stream) Lost(format string, args ...any) *Failure {
 	f := broken(format, args...)
+	f.began = true
 	s.cancel(f)
 	return f
 }
 
-// failed classifies the end of the stream, which came after somebody had waited for so long for its next message.
+// GiveUp ends a stream that takes too long for us, through nobody's fault. Recv then has a Failure that says why.
+func (s *Stream) GiveUp(format string, args ...any) {
+	f := inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Unavailable, format, args...)
+	s.given.CompareAndSwap(nil, f)
+	s.cancel(f)
+}
+
+// Out says that the stream is on a replica that gets no calls any more, although others do.
+func (s *Stream) Out() bool {
+	r := s.conn.replica
+	return r != nil && (r.gone.Load() || r.fleet.now.Load().out(r))
+}
+
+// failed is the end of the stream, which came after somebody had waited for so long for its next message.
 func (s *Stream) failed(err error, waited time.Duration) *Failure {
+	f := copied(s.given.Load())
+	if f == nil {
+		f = s.judge(err, waited)
+	}
+	f.began = s.came
+	if s.grpc != nil {
+		header, _ := s.grpc.Header() // doesn't wait: the stream has ended
+		f.began = f.began || len(header) > 0
+		f.pushback = pushbackOf(s.grpc.Trailer())
+	}
+	if f.Class == Overload {
+		f.RetryAfter = max(0, f.pushback.wait)
+	}
+	return f
+}
+
+func (s *Stream) judge(err error, waited time.Duration) *Failure {
 	rung := s.clock.rung.Load()
 	gone := s.parent.Err()
 	e := ended{

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// clock rings when a model server has been silent for longer than it may, counting only the time during which somebody waits for
-// it. It rings once.
+// clock rings when a model server has been silent for longer than it may since that was set, counting only the time during which
+// somebody waits for it. It rings once.
 type clock struct {
 	ring func()
 	rung atomic.Bool
@@ -15,7 +15,8 @@ type clock struct {
 	mu      sync.Mutex
 	limit   time.Duration // 0: for ever
 	running bool
-	since   time.Time // when the silence began that is being measured
+	since   time.Time     // when it began to run
+	spent   time.Duration // of the silence, before that
 	timer   *time.Timer
 }
 
@@ -23,7 +24,7 @@ type clock struct {
 func (c *clock) set(limit time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.limit = limit
+	c.limit, c.spent = limit, 0
 	c.arm()
 }
 
@@ -31,22 +32,23 @@ func (c *clock) set(limit time.Duration) {
 func (c *clock) run() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running = true
-	c.arm()
+	if !c.running {
+		c.running = true
+		c.arm()
+	}
 }
 
-// stop answers how long the silence lasted; 0 where it may last for ever.
+// stop answers how long the silence has lasted since it was set, as far as somebody waited; 0 where it may last for ever.
 func (c *clock) stop() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running = false
-	var waited time.Duration
-	if c.limit > 0 {
+	if c.running && c.limit > 0 {
 		// Not more than was allowed: a busy machine that rings late has not left the model server more time.
-		waited = min(time.Since(c.since), c.limit)
+		c.spent = min(c.spent+time.Since(c.since), c.limit)
 	}
+	c.running = false
 	c.arm()
-	return waited
+	return c.spent
 }
 
 // arm needs mu.
@@ -55,12 +57,12 @@ func (c *clock) arm() {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	if !c.running || c.limit <= 0 {
+	if !c.running || c.limit <= 0 || c.rung.Load() {
 		return
 	}
 	c.since = time.Now()
 	var timer *time.Timer
-	timer = time.AfterFunc(c.limit, func() {
+	timer = time.AfterFunc(c.limit-c.spent, func() {
 		c.mu.Lock()
 		// One that was replaced while it fired says nothing.
 		valid := c.timer == timer && c.running

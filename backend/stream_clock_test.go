@@ -22,8 +22,17 @@ func TestClock(t *testing.T) {
 				c.run()
 				time.Sleep(time.Second - 1)
 				c.stop()
+				c.set(time.Second)
 			}
 		}, false},
+		{"something comes, but not what is owed", func(c *clock) {
+			c.set(time.Second)
+			for range 20 {
+				c.run()
+				time.Sleep(time.Second / 10)
+				c.stop()
+			}
+		}, true},
 		{"a reader that is busy for longer", func(c *clock) {
 			c.set(time.Second)
 			c.run()

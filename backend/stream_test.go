@@ -22,7 +22,7 @@ import (
 // begin lets one request onto a stream.
 func begin(t *testing.T, b *Backend, data []byte) *Turn {
 	t.Helper()
-	turn, f := b.Begin(t.Context(), len(data), false)
+	turn, f := b.Begin(t.Context(), Terms{}, len(data), false)
 	if f != nil {
 		t.Fatal(f)
 	}
@@ -32,7 +32,7 @@ func begin(t *testing.T, b *Backend, data []byte) *Turn {
 
 func openStream(t *testing.T, ctx context.Context, b *Backend) *Stream {
 	t.Helper()
-	s, f := b.OpenStream(ctx, b.Timeout())
+	s, f := b.OpenStream(ctx, b.Timeout(), new(Turn))
 	if f != nil {
 		t.Fatal(f)
 	}
@@ -66,7 +66,7 @@ func TestStreamAnswersInBothFrames(t *testing.T) {
 				if f != nil || m.Error != "" || len(m.Response.Outputs) != 1 {
 					t.Fatalf("%v, %v", m, f)
 				}
-				answer, f := turn.Answer(t.Context(), m.Response, func(*wire.Response) Verdict { return Verdict{BadRows: 1, Detail: "odd"} })
+				answer, f := turn.Answer(t.Context(), m.Response, true, func(*wire.Response) Verdict { return Verdict{BadRows: 1, Detail: "odd"} })
 				if f != nil || answer.Verdict.BadRows != 1 || answer.Response != m.Response {
 					t.Fatalf("%v, %v", answer, f)
 				}
@@ -128,14 +128,14 @@ func TestStreamCutCountsOnce(t *testing.T) {
 	}
 	// It would take four such streams.
 	for range 3 {
-		turn, f := b.Begin(t.Context(), 1, false)
+		turn, f := b.Begin(t.Context(), Terms{}, 1, false)
 		if f != nil {
 			t.Fatal(f)
 		}
 		turn.Fail(t.Context(), Unanswered(), true)
 		turn.End()
 	}
-	if _, f := b.Begin(t.Context(), 1, false); f == nil || f.Reason != candorv1.Reason_REASON_BREAKER_OPEN {
+	if _, f := b.Begin(t.Context(), Terms{}, 1, false); f == nil || f.Reason != candorv1.Reason_REASON_BREAKER_OPEN {
 		t.Errorf("%v", f)
 	}
 }
@@ -153,18 +153,18 @@ func TestStreamFurtherAnswers(t *testing.T) {
 	}
 	fine := func(*wire.Response) Verdict { return Verdict{} }
 	for range 2 {
-		if _, f := turn.Answer(t.Context(), good, fine); f != nil {
+		if _, f := turn.Answer(t.Context(), good, false, fine); f != nil {
 			t.Fatal(f)
 		}
 	}
-	if _, f := turn.Answer(t.Context(), good, nil); f != nil {
+	if _, f := turn.Answer(t.Context(), good, false, nil); f != nil {
 		t.Fatal(f)
 	}
 	if st := b.Status(); st.Calls != 2 || st.Failures != 0 {
 		t.Errorf("%+v", st)
 	}
 	for range 2 {
-		if _, f := turn.Answer(t.Context(), good, func(*wire.Response) Verdict { return Verdict{Unusable: "NaN"} }); f == nil || f.Reason != candorv1.Reason_REASON_CONTRACT_FAILURE {
+		if _, f := turn.Answer(t.Context(), good, false, func(*wire.Response) Verdict { return Verdict{Unusable: "NaN"} }); f == nil || f.Reason != candorv1.Reason_REASON_CONTRACT_FAILURE {
 			t.Fatal(f)
 		}
 	}
@@ -182,13 +182,13 @@ func TestStreamSlotsAreTheRequests(t *testing.T) {
 		openStream(t, t.Context(), b)
 	}
 	one, two := begin(t, b, nil), begin(t, b, nil)
-	if _, f := b.Begin(t.Context(), 0, false); f == nil || f.Class != Overload {
+	if _, f := b.Begin(t.Context(), Terms{}, 0, false); f == nil || f.Class != Overload {
 		t.Errorf("%v", f)
 	}
 	one.End()
 	begin(t, b, nil).End()
 	two.End()
-	if _, f := b.Begin(t.Context(), defaultMaxMessageBytes+1, false); f == nil || f.Class != Excluded || f.Code != codes.ResourceExhausted {
+	if _, f := b.Begin(t.Context(), Terms{}, defaultMaxMessageBytes+1, false); f == nil || f.Class != Excluded || f.Code != codes.ResourceExhausted {
 		t.Errorf("%v", f)
 	}
 	if got := b.Status().InFlight; got != 0 {
@@ -207,7 +207,7 @@ func TestStreamProbeIsGivenBack(t *testing.T) {
 	server.FailWith(nil)
 	var probe *Turn
 	eventually(t, "a probe is let through", func() bool {
-		turn, f := b.Begin(t.Context(), 1, false)
+		turn, f := b.Begin(t.Context(), Terms{}, 1, false)
 		probe = turn
 		return f == nil
 	})
@@ -256,14 +256,14 @@ func TestStreamToNobody(t *testing.T) {
 	}
 	defer func() { _ = lis.Close() }()
 	b := dial(t, digitsConfig(lis.Addr().String()), Options{})
-	_, f := b.OpenStream(t.Context(), 50*time.Millisecond)
+	_, f := b.OpenStream(t.Context(), 50*time.Millisecond, new(Turn))
 	if f == nil || f.Reason != candorv1.Reason_REASON_DEADLINE {
 		t.Errorf("%+v", f)
 	}
 	server := oiptest.Start(t, digitsModel())
 	gone := dial(t, digitsConfig(server.Addr()), Options{})
 	server.Kill()
-	if _, f := gone.OpenStream(t.Context(), gone.Timeout()); f == nil || f.Class != Failed || f.Code != codes.Unavailable {
+	if _, f := gone.OpenStream(t.Context(), gone.Timeout(), new(Turn)); f == nil || f.Class != Failed || f.Code != codes.Unavailable {
 		t.Errorf("%+v", f)
 	}
 }

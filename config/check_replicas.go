@@ -8,6 +8,9 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
+// slowRatioLeast is backend's: below it a ratio is noise.
+const slowRatioLeast = 1.5
+
 // byName begins an address whose records are replicas.
 const byName = "dns:///"
 
@@ -57,6 +60,9 @@ func (c *checker) replicas(at path, backend *candorv1.Backend) {
 			where = at.field("ejection")
 		}
 		c.complain(where, fmt.Sprintf("the first ejection, %v, is longer than the longest, %v", first, longest), "write a max_ejection of at least ejection")
+	}
+	if where, ratio := at.field("slow_ratio"), cfg.GetSlowRatio(); ratio > 0 && ratio < slowRatioLeast && !c.lost(where) {
+		c.complain(where, fmt.Sprintf("replicas that do the same work differ by %v times for no reason", ratio), fmt.Sprintf("write at least %v, or 0 to eject nobody for being slow", slowRatioLeast))
 	}
 	if where := at.field("resolve_every"); len(list) > 0 && c.written(where) {
 		c.warn(where, "has no effect: these addresses are not looked up", "take it out")

@@ -169,6 +169,9 @@ func replicaDefaults(backend *candorv1.Backend) {
 	fillDuration(&r.MaxEjection, 300*time.Second)
 	fill(&r.MaxEjected, 0.5)
 	fill(&r.PanicThreshold, 0.5)
+	fill(&r.SlowRatio, 5)
+	fill(&r.SlowCalls, 20)
+	fillDuration(&r.SlowBy, 10*time.Millisecond)
 }
 
 func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc/codes"
 
+	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
 )
@@ -56,6 +57,10 @@ type clientStream struct {
 	hungry atomic.Bool
 
 	sending sync.Mutex
+
+	// open are the streams to model servers, with their lanes.
+	openMu sync.Mutex
+	open   map[*backend.Stream]*lane
 }
 
 // InferStream serves a client's stream: each request is admitted as Infer admits it, goes to the model's primary on a stream that
@@ -67,6 +72,7 @@ type clientStream struct {
 func (g *Gateway) InferStream(ctx context.Context, who Caller, frames Frames, conn StreamConn) error {
 	s := &clientStream{
 		g: g, who: who, frames: frames, conn: conn, outer: ctx, requests: make(chan *wire.Frame), lanes: map[string]*lane{},
+		open:    map[*backend.Stream]*lane{},
 		maxRoom: g.plan().cfg.GetListen().GetMaxMessageBytes(),
 	}
 	s.room = semaphore.NewWeighted(s.maxRoom)
@@ -101,6 +107,7 @@ func (s *clientStream) read() {
 // serve sends requests on until the client has no more, and waits for the answers.
 func (s *clientStream) serve() error {
 	var last error
+	inForce := s.g.plan()
 	for more := true; more; {
 		var data *wire.Frame
 		select {
@@ -108,6 +115,10 @@ func (s *clientStream) serve() error {
 			if more {
 				s.request(data)
 			}
+		case <-inForce.replaced:
+			before := inForce
+			inForce = s.g.plan()
+			defer s.replaced(before, inForce).Stop()
 		case <-s.g.stopping:
 			more, last = false, draining("the gateway is shutting down; begin a new stream at another replica")
 		case <-s.ctx.Done():
@@ -119,15 +130,18 @@ func (s *clientStream) serve() error {
 	}
 	answered := make(chan struct{})
 	s.g.streaming.Go(func() { s.receiver.Wait(); close(answered) })
-	select {
-	case <-answered:
-	case <-s.ctx.Done():
-		if !s.over() {
-			// Only the time has passed: what is outstanding takes its route within our share of the deadline.
-			select {
-			case <-answered:
-			case <-s.outer.Done():
-			}
+	for ended, waiting := s.ctx.Done(), true; waiting; {
+		select {
+		case <-answered:
+			waiting = false
+		case <-inForce.replaced:
+			before := inForce
+			inForce = s.g.plan()
+			defer s.replaced(before, inForce).Stop()
+		case <-ended:
+			// Where only the time has passed, what is outstanding takes its route within our share of the deadline.
+			waiting = !s.over() && s.outer.Err() == nil
+			ended = s.outer.Done()
 		}
 	}
 	if s.ctx.Err() != nil {
@@ -195,11 +209,11 @@ func (s *clientStream) laneFor(q *question) *lane {
 		return &lane{s: s, primary: m.primary, fallback: len(m.tiers) > 0, own: true}
 	}
 	l := s.lanes[m.name]
-	if l != nil && l.primary == m.primary && l.fallback == (len(m.tiers) > 0) {
+	if l != nil && l.primary == m.primary && l.fallback == (len(m.tiers) > 0) && !l.astray(q) {
 		return l
 	}
 	if l != nil {
-		// The model has another primary now. What was sent to the one before is answered by it.
+		// The model has another primary now, or its replica gets no calls. What was sent there is answered there.
 		l.closeSend()
 	}
 	l = &lane{s: s, primary: m.primary, fallback: len(m.tiers) > 0}

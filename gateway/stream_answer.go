@@ -42,7 +42,7 @@ func (l *lane) deliver(q *question, m *backend.Message) {
 func (s *clientStream) answer(q *question, m *backend.Message, final, marked bool) {
 	switch {
 	case m.Error != "":
-		s.failed(q, q.turn.Said(s.ctx, m.Error), final)
+		s.failed(q, q.turn.Said(s.ctx, m.Error, final), final)
 		return
 	case len(m.Response.Outputs) == 0 && marked:
 		s.pass(q, m.Response, final)
@@ -54,7 +54,7 @@ func (s *clientStream) answer(q *question, m *backend.Message, final, marked boo
 		began := q.last
 		var evidence []router.Evidence
 		var readable *wire.Response
-		answer, failure := q.turn.Answer(&c.ctx, m.Response, c.weigh(&evidence, &readable))
+		answer, failure := q.turn.Answer(&c.ctx, m.Response, final || !marked, c.weigh(&evidence, &readable))
 		if failure != nil {
 			return s.g.heard(c, began, nil, nil, nil, failure)
 		}
@@ -84,7 +84,7 @@ func (s *clientStream) single(q *question) {
 // pass hands on a response without outputs: there is nothing in it to decide on. One that only says that no more come is for those
 // who asked for it; for the others it was asked for by us.
 func (s *clientStream) pass(q *question, response *wire.Response, final bool) {
-	if _, failure := q.turn.Answer(s.ctx, response, nil); failure != nil {
+	if _, failure := q.turn.Answer(s.ctx, response, final, nil); failure != nil {
 		s.failed(q, failure, final)
 		return
 	}
@@ -125,16 +125,22 @@ func (l *lane) ended() {
 
 // broken lets the requests of a stream that broke take their routes. The next request opens a new one.
 func (l *lane) broken(f *backend.Failure) {
-	l.mu.Lock()
-	closed, vague := l.closed, l.vague()
 	unary := backend.NoStreams(f)
+	l.settleDown()
+	l.mu.Lock()
+	// What is sent again is all that was sent: nobody need know what was answered.
+	closed, vague, others := l.closed, l.vague() && !f.Repeatable(), l.echoes && !l.primary.StreamsBare()
 	if unary {
 		l.unary = make(chan struct{})
 		defer close(l.unary)
+	} else {
+		l.resending = make(chan struct{})
+		defer l.resent()
 	}
 	l.mu.Unlock()
 	owed := 0
 	var open *question
+	var again []repeat
 	for _, q := range l.take() {
 		switch {
 		case !unary && (q.heard && !l.own || vague):
@@ -148,11 +154,16 @@ func (l *lane) broken(f *backend.Failure) {
 			own := q.turn.Fail(l.s.ctx, f, owed == 0)
 			owed++
 			if !l.s.over() {
+				if q.responses == 0 && !q.heard && q.turn.Again(l.s.ctx, own, others) {
+					again = append(again, repeat{q, own})
+					continue
+				}
 				l.s.failed(q, own, true)
 			}
 		}
 		l.s.finish(q)
 	}
+	l.resend(f, again)
 	if open != nil && owed == 0 && (closed || vague) && !l.s.over() {
 		// The client waits for the end, and must not take this one for the right one: answers may be missing.
 		f = open.turn.Fail(l.s.ctx, f, true)

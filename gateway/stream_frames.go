@@ -93,6 +93,9 @@ func (s *clientStream) tell(n notice, err error) {
 		wire.StringParam("candor_error", shortReason(e.Reason)), wire.Int64Param("candor_error_code", int64(e.Code)),
 		wire.BoolParam(paramFinal, n.final),
 	}
+	if e.RetryAfter > 0 {
+		params = append(params, wire.Int64Param("candor_retry_after_ms", max(1, e.RetryAfter.Milliseconds())))
+	}
 	var tail []byte
 	message := e.Error()
 	if e.Resource != "" {

@@ -1,12 +1,12 @@
 package gateway
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/wire"
 )
 
 // lane is the way of a client's requests for one model: at most one stream to its primary at a time, opened when a request needs
@@ -32,6 +32,10 @@ type lane struct {
 	echoes bool
 	// closed: no more requests come.
 	closed bool
+	// sequence: one of its requests belongs to a sequence, whose state only the model server at the other end has.
+	sequence bool
+	// resending, while requests of a stream that broke go on another; it is closed after that.
+	resending chan struct{}
 	// unary, once made: the primary has no streams, and is asked by ModelInfer. It is closed when those that were sent on a stream
 	// have been asked.
 	unary chan struct{}
@@ -50,30 +54,45 @@ func (l *lane) ask(q *question) {
 		l.s.letGo(q)
 		return
 	}
-	ctx, _ := q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
+	q.ctx, _ = q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
 	q.last = time.Now()
-	turn, failure := l.primary.Begin(ctx, data.Len(), l.owes() > 0)
+	terms := backend.Terms{Once: inSequence(q.template.req), Priority: q.template.who.priority}
+	turn, failure := l.primary.Begin(q.ctx, terms, data.Len(), l.owes() > 0)
 	if failure != nil {
 		l.s.failed(q, failure, true)
 		l.s.letGo(q)
 		return
 	}
 	q.turn = turn
-	stream, failure := l.join(ctx, q)
-	if stream == nil && failure == nil {
-		turn.End()
-		l.alone(q)
-		return
-	}
-	if failure != nil {
-		l.s.failed(q, turn.Fail(ctx, failure, true), true)
-		l.s.finish(q)
-		return
-	}
-	// An error is the end of the stream, and the receiver's to tell: it has the request already.
-	_ = stream.Send(data)
-	if l.own {
-		stream.CloseSend()
+	l.settleDown()
+	l.post(q, data)
+}
+
+// post puts a request on the lane's stream, and on another one than that which can't be opened.
+func (l *lane) post(q *question, data *wire.Frame) {
+	for {
+		stream, failure := l.join(q)
+		if stream != nil {
+			// An error is the end of the stream, and the receiver's to tell: it has the request already.
+			_ = stream.Send(data)
+			if l.own {
+				stream.CloseSend()
+			}
+			return
+		}
+		if failure == nil {
+			q.turn.End()
+			l.alone(q)
+			return
+		}
+		own := q.turn.Fail(q.ctx, failure, true)
+		if !q.turn.Again(q.ctx, own, true) || !l.primary.Pause(q.ctx, own) {
+			if !l.s.over() {
+				l.s.failed(q, own, true)
+			}
+			l.s.finish(q)
+			return
+		}
 	}
 }
 
@@ -98,14 +117,16 @@ func (l *lane) alone(q *question) {
 
 // join puts the request on the lane's stream, which it opens if there is none. From then on its answers, and its failures, are the
 // receiver's. Neither a stream nor a failure: the primary turned out to have no streams.
-func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend.Failure) {
+func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
 	l.mu.Lock()
+	l.sequence = l.sequence || inSequence(q.template.req)
 	if l.unary != nil {
 		l.mu.Unlock()
 		return nil, nil
 	}
 	if l.stream != nil {
 		defer l.mu.Unlock()
+		q.turn.On(l.stream)
 		l.asked = append(l.asked, q)
 		l.sent++
 		if l.owedLocked() == 1 {
@@ -114,16 +135,18 @@ func (l *lane) join(ctx context.Context, q *question) (*backend.Stream, *backend
 		return l.stream, nil
 	}
 	l.mu.Unlock()
-	stream, failure := l.primary.OpenStream(ctx, l.patience())
+	stream, failure := l.primary.OpenStream(q.ctx, l.patience(), q.turn)
 	if failure != nil {
 		return nil, failure
 	}
+	q.turn.On(stream)
 	l.mu.Lock()
-	l.stream, l.sent, l.echoes, l.closed = stream, 1, false, l.own
+	l.stream, l.sent, l.echoes, l.closed = stream, 1, false, l.closed || l.own
 	l.first.id, l.first.sent = q.id, q.sent
 	l.asked = append(l.asked, q)
 	l.expect()
 	l.mu.Unlock()
+	l.s.opened(stream, l)
 	l.s.receiver.Add(1)
 	l.s.g.streaming.Go(func() {
 		defer l.s.receiver.Done()
@@ -144,11 +167,14 @@ func (l *lane) patience() time.Duration {
 	return limit
 }
 
-// closeSend tells the model server that no more requests come.
+// closeSend tells the model server that no more requests come. While requests go on another stream whoever sends them does.
 func (l *lane) closeSend() {
 	l.mu.Lock()
 	stream := l.stream
 	l.closed = true
+	if l.resending != nil {
+		stream = nil
+	}
 	l.expect()
 	l.mu.Unlock()
 	if stream != nil {
@@ -159,6 +185,7 @@ func (l *lane) closeSend() {
 // release closes the stream and finishes what is left, which is nothing unless a panic ended the receiver.
 func (l *lane) release(stream *backend.Stream) {
 	stream.Close()
+	l.s.left(stream)
 	l.mu.Lock()
 	mine := l.stream == stream
 	l.mu.Unlock()

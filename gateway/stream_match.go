@@ -76,16 +76,30 @@ func (l *lane) match(id string) *question {
 func (l *lane) vague() bool { return l.primary.StreamsBare() && l.sent > 1 }
 
 // settle notes that a response has come for q, before anybody hears of it: then its id is free for the client's next request.
-// done: nothing more comes; open: nobody knows.
+// done: nothing more comes; open: nobody knows. An attempt's time begins anew for the request that has waited longest, when it gets a
+// response or another takes its place: what comes for those behind it doesn't help it.
 func (l *lane) settle(q *question, done, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	first := l.firstOwed()
 	q.heard = q.heard || open
 	l.busy = q
 	if done {
 		l.asked = slices.DeleteFunc(l.asked, func(other *question) bool { return other == q })
 	}
-	l.expect()
+	if first == nil || first == q {
+		l.expect()
+	}
+}
+
+// firstOwed needs mu, and is the request that has waited longest; nil: nothing is owed.
+func (l *lane) firstOwed() *question {
+	for _, q := range l.asked {
+		if !q.heard {
+			return q
+		}
+	}
+	return nil
 }
 
 // settled notes that the response has been dealt with.

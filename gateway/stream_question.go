@@ -25,7 +25,9 @@ type question struct {
 	// id is the client's, sent the one under which the model server has it.
 	id, sent string
 	turn     *backend.Turn
-	weight   int64
+	// ctx is that of its way to the primary.
+	ctx    context.Context
+	weight int64
 	// wantsFinal: the client asked for the empty final response.
 	wantsFinal bool
 	// last is when it was sent, or when its last response came.

@@ -2061,8 +2061,15 @@ type Replicas struct {
 	MaxEjected *float64 `protobuf:"fixed64,9,opt,name=max_ejected,json=maxEjected,proto3,oneof" json:"max_ejected,omitempty"`
 	// When more than this share of the replicas that are there is ejected, ejection is ignored: all of them get calls. Default 0.5.
 	PanicThreshold *float64 `protobuf:"fixed64,10,opt,name=panic_threshold,json=panicThreshold,proto3,oneof" json:"panic_threshold,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How many times as long as the others' answers a replica's must take to eject it: the median of its last answers is compared with
+	// the medians of the others, of which more than half must be exceeded. 0 turns this off; else at least 1.5. Default 5.
+	SlowRatio *float64 `protobuf:"fixed64,20,opt,name=slow_ratio,json=slowRatio,proto3,oneof" json:"slow_ratio,omitempty"`
+	// Answers that it must have given within window for that, and each of those that it is compared with. Default 20.
+	SlowCalls *uint32 `protobuf:"varint,21,opt,name=slow_calls,json=slowCalls,proto3,oneof" json:"slow_calls,omitempty"`
+	// By how much longer its answers must take at least: below it nobody is slow, whatever the ratio. Default 0.01s.
+	SlowBy        *durationpb.Duration `protobuf:"bytes,22,opt,name=slow_by,json=slowBy,proto3" json:"slow_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Replicas) Reset() {
@@ -2163,6 +2170,27 @@ func (x *Replicas) GetPanicThreshold() float64 {
 		return *x.PanicThreshold
 	}
 	return 0
+}
+
+func (x *Replicas) GetSlowRatio() float64 {
+	if x != nil && x.SlowRatio != nil {
+		return *x.SlowRatio
+	}
+	return 0
+}
+
+func (x *Replicas) GetSlowCalls() uint32 {
+	if x != nil && x.SlowCalls != nil {
+		return *x.SlowCalls
+	}
+	return 0
+}
+
+func (x *Replicas) GetSlowBy() *durationpb.Duration {
+	if x != nil {
+		return x.SlowBy
+	}
+	return nil
 }
 
 type ClientTLS struct {
@@ -6474,7 +6502,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\fmax_attempts\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\x05(\x01H\x00R\vmaxAttempts\x88\x01\x01\x124\n" +
 	"\x06budget\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x06budget\x88\x01\x01B\x0f\n" +
 	"\r_max_attemptsB\t\n" +
-	"\a_budget\"\xfc\x05\n" +
+	"\a_budget\"\xbb\a\n" +
 	"\bReplicas\x12M\n" +
 	"\vprobe_every\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x02\b<2\x05\x10\x80\xc2\xd7/R\n" +
 	"probeEvery\x12O\n" +
@@ -6489,13 +6517,20 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\vmax_ejected\x18\t \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\n" +
 	"maxEjected\x88\x01\x01\x12E\n" +
 	"\x0fpanic_threshold\x18\n" +
-	" \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x0epanicThreshold\x88\x01\x01B\x14\n" +
+	" \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x0epanicThreshold\x88\x01\x01\x122\n" +
+	"\n" +
+	"slow_ratio\x18\x14 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\tslowRatio\x88\x01\x01\x12-\n" +
+	"\n" +
+	"slow_calls\x18\x15 \x01(\rB\t\xbaH\x06*\x04\x18@(\x03H\x06R\tslowCalls\x88\x01\x01\x12<\n" +
+	"\aslow_by\x18\x16 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x06slowByB\x14\n" +
 	"\x12_failures_in_a_rowB\x11\n" +
 	"\x0f_failure_marginB\f\n" +
 	"\n" +
 	"_min_callsB\x0e\n" +
 	"\f_max_ejectedB\x12\n" +
-	"\x10_panic_threshold\"}\n" +
+	"\x10_panic_thresholdB\r\n" +
+	"\v_slow_ratioB\r\n" +
+	"\v_slow_calls\"}\n" +
 	"\tClientTLS\x12\x17\n" +
 	"\aca_file\x18\x01 \x01(\tR\x06caFile\x12\x1b\n" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
@@ -7135,102 +7170,103 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	85,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
 	85,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
 	85,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	85,  // 42: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	85,  // 43: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	29,  // 44: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
-	86,  // 45: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	5,   // 46: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	31,  // 47: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	32,  // 48: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	33,  // 49: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	87,  // 50: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	88,  // 51: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	89,  // 52: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	34,  // 53: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	36,  // 54: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	6,   // 55: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	37,  // 56: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	37,  // 57: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	85,  // 58: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	39,  // 59: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	90,  // 60: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	91,  // 61: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	43,  // 62: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	50,  // 63: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	51,  // 64: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	10,  // 65: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	54,  // 66: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	55,  // 67: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	41,  // 68: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	50,  // 69: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	42,  // 70: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	48,  // 71: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	84,  // 72: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	91,  // 73: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	49,  // 74: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	92,  // 75: candor.v1.Condition.route:type_name -> candor.v1.Route
-	49,  // 76: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	44,  // 77: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	45,  // 78: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	46,  // 79: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	7,   // 80: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	85,  // 81: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	8,   // 82: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	47,  // 83: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	49,  // 84: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	85,  // 85: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	93,  // 86: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	85,  // 87: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	52,  // 88: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	9,   // 89: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	53,  // 90: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	11,  // 91: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	56,  // 92: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	85,  // 93: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	85,  // 94: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	85,  // 95: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	85,  // 96: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	58,  // 97: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	59,  // 98: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	60,  // 99: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	61,  // 100: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	62,  // 101: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	85,  // 102: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	85,  // 103: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	63,  // 104: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	85,  // 105: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	66,  // 106: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	68,  // 107: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	67,  // 108: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	2,   // 109: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	85,  // 110: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	85,  // 111: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	85,  // 112: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	12,  // 113: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	70,  // 114: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	71,  // 115: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	72,  // 116: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	85,  // 117: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	85,  // 118: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	85,  // 119: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	85,  // 120: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	85,  // 121: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	13,  // 122: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	85,  // 123: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	21,  // 124: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	22,  // 125: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	23,  // 126: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	35,  // 127: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	38,  // 128: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	57,  // 129: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	69,  // 130: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	64,  // 131: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	40,  // 132: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	133, // [133:133] is the sub-list for method output_type
-	133, // [133:133] is the sub-list for method input_type
-	133, // [133:133] is the sub-list for extension type_name
-	133, // [133:133] is the sub-list for extension extendee
-	0,   // [0:133] is the sub-list for field type_name
+	85,  // 42: candor.v1.Replicas.slow_by:type_name -> google.protobuf.Duration
+	85,  // 43: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	85,  // 44: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	29,  // 45: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
+	86,  // 46: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	5,   // 47: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	31,  // 48: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	32,  // 49: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	33,  // 50: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	87,  // 51: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	88,  // 52: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	89,  // 53: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	34,  // 54: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	36,  // 55: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	6,   // 56: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	37,  // 57: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	37,  // 58: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	85,  // 59: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	39,  // 60: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	90,  // 61: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	91,  // 62: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	43,  // 63: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	50,  // 64: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	51,  // 65: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	10,  // 66: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	54,  // 67: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	55,  // 68: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	41,  // 69: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	50,  // 70: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	42,  // 71: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	48,  // 72: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	84,  // 73: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	91,  // 74: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	49,  // 75: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	92,  // 76: candor.v1.Condition.route:type_name -> candor.v1.Route
+	49,  // 77: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	44,  // 78: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	45,  // 79: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	46,  // 80: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	7,   // 81: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	85,  // 82: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	8,   // 83: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	47,  // 84: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	49,  // 85: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	85,  // 86: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	93,  // 87: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	85,  // 88: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	52,  // 89: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	9,   // 90: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	53,  // 91: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	11,  // 92: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	56,  // 93: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	85,  // 94: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	85,  // 95: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	85,  // 96: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	85,  // 97: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	58,  // 98: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	59,  // 99: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	60,  // 100: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	61,  // 101: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	62,  // 102: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	85,  // 103: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	85,  // 104: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	63,  // 105: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	85,  // 106: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	66,  // 107: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	68,  // 108: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	67,  // 109: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	2,   // 110: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	85,  // 111: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	85,  // 112: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	85,  // 113: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	12,  // 114: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	70,  // 115: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	71,  // 116: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	72,  // 117: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	85,  // 118: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	85,  // 119: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	85,  // 120: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	85,  // 121: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	85,  // 122: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	13,  // 123: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	85,  // 124: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	21,  // 125: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	22,  // 126: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	23,  // 127: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	35,  // 128: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	38,  // 129: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	57,  // 130: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	69,  // 131: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	64,  // 132: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	40,  // 133: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	134, // [134:134] is the sub-list for method output_type
+	134, // [134:134] is the sub-list for method input_type
+	134, // [134:134] is the sub-list for extension type_name
+	134, // [134:134] is the sub-list for extension extendee
+	0,   // [0:134] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }

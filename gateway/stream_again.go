@@ -1,0 +1,64 @@
+package gateway
+
+import "github.com/candor-gateway/candor/backend"
+
+// Requests of a stream that broke go on another one, as calls that failed are sent again: where the model server did not begin to answer
+// them, within the backend's retry budget, on another replica where there is one. A request of which anything has come for its client
+// never does.
+
+// repeat is a request that goes on another stream, and how the attempt before ended.
+type repeat struct {
+	q   *question
+	own *backend.Failure
+}
+
+// resend sends requests on another stream, in their order. It is for the receiver of the stream that broke with f.
+func (l *lane) resend(f *backend.Failure, again []repeat) {
+	if len(again) == 0 {
+		return
+	}
+	pause := l.primary.Pause(l.s.ctx, f)
+	for _, r := range again {
+		switch {
+		case l.s.over():
+			l.s.finish(r.q)
+			continue
+		case !pause:
+			l.s.failed(r.q, r.own, true)
+			l.s.finish(r.q)
+			continue
+		}
+		l.name(r.q)
+		data, err := r.q.request(l.primary)
+		if err != nil {
+			// It could be sent before, to the same dialect.
+			l.s.cancel(defect(err))
+			l.s.finish(r.q)
+			continue
+		}
+		l.post(r.q, data)
+	}
+}
+
+// resent lets new requests on the lane again.
+func (l *lane) resent() {
+	l.mu.Lock()
+	resending := l.resending
+	l.resending = nil
+	closed, stream := l.closed && !l.own, l.stream
+	l.mu.Unlock()
+	if closed && stream != nil {
+		stream.CloseSend()
+	}
+	close(resending)
+}
+
+// settleDown waits until requests of a stream that broke are on another: those that come later are behind them.
+func (l *lane) settleDown() {
+	l.mu.Lock()
+	resending := l.resending
+	l.mu.Unlock()
+	if resending != nil {
+		<-resending
+	}
+}
