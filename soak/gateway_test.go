@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +30,8 @@ type gateway struct {
 	t              *testing.T
 	folder, config string
 	args           []string
+	// under is a command that runs the program, for example in a network of its own.
+	under []string
 
 	cmd        *exec.Cmd
 	grpc, http string
@@ -44,13 +47,20 @@ var listening = regexp.MustCompile(`msg=listening grpc=(\S+) http=(\S+)`)
 // initialised makes a store for a configuration, but starts nothing.
 func initialised(t *testing.T, config string) *gateway {
 	t.Helper()
+	g := configured(t, config)
+	if out, err := candor("init", "--config", g.config); err != nil {
+		t.Fatalf("candor init: %v\n%s", err, out)
+	}
+	return g
+}
+
+// configured has a configuration, and neither a store nor a process.
+func configured(t *testing.T, config string) *gateway {
+	t.Helper()
 	g := &gateway{t: t, folder: t.TempDir()}
 	g.config = filepath.Join(g.folder, "candor.yaml")
 	if err := os.WriteFile(g.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
-	}
-	if out, err := exec.Command(program, "init", "--config", g.config).CombinedOutput(); err != nil {
-		t.Fatalf("candor init: %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
 		if g.cmd != nil {
@@ -74,7 +84,9 @@ func serve(t *testing.T, config string) *gateway {
 // start starts the process, again after it has ended. A free port of the first life is kept.
 func (g *gateway) start() {
 	g.t.Helper()
-	cmd := exec.Command(program, append([]string{"serve", "--config", g.config}, g.args...)...)
+	words := append(slices.Clone(g.under), program, "serve", "--config", g.config)
+	words = append(words, g.args...)
+	cmd := exec.Command(words[0], words[1:]...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		g.t.Fatal(err)

@@ -1,0 +1,54 @@
+package soak
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestPromise2LimitsHold: eight gateways on one PostgreSQL never release more than their limit in any window, whatever is done to them, and
+// release again when it is over.
+func TestPromise2LimitsHold(t *testing.T) {
+	pg := ownPostgres(t)
+	report := promise(t, 2, "limits never exceeded",
+		fmt.Sprintf("eight gateways share a limit of %d in %v on one PostgreSQL, each with callers without pause, and an operator resets it whenever it has tripped; "+
+			"gateways are killed and stopped, their connections to the database cut, silent and slow, PostgreSQL killed, and its clock set by up to 5 min", fleetMax, fleetWindow))
+	clock, clocks := fakeClock(t, pg)
+	const gateways = 8
+	fleet := newFleet(t, pg, gateways)
+	fleet.work()
+	defer fleet.rest()
+	fleet.serves()
+	f := &faults{fleet: fleet, rng: rand.New(rand.NewPCG(2, 2)), clock: clock, done: map[string]int{}}
+	for began := time.Now(); ; {
+		f.round()
+		if time.Since(began) >= span() {
+			break
+		}
+	}
+	f.healAll()
+	f.serves()
+	fleet.rest()
+
+	most := mostInAWindow(fleet.releases, fleetWindow)
+	if most > fleetMax {
+		t.Errorf("a window of %v holds %d releases of at most %d", fleetWindow, most, fleetMax)
+	}
+	if len(fleet.releases) < 2*fleetMax || len(fleet.trips) == 0 {
+		t.Errorf("%d releases and %d trips: the test tries too little", len(fleet.releases), len(fleet.trips))
+	}
+	lost, bound, within := stranded(fleet.releases, fleet.trips, f.harms)
+	if !within {
+		t.Errorf("%d permits are stranded, of at most %d", lost, bound)
+	}
+	report.say("released, as callers saw it", "%d by %d gateways over %v", len(fleet.releases), gateways, fleet.now().Round(time.Second))
+	report.say("most in any window (brute force)", "%d of %d", most, fleetMax)
+	report.say("trips, each reset by the operator", "%d", len(fleet.trips))
+	report.say("permits stranded at the trip nearest its bound", "%d, of at most %d", lost, bound)
+	for _, k := range kinds {
+		report.say(k.name, "%d times", f.done[k.name])
+	}
+	report.say("clocks", "%s; of gateways: store/postgres TestLimitOracle", clocks)
+	report.say("callers who got no release were told", "%s", fleet.refusals())
+}
