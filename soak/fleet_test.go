@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,16 +46,15 @@ type member struct {
 type fleet struct {
 	t       *testing.T
 	pg      *pgtest.Server
+	model   string // the model server's address
 	members []*member
 	began   time.Time
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	mu       sync.Mutex
-	releases []release
-	trips    []tripSeen
-	told     map[string]int
-	resets   int
+	mu    sync.Mutex
+	calls []call
+	trips []tripSeen
 }
 
 // ownPostgres is a PostgreSQL that a test may kill: the shared one is for tests that don't.
@@ -103,7 +101,7 @@ limits: {declines: {action: decline, window: %v, max_count: %d, on_trip: reject,
 func newFleet(t *testing.T, pg *pgtest.Server, gateways int) *fleet {
 	t.Helper()
 	model := modelServer(t, "primary")
-	f := &fleet{t: t, pg: pg, told: map[string]int{}}
+	f := &fleet{t: t, pg: pg, model: model.Addr()}
 	for i := range gateways {
 		way := faultproxy.Start(t, pg.Socket())
 		g := configured(t, fleetConfig(freePort(t), databaseThrough(way.Addr()), model.Addr()))
@@ -146,18 +144,14 @@ func (f *fleet) rest() {
 // now is the time since work began, by the machine's monotonic clock.
 func (f *fleet) now() time.Duration { return time.Since(f.began) }
 
-// call calls one gateway until ctx ends, and notes when releases were sent for and seen.
+// call calls one gateway until ctx ends, and notes what it said, and when it was asked and had said it.
 func (f *fleet) call(ctx context.Context, gateway int, conn *grpc.ClientConn) {
 	for ctx.Err() == nil {
-		r := release{gateway: gateway, sent: f.now()}
+		c := call{gateway: gateway, sent: f.now()}
 		_, _, err := infer(conn, sure(), callWithin)
-		r.seen = f.now()
+		c.seen, c.reason = f.now(), reasonOf(err)
 		f.mu.Lock()
-		if err == nil {
-			f.releases = append(f.releases, r)
-		} else {
-			f.told[reasonOf(err)]++
-		}
+		f.calls = append(f.calls, c)
 		f.mu.Unlock()
 		if err != nil {
 			pause(ctx, 10*time.Millisecond)
@@ -165,8 +159,17 @@ func (f *fleet) call(ctx context.Context, gateway int, conn *grpc.ClientConn) {
 	}
 }
 
-// reasonOf is an error's reason, or its code where it has none.
+// Reasons of answers that a limit has withheld.
+const (
+	withheldTripped     = "ACTION_LIMIT_TRIPPED"
+	withheldUnavailable = "LIMIT_UNAVAILABLE"
+)
+
+// reasonOf is an error's reason, or its code where it has none; empty: no error.
 func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
 	st := status.Convert(err)
 	for _, d := range st.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok {
@@ -201,7 +204,6 @@ func (f *fleet) operate(ctx context.Context) {
 		if err == nil {
 			f.mu.Lock()
 			f.trips = append(f.trips, seen)
-			f.resets++
 			f.mu.Unlock()
 		}
 	}
@@ -211,12 +213,24 @@ func (f *fleet) operate(ctx context.Context) {
 func (f *fleet) releasedBy(gateway int, from time.Duration) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, r := range f.releases {
-		if r.gateway == gateway && r.sent >= from {
+	for _, c := range f.calls {
+		if c.gateway == gateway && c.sent >= from && c.released() {
 			n++
 		}
 	}
 	return n
+}
+
+// tripped waits for another trip.
+func (f *fleet) tripped() {
+	f.t.Helper()
+	count := func() int {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.trips)
+	}
+	n := count()
+	await(f.t, "the limit trips again", func() bool { return count() > n })
 }
 
 // serves waits until every gateway releases something that is asked for from now on.
@@ -226,15 +240,6 @@ func (f *fleet) serves() {
 	for i, m := range f.members {
 		await(f.t, fmt.Sprintf("gateway %d (%s) releases again", i, m.grpc), func() bool { return f.releasedBy(i, from) > 0 })
 	}
-}
-
-// refusals are what callers were told instead of a release, counted.
-func (f *fleet) refusals() string {
-	var out []string
-	for _, reason := range sortedKeys(f.told) {
-		out = append(out, fmt.Sprintf("%s %d", reason, f.told[reason]))
-	}
-	return strings.Join(out, ", ")
 }
 
 // freePort is an address that is free now, and that connections don't get by themselves, so that it is free again after a restart.
