@@ -188,9 +188,9 @@ func (g *gateway) metric(prefix string) float64 {
 	return sum
 }
 
-// memory is the process's resident set in bytes; 0 where the system doesn't say.
-func (g *gateway) memory() int64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", g.cmd.Process.Pid))
+// memoryOf is a process's resident set in bytes; 0 where the system doesn't say.
+func memoryOf(pid int) int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0
 	}
@@ -201,7 +201,27 @@ func (g *gateway) memory() int64 {
 	return resident * int64(os.Getpagesize())
 }
 
-// run runs a command of candor and answers what it wrote, and how it ended.
+// processorOf is how long a process has had a processor; 0 where the system doesn't say.
+func processorOf(pid int) time.Duration {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name, in parentheses, may have spaces; the 14th and 15th fields of the line are the 12th and 13th behind it.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	const user, system, tick = 11, 12, 10 * time.Millisecond
+	if len(fields) <= system {
+		return 0
+	}
+	u, uerr := strconv.Atoi(fields[user])
+	s, serr := strconv.Atoi(fields[system])
+	if uerr != nil || serr != nil {
+		return 0
+	}
+	return time.Duration(u+s) * tick
+}
+
+// candor runs a command of the program and answers what it wrote, and how it ended.
 func candor(args ...string) (string, error) {
 	out, err := exec.Command(program, args...).CombinedOutput()
 	return string(out), err
