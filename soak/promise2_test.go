@@ -35,7 +35,11 @@ func TestPromise2LimitsHold(t *testing.T) {
 	f.tripped()
 	fleet.rest()
 
-	released := neverExceeded(t, report, fleet)
+	var wrong []interval
+	for _, h := range f.harms {
+		wrong = append(wrong, interval{h.at, h.at})
+	}
+	released := neverExceeded(t, report, fleet, wrong)
 	if len(released) < 2*fleetMax || len(fleet.trips) == 0 {
 		t.Errorf("%d releases and %d trips: the test tries too little", len(released), len(fleet.trips))
 	}
@@ -51,13 +55,14 @@ func TestPromise2LimitsHold(t *testing.T) {
 }
 
 // neverExceeded holds what a fleet's callers have seen against the oracle, reports it, and answers what was released. All work has ended.
-func neverExceeded(t *testing.T, report *figures, f *fleet) []call {
+func neverExceeded(t *testing.T, report *figures, f *fleet, wrong []interval) []call {
 	t.Helper()
 	released := onlyThose(f.calls, call.released)
 	most := mostInAWindow(released, fleetWindow)
 	if most > fleetMax {
 		t.Errorf("a window of %v holds %d releases of at most %d", fleetWindow, most, fleetMax)
 	}
+	report.draws(windowPicture(released, wrong, f.now()))
 	report.say("released, as callers saw it", "%d by %d gateways over %v", len(released), len(f.members), f.now().Round(time.Second))
 	report.say("most in any window (brute force)", "%d of %d", most, fleetMax)
 	report.say("trips, each reset by the operator", "%d", len(f.trips))
