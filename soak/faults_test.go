@@ -148,6 +148,7 @@ func (f *faults) setClock(*member) {
 	f.did(clockSet, 0)
 	from := f.now()
 	await(f.t, "releases go on after the clock was set", func() bool {
+		f.heal(time.Now()) // one that is stopped may hold up the others: in a transaction it has locks
 		n := 0
 		for i := range f.members {
 			n += f.releasedBy(i, from)
