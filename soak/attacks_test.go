@@ -149,17 +149,18 @@ func oversizedFrames(addr string, stop <-chan struct{}) int {
 	})
 }
 
-// bomb is made once: it takes longer than to throw it.
+// bomb is made once. A gzip file may have several members (RFC 1952, section 2.2): a small one is compressed, and repeated.
 var bomb = sync.OnceValue(func() []byte {
+	const member = 1 << 20
 	var small bytes.Buffer
 	z := gzip.NewWriter(&small)
-	if _, err := io.CopyN(z, zeros{}, bombBytes); err != nil {
+	if _, err := z.Write(make([]byte, member)); err != nil {
 		panic(err) // into memory
 	}
 	if err := z.Close(); err != nil {
 		panic(err)
 	}
-	return framed(small.Bytes(), true)
+	return framed(bytes.Repeat(small.Bytes(), bombBytes/member), true)
 })
 
 func bombs(addr string, stop <-chan struct{}) int {
@@ -208,12 +209,4 @@ func framed(message []byte, compressed bool) []byte {
 	}
 	binary.BigEndian.PutUint32(out[1:], uint32(len(message)))
 	return append(out, message...)
-}
-
-// zeros never end.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }
