@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime/debug"
+	"slices"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -51,5 +53,15 @@ func bePlain(model string) error {
 func startPlain(t *testing.T, model string) target {
 	t.Helper()
 	p := play(t, nil, rolePlain, model)
-	return target{"plain grpc-go", p.says(), p.cmd.Process.Pid}
+	name := "plain grpc-go"
+	if raced() {
+		name += " (slower: built with the race detector)"
+	}
+	return target{name, p.says(), p.cmd.Process.Pid}
+}
+
+// raced says whether this test's binary, and so what it plays, has the race detector. The gateway never has.
+func raced() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
