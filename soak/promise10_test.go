@@ -164,10 +164,13 @@ const within = time.Minute
 // refused calls until it is refused as nobody, and answers how long that took since an instant; any other error is a failure.
 func (r revocations) refused(who string, since time.Time, call func(context.Context) error) time.Duration {
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 		err := call(ctx)
 		cancel()
 		took := time.Since(since)
+		if r.t.Context().Err() != nil {
+			return took // the test is over
+		}
 		switch code := status.Code(err); {
 		case code == codes.Unauthenticated || code == codes.PermissionDenied:
 			if took > within {
