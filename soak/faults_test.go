@@ -22,6 +22,8 @@ type faults struct {
 	clock *databaseClock
 	done  map[string]int
 	harms []harm
+	// refused are starts of gateways that found the store held up.
+	refused int
 }
 
 // Names of the faults.
@@ -104,7 +106,15 @@ func (f *faults) healAll() { f.heal(time.Now().Add(time.Hour)) }
 func (f *faults) killGateway(m *member) {
 	m.kill()
 	f.did(killed, 1)
-	m.start()
+	// As whoever looks after it would: another one, stopped in a transaction, may hold up the store longer than a start waits.
+	var err error
+	await(f.t, "the gateway starts again", func() bool {
+		f.heal(time.Now())
+		if err = m.tryStart(); err != nil {
+			f.refused++
+		}
+		return err == nil
+	})
 }
 
 func (f *faults) stopGateway(m *member) {

@@ -84,15 +84,22 @@ func serve(t *testing.T, config string) *gateway {
 // start starts the process, again after it has ended. A free port of the first life is kept.
 func (g *gateway) start() {
 	g.t.Helper()
+	if err := g.tryStart(); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// tryStart is start for a gateway that may have a reason not to.
+func (g *gateway) tryStart() error {
 	words := append(slices.Clone(g.under), program, "serve", "--config", g.config)
 	words = append(words, g.args...)
 	cmd := exec.Command(words[0], words[1:]...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
-		g.t.Fatal(err)
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		g.t.Fatal(err)
+		return err
 	}
 	ready, ended := make(chan [2]string, 1), make(chan struct{})
 	g.cmd, g.ended = cmd, ended
@@ -100,10 +107,11 @@ func (g *gateway) start() {
 	select {
 	case at := <-ready:
 		g.grpc, g.http = at[0], strings.Trim(at[1], `"`)
+		return nil
 	case <-ended:
-		g.t.Fatalf("candor serve ended before it listened: %v\n%s", g.err, g.lastWords())
+		return fmt.Errorf("candor serve ended before it listened: %w\n%s", g.err, g.lastWords())
 	case <-time.After(patience):
-		g.t.Fatalf("candor serve does not listen\n%s", g.lastWords())
+		return fmt.Errorf("candor serve does not listen\n%s", g.lastWords())
 	}
 }
 

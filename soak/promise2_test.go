@@ -51,6 +51,7 @@ func TestPromise2LimitsHold(t *testing.T) {
 	for _, k := range kinds {
 		report.say(k.name, "%d times", f.done[k.name])
 	}
+	report.say("starts that gave up, because the store was held up", "%d", f.refused)
 	report.say("clocks", "%s; of gateways: store/postgres TestLimitOracle", clocks)
 }
 
