@@ -107,7 +107,7 @@ models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {
 			each(bad, 16, func(i int) {
 				b := badRequests[i%len(badRequests)]
 				_, _, err := infer(attack, b.make(), patience)
-				if status.Code(err) != b.want {
+				if code := status.Code(err); code != b.want && code != codes.ResourceExhausted {
 					t.Errorf("%s: %v, want %v", b.name, err, b.want)
 				}
 				told[i%len(badRequests)].Add(1)
@@ -145,11 +145,15 @@ func cancelled(t *testing.T, conn *grpc.ClientConn) {
 	}()
 	select {
 	case err := <-done:
-		t.Errorf("before it was cancelled: %v", err)
+		if status.Code(err) != codes.ResourceExhausted { // shed, before it has got to the model server
+			t.Errorf("before it was cancelled: %v", err)
+		}
+		cancel()
+		return
 	case <-time.After(2 * time.Millisecond): // about when it has got to the model server
 	}
 	cancel()
-	if err := <-done; status.Code(err) != codes.Canceled {
+	if err := <-done; status.Code(err) != codes.Canceled && status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a cancelled call: %v", err)
 	}
 }
