@@ -4,15 +4,11 @@ import (
 	"compress/zlib"
 	"io"
 	"sync"
-
-	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/gzip" // registers gzip
 )
 
 // Clients of Triton compress requests as gzip or as deflate; grpc-go brings gzip alone. A request in an encoding that isn't
 // registered is refused, and an answer goes back in the encoding of its request. grpc-go bounds what comes out of a
 // decompressor by listen.max_message_bytes.
-func init() { encoding.RegisterCompressor(&deflate{}) }
 
 // deflate is gRPC's encoding of that name, which, like HTTP's, is the zlib format (RFC 1950) and not bare deflate data
 // (RFC 1951). Safe for concurrent use.

@@ -105,4 +105,4 @@ type identified struct {
 
 func (s *identified) Context() context.Context { return s.ctx }
 
-func (s *identified) RecvMsg(m any) error { return receive(s.ServerStream.RecvMsg, m) }
+func (s *identified) RecvMsg(m any) error { return receive(s.ctx, s.ServerStream.RecvMsg, m) }

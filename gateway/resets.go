@@ -1,21 +1,28 @@
 package gateway
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
 )
 
 // A client may cancel as it likes, but each call that is begun and cancelled at once costs the gateway far more than its client
 // (CVE-2023-44487, "rapid reset"), and so does each that the gateway has to refuse by a reset, because the client has more in flight
 // than it was told that it may. Beyond resetBurst, a connection with more than resetsPerSecond isn't read any further until
-// it doesn't: nothing is refused, and no other connection waits.
+// it doesn't: nothing is refused, and no other connection waits. A message that is larger than it may be, most of all one that has to be
+// decompressed to find that out, costs as much as many resets, and counts as tooLargeAs of them.
 const (
 	resetsPerSecond = 500
 	resetBurst      = 500
+	tooLargeAs      = 50
 )
 
 // calmCredentials make connections that count their resets.
@@ -30,7 +37,15 @@ func (c calmCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 	if err != nil {
 		return nil, nil, err
 	}
-	return &calmConn{Conn: conn, waited: c.waited, closed: make(chan struct{}), heard: frames{skip: len(preface)}}, info, nil
+	// Who doesn't begin as HTTP/2 does is sent away before anything is made for them; the caller has set a deadline.
+	begun := make([]byte, len(preface))
+	if _, err := io.ReadFull(conn, begun); err != nil {
+		return nil, nil, fmt.Errorf("read the connection's preface: %w", err)
+	}
+	if string(begun) != preface {
+		return nil, nil, errors.New("the connection doesn't begin with the preface of HTTP/2")
+	}
+	return &calmConn{Conn: conn, begun: begun, waited: c.waited, closed: make(chan struct{}), heard: frames{skip: len(preface)}}, info, nil
 }
 
 func (c calmCredentials) Clone() credentials.TransportCredentials {
@@ -41,9 +56,11 @@ func (c calmCredentials) Clone() credentials.TransportCredentials {
 // the server's are.
 type calmConn struct {
 	net.Conn
+	// begun is what the handshake has read and Read has not yet given.
+	begun       []byte
 	waited      func()
 	heard, said frames
-	// refused are resets that were said since the last Read.
+	// refused are resets that were said, and what else counts as such, since the last Read.
 	refused atomic.Int64
 	// free is when the resets so far have been paid for.
 	free   time.Time
@@ -52,7 +69,13 @@ type calmConn struct {
 }
 
 func (c *calmConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := 0, error(nil)
+	if len(c.begun) > 0 {
+		n = copy(p, c.begun)
+		c.begun = c.begun[n:]
+	} else {
+		n, err = c.Conn.Read(p)
+	}
 	resets := c.heard.resets(p[:n]) + int(c.refused.Swap(0))
 	if resets == 0 {
 		return n, err
@@ -84,6 +107,23 @@ func (c *calmConn) Write(p []byte) (int, error) {
 func (c *calmConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
+}
+
+// RemoteAddr is the other side's address, by which calls find their connection.
+func (c *calmConn) RemoteAddr() net.Addr { return calmAddr{c.Conn.RemoteAddr(), c} }
+
+type calmAddr struct {
+	net.Addr
+	conn *calmConn
+}
+
+// tooLarge counts a message that was larger than it may be against the connection that a call came on.
+func tooLarge(ctx context.Context) {
+	if pr, ok := peer.FromContext(ctx); ok {
+		if a, ok := pr.Addr.(calmAddr); ok {
+			a.conn.refused.Add(tooLargeAs)
+		}
+	}
 }
 
 // preface is what a client says first (RFC 9113, section 3.4).

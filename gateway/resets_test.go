@@ -67,17 +67,20 @@ func TestResetsAreSlowed(t *testing.T) {
 		const calls = 3000
 		theirs, ours := net.Pipe()
 		waits := 0
+		data := spoken(t, calls)
+		go func() { _, _ = theirs.Write(data) }()
 		conn, _, err := calmCredentials{insecure.NewCredentials(), func() { waits++ }}.ServerHandshake(ours)
 		if err != nil {
 			t.Fatal(err)
 		}
-		data := spoken(t, calls)
-		go func() { _, _ = theirs.Write(data) }()
 		start, read := time.Now(), 0
 		for buf := make([]byte, 4096); read < len(data); {
 			n, err := conn.Read(buf)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if read == 0 && string(buf[:n]) != preface {
+				t.Errorf("it begins with %q", buf[:n])
 			}
 			read += n
 		}
@@ -97,4 +100,16 @@ func TestResetsAreSlowed(t *testing.T) {
 		}
 		_ = theirs.Close()
 	})
+}
+
+// Who doesn't begin as HTTP/2 does gets no connection.
+func TestOthersThanHTTP2AreSentAway(t *testing.T) {
+	for _, said := range []string{"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", "PRI", ""} {
+		theirs, ours := net.Pipe()
+		go func() { _, _ = theirs.Write([]byte(said)); _ = theirs.Close() }()
+		if _, _, err := (calmCredentials{insecure.NewCredentials(), func() {}}).ServerHandshake(ours); err == nil {
+			t.Errorf("%q was let in", said)
+		}
+		_ = ours.Close()
+	}
 }

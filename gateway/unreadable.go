@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/internal/wire"
@@ -22,21 +24,28 @@ func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	for i := range own.Methods {
 		handler := own.Methods[i].Handler
 		own.Methods[i].Handler = func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-			return handler(srv, ctx, func(v any) error { return receive(dec, v) }, interceptor)
+			return handler(srv, ctx, func(v any) error { return receive(ctx, dec, v) }, interceptor)
 		}
 	}
 	r.ServiceRegistrar.RegisterService(&own, impl)
 }
 
-// receive reads one message into v, which is a protobuf message or a frame. Its error is an *Error, or recv's.
-func receive(recv func(any) error, v any) error {
+// receive reads one message of a call into v, which is a protobuf message or a frame. Its error is an *Error, or recv's.
+func receive(ctx context.Context, recv func(any) error, v any) error {
 	msg, ok := v.(proto.Message)
-	if !ok {
-		return recv(v)
-	}
+	into := v
 	f := new(wire.Frame)
-	if err := recv(f); err != nil {
+	if ok {
+		into = f
+	}
+	if err := recv(into); err != nil {
+		if status.Code(err) == codes.ResourceExhausted { // grpc-go's own, of a message that is too large
+			tooLarge(ctx)
+		}
 		return err
+	}
+	if !ok {
+		return nil
 	}
 	return parse(f, msg)
 }

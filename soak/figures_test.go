@@ -1,13 +1,10 @@
 package soak
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+	"html/template"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +12,7 @@ import (
 
 var (
 	soakFor   = flag.Duration("soak", 0, "time for each promise; 0: the short form of a few seconds")
-	reportDir = flag.String("report", "", "folder to write report.txt and report.json into")
+	reportDir = flag.String("report", "", "folder to write report.html, report.txt and report.json into")
 )
 
 // shortForm is the time for a promise in CI.
@@ -48,6 +45,8 @@ type figures struct {
 	Kept    bool     `json:"kept"`
 	Seconds float64  `json:"seconds"`
 	Figures []figure `json:"figures"`
+	// picture is an SVG of our own; empty: none.
+	picture template.HTML
 	t       *testing.T
 	began   time.Time
 }
@@ -74,43 +73,15 @@ func promise(t *testing.T, number int, title, does string) *figures {
 	return f
 }
 
+// draws adds a picture.
+func (f *figures) draws(svg template.HTML) { f.picture = svg }
+
 // say notes a figure.
 func (f *figures) say(name, format string, args ...any) {
 	f.t.Helper()
 	v := fmt.Sprintf(format, args...)
 	f.Figures = append(f.Figures, figure{name, v})
 	f.t.Logf("%s: %s", name, v)
-}
-
-// writeReport writes what was measured, when it was asked for.
-func writeReport() error {
-	if *reportDir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(*reportDir, 0o755); err != nil {
-		return err
-	}
-	slices.SortFunc(report, func(a, b *figures) int { return a.Promise - b.Promise })
-	var text strings.Builder
-	fmt.Fprintf(&text, "Ten promises: %v each (0s: the short form)\n", *soakFor)
-	for _, f := range report {
-		word := "KEPT  "
-		if !f.Kept {
-			word = "BROKEN"
-		}
-		fmt.Fprintf(&text, "\n%s %2d. %s (%.0f s)\n          %s\n", word, f.Promise, f.Title, f.Seconds, f.Does)
-		for _, v := range f.Figures {
-			fmt.Fprintf(&text, "          %-44s %s\n", v.Name, v.Value)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(*reportDir, "report.txt"), []byte(text.String()), 0o644); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(*reportDir, "report.json"), append(data, '\n'), 0o644)
 }
 
 // took is what calls took, in the order in which they ended. Safe for concurrent use.

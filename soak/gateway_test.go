@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +30,8 @@ type gateway struct {
 	t              *testing.T
 	folder, config string
 	args           []string
+	// under is a command that runs the program, for example in a network of its own.
+	under []string
 
 	cmd        *exec.Cmd
 	grpc, http string
@@ -44,13 +47,20 @@ var listening = regexp.MustCompile(`msg=listening grpc=(\S+) http=(\S+)`)
 // initialised makes a store for a configuration, but starts nothing.
 func initialised(t *testing.T, config string) *gateway {
 	t.Helper()
+	g := configured(t, config)
+	if out, err := candor("init", "--config", g.config); err != nil {
+		t.Fatalf("candor init: %v\n%s", err, out)
+	}
+	return g
+}
+
+// configured has a configuration, and neither a store nor a process.
+func configured(t *testing.T, config string) *gateway {
+	t.Helper()
 	g := &gateway{t: t, folder: t.TempDir()}
 	g.config = filepath.Join(g.folder, "candor.yaml")
 	if err := os.WriteFile(g.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
-	}
-	if out, err := exec.Command(program, "init", "--config", g.config).CombinedOutput(); err != nil {
-		t.Fatalf("candor init: %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
 		if g.cmd != nil {
@@ -74,13 +84,22 @@ func serve(t *testing.T, config string) *gateway {
 // start starts the process, again after it has ended. A free port of the first life is kept.
 func (g *gateway) start() {
 	g.t.Helper()
-	cmd := exec.Command(program, append([]string{"serve", "--config", g.config}, g.args...)...)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
+	if err := g.tryStart(); err != nil {
 		g.t.Fatal(err)
 	}
+}
+
+// tryStart is start for a gateway that may have a reason not to.
+func (g *gateway) tryStart() error {
+	words := append(slices.Clone(g.under), program, "serve", "--config", g.config)
+	words = append(words, g.args...)
+	cmd := exec.Command(words[0], words[1:]...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
 	if err := cmd.Start(); err != nil {
-		g.t.Fatal(err)
+		return err
 	}
 	ready, ended := make(chan [2]string, 1), make(chan struct{})
 	g.cmd, g.ended = cmd, ended
@@ -88,10 +107,11 @@ func (g *gateway) start() {
 	select {
 	case at := <-ready:
 		g.grpc, g.http = at[0], strings.Trim(at[1], `"`)
+		return nil
 	case <-ended:
-		g.t.Fatalf("candor serve ended before it listened: %v\n%s", g.err, g.lastWords())
+		return fmt.Errorf("candor serve ended before it listened: %w\n%s", g.err, g.lastWords())
 	case <-time.After(patience):
-		g.t.Fatalf("candor serve does not listen\n%s", g.lastWords())
+		return fmt.Errorf("candor serve does not listen\n%s", g.lastWords())
 	}
 }
 
@@ -176,9 +196,9 @@ func (g *gateway) metric(prefix string) float64 {
 	return sum
 }
 
-// memory is the process's resident set in bytes; 0 where the system doesn't say.
-func (g *gateway) memory() int64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", g.cmd.Process.Pid))
+// memoryOf is a process's resident set in bytes; 0 where the system doesn't say.
+func memoryOf(pid int) int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0
 	}
@@ -189,7 +209,27 @@ func (g *gateway) memory() int64 {
 	return resident * int64(os.Getpagesize())
 }
 
-// run runs a command of candor and answers what it wrote, and how it ended.
+// processorOf is how long a process has had a processor; 0 where the system doesn't say.
+func processorOf(pid int) time.Duration {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name, in parentheses, may have spaces; the 14th and 15th fields of the line are the 12th and 13th behind it.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	const user, system, tick = 11, 12, 10 * time.Millisecond
+	if len(fields) <= system {
+		return 0
+	}
+	u, uerr := strconv.Atoi(fields[user])
+	s, serr := strconv.Atoi(fields[system])
+	if uerr != nil || serr != nil {
+		return 0
+	}
+	return time.Duration(u+s) * tick
+}
+
+// candor runs a command of the program and answers what it wrote, and how it ended.
 func candor(args ...string) (string, error) {
 	out, err := exec.Command(program, args...).CombinedOutput()
 	return string(out), err

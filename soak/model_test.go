@@ -51,7 +51,12 @@ func row(values ...float32) *inference.ModelInferRequest {
 
 // infer makes one call with a deadline, and answers what it took.
 func infer(conn *grpc.ClientConn, req *inference.ModelInferRequest, within time.Duration) (*inference.ModelInferResponse, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	return inferAs(context.Background(), conn, req, within)
+}
+
+// inferAs is infer with what a context says of the caller.
+func inferAs(ctx context.Context, conn *grpc.ClientConn, req *inference.ModelInferRequest, within time.Duration) (*inference.ModelInferResponse, time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	start := time.Now()
 	resp, err := inference.NewGRPCInferenceServiceClient(conn).ModelInfer(ctx, req)

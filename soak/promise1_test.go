@@ -3,7 +3,6 @@ package soak
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -40,7 +39,7 @@ func TestPromise1ReviewsSurvive(t *testing.T) {
 			"PostgreSQL with several gateways: go test ./cmd/candor and ./store/postgres, CANDOR_POSTGRES=1)")
 	model := modelServer(t, "primary")
 	g := initialised(t, `
-listen: {grpc: "`+freeAddr(t)+`", http: "127.0.0.1:0"}
+listen: {grpc: "`+freePort(t)+`", http: "127.0.0.1:0"}
 store: {identity: soak, sqlite: {path: candor.db}}
 consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}`+peopleConfig+`
 backends:`+backendConfig("primary", model.Addr(), "")+`
@@ -220,12 +219,4 @@ func finalAnswers(t *testing.T, conn *grpc.ClientConn) map[string][]string {
 			return out
 		}
 	}
-}
-
-// freeAddr is an address that is free now, to be the same over restarts.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	s := modelServer(t, fmt.Sprint("port ", uuid.NewString()))
-	s.Kill()
-	return s.Addr()
 }

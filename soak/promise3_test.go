@@ -23,7 +23,7 @@ func TestPromise3TripsLatch(t *testing.T) {
 	const most = 5
 	model := modelServer(t, "primary")
 	g := initialised(t, `
-listen: {grpc: "`+freeAddr(t)+`", http: "127.0.0.1:0"}
+listen: {grpc: "`+freePort(t)+`", http: "127.0.0.1:0"}
 store: {identity: soak, sqlite: {path: candor.db}}
 consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}`+peopleConfig+`
 backends:`+backendConfig("primary", model.Addr(), "")+`

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/candor-gateway/candor/internal/oiptest"
 )
 
 // TestPromise4SlowDeath: a model server that hangs is cut off, callers keep their answers, and it heals by itself.
@@ -95,12 +97,19 @@ models:
 	if failures.Load() > 0 {
 		t.Errorf("%d of %d calls failed", failures.Load(), calls.Load())
 	}
+	for name, s := range map[string]*oiptest.Server{"primary": primary, "second": second} {
+		ratio := float64(s.Calls()) / float64(calls.Load())
+		if ratio > mostUpstream {
+			t.Errorf("%s got %.3f calls for each of callers', more than %v", name, ratio, mostUpstream)
+		}
+		f.say("upstream calls, "+name, "%.3f for each of %d", ratio, calls.Load())
+	}
 	if byFallback.Load() == 0 {
 		t.Error("the fallback never answered: nothing was tried")
 	}
 	f.say("calls, all answered", "%d by %d callers in %d outages, %d of them by the fallback", calls.Load(), callers, cycles, byFallback.Load())
 	f.say("from hanging to an open breaker", "median %v, longest %v (each attempt may take 500ms)", toOpen.quantile(.5).Round(time.Millisecond), toOpen.quantile(1).Round(time.Millisecond))
 	f.say("from answering again to a closed one", "median %v, longest %v (open for 300ms)", toClose.quantile(.5).Round(time.Millisecond), toClose.quantile(1).Round(time.Millisecond))
-	f.say("longest call while it hung", "%v of %v", hung.quantile(1).Round(time.Millisecond), deadline)
+	f.say("longest call while it hung, of its deadline", "%v of %v", hung.quantile(1).Round(time.Millisecond), deadline)
 	f.say("median call, healthy and hanging", "%v and %v", healthy.quantile(.5).Round(10*time.Microsecond), hung.quantile(.5).Round(10*time.Microsecond))
 }
