@@ -113,12 +113,3 @@ func (g *Gateway) tell(ctx context.Context, a limits.Alert, e errand, attempt in
 	}
 	g.wakeAlerts()
 }
-
-// followLimits takes over trips, stops and resets of other gateways.
-func (g *Gateway) followLimits(ctx context.Context) {
-	err := g.gate.Follow(ctx)
-	if err != nil && ctx.Err() == nil && !g.unfollowed {
-		g.log.WarnContext(ctx, "what other gateways tripped, stopped or reset isn't known here; trying again", slog.Any("error", err))
-	}
-	g.unfollowed = err != nil
-}
