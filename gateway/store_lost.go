@@ -20,11 +20,11 @@ func (g *Gateway) keepFollowing(ctx context.Context) {
 	for {
 		changed, began := g.limitStore.LatchesChanged(), time.Now()
 		g.guarded(ctx, g.followLimits)
-		// Half of the time at most goes into it, however fast things change.
+		// However fast things change, no more than half of the time goes into it.
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Since(began)):
+		case <-time.After(min(time.Since(began), followEvery)):
 		}
 		select {
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package faultproxy
 import (
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,10 +31,16 @@ type Proxy struct {
 	over  bool
 }
 
-// Start starts a proxy on a free port of 127.0.0.1; it ends with the test.
+// Start starts a proxy on a free port of 127.0.0.1; it ends with the test. The target is a host:port, or the path of a Unix socket.
 func Start(t testing.TB, target string) *Proxy {
 	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	return StartAt(t, "127.0.0.1:0", target)
+}
+
+// StartAt is Start at an address of the caller's choice, for example one that another network namespace can reach.
+func StartAt(t testing.TB, address, target string) *Proxy {
+	t.Helper()
+	lis, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatalf("faultproxy: %v", err)
 	}
@@ -80,7 +87,11 @@ func (p *Proxy) accept() {
 			abort(client)
 			continue
 		}
-		server, err := net.DialTimeout("tcp", p.target, dialFor)
+		network := "tcp"
+		if strings.HasPrefix(p.target, "/") {
+			network = "unix"
+		}
+		server, err := net.DialTimeout(network, p.target, dialFor)
 		if err != nil {
 			// What a client of a dead server sees.
 			abort(client)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,6 +104,30 @@ func TestPasses(t *testing.T) {
 	}
 	if p.Opened() != 1 {
 		t.Errorf("%d connections", p.Opened())
+	}
+}
+
+// A target may be a Unix socket, as PostgreSQL's is.
+func TestUnixTarget(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	lis, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lis.Close() })
+	go func() {
+		if c, err := lis.Accept(); err == nil {
+			_, _ = io.Copy(c, c)
+			_ = c.Close()
+		}
+	}()
+	p := faultproxy.StartAt(t, "127.0.0.1:0", path)
+	c := dial(t, p)
+	c.send("hello")
+	c.wants("hello")
+	p.Reset()
+	if _, err := c.hear(patience); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%v, want a reset", err)
 	}
 }
 

@@ -33,6 +33,7 @@ type Server struct {
 	dir, bin string
 	owner    *syscall.Credential
 	fsync    bool
+	env      []string
 	log      bytes.Buffer
 
 	cmd  *exec.Cmd
@@ -75,6 +76,13 @@ func (s *Server) URL(database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(superuser), Path: "/" + database, RawQuery: url.Values{"host": {s.dir}}.Encode()}
 	return u.String()
 }
+
+// Socket is the path of the socket that the server listens on, in all of its lives.
+func (s *Server) Socket() string { return filepath.Join(s.dir, ".s.PGSQL.5432") }
+
+// SetEnv is what the server's next start has in its environment beside our own, as KEY=value: for example a library that gives it a
+// clock of its own.
+func (s *Server) SetEnv(env ...string) { s.env = env }
 
 // Restart starts the server after Kill.
 func (s *Server) Restart() error {
@@ -165,6 +173,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, program), args...)
 	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.SysProcAttr = dieWithParent(s.owner)
 	return cmd
 }

@@ -15,6 +15,12 @@ func Start(bool) (*Server, error) { return nil, errUnix }
 // URL of nothing.
 func (*Server) URL(string) string { return "" }
 
+// Socket of nothing.
+func (*Server) Socket() string { return "" }
+
+// SetEnv does nothing here.
+func (*Server) SetEnv(...string) {}
+
 // Restart fails here.
 func (*Server) Restart() error { return errUnix }
 
