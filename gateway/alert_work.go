@@ -102,8 +102,8 @@ func (g *Gateway) tell(ctx context.Context, a limits.Alert, e errand, attempt in
 		g.metrics.alertFailures.Inc()
 		g.log.WarnContext(ctx, "an alert could not be delivered; trying again", slog.String("limit", a.Trip.Limit), slog.String("receiver", r.Receiver),
 			slog.String("alert_id", a.Trip.ID), slog.Int("attempt", attempt), slog.Time("next_attempt", r.Next), slog.Any("error", reply.Err))
-	case e.receiver.alertmanager && !e.resolved:
-		r.Next = now.Add(alertmanagerEvery)
+	case !e.resolved && e.receiver.alertmanager > 0:
+		r.Next = now.Add(e.receiver.alertmanager)
 	}
 	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()

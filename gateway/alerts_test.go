@@ -66,7 +66,7 @@ func TestErrands(t *testing.T) {
 		}
 	}
 	// An Alertmanager is told again while it holds, and not after.
-	manager := []receiver{{name: "m", alertmanager: true, target: webhook.Target{}}}
+	manager := []receiver{{name: "m", alertmanager: 5 * time.Minute, target: webhook.Target{}}}
 	repeated := limits.Alert{Trip: limits.Trip{ID: "t", At: start}, Latched: true, Messages: []limits.AlertMessage{{Receiver: "m", Attempts: 1, Delivered: at(0), Due: at(5)}}}
 	if due, next, _ := errands(repeated, manager, at(4)); len(due) != 0 || !next.Equal(at(5)) {
 		t.Errorf("before its time: %v, next %v", due, next)

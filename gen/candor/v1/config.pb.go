@@ -6143,7 +6143,7 @@ type AlertReceiver struct {
 	To isAlertReceiver_To `protobuf_oneof:"to"`
 	// The address may point inside (loopback, private, link-local), and be http.
 	AllowPrivate bool `protobuf:"varint,4,opt,name=allow_private,json=allowPrivate,proto3" json:"allow_private,omitempty"`
-	// The file that has the secret that signs the webhook: whsec_ and base64. Empty: it isn't signed.
+	// The file that has the secret that signs the webhook: whsec_ and base64; of several, one a line, each signs. Empty: it isn't signed.
 	SecretFile string `protobuf:"bytes,5,opt,name=secret_file,json=secretFile,proto3" json:"secret_file,omitempty"`
 	// Of one attempt. Default 5s.
 	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
