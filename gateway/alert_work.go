@@ -99,7 +99,7 @@ func (g *Gateway) tell(ctx context.Context, a limits.Alert, e errand, attempt in
 	switch {
 	case reply.Err != nil:
 		r.Error, r.Next = reply.Err.Error(), now.Add(alertWait(attempt, reply.RetryAfter))
-		g.metrics.alertFailures.Inc()
+		g.metrics.alertFailures.WithLabelValues(r.Receiver).Inc()
 		g.log.WarnContext(ctx, "an alert could not be delivered; trying again", slog.String("limit", a.Trip.Limit), slog.String("receiver", r.Receiver),
 			slog.String("alert_id", a.Trip.ID), slog.Int("attempt", attempt), slog.Time("next_attempt", r.Next), slog.Any("error", reply.Err))
 	case !e.resolved && e.receiver.alertmanager > 0:

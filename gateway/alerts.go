@@ -1,13 +1,11 @@
 package gateway
 
 import (
-	"context"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
 
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 )
 
@@ -124,24 +122,4 @@ func messageOf(a limits.Alert, receiver string, resolved bool) (m limits.AlertMe
 		return limits.AlertMessage{}, false
 	}
 	return a.Messages[i], true
-}
-
-// alertsOf are the messages about the trip that holds.
-func (g *Gateway) alertsOf(ctx context.Context, trip string) ([]*candorv1.LimitAlert, error) {
-	open, err := g.limitStore.OpenAlerts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []*candorv1.LimitAlert
-	for _, a := range open {
-		if a.Trip.ID != trip {
-			continue
-		}
-		for _, m := range a.Messages {
-			out = append(out, &candorv1.LimitAlert{
-				Receiver: m.Receiver, Resolved: m.Resolved, Attempts: uint32(m.Attempts), DeliverTime: stampOrNil(m.Delivered), Error: m.Error,
-			})
-		}
-	}
-	return out, nil
 }

@@ -110,6 +110,7 @@ func (g *Gateway) install(pl *plan, blind func(error) error) error {
 		was = before.cfg
 	}
 	g.metrics.of(pl.cfg, was)
+	g.metrics.ofAlerts(pl)
 	g.monitors.set.Show(pl.streams())
 	g.tracing.sample(pl.cfg.GetTelemetry().GetSampleRatio())
 	pl.staffDesks()
