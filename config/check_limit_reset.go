@@ -27,6 +27,9 @@ func (c *checker) afterTrip(at path, limit *candorv1.LimitConfig) {
 		case c.files:
 			c.readable(here.field("secret_file"), file)
 		}
+		if a.GetRepeatEvery() != nil && a.GetAlertmanager() == "" && a.GetWebhook() != "" {
+			c.complain(here.field("repeat_every"), "is how often an Alertmanager is told again, and a webhook is told once", "take it out")
+		}
 	}
 	if limit.GetReset_().GetPeople() != 2 || c.cfg.GetPeople() != nil || c.lostWithin(top("operators")) || c.lost(at.field("reset").field("people")) {
 		return

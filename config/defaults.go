@@ -94,6 +94,9 @@ func afterTripDefaults(limit *candorv1.LimitConfig) {
 	for _, alert := range limit.GetAlerts() {
 		fillDuration(&alert.Timeout, 5*time.Second)
 		fillDuration(&alert.EscalateAfter, 15*time.Minute)
+		if alert.GetAlertmanager() != "" {
+			fillDuration(&alert.RepeatEvery, 5*time.Minute)
+		}
 	}
 }
 
@@ -181,6 +184,11 @@ func policyDefaults(cfg *candorv1.Config, model *candorv1.Model) {
 		fillEnum(&policy.Confidence, router.DefaultMethod(sourceOf(cfg, model.GetPrimary())))
 	}
 	fillEnum(&policy.OnDefer, candorv1.OnDefer_ON_DEFER_WITHHOLD)
+	if policy.OnStoreLost == nil {
+		policy.OnStoreLost = &candorv1.OnStoreLost{}
+	}
+	fillEnum(&policy.OnStoreLost.Withhold, candorv1.Withhold_WITHHOLD_ACTIONS)
+	fillDuration(&policy.OnStoreLost.After, time.Second)
 	if policy.Monitors == nil {
 		policy.Monitors = &candorv1.Monitors{}
 	}

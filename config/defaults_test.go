@@ -36,7 +36,7 @@ func bareConfig() *candorv1.Config {
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
 		Queues:   map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
-		Limits:   map[string]*candorv1.LimitConfig{"l": {Window: durationpb.New(time.Minute), Alerts: []*candorv1.AlertReceiver{{}}}},
+		Limits:   map[string]*candorv1.LimitConfig{"l": {Window: durationpb.New(time.Minute), Alerts: []*candorv1.AlertReceiver{{To: &candorv1.AlertReceiver_Alertmanager{Alertmanager: "http://a"}}}}},
 		People:   &candorv1.People{Oidc: &candorv1.OIDC{}},
 		Webhooks: map[string]*candorv1.Webhook{"w": {}},
 	}
@@ -61,11 +61,12 @@ var defaultsInWords = map[string]string{
 	"Hours.time_zone":             "Default UTC",
 	"Promise.on_stale":            "The default",
 	"Promise.on_new_version":      "The default",
+	"OnStoreLost.withhold":        "Default actions",
 	"OIDC.name_claim":             "Default email",
 	"OIDC.groups_claim":           "Default groups",
 	"OIDC.scopes":                 "Default email, profile, groups",
 	// Messages that hold nothing but defaults.
-	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Backend.retry": "", "Backend.replicas": "", "LimitConfig.reset": "", "LimitConfig.probation": "", "Policy.monitors": "", "People.sessions": "",
+	"Config.audit": "", "Config.retention": "", "Config.telemetry": "", "Backend.breaker": "", "Backend.retry": "", "Backend.replicas": "", "LimitConfig.reset": "", "LimitConfig.probation": "", "Policy.monitors": "", "Policy.on_store_lost": "", "People.sessions": "",
 }
 
 // Every default in a comment of config.proto is the one that is filled in, and every one that is filled in is in a comment.

@@ -15,8 +15,8 @@ const DigestSize = 8
 
 // Digest identifies how a model's rows are decided: it changes with the model's entry (its primary and policy) and with the
 // ensembles that the policy falls back to, and with nothing else. Two gateways of one build that have read the same
-// configuration agree about it, whatever the order of its keys. What is only watched (the policy's monitors) decides nothing and
-// is left out. It is nil when there is no such model.
+// configuration agree about it, whatever the order of its keys. What is only watched (the policy's monitors), and what becomes of
+// decisions while the store is lost, decides nothing and is left out. It is nil when there is no such model.
 //
 // Records carry it; it is not a defence against somebody who looks for collisions.
 func Digest(cfg *candorv1.Config, model string) []byte {
@@ -24,9 +24,9 @@ func Digest(cfg *candorv1.Config, model string) []byte {
 	if !ok {
 		return nil
 	}
-	if entry.GetPolicy().GetMonitors() != nil {
+	if p := entry.GetPolicy(); p.GetMonitors() != nil || p.GetOnStoreLost() != nil {
 		entry = proto.CloneOf(entry)
-		entry.Policy.Monitors = nil
+		entry.Policy.Monitors, entry.Policy.OnStoreLost = nil, nil
 	}
 	h := sha256.New()
 	digest(h, entry)

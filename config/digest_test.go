@@ -28,6 +28,7 @@ func TestDigest(t *testing.T) {
 		{"the order of keys", edit{"{queue: desk, default_label: ham}", "{default_label: ham, queue: desk}"}, true},
 		{"a default that is written", edit{"mode: enforce", "mode: MODE_ENFORCE\n      confidence: max_prob"}, true},
 		{"what only warns", edit{"mode: enforce", "mode: enforce\n      monitors: {psi: 0.3}"}, true},
+		{"what becomes of answers while the store is lost", edit{"mode: enforce", "mode: enforce\n      on_store_lost: {after: 3s}"}, true},
 		{"another model", edit{"{above: 3}", "{above: 4}"}, true},
 		{"a queue's lease", edit{"{reviewers: [ana]}", "{reviewers: [ana], lease: 1m}"}, true},
 	} {

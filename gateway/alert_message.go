@@ -51,7 +51,7 @@ func (g *Gateway) alertMessage(a limits.Alert, e errand) (webhook.Message, error
 		m.ID += "-reset"
 	}
 	var err error
-	if e.receiver.alertmanager {
+	if e.receiver.alertmanager > 0 {
 		m.Body, err = json.Marshal([]alertmanagerAlert{g.alertmanagerAlert(a, e.resolved)})
 	} else {
 		m.Body, err = json.Marshal(g.alertBody(a, e.resolved, m.ID))

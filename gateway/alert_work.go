@@ -99,11 +99,11 @@ func (g *Gateway) tell(ctx context.Context, a limits.Alert, e errand, attempt in
 	switch {
 	case reply.Err != nil:
 		r.Error, r.Next = reply.Err.Error(), now.Add(alertWait(attempt, reply.RetryAfter))
-		g.metrics.alertFailures.Inc()
+		g.metrics.alertFailures.WithLabelValues(r.Receiver).Inc()
 		g.log.WarnContext(ctx, "an alert could not be delivered; trying again", slog.String("limit", a.Trip.Limit), slog.String("receiver", r.Receiver),
 			slog.String("alert_id", a.Trip.ID), slog.Int("attempt", attempt), slog.Time("next_attempt", r.Next), slog.Any("error", reply.Err))
-	case e.receiver.alertmanager && !e.resolved:
-		r.Next = now.Add(alertmanagerEvery)
+	case !e.resolved && e.receiver.alertmanager > 0:
+		r.Next = now.Add(e.receiver.alertmanager)
 	}
 	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -112,13 +112,4 @@ func (g *Gateway) tell(ctx context.Context, a limits.Alert, e errand, attempt in
 		return
 	}
 	g.wakeAlerts()
-}
-
-// followLimits takes over trips, stops and resets of other gateways.
-func (g *Gateway) followLimits(ctx context.Context) {
-	err := g.gate.Follow(ctx)
-	if err != nil && ctx.Err() == nil && !g.unfollowed {
-		g.log.WarnContext(ctx, "what other gateways tripped, stopped or reset isn't known here; trying again", slog.Any("error", err))
-	}
-	g.unfollowed = err != nil
 }

@@ -1,18 +1,12 @@
 package gateway
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
-	"github.com/candor-gateway/candor/webhook"
 )
 
 // onTrip is told of every trip and stop once it is durable. The log and the metric are told here; receivers by the work on alerts,
@@ -55,8 +49,6 @@ const (
 	maxAlertWait = 5 * time.Minute
 	// alertJitter spreads what failed together, as a share of the wait.
 	alertJitter = 0.1
-	// alertmanagerEvery is how often an Alertmanager is told of a trip that holds: a restart makes it forget.
-	alertmanagerEvery = 5 * time.Minute
 )
 
 // alertWait is how long to wait after the nth attempt (from 1) has failed. A receiver may ask for more.
@@ -67,67 +59,6 @@ func alertWait(attempt int, retryAfter time.Duration) time.Duration {
 	}
 	d += time.Duration(alertJitter * rand.Float64() * float64(d))
 	return max(d, min(retryAfter, time.Hour))
-}
-
-// receiver is somebody who is told of a limit's trips.
-type receiver struct {
-	name   string
-	target webhook.Target
-	// alertmanager: in its form.
-	alertmanager bool
-	secrets      []webhook.Secret
-	// after the trip it is told, unless somebody has acknowledged it.
-	after time.Duration
-}
-
-// newReceivers are those of each limit, in the order of the configuration.
-func newReceivers(cfg *candorv1.Config) (map[string][]receiver, error) {
-	out := map[string][]receiver{}
-	for name, l := range cfg.GetLimits() {
-		var all []receiver
-		if l.GetWebhook() != "" {
-			all = append(all, receiver{name: "webhook", target: webhook.Target{URL: l.GetWebhook(), AllowPrivate: l.GetAllowPrivate(), Timeout: alertTimeout}})
-		}
-		var after time.Duration
-		for i, a := range l.GetAlerts() {
-			r := receiver{name: a.GetName(), after: after, target: webhook.Target{
-				URL: a.GetWebhook(), AllowPrivate: a.GetAllowPrivate(), Timeout: a.GetTimeout().AsDuration(),
-			}}
-			if a.GetAlertmanager() != "" {
-				r.alertmanager = true
-				r.target.URL = strings.TrimSuffix(a.GetAlertmanager(), "/") + "/api/v2/alerts"
-			}
-			if file := a.GetSecretFile(); file != "" {
-				text, err := os.ReadFile(file)
-				if err != nil {
-					return nil, fmt.Errorf("limits.%s.alerts[%d].secret_file: %w", name, i, err)
-				}
-				secret, err := webhook.ParseSecret(strings.TrimSpace(string(text)))
-				if err != nil {
-					return nil, fmt.Errorf("limits.%s.alerts[%d].secret_file: %s: %w", name, i, file, err)
-				}
-				r.secrets = []webhook.Secret{secret}
-			}
-			after += a.GetEscalateAfter().AsDuration()
-			all = append(all, r)
-		}
-		out[name] = all
-	}
-	return out, nil
-}
-
-// receiversOf answers who is told of a trip. Of a stop it is who is told of the first limit, by name, that it covers and that has
-// somebody.
-func (g *Gateway) receiversOf(pl *plan, limit string) []receiver {
-	if !limits.IsStop(limit) {
-		return pl.receivers[limit]
-	}
-	for _, name := range g.gate.CoveredBy(limit) {
-		if all := pl.receivers[name]; len(all) > 0 {
-			return all
-		}
-	}
-	return nil
 }
 
 // errand is a message that is due.
@@ -191,24 +122,4 @@ func messageOf(a limits.Alert, receiver string, resolved bool) (m limits.AlertMe
 		return limits.AlertMessage{}, false
 	}
 	return a.Messages[i], true
-}
-
-// alertsOf are the messages about the trip that holds.
-func (g *Gateway) alertsOf(ctx context.Context, trip string) ([]*candorv1.LimitAlert, error) {
-	open, err := g.limitStore.OpenAlerts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []*candorv1.LimitAlert
-	for _, a := range open {
-		if a.Trip.ID != trip {
-			continue
-		}
-		for _, m := range a.Messages {
-			out = append(out, &candorv1.LimitAlert{
-				Receiver: m.Receiver, Resolved: m.Resolved, Attempts: uint32(m.Attempts), DeliverTime: stampOrNil(m.Delivered), Error: m.Error,
-			})
-		}
-	}
-	return out, nil
 }

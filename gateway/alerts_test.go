@@ -28,18 +28,19 @@ func TestErrands(t *testing.T) {
 		reset    int // minutes; 0: latched
 		messages []limits.AlertMessage
 		want     string
+		waiting  int
 	}{
-		{"just tripped", 0, limits.Acknowledgement{}, 0, nil, "[a tripped] next 10"},
-		{"told", 1, limits.Acknowledgement{}, 0, []limits.AlertMessage{told("a", false)}, "[] next 10"},
-		{"to be tried again", 1, limits.Acknowledgement{}, 0, []limits.AlertMessage{failed("a", 3)}, "[] next 3"},
-		{"tried again, with the next in between", 12, limits.Acknowledgement{}, 0, []limits.AlertMessage{failed("a", 11)}, "[a tripped b tripped] next 30"},
-		{"acknowledged in time", 40, ack(9), 0, []limits.AlertMessage{told("a", false)}, "[]"},
-		{"acknowledged after the second was due", 40, ack(11), 0, []limits.AlertMessage{told("a", false)}, "[b tripped]"},
-		{"nobody acknowledged", 40, limits.Acknowledgement{}, 0, []limits.AlertMessage{told("a", false), told("b", false)}, "[c tripped]"},
-		{"reset before anybody was told", 2, limits.Acknowledgement{}, 1, nil, "[a tripped]"},
-		{"reset", 2, limits.Acknowledgement{}, 1, []limits.AlertMessage{told("a", false)}, "[a reset]"},
-		{"reset, and everybody knows", 60, limits.Acknowledgement{}, 1, []limits.AlertMessage{told("a", false), told("a", true)}, "[] done"},
-		{"reset, and one of two knows", 60, limits.Acknowledgement{}, 20, []limits.AlertMessage{told("a", false), told("a", true), failed("b", 70)}, "[] next 70"},
+		{"just tripped", 0, limits.Acknowledgement{}, 0, nil, "[a tripped] next 10", 1},
+		{"told", 1, limits.Acknowledgement{}, 0, []limits.AlertMessage{told("a", false)}, "[] next 10", 0},
+		{"to be tried again", 1, limits.Acknowledgement{}, 0, []limits.AlertMessage{failed("a", 3)}, "[] next 3", 1},
+		{"tried again, with the next in between", 12, limits.Acknowledgement{}, 0, []limits.AlertMessage{failed("a", 11)}, "[a tripped b tripped] next 30", 2},
+		{"acknowledged in time", 40, ack(9), 0, []limits.AlertMessage{told("a", false)}, "[]", 0},
+		{"acknowledged after the second was due", 40, ack(11), 0, []limits.AlertMessage{told("a", false)}, "[b tripped]", 1},
+		{"nobody acknowledged", 40, limits.Acknowledgement{}, 0, []limits.AlertMessage{told("a", false), told("b", false)}, "[c tripped]", 1},
+		{"reset before anybody was told", 2, limits.Acknowledgement{}, 1, nil, "[a tripped]", 1},
+		{"reset", 2, limits.Acknowledgement{}, 1, []limits.AlertMessage{told("a", false)}, "[a reset]", 1},
+		{"reset, and everybody knows", 60, limits.Acknowledgement{}, 1, []limits.AlertMessage{told("a", false), told("a", true)}, "[] done", 0},
+		{"reset, and one of two knows", 60, limits.Acknowledgement{}, 20, []limits.AlertMessage{told("a", false), told("a", true), failed("b", 70)}, "[] next 70", 1},
 	} {
 		a := limits.Alert{Trip: limits.Trip{ID: "t", At: start}, Ack: tt.ack, Latched: tt.reset == 0, Messages: tt.messages}
 		if tt.reset > 0 {
@@ -64,15 +65,21 @@ func TestErrands(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
+		if got := undeliveredOf(a, chain, at(tt.now)); len(got) != tt.waiting {
+			t.Errorf("%s: %v wait, want %d", tt.name, got, tt.waiting)
+		}
 	}
 	// An Alertmanager is told again while it holds, and not after.
-	manager := []receiver{{name: "m", alertmanager: true, target: webhook.Target{}}}
+	manager := []receiver{{name: "m", alertmanager: 5 * time.Minute, target: webhook.Target{}}}
 	repeated := limits.Alert{Trip: limits.Trip{ID: "t", At: start}, Latched: true, Messages: []limits.AlertMessage{{Receiver: "m", Attempts: 1, Delivered: at(0), Due: at(5)}}}
 	if due, next, _ := errands(repeated, manager, at(4)); len(due) != 0 || !next.Equal(at(5)) {
 		t.Errorf("before its time: %v, next %v", due, next)
 	}
 	if due, _, _ := errands(repeated, manager, at(5)); len(due) != 1 || due[0].resolved {
 		t.Errorf("at its time: %v", due)
+	}
+	if got := undeliveredOf(repeated, manager, at(6)); len(got) != 0 {
+		t.Errorf("to be told again, and counted as waiting: %v", got)
 	}
 	repeated.Latched, repeated.Reset.At = false, at(5)
 	if due, _, _ := errands(repeated, manager, at(6)); len(due) != 1 || !due[0].resolved {

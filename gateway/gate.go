@@ -19,12 +19,14 @@ func (g *Gateway) checkLimits(c *call) {
 			continue
 		}
 		r.action = c.model.actionOf(c.fieldOf(r), r.answer.Label, r.answer.Value)
-		if !g.gate.Covers(r.action, c.model.name, c.who.Name) {
-			continue
+		a := limits.Answer{Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText}
+		v, known := g.knowsStops(&c.ctx, c.model, a)
+		if known {
+			if !g.gate.Covers(r.action, c.model.name, c.who.Name) {
+				continue
+			}
+			v = g.gate.Acquire(&c.ctx, g.ledger.Now(), a)
 		}
-		v := g.gate.Acquire(&c.ctx, g.ledger.Now(), limits.Answer{
-			Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText,
-		})
 		if v.Released {
 			r.permit = v.Permit
 			continue

@@ -157,6 +157,7 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 	g.metrics.watchMonitors(g.monitors.set)
 	g.metrics.watchLimits(g.gate, g.ledger.Now)
 	g.metrics.watchWebhooks(g)
+	g.metrics.watchAlerts(g)
 	return nil
 }
 

@@ -56,11 +56,9 @@ func (s *limitService) GetLimit(ctx context.Context, in *candorv1.GetLimitReques
 			continue
 		}
 		out := limitProto(st, s.g.gate.People(st.Definition.Name))
-		if st.Tripped {
-			var err error
-			if out.Alerts, err = s.g.alertsOf(ctx, st.Trip.ID); err != nil {
-				return nil, err
-			}
+		var err error
+		if out.Alerts, err = s.g.alertsOf(ctx, st.Definition.Name, st.Trip.ID); err != nil {
+			return nil, err
 		}
 		return &candorv1.GetLimitResponse{Limit: out}, nil
 	}

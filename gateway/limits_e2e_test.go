@@ -145,9 +145,22 @@ func TestAlertIsTriedAgain(t *testing.T) {
 		w.infer(t.Context(), request([][4]float32{sureRow}))
 	}
 	w.within(time.Minute, func() bool { return len(in.got()) == 1 })
-	w.within(time.Minute, func() bool { return w.metric("candor_alert_failures_total") == 1 })
+	const of = `{receiver="webhook"}`
+	w.within(time.Minute, func() bool { return w.metric("candor_alert_failures_total"+of) == 1 })
+	if n, age := w.metric("candor_alerts_waiting"+of), w.metric("candor_alert_oldest_seconds"+of); n != 1 || age <= 0 {
+		t.Errorf("%v wait, the oldest for %v s; want 1", n, age)
+	}
+	resp, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/declines"})
+	if a := resp.GetLimit().GetAlerts(); err != nil || len(a) != 1 || a[0].GetAttempts() != 1 || a[0].GetError() == "" ||
+		!a[0].GetWaitTime().AsTime().Equal(resp.GetLimit().GetTripTime().AsTime()) || a[0].GetNextAttemptTime() == nil {
+		t.Errorf("shown: %v, %v", resp, err)
+	}
 	w.restart()
 	w.within(time.Minute, func() bool { return len(in.got()) == 2 })
+	w.within(time.Minute, func() bool { return w.metric("candor_alerts_waiting"+of) == 0 })
+	if age := w.metric("candor_alert_oldest_seconds" + of); age != 0 {
+		t.Errorf("nothing waits, the oldest for %v s", age)
+	}
 	if a := in.got(); a[0].ID != a[1].ID {
 		t.Errorf("one trip has two ids: %+v", a)
 	}

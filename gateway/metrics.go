@@ -34,7 +34,7 @@ type metrics struct {
 	limitStoreErrors *prometheus.CounterVec
 	finals           *prometheus.CounterVec
 	age              *prometheus.GaugeVec
-	alertFailures    prometheus.Counter
+	alertFailures    *prometheus.CounterVec
 	// webhookDeliveries are attempts.
 	webhookDeliveries *prometheus.CounterVec
 	recordFailures,
@@ -77,7 +77,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		limitStoreErrors:   counter("candor_limit_store_errors_total", "Answers withheld because a limit's store did not answer.", "limit"),
 		finals:             counter("candor_review_final_total", "Review items that got their final answer, by verdict or at their deadline.", "model", "by"),
 		age:                prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
-		alertFailures:      prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_alert_failures_total", Help: "Deliveries of an alert that failed."}),
+		alertFailures:      counter("candor_alert_failures_total", "Attempts to deliver an alert that failed.", "receiver"),
 		recordFailures:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_record_failures_total", Help: "Replies that could not leave because their record could not be stored."}),
 		queueFull:          counter("candor_record_queue_full_total", "Records of plain accepts that found the queue of the group commit full, by what was done then (audit.on_full): wait, refuse, drop.", "policy"),
 		defaulted:          counter("candor_default_deadline_total", "Calls that stated no deadline, and got listen.default_deadline.", "model"),

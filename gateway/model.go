@@ -55,6 +55,8 @@ type model struct {
 	review  *candorv1.ReviewPolicy
 	losses  *losses
 	onDefer candorv1.OnDefer
+	// storeLost is what the gate withholds while the store can't be reached.
+	storeLost *candorv1.OnStoreLost
 	// reviewDeadline and auditDeadline are the spans from a decision to the deadline of its review item.
 	reviewDeadline, auditDeadline time.Duration
 	fills                         []fill
@@ -92,7 +94,7 @@ func newModel(ctx context.Context, name string, g *Gateway, pl *plan) (*model, e
 	bc := cfg.GetBackends()[mc.GetPrimary()]
 	m := &model{
 		plan: pl, bound: newModelMetrics(g.metrics.seconds.WithLabelValues(name), g.metrics.defaulted.WithLabelValues(name)), name: name, primary: primary, card: primary.Card(), cfg: mc, backendCfg: bc, review: mc.GetPolicy().GetReview(),
-		onDefer: mc.GetPolicy().GetOnDefer(), digest: config.Digest(cfg, name),
+		onDefer: mc.GetPolicy().GetOnDefer(), storeLost: mc.GetPolicy().GetOnStoreLost(), digest: config.Digest(cfg, name),
 	}
 	var err error
 	if m.fields, err = newFields(mc.GetPolicy(), m.card, bc.GetCalibrator() != ""); err != nil {

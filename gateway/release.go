@@ -24,10 +24,14 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 		return r
 	}
 	r.Action = m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), verdictValue(v))
-	if !g.gate.Covers(r.Action, item.Model, item.Consumer) {
-		return r
+	a := limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID}
+	got, known := g.knowsStops(ctx, m, a)
+	if known {
+		if !g.gate.Covers(r.Action, item.Model, item.Consumer) {
+			return r
+		}
+		got = g.gate.Acquire(ctx, now, a)
 	}
-	got := g.gate.Acquire(ctx, now, limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID})
 	if !got.Released {
 		r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, got.Limit
 		return r

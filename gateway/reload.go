@@ -23,8 +23,8 @@ func (e *RestartError) Error() string {
 	return fmt.Sprintf("%s: can't change while the gateway runs; restart it, or undo the change", strings.Join(e.Fields, ", "))
 }
 
-// Reload puts another configuration in force, which config.Load has checked and filled with defaults, and reads the files of listen.tls again.
-// People know the tokens that it doesn't; nil: nobody does. changed says that something is different.
+// Reload puts another configuration in force, which config.Load has checked and filled with defaults, and reads the files of listen.tls and of the
+// secrets of alerts again. People know the tokens that it doesn't; nil: nobody does. changed says that something is different.
 //
 // It is all or nothing. A call that has begun ends under the configuration that it began under, and every later one is under
 // the new one; none fails for it. Backends, queues, limits and promises whose settings are the same go on with their
@@ -77,7 +77,11 @@ func (pl *plan) same(cfg *candorv1.Config) (bool, error) {
 		return false, nil
 	}
 	now, err := loadServerTLS(cfg.GetListen().GetTls(), pl)
-	return now == pl.tls, err
+	if err != nil {
+		return false, err
+	}
+	receivers, err := newReceivers(cfg)
+	return err == nil && now == pl.tls && sameSecrets(pl.receivers, receivers), err
 }
 
 // replace puts a plan in the place of another.
@@ -111,6 +115,7 @@ func (g *Gateway) install(pl *plan, blind func(error) error) error {
 		was = before.cfg
 	}
 	g.metrics.of(pl.cfg, was)
+	g.metrics.ofAlerts(pl)
 	g.monitors.set.Show(pl.streams())
 	g.tracing.sample(pl.cfg.GetTelemetry().GetSampleRatio())
 	pl.staffDesks()

@@ -12,7 +12,7 @@ import (
 
 // Periods of the work beside the request path. That of finals is how late a default action or the end of an undo window may be; settling gives unused permits
 // back to the limits' stored state, so that a restart doesn't count them and other gateways can use them: well within the length of a lease. That of
-// following is how late a reset elsewhere is seen at most, and a trip where permits are in hand.
+// following is how late a stop or a reset elsewhere is seen where the store's word of it got lost, and a trip where permits are in hand.
 const (
 	finalEvery  = time.Second
 	settleEvery = 500 * time.Millisecond
@@ -51,7 +51,7 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 		}
 	})
 	wg.Go(func() { g.runAlerts(ctx) })
-	wg.Go(func() { g.every(ctx, followEvery, nil, g.followLimits) })
+	wg.Go(func() { g.keepFollowing(ctx) })
 	wg.Go(func() { g.dispatch(ctx) })
 	if g.webhooks != nil {
 		wg.Go(func() { g.every(ctx, sweepEvery, nil, g.sweepWebhooks) })

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The gateway against clients and model servers that others wrote. Installs what it needs: Python and Node from the system's
+# The gateway against clients, model servers and receivers of alerts that others wrote. Installs what it needs: Python and Node from the system's
 # packages where they are missing, every client and server in an environment of its own (two generated copies of the package
 # `inference` refuse to load in one process), outside of the tree and kept for the next run.
 #
@@ -125,6 +125,14 @@ perf_analyzer() {
   fi
 }
 
+# alertmanager prints the program of Debian's package, which has to be installed: it reads its templates from /usr/share.
+alertmanager() {
+  local program=/usr/bin/prometheus-alertmanager
+  [ -x "$program" ] || packages prometheus-alertmanager
+  [ -x "$program" ] || { say "the package prometheus-alertmanager has no $program"; return 1; }
+  echo "$program"
+}
+
 # newer_libraries DIR unpacks them into DIR/root, by an apt of its own that knows nothing of the machine's packages.
 newer_libraries() {
   local dir="$1" mirror options
@@ -148,9 +156,10 @@ CANDOR_PYTHON_KSERVE="$(environment interop/conformance/servers/kserve.txt kserv
 CANDOR_PYTHON_PYTRITON="$(environment interop/conformance/servers/pytriton.txt pytriton.triton)"
 CANDOR_PYTHON_PYTRITON_LIBRARIES="$(python_library)"
 CANDOR_NODE_MODULES="$(node_modules)"
+CANDOR_ALERTMANAGER="$(alertmanager)"
 CANDOR_PERF_ANALYZER_VERSION=2.60.0
 CANDOR_PERF_ANALYZER="$(perf_analyzer)"
 export CANDOR_PYTHON_TRITON CANDOR_PYTHON_OIP CANDOR_PYTHON_WEBHOOKS CANDOR_PYTHON_MLSERVER CANDOR_PYTHON_KSERVE CANDOR_PYTHON_PYTRITON
-export CANDOR_PYTHON_PYTRITON_LIBRARIES CANDOR_NODE_MODULES CANDOR_PERF_ANALYZER CANDOR_PERF_ANALYZER_VERSION
+export CANDOR_PYTHON_PYTRITON_LIBRARIES CANDOR_NODE_MODULES CANDOR_ALERTMANAGER CANDOR_PERF_ANALYZER CANDOR_PERF_ANALYZER_VERSION
 
 CANDOR_INTEROP=1 go test -count=1 -v "$@" ./interop/...

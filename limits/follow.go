@@ -6,21 +6,29 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Follow takes over what others have done to the stored latches since: gateways that share the store, and people at them. Trips
-// and stops of others hold here from then on, and what was reset there is released. Call it twice a second or so: that is how late
-// a stop is. On an error everything stays as it is; a latch that the store has lost stays too, and is such an error.
+// and stops of others hold here from then on, and what was reset there is released. Call it when the store's LatchesChanged says
+// so, and twice a second or so besides: that is how late a stop is where a change goes unheard. On an error everything stays as it
+// is; a latch that the store has lost stays too, and is such an error.
 func (g *Gate) Follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, g.opts.StoreTimeout)
 	defer cancel()
-	return g.atDesk(ctx, func() error {
+	came := false
+	err := g.atDesk(ctx, func() error {
+		came = true
 		lost, err := g.follow(ctx)
 		for name, one := range lost {
 			err = errors.Join(err, fmt.Errorf("limits: %s: %w", name, one))
 		}
 		return err
 	})
+	if !came {
+		g.hearing.heard(time.Time{}, err)
+	}
+	return err
 }
 
 // atDesk runs do as the only one that reads or changes stored latches.
@@ -36,6 +44,7 @@ func (g *Gate) atDesk(ctx context.Context, do func() error) error {
 
 // follow is Follow at the desk. lost are latches that stay, by limit, and why.
 func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
+	began := g.process()
 	// What is latched from here on may be missing in what is read.
 	all := slices.Collect(g.roster.Load().all())
 	held := make([]string, len(all))
@@ -48,7 +57,9 @@ func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 	}
 	stored, err := g.store.Latched(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("limits: the stored latches can't be read: %w", err)
+		err = fmt.Errorf("limits: the stored latches can't be read: %w", err)
+		g.hearing.heard(began, err)
+		return nil, err
 	}
 	// What the store hands out may be its own.
 	rest := maps.Clone(stored)
@@ -60,6 +71,7 @@ func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 		delete(rest, l.def.Name)
 	}
 	g.retire(rest)
+	g.hearing.heard(began, nil)
 	return lost, nil
 }
 

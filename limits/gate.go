@@ -84,6 +84,8 @@ type Gate struct {
 	// be undone by what was read before it.
 	desk  chan struct{}
 	stops atomic.Pointer[stops]
+	// hearing is of a shared store.
+	hearing *hearing
 
 	retiredMu sync.Mutex
 	// retired is stored state of limits that are no longer configured, and of stops.
@@ -109,6 +111,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 		limits.add(newLimit(d, g.shared))
 	}
 
+	g.hearing = newHearing(g.process())
 	stored, err := st.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("limits: the stored state can't be loaded: %w", err)

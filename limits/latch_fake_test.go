@@ -73,3 +73,6 @@ func (m *memStore) ClaimAlert(context.Context, AlertClaim) (int, bool, error) { 
 func (m *memStore) FinishAlert(context.Context, AlertResult) error { return nil }
 
 func (m *memStore) CloseAlert(context.Context, string) error { return nil }
+
+// LatchesChanged is never: nobody who uses it waits.
+func (m *memStore) LatchesChanged() <-chan struct{} { return nil }

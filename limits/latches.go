@@ -37,6 +37,10 @@ type Latches interface {
 	// stored together with its LimitRecord.
 	LimitEvents(ctx context.Context, limit string, before int64, n int) ([]Event, error)
 
+	// LatchesChanged answers a channel that is closed when an entry is added to some limit's history next, by whichever Gate: as soon
+	// as the store hears of it, and not at all if that gets lost. So it only tells when a look is worth while, now.
+	LatchesChanged() <-chan struct{}
+
 	// OpenAlerts answers trips that somebody may still have to be told of, oldest first: all until CloseAlert.
 	OpenAlerts(ctx context.Context) ([]Alert, error)
 	// ClaimAlert takes a message for an attempt. Of all who want it one gets it: ok is false when it isn't due at c.Now. It isn't due

@@ -65,10 +65,7 @@ func (g *Gate) Stop(ctx context.Context, s Stop) error {
 		return err
 	}
 	if s.OnTrip == candorv1.OnTrip_ON_TRIP_UNSPECIFIED {
-		s.OnTrip = candorv1.OnTrip_ON_TRIP_REVIEW
-		for _, l := range g.coveredBy(name) {
-			s.OnTrip = max(s.OnTrip, l.def.OnTrip)
-		}
+		s.OnTrip = g.cautious(name)
 	}
 	// The request makes the id, so that the store knows a repetition of it.
 	id := sha256.Sum256([]byte(name + "\x00" + s.RequestID))
@@ -89,6 +86,15 @@ func (g *Gate) Stop(ctx context.Context, s Stop) error {
 		}
 		return nil
 	})
+}
+
+// cautious is where answers go that a stop of this name withholds, when nobody says otherwise.
+func (g *Gate) cautious(stop string) candorv1.OnTrip {
+	to := candorv1.OnTrip_ON_TRIP_REVIEW
+	for _, l := range g.coveredBy(stop) {
+		to = max(to, l.def.OnTrip)
+	}
+	return to
 }
 
 // CoveredBy answers the names of the limits that a stop covers, in order; of another name none.

@@ -95,6 +95,8 @@ var eventWords = map[candorv1.LimitEvent]string{
 type alertRow struct {
 	*candorv1.LimitAlert
 	At time.Time
+	// Since is when it began to wait, and Next when it is tried again; zero: it doesn't, it isn't.
+	Since, Next time.Time
 }
 
 type limitPage struct {
@@ -122,7 +124,7 @@ func (s *Server) limitHistory(w http.ResponseWriter, r *http.Request, v *visit) 
 	}
 	p := limitPage{Tabs: tabsOf("/ops/limits"), Limit: limitRowOf(got.GetLimit(), v.Person.Name), Next: history.GetNextPageToken()}
 	for _, a := range got.GetLimit().GetAlerts() {
-		p.Alerts = append(p.Alerts, alertRow{a, timeOf(a.GetDeliverTime())})
+		p.Alerts = append(p.Alerts, alertRow{a, timeOf(a.GetDeliverTime()), timeOf(a.GetWaitTime()), timeOf(a.GetNextAttemptTime())})
 	}
 	for _, e := range history.GetEvents() {
 		p.Events = append(p.Events, eventRow{e, timeOf(e.GetTime()), timeOf(e.GetProbationEndTime()), eventWords[e.GetEvent()]})

@@ -82,10 +82,12 @@ func TestStopAndAcknowledge(t *testing.T) {
 
 func TestLimitHistory(t *testing.T) {
 	p := newPlant()
-	p.limit.Alerts = []*candorv1.LimitAlert{{Receiver: "oncall", Attempts: 3, Error: "down " + hostile}}
+	p.limit.Alerts = []*candorv1.LimitAlert{{
+		Receiver: "oncall", Attempts: 3, Error: "down " + hostile, WaitTime: timestamppb.New(time.Now().Add(-time.Hour)), NextAttemptTime: timestamppb.New(time.Now().Add(time.Minute)),
+	}}
 	r := newPlantSite(t, p, auditor).get("/ops/limits/nines")
 	text := r.text(t)
-	for _, want := range []string{"oncall", "not yet: down " + hostile, "reset", "olga and root", hostile, "50 % of it until", "160 of 160", "Older"} {
+	for _, want := range []string{"oncall", "not yet, since ", ", next attempt ", ": down " + hostile, "reset", "olga and root", hostile, "50 % of it until", "160 of 160", "Older"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the history lacks %q:\n%s", want, text)
 		}

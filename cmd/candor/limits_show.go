@@ -116,6 +116,12 @@ func alertWords(a *candorv1.LimitAlert) string {
 		return out + ": " + cli.Time(t.AsTime())
 	}
 	out += fmt.Sprintf(": not yet, after %s", cli.Count(a.GetAttempts(), "attempt"))
+	if t := a.GetWaitTime(); t != nil {
+		out += " since " + cli.Time(t.AsTime())
+	}
+	if t := a.GetNextAttemptTime(); t != nil {
+		out += ", the next at " + cli.Time(t.AsTime())
+	}
 	if a.GetError() != "" {
 		out += ": " + a.GetError()
 	}

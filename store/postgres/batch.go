@@ -122,8 +122,8 @@ type part struct {
 	finals    [][16]byte
 	answers   [][]byte
 	certified bool
-	// moved: something in the queue has changed.
-	moved bool
+	// moved: something in the queue has changed; ofLimits: the history of some limit goes on.
+	moved, ofLimits bool
 	// predictions counts records of predictions.
 	predictions uint64
 }

@@ -12,33 +12,26 @@ import (
 
 // OpenAlerts answers trips that somebody may still have to be told of, oldest first; see limits.Latches.
 func (s *Store) OpenAlerts(ctx context.Context) ([]limits.Alert, error) {
-	var out []limits.Alert
-	at := map[string]int{}
+	var out limits.Alerts
 	err := s.snapshot(ctx, func(read queryFunc) error {
-		out = nil
-		clear(at)
+		out = limits.Alerts{}
 		err := read(`SELECT `+tripColumns+`, ack_author, ack_note, ack_us, EXISTS (SELECT FROM limit_latches WHERE trip_id = limit_trips.id)
 			FROM limit_trips WHERE NOT closed ORDER BY position`, nil, func(row scanner) error {
-			var a limits.Alert
+			var ack limits.Acknowledgement
 			var acked int64
-			var err error
-			a.Trip, err = scanTrip(row, &a.Ack.By, &a.Ack.Note, &acked, &a.Latched)
-			if acked != 0 {
-				a.Ack.Limit, a.Ack.At = a.Trip.Limit, instant(acked)
-			}
-			at[a.Trip.ID] = len(out)
-			out = append(out, a)
+			var latched bool
+			trip, err := scanTrip(row, &ack.By, &ack.Note, &acked, &latched)
+			ack.At = instant(acked)
+			out.Trip(trip, ack, latched)
 			return err
 		})
-		if err != nil || len(out) == 0 {
+		if err != nil || len(out.All()) == 0 {
 			return err
 		}
 		return errors.Join(
 			read(`SELECT `+resetColumns+` FROM limit_resets WHERE trip_id IN (SELECT id FROM limit_trips WHERE NOT closed)`, nil, func(row scanner) error {
 				r, err := scanReset(row)
-				if i, ok := at[r.TripID]; ok {
-					out[i].Reset = r
-				}
+				out.Reset(r)
 				return err
 			}),
 			read(`SELECT trip_id, receiver, resolved, attempts, due_us, delivered_us, error FROM limit_messages
@@ -48,9 +41,7 @@ func (s *Store) OpenAlerts(ctx context.Context) ([]limits.Alert, error) {
 				var due, delivered int64
 				err := row.Scan(&trip, &m.Receiver, &m.Resolved, &m.Attempts, &due, &delivered, &m.Error)
 				m.Due, m.Delivered = instant(due), instant(delivered)
-				if i, ok := at[trip]; ok {
-					out[i].Messages = append(out[i].Messages, m)
-				}
+				out.Message(trip, m)
 				return err
 			}),
 		)
@@ -58,14 +49,14 @@ func (s *Store) OpenAlerts(ctx context.Context) ([]limits.Alert, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: read the alerts: %w", err)
 	}
-	return out, nil
+	return out.All(), nil
 }
 
 // ClaimAlert takes a message for an attempt; see limits.Latches.
 func (s *Store) ClaimAlert(ctx context.Context, c limits.AlertClaim) (attempt int, ok bool, err error) {
 	const doing = "postgres: claim an alert"
-	if c.Trip == "" || c.Receiver == "" {
-		return 0, false, fmt.Errorf("%s: it is of a trip, for a receiver", doing)
+	if err := c.Check(); err != nil {
+		return 0, false, fmt.Errorf("%s: %w", doing, err)
 	}
 	err = s.directly(ctx, doing, func(d *direct) error {
 		err := d.queryRow(`INSERT INTO limit_messages AS m (trip_id, receiver, resolved, attempts, due_us) VALUES ($1, $2, $3, 1, $4)
@@ -87,10 +78,7 @@ func (s *Store) ClaimAlert(ctx context.Context, c limits.AlertClaim) (attempt in
 // FinishAlert stores what came of an attempt; see limits.Latches.
 func (s *Store) FinishAlert(ctx context.Context, r limits.AlertResult) error {
 	return s.directly(ctx, "postgres: store what came of an alert", func(d *direct) error {
-		delivered := int64(0)
-		if r.Error == "" {
-			delivered = micros(r.Now)
-		}
+		delivered := micros(r.Delivered())
 		n, err := d.exec(`UPDATE limit_messages SET due_us = $1, error = $2, delivered_us = CASE delivered_us WHEN 0 THEN $3 ELSE delivered_us END
 			WHERE trip_id = $4 AND receiver = $5 AND resolved = $6 AND attempts = $7`,
 			micros(r.Next), r.Error, delivered, r.Trip, r.Receiver, r.Resolved, r.Attempt)

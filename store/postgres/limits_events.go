@@ -16,6 +16,7 @@ func (b *batch) limitEvent(limit string, e limits.Event) error {
 	b.later(`INSERT INTO limit_events (`+eventColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		limit, int64(e.Event), micros(e.At), e.By, e.Reason, e.TripID, e.Count, e.MaxCount, e.PredictionID, e.AskedBy,
 		int64(e.Probation.SharePPM), micros(e.Probation.Until), micros(e.Expires))
+	b.ofLimits = true
 	_, err := b.appendRecord(e.Record(limit))
 	return err
 }

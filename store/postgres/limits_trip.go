@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 )
@@ -42,69 +40,15 @@ func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err err
 	return first && err == nil, err
 }
 
-// Reset releases a latch; see limits.Store.
-func (s *Store) Reset(ctx context.Context, r limits.Reset) error {
-	const doing = "postgres: reset a limit"
-	if r.Limit == "" || r.By == "" || r.Reason == "" || r.RequestID == "" {
-		return fmt.Errorf("%s: a reset has a limit, an author, a reason and a request id", doing)
-	}
-	return s.write(ctx, doing, needs{}, func(b *batch) error {
-		trip, lerr := b.latched(r.Limit)
-		if lerr != nil && !errors.Is(lerr, limits.ErrNotTripped) {
-			return lerr
-		}
-		if known, err := b.resetKnown(r.Limit, r.RequestID); err != nil || known {
-			return err
-		}
-		if lerr != nil {
-			return lerr
-		}
-		return b.release(r, trip)
-	})
-}
-
-// latched locks the latch, and answers the trip that holds: whoever waits for the lock sees afterwards what the one before did.
-// Errors: limits.ErrNotTripped.
-func (b *batch) latched(limit string) (trip string, err error) {
-	err = b.queryRow(`SELECT trip_id FROM limit_latches WHERE limit_name = $1 FOR UPDATE`, []any{limit}, &trip)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", limits.ErrNotTripped
-	}
-	if err != nil {
-		return "", fmt.Errorf("find the latch of %s: %w", limit, err)
-	}
-	return trip, nil
-}
-
-// resetKnown says whether there was a reset by this request.
-func (b *batch) resetKnown(limit, request string) (known bool, err error) {
-	err = b.queryRow(`SELECT EXISTS (SELECT FROM limit_resets WHERE limit_name = $1 AND request_id = $2)`, []any{limit, request}, &known)
-	return known, err
-}
-
-// release ends the latch of a trip, which is locked.
-func (b *batch) release(r limits.Reset, trip string) error {
-	b.later(`DELETE FROM limit_latches WHERE limit_name = $1`, r.Limit)
-	b.later(`INSERT INTO limit_resets (`+resetColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.Limit, r.RequestID, r.By, r.Reason,
-		micros(r.At), r.AskedBy, int64(r.Probation.SharePPM), micros(r.Probation.Until), trip)
-	r.TripID = trip
-	return b.limitEvent(r.Limit, limits.ResetEvent(r))
-}
-
 // readLatches adds what is latched, and the last reset of each limit.
-func readLatches(read queryFunc, out map[string]limits.State) error {
+func readLatches(read queryFunc, out limits.States) error {
 	return errors.Join(
 		read(`SELECT `+tripColumns+`, ack_author, ack_note, ack_us FROM limit_trips WHERE id IN (SELECT trip_id FROM limit_latches)`, nil, func(row scanner) error {
 			var ack limits.Acknowledgement
 			var at int64
 			t, err := scanTrip(row, &ack.By, &ack.Note, &at)
-			st := out[t.Limit]
-			st.Tripped, st.Trip = true, t
-			if at != 0 {
-				ack.Limit, ack.At = t.Limit, instant(at)
-				st.Ack = ack
-			}
-			out[t.Limit] = st
+			ack.At = instant(at)
+			out.Trip(t, ack)
 			return err
 		}),
 		read(`SELECT limit_name, author, reason, request_id, at_us, expires_us FROM limit_asks WHERE position IN (
@@ -113,16 +57,12 @@ func readLatches(read queryFunc, out map[string]limits.State) error {
 			var at, expires int64
 			err := row.Scan(&a.Limit, &a.By, &a.Reason, &a.RequestID, &at, &expires)
 			a.At, a.Expires = instant(at), instant(expires)
-			st := out[a.Limit]
-			st.Ask = a
-			out[a.Limit] = st
+			out.Ask(a)
 			return err
 		}),
 		read(`SELECT `+resetColumns+` FROM limit_resets WHERE position IN (SELECT max(position) FROM limit_resets GROUP BY limit_name)`, nil, func(row scanner) error {
 			r, err := scanReset(row)
-			st := out[r.Limit]
-			st.LastReset = r
-			out[r.Limit] = st
+			out.Reset(r)
 			return err
 		}),
 	)

@@ -26,6 +26,8 @@ const (
 	appendCertificates = `
 		WITH last AS (UPDATE feeds SET position = position + 1 WHERE name = 'certificates' RETURNING position)
 		SELECT position, pg_notify('` + channel + `', 'certificates ' || position)::text FROM last`
+	// That a stop or a trip was stored, or what was done about it. In the transaction: these are rare, and a stop should not wait.
+	tellLimits = `SELECT pg_notify('` + channel + `', '` + limitsFeed + `')`
 )
 
 // seal sends all that is left, moves the chain's head, appends to the feeds, and commits: in one question to the server. On an
@@ -39,6 +41,10 @@ func (b *batch) seal() error {
 	mark := w.store.Now().UnixMicro()
 	p.Queue(moveHead, w.ordinal, int64(b.chain.Seq), b.chain.Head[:], b.number, mark)
 	n++
+	if b.ofLimits {
+		p.Queue(tellLimits)
+		n++
+	}
 	var finals, certified int64
 	if len(b.finals) > 0 {
 		p.Queue(appendFinals, int64(len(b.finals)), b.finals, b.answers)
@@ -90,6 +96,9 @@ func (b *batch) seal() error {
 	w.store.certified.reached(certified)
 	if b.moved {
 		w.store.move()
+	}
+	if b.ofLimits {
+		w.store.latches.wake()
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ type Store struct {
 	kinds  kinds
 
 	finals, certified feed
-	queue             signal
+	queue, latches    signal
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -46,7 +46,7 @@ func newStore(d database, log *slog.Logger) *Store {
 	return &Store{
 		db: d, log: log, closed: make(chan struct{}), kinds: newKinds(),
 		finals: feed{changed: make(chan struct{})}, certified: feed{changed: make(chan struct{})},
-		queue: newSignal(),
+		queue: newSignal(), latches: newSignal(),
 	}
 }
 
@@ -170,6 +170,10 @@ func (g *signal) wake() {
 // Moved answers a channel that is closed when something in the queue changes next, by whichever gateway; on a store opened
 // read-only, never.
 func (s *Store) Moved() <-chan struct{} { return s.queue.next() }
+
+// LatchesChanged answers a channel that is closed when the history of a limit goes on next, by whichever gateway; see limits.Latches. On
+// a store opened read-only: never.
+func (s *Store) LatchesChanged() <-chan struct{} { return s.latches.next() }
 
 // move says that this store has changed something in the queue.
 func (s *Store) move() {

@@ -14,7 +14,7 @@ import (
 )
 
 // channel carries "FEED POSITION" from the transaction that appends to a feed to every open store, and "moved WRITER" after
-// changes of the queue.
+// changes of the queue, and "limits" from the transaction in which a limit is latched, or something is done about it.
 const channel = "candor"
 
 // Names of feeds, as in their table.
@@ -22,6 +22,7 @@ const (
 	finalsFeed       = "finals"
 	certificatesFeed = "certificates"
 	movedFeed        = "moved"
+	limitsFeed       = "limits"
 )
 
 const (
@@ -44,15 +45,15 @@ type watch struct {
 	store  *Store
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
-	last   time.Time // clock last measured
-	event  int64     // of the queue's history, seen last
+	last   time.Time   // clock last measured
+	seen   historyEnds // the last time
 }
 
 // startWatch knows what was there before: whoever waits from now on is woken by what comes after.
 func startWatch(ctx context.Context, s *Store) (*watch, error) {
 	w := &watch{store: s, last: time.Now()}
 	var err error
-	if w.event, err = lastEvent(ctx, s.pool); err != nil {
+	if w.seen, err = readEnds(ctx, s.pool); err != nil {
 		return nil, err
 	}
 	for _, f := range [...]struct {
@@ -151,6 +152,10 @@ func (w *watch) hear(ctx context.Context, conn *pgx.Conn) error {
 			}
 			continue
 		}
+		if name == limitsFeed {
+			w.store.latches.wake()
+			continue
+		}
 		if at, err := strconv.ParseInt(position, 10, 64); err == nil {
 			w.store.reached(name, at)
 		}
@@ -169,7 +174,7 @@ func (w *watch) poll(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	})
 	if err == nil {
-		err = w.pollQueue(ctx, conn)
+		err = w.pollEnds(ctx, conn)
 	}
 	if err != nil || time.Since(w.last) < measureEvery {
 		return err
@@ -182,24 +187,31 @@ func (w *watch) poll(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// pollQueue looks at the end of the queue's history: nearly every change leaves something there.
-func (w *watch) pollQueue(ctx context.Context, conn *pgx.Conn) error {
-	last, err := lastEvent(ctx, conn)
+// historyEnds are the last positions of histories: nearly every change of the queue leaves an entry in its own, and every one of a latch in
+// that of limits.
+type historyEnds struct{ queue, limits int64 }
+
+func (w *watch) pollEnds(ctx context.Context, conn *pgx.Conn) error {
+	now, err := readEnds(ctx, conn)
 	if err != nil {
 		return err
 	}
-	if last != w.event {
+	if now.queue != w.seen.queue {
 		w.store.queue.wake()
 	}
-	w.event = last
+	if now.limits != w.seen.limits {
+		w.store.latches.wake()
+	}
+	w.seen = now
 	return nil
 }
 
-func lastEvent(ctx context.Context, on querier) (position int64, err error) {
-	if err = on.QueryRow(ctx, `SELECT coalesce(max(position), 0) FROM review_events`).Scan(&position); err != nil {
-		err = fmt.Errorf("read the end of the queue's history: %w", err)
+func readEnds(ctx context.Context, on querier) (e historyEnds, err error) {
+	const last = `SELECT coalesce((SELECT max(position) FROM review_events), 0), coalesce((SELECT max(position) FROM limit_events), 0)`
+	if err = on.QueryRow(ctx, last).Scan(&e.queue, &e.limits); err != nil {
+		err = fmt.Errorf("read the ends of the histories of the queue and of limits: %w", err)
 	}
-	return position, err
+	return e, err
 }
 
 // reached passes on that a feed has a position.

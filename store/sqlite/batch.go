@@ -42,6 +42,9 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 	if t.moved {
 		w.store.announce(&w.store.moved)
 	}
+	if t.ofLimits {
+		w.store.announce(&w.store.latches)
+	}
 	for i, j := range jobs {
 		j.finish(results[i])
 	}

@@ -4,89 +4,81 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+	"time"
 
 	"github.com/candor-gateway/candor/limits"
 )
 
+// Reset releases a latch; see limits.Store.
+func (s *Store) Reset(ctx context.Context, r limits.Reset) error {
+	return s.write(ctx, "sqlite: reset a limit", func(t *tx) error { return r.Apply(latchRows{t}) })
+}
+
 // AskReset stores that somebody wants a latch released; see limits.Latches.
 func (s *Store) AskReset(ctx context.Context, a limits.Ask) error {
-	const doing = "sqlite: ask for a reset"
-	if a.Limit == "" || a.By == "" || a.Reason == "" || a.RequestID == "" {
-		return fmt.Errorf("%s: it has a limit, an author, a reason and a request id", doing)
-	}
-	return s.write(ctx, doing, func(t *tx) error {
-		var known int64
-		if err := t.queryRow(`SELECT count(*) FROM limit_asks WHERE limit_name = ? AND request_id = ?`,
-			[]any{a.Limit, a.RequestID}, &known); err != nil || known > 0 {
-			return err
-		}
-		trip, err := t.latched(a.Limit)
-		if err != nil {
-			return err
-		}
-		if err := t.queryRow(`SELECT count(*) FROM limit_asks WHERE limit_name = ? AND trip_id = ? AND expires_us >= ?`,
-			[]any{a.Limit, trip, micros(a.At)}, &known); err != nil {
-			return err
-		}
-		if known > 0 {
-			return limits.ErrPending
-		}
-		if _, err := t.exec(`INSERT INTO limit_asks (limit_name, request_id, trip_id, author, reason, at_us, expires_us) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			a.Limit, a.RequestID, trip, a.By, a.Reason, micros(a.At), micros(a.Expires)); err != nil {
-			return fmt.Errorf("store who asked: %w", err)
-		}
-		return t.limitEvent(a.Limit, limits.AskEvent(a, trip))
-	})
+	return s.write(ctx, "sqlite: ask for a reset", func(t *tx) error { return a.Apply(latchRows{t}) })
 }
 
 // ConfirmReset releases a latch that another person asked to release; see limits.Latches.
 func (s *Store) ConfirmReset(ctx context.Context, c limits.Confirmation) error {
-	const doing = "sqlite: confirm a reset"
-	if c.Limit == "" || c.By == "" || c.Asked == "" || c.RequestID == "" {
-		return fmt.Errorf("%s: it has a limit, an author, what was asked and a request id", doing)
-	}
-	return s.write(ctx, doing, func(t *tx) error {
-		var known int64
-		if err := t.queryRow(`SELECT count(*) FROM limit_resets WHERE limit_name = ? AND request_id = ?`,
-			[]any{c.Limit, c.RequestID}, &known); err != nil || known > 0 {
-			return err
-		}
-		trip, err := t.latched(c.Limit)
-		if err != nil {
-			return err
-		}
-		var by, reason string
-		err = t.queryRow(`SELECT author, reason FROM limit_asks WHERE limit_name = ? AND request_id = ? AND trip_id = ? AND expires_us >= ?`,
-			[]any{c.Limit, c.Asked, trip, micros(c.At)}, &by, &reason)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return limits.ErrNotAsked
-		case err != nil:
-			return fmt.Errorf("find who asked: %w", err)
-		case by == c.By:
-			return limits.ErrSamePerson
-		}
-		return t.release(c.Reset(by, reason))
-	})
+	return s.write(ctx, "sqlite: confirm a reset", func(t *tx) error { return c.Apply(latchRows{t}) })
 }
 
 // AcknowledgeTrip notes who looks after a trip; see limits.Latches.
 func (s *Store) AcknowledgeTrip(ctx context.Context, a limits.Acknowledgement) error {
-	const doing = "sqlite: acknowledge a trip"
-	if a.Limit == "" || a.By == "" || a.At.IsZero() {
-		return fmt.Errorf("%s: it has a limit, an author and a time", doing)
-	}
-	return s.write(ctx, doing, func(t *tx) error {
-		trip, err := t.latched(a.Limit)
-		if err != nil {
-			return err
-		}
-		n, err := t.exec(`UPDATE limit_trips SET ack_author = ?, ack_note = ?, ack_us = ? WHERE id = ? AND ack_us = 0`,
-			a.By, a.Note, micros(a.At), trip)
-		if err != nil || n == 0 {
-			return err
-		}
-		return t.limitEvent(a.Limit, limits.AckEvent(a, trip))
-	})
+	return s.write(ctx, "sqlite: acknowledge a trip", func(t *tx) error { return a.Apply(latchRows{t}) })
 }
+
+// latchRows are the stored latches in the writer's transaction.
+type latchRows struct{ t *tx }
+
+// Latched locks nothing: the store has one writer.
+func (r latchRows) Latched(limit string) (trip string, err error) {
+	err = r.t.queryRow(`SELECT trip_id FROM limit_latches WHERE limit_name = ?`, []any{limit}, &trip)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return trip, err
+}
+
+func (r latchRows) ResetKnown(limit, request string) (known bool, err error) {
+	err = r.t.queryRow(`SELECT EXISTS (SELECT 1 FROM limit_resets WHERE limit_name = ? AND request_id = ?)`, []any{limit, request}, &known)
+	return known, err
+}
+
+func (r latchRows) AskKnown(limit, request string) (known bool, err error) {
+	err = r.t.queryRow(`SELECT EXISTS (SELECT 1 FROM limit_asks WHERE limit_name = ? AND request_id = ?)`, []any{limit, request}, &known)
+	return known, err
+}
+
+func (r latchRows) PendingAsk(limit, trip, request string, now time.Time) (a limits.Ask, err error) {
+	err = r.t.queryRow(`SELECT author, reason FROM limit_asks WHERE limit_name = ? AND trip_id = ? AND (? = '' OR request_id = ?) AND expires_us >= ? LIMIT 1`,
+		[]any{limit, trip, request, request, micros(now)}, &a.By, &a.Reason)
+	if errors.Is(err, sql.ErrNoRows) {
+		return limits.Ask{}, nil
+	}
+	return a, err
+}
+
+func (r latchRows) Release(reset limits.Reset) error {
+	if _, err := r.t.exec(`DELETE FROM limit_latches WHERE limit_name = ?`, reset.Limit); err != nil {
+		return err
+	}
+	_, err := r.t.exec(`INSERT INTO limit_resets (`+resetColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, reset.Limit, reset.RequestID, reset.By, reset.Reason,
+		micros(reset.At), reset.AskedBy, int64(reset.Probation.SharePPM), micros(reset.Probation.Until), reset.TripID)
+	return err
+}
+
+func (r latchRows) StoreAsk(a limits.Ask, trip string) error {
+	_, err := r.t.exec(`INSERT INTO limit_asks (limit_name, request_id, trip_id, author, reason, at_us, expires_us) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		a.Limit, a.RequestID, trip, a.By, a.Reason, micros(a.At), micros(a.Expires))
+	return err
+}
+
+func (r latchRows) StoreAck(a limits.Acknowledgement, trip string) (first bool, err error) {
+	n, err := r.t.exec(`UPDATE limit_trips SET ack_author = ?, ack_note = ?, ack_us = ? WHERE id = ? AND ack_us = 0`,
+		a.By, a.Note, micros(a.At), trip)
+	return n > 0, err
+}
+
+func (r latchRows) Append(limit string, e limits.Event) error { return r.t.limitEvent(limit, e) }

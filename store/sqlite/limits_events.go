@@ -17,6 +17,7 @@ func (t *tx) limitEvent(limit string, e limits.Event) error {
 		int64(e.Probation.SharePPM), micros(e.Probation.Until), micros(e.Expires)); err != nil {
 		return fmt.Errorf("store the history of %s: %w", limit, err)
 	}
+	t.ofLimits = true
 	_, err := t.appendRecord(e.Record(limit))
 	return err
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -37,51 +36,6 @@ func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err err
 	return first && err == nil, err
 }
 
-// Reset releases a latch; see limits.Store.
-func (s *Store) Reset(ctx context.Context, r limits.Reset) error {
-	const doing = "sqlite: reset a limit"
-	if r.Limit == "" || r.By == "" || r.Reason == "" || r.RequestID == "" {
-		return fmt.Errorf("%s: a reset has a limit, an author, a reason and a request id", doing)
-	}
-	return s.write(ctx, doing, func(t *tx) error {
-		var known int64
-		if err := t.queryRow(`SELECT count(*) FROM limit_resets WHERE limit_name = ? AND request_id = ?`,
-			[]any{r.Limit, r.RequestID}, &known); err != nil || known > 0 {
-			return err
-		}
-		return t.release(r)
-	})
-}
-
-// release ends a latch by a reset.
-func (t *tx) release(r limits.Reset) error {
-	trip, err := t.latched(r.Limit)
-	if err != nil {
-		return err
-	}
-	if _, err := t.exec(`DELETE FROM limit_latches WHERE limit_name = ?`, r.Limit); err != nil {
-		return fmt.Errorf("release the latch of %s: %w", r.Limit, err)
-	}
-	if _, err := t.exec(`INSERT INTO limit_resets (`+resetColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.Limit, r.RequestID, r.By, r.Reason,
-		micros(r.At), r.AskedBy, int64(r.Probation.SharePPM), micros(r.Probation.Until), trip); err != nil {
-		return fmt.Errorf("store the reset: %w", err)
-	}
-	r.TripID = trip
-	return t.limitEvent(r.Limit, limits.ResetEvent(r))
-}
-
-// latched answers the trip that holds. Errors: limits.ErrNotTripped.
-func (t *tx) latched(limit string) (trip string, err error) {
-	err = t.queryRow(`SELECT trip_id FROM limit_latches WHERE limit_name = ?`, []any{limit}, &trip)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", limits.ErrNotTripped
-	}
-	if err != nil {
-		return "", fmt.Errorf("find the latch of %s: %w", limit, err)
-	}
-	return trip, nil
-}
-
 // Latched answers every limit's latch and last reset; see limits.Latches.
 func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
 	out := map[string]limits.State{}
@@ -93,19 +47,14 @@ func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
 }
 
 // readLatches adds what is latched, and the last reset of each limit.
-func readLatches(read queryFunc, out map[string]limits.State) error {
+func readLatches(read queryFunc, out limits.States) error {
 	return errors.Join(
 		read(`SELECT `+tripColumns+`, ack_author, ack_note, ack_us FROM limit_trips WHERE id IN (SELECT trip_id FROM limit_latches)`, nil, func(row scanner) error {
 			var ack limits.Acknowledgement
 			var at int64
 			t, err := scanTrip(row, &ack.By, &ack.Note, &at)
-			st := out[t.Limit]
-			st.Tripped, st.Trip = true, t
-			if at != 0 {
-				ack.Limit, ack.At = t.Limit, instant(at)
-				st.Ack = ack
-			}
-			out[t.Limit] = st
+			ack.At = instant(at)
+			out.Trip(t, ack)
 			return err
 		}),
 		read(`SELECT limit_name, author, reason, request_id, at_us, expires_us FROM limit_asks WHERE position IN (
@@ -114,16 +63,12 @@ func readLatches(read queryFunc, out map[string]limits.State) error {
 			var at, expires int64
 			err := row.Scan(&a.Limit, &a.By, &a.Reason, &a.RequestID, &at, &expires)
 			a.At, a.Expires = instant(at), instant(expires)
-			st := out[a.Limit]
-			st.Ask = a
-			out[a.Limit] = st
+			out.Ask(a)
 			return err
 		}),
 		read(`SELECT `+resetColumns+` FROM limit_resets WHERE position IN (SELECT max(position) FROM limit_resets GROUP BY limit_name)`, nil, func(row scanner) error {
 			r, err := scanReset(row)
-			st := out[r.Limit]
-			st.LastReset = r
-			out[r.Limit] = st
+			out.Reset(r)
 			return err
 		}),
 	)

@@ -123,7 +123,7 @@ func Open(ctx context.Context, path, identity string, opts Options) (_ *Store, e
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s := &Store{path: path, log: opts.Logger, lock: lock, changed: make(chan struct{}), certified: make(chan struct{}), moved: make(chan struct{})}
+	s := &Store{path: path, log: opts.Logger, lock: lock, changed: make(chan struct{}), certified: make(chan struct{}), moved: make(chan struct{}), latches: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
@@ -153,7 +153,7 @@ func OpenReadOnly(ctx context.Context, path string) (_ *Store, err error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, log: slog.New(slog.DiscardHandler), changed: make(chan struct{}), certified: make(chan struct{}), moved: make(chan struct{})}
+	s := &Store{path: path, log: slog.New(slog.DiscardHandler), changed: make(chan struct{}), certified: make(chan struct{}), moved: make(chan struct{}), latches: make(chan struct{})}
 	if err := s.identify(ctx, path, ""); err != nil {
 		return nil, err
 	}

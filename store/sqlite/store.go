@@ -24,8 +24,8 @@ type Store struct {
 	readDB  *sql.DB
 	clock   clock
 
-	mu                        sync.Mutex
-	changed, certified, moved chan struct{}
+	mu                                 sync.Mutex
+	changed, certified, moved, latches chan struct{}
 
 	closeOnce sync.Once
 	closeErr  error
@@ -56,6 +56,14 @@ func (s *Store) Moved() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.moved
+}
+
+// LatchesChanged answers a channel that is closed when the history of a limit goes on next; see limits.Latches. On a store opened
+// read-only: never.
+func (s *Store) LatchesChanged() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latches
 }
 
 // announce wakes those who wait for one of the channels.

@@ -17,8 +17,8 @@ type tx struct {
 	// chain is where the log will end if this is committed.
 	chain audit.Chain
 	// dirty: there is something to commit. final: a final answer is among it; certified: what a certificate licenses; moved: a change
-	// of a review item.
-	dirty, final, certified, moved bool
+	// of a review item; ofLimits: an entry in the history of a limit.
+	dirty, final, certified, moved, ofLimits bool
 	// predictions counts records of predictions.
 	predictions uint64
 }

@@ -18,6 +18,7 @@ var latchTests = []test{
 	{"a stop is a latch", testStop},
 	{"somebody looks after a trip", testAcknowledge},
 	{"history is kept", testLimitEvents},
+	{"what is done about latches is heard of", testLatchesChanged},
 }
 
 func latched(t *testing.T, d Driver, limit string) limits.State {
@@ -244,5 +245,31 @@ func testLimitEvents(t *testing.T, d Driver) {
 	}
 	if none, err := d.LimitEvents(t.Context(), "nobody", 0, 10); err != nil || len(none) != 0 {
 		t.Errorf("of an unknown limit: %v, %v", none, err)
+	}
+}
+
+func testLatchesChanged(t *testing.T, d Driver) {
+	first := trip(d, "a")
+	now := d.Now()
+	asked := limits.Ask{Limit: "a", By: "olga", Reason: "checked", RequestID: "q", At: now, Expires: now.Add(time.Hour)}
+	confirmed := limits.Confirmation{Limit: "a", Asked: "q", By: "otto", RequestID: "c", At: now}
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"a trip", func() error { _, err := d.Trip(t.Context(), first); return err }},
+		{"an acknowledgement", func() error {
+			return d.AcknowledgeTrip(t.Context(), limits.Acknowledgement{Limit: "a", By: "olga", At: now})
+		}},
+		{"a reset that is asked for", func() error { return d.AskReset(t.Context(), asked) }},
+		{"its confirmation", func() error { return d.ConfirmReset(t.Context(), confirmed) }},
+	} {
+		changed := d.LatchesChanged()
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.what, err)
+		}
+		if !closed(changed) {
+			t.Errorf("%s wakes nobody", step.what)
+		}
 	}
 }

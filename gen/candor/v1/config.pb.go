@@ -453,6 +453,62 @@ func (Combiner) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
+type Withhold int32
+
+const (
+	// As WITHHOLD_ACTIONS.
+	Withhold_WITHHOLD_UNSPECIFIED Withhold = 0
+	// Nothing: a stop that isn't known doesn't hold, unless a limit on the action does.
+	Withhold_WITHHOLD_NOTHING Withhold = 1
+	// Answers that mean an action.
+	Withhold_WITHHOLD_ACTIONS Withhold = 2
+	// All of the model's, so that a stop of the model holds for those without an action too.
+	Withhold_WITHHOLD_EVERYTHING Withhold = 3
+)
+
+// Enum value maps for Withhold.
+var (
+	Withhold_name = map[int32]string{
+		0: "WITHHOLD_UNSPECIFIED",
+		1: "WITHHOLD_NOTHING",
+		2: "WITHHOLD_ACTIONS",
+		3: "WITHHOLD_EVERYTHING",
+	}
+	Withhold_value = map[string]int32{
+		"WITHHOLD_UNSPECIFIED": 0,
+		"WITHHOLD_NOTHING":     1,
+		"WITHHOLD_ACTIONS":     2,
+		"WITHHOLD_EVERYTHING":  3,
+	}
+)
+
+func (x Withhold) Enum() *Withhold {
+	p := new(Withhold)
+	*p = x
+	return p
+}
+
+func (x Withhold) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Withhold) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+}
+
+func (Withhold) Type() protoreflect.EnumType {
+	return &file_candor_v1_config_proto_enumTypes[7]
+}
+
+func (x Withhold) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Withhold.Descriptor instead.
+func (Withhold) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+}
+
 type OnStale int32
 
 const (
@@ -492,11 +548,11 @@ func (x OnStale) String() string {
 }
 
 func (OnStale) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[7].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
 }
 
 func (OnStale) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[7]
+	return &file_candor_v1_config_proto_enumTypes[8]
 }
 
 func (x OnStale) Number() protoreflect.EnumNumber {
@@ -505,7 +561,7 @@ func (x OnStale) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnStale.Descriptor instead.
 func (OnStale) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 type OnNewVersion int32
@@ -551,11 +607,11 @@ func (x OnNewVersion) String() string {
 }
 
 func (OnNewVersion) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[8].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
 }
 
 func (OnNewVersion) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[8]
+	return &file_candor_v1_config_proto_enumTypes[9]
 }
 
 func (x OnNewVersion) Number() protoreflect.EnumNumber {
@@ -564,7 +620,7 @@ func (x OnNewVersion) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnNewVersion.Descriptor instead.
 func (OnNewVersion) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 type OnReplaced int32
@@ -610,11 +666,11 @@ func (x OnReplaced) String() string {
 }
 
 func (OnReplaced) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[9].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
 }
 
 func (OnReplaced) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[9]
+	return &file_candor_v1_config_proto_enumTypes[10]
 }
 
 func (x OnReplaced) Number() protoreflect.EnumNumber {
@@ -623,7 +679,7 @@ func (x OnReplaced) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnReplaced.Descriptor instead.
 func (OnReplaced) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 type OnDefer int32
@@ -665,11 +721,11 @@ func (x OnDefer) String() string {
 }
 
 func (OnDefer) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[10].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
 }
 
 func (OnDefer) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[10]
+	return &file_candor_v1_config_proto_enumTypes[11]
 }
 
 func (x OnDefer) Number() protoreflect.EnumNumber {
@@ -678,7 +734,7 @@ func (x OnDefer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDefer.Descriptor instead.
 func (OnDefer) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 type AnswerFill int32
@@ -728,11 +784,11 @@ func (x AnswerFill) String() string {
 }
 
 func (AnswerFill) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[11].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[12].Descriptor()
 }
 
 func (AnswerFill) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[11]
+	return &file_candor_v1_config_proto_enumTypes[12]
 }
 
 func (x AnswerFill) Number() protoreflect.EnumNumber {
@@ -741,7 +797,7 @@ func (x AnswerFill) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AnswerFill.Descriptor instead.
 func (AnswerFill) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 type OnTrip int32
@@ -778,11 +834,11 @@ func (x OnTrip) String() string {
 }
 
 func (OnTrip) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[12].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[13].Descriptor()
 }
 
 func (OnTrip) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[12]
+	return &file_candor_v1_config_proto_enumTypes[13]
 }
 
 func (x OnTrip) Number() protoreflect.EnumNumber {
@@ -791,7 +847,7 @@ func (x OnTrip) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnTrip.Descriptor instead.
 func (OnTrip) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 type OnFull int32
@@ -834,11 +890,11 @@ func (x OnFull) String() string {
 }
 
 func (OnFull) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_config_proto_enumTypes[13].Descriptor()
+	return file_candor_v1_config_proto_enumTypes[14].Descriptor()
 }
 
 func (OnFull) Type() protoreflect.EnumType {
-	return &file_candor_v1_config_proto_enumTypes[13]
+	return &file_candor_v1_config_proto_enumTypes[14]
 }
 
 func (x OnFull) Number() protoreflect.EnumNumber {
@@ -847,7 +903,7 @@ func (x OnFull) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnFull.Descriptor instead.
 func (OnFull) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
@@ -3278,7 +3334,9 @@ type Policy struct {
 	// What is watched and only warned of.
 	Monitors *Monitors `protobuf:"bytes,15,opt,name=monitors,proto3" json:"monitors,omitempty"`
 	// Where the card has several scores: what is different for one of its fields, by the field's name.
-	Fields        map[string]*FieldPolicy `protobuf:"bytes,16,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Fields map[string]*FieldPolicy `protobuf:"bytes,16,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// What is withheld while a store that gateways share can't be reached, because a stop may be in force that isn't known here.
+	OnStoreLost   *OnStoreLost `protobuf:"bytes,33,opt,name=on_store_lost,json=onStoreLost,proto3" json:"on_store_lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3425,6 +3483,67 @@ func (x *Policy) GetFields() map[string]*FieldPolicy {
 	return nil
 }
 
+func (x *Policy) GetOnStoreLost() *OnStoreLost {
+	if x != nil {
+		return x.OnStoreLost
+	}
+	return nil
+}
+
+type OnStoreLost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default actions.
+	Withhold Withhold `protobuf:"varint,1,opt,name=withhold,proto3,enum=candor.v1.Withhold" json:"withhold,omitempty"`
+	// For how long nothing is known of stops before answers are withheld, and so how late a stop holds at worst. Default 1s.
+	After         *durationpb.Duration `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OnStoreLost) Reset() {
+	*x = OnStoreLost{}
+	mi := &file_candor_v1_config_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OnStoreLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OnStoreLost) ProtoMessage() {}
+
+func (x *OnStoreLost) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OnStoreLost.ProtoReflect.Descriptor instead.
+func (*OnStoreLost) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *OnStoreLost) GetWithhold() Withhold {
+	if x != nil {
+		return x.Withhold
+	}
+	return Withhold_WITHHOLD_UNSPECIFIED
+}
+
+func (x *OnStoreLost) GetAfter() *durationpb.Duration {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
 // What takes the place of the policy's own for one field. What is absent is the policy's.
 type FieldPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3447,7 +3566,7 @@ type FieldPolicy struct {
 
 func (x *FieldPolicy) Reset() {
 	*x = FieldPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3459,7 +3578,7 @@ func (x *FieldPolicy) String() string {
 func (*FieldPolicy) ProtoMessage() {}
 
 func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[26]
+	mi := &file_candor_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3472,7 +3591,7 @@ func (x *FieldPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldPolicy.ProtoReflect.Descriptor instead.
 func (*FieldPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FieldPolicy) GetConfidence() ConfidenceMethod {
@@ -3546,7 +3665,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3558,7 +3677,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[27]
+	mi := &file_candor_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3571,7 +3690,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Condition) GetName() string {
@@ -3606,7 +3725,7 @@ type MetaScore struct {
 
 func (x *MetaScore) Reset() {
 	*x = MetaScore{}
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3618,7 +3737,7 @@ func (x *MetaScore) String() string {
 func (*MetaScore) ProtoMessage() {}
 
 func (x *MetaScore) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[28]
+	mi := &file_candor_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3631,7 +3750,7 @@ func (x *MetaScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaScore.ProtoReflect.Descriptor instead.
 func (*MetaScore) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MetaScore) GetBackend() string {
@@ -3654,7 +3773,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3666,7 +3785,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[29]
+	mi := &file_candor_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3679,7 +3798,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Accept) GetLicense() isAccept_License {
@@ -3762,7 +3881,7 @@ type Promise struct {
 
 func (x *Promise) Reset() {
 	*x = Promise{}
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3774,7 +3893,7 @@ func (x *Promise) String() string {
 func (*Promise) ProtoMessage() {}
 
 func (x *Promise) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[30]
+	mi := &file_candor_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3787,7 +3906,7 @@ func (x *Promise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Promise.ProtoReflect.Descriptor instead.
 func (*Promise) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Promise) GetAlpha() float64 {
@@ -3894,7 +4013,7 @@ type AuditSampling struct {
 
 func (x *AuditSampling) Reset() {
 	*x = AuditSampling{}
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3906,7 +4025,7 @@ func (x *AuditSampling) String() string {
 func (*AuditSampling) ProtoMessage() {}
 
 func (x *AuditSampling) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[31]
+	mi := &file_candor_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3919,7 +4038,7 @@ func (x *AuditSampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSampling.ProtoReflect.Descriptor instead.
 func (*AuditSampling) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AuditSampling) GetBudget() isAuditSampling_Budget {
@@ -3981,7 +4100,7 @@ type ThresholdGrid struct {
 
 func (x *ThresholdGrid) Reset() {
 	*x = ThresholdGrid{}
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3993,7 +4112,7 @@ func (x *ThresholdGrid) String() string {
 func (*ThresholdGrid) ProtoMessage() {}
 
 func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[32]
+	mi := &file_candor_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4006,7 +4125,7 @@ func (x *ThresholdGrid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdGrid.ProtoReflect.Descriptor instead.
 func (*ThresholdGrid) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ThresholdGrid) GetLevels() []float64 {
@@ -4048,7 +4167,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4060,7 +4179,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[33]
+	mi := &file_candor_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4073,7 +4192,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Segment) GetName() string {
@@ -4108,7 +4227,7 @@ type Monitors struct {
 
 func (x *Monitors) Reset() {
 	*x = Monitors{}
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4120,7 +4239,7 @@ func (x *Monitors) String() string {
 func (*Monitors) ProtoMessage() {}
 
 func (x *Monitors) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[34]
+	mi := &file_candor_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4133,7 +4252,7 @@ func (x *Monitors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitors.ProtoReflect.Descriptor instead.
 func (*Monitors) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Monitors) GetMinRows() uint32 {
@@ -4194,7 +4313,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4206,7 +4325,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[35]
+	mi := &file_candor_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4219,7 +4338,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -4422,7 +4541,7 @@ type FallbackPolicy struct {
 
 func (x *FallbackPolicy) Reset() {
 	*x = FallbackPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4434,7 +4553,7 @@ func (x *FallbackPolicy) String() string {
 func (*FallbackPolicy) ProtoMessage() {}
 
 func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[36]
+	mi := &file_candor_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4447,7 +4566,7 @@ func (x *FallbackPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FallbackPolicy.ProtoReflect.Descriptor instead.
 func (*FallbackPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FallbackPolicy) GetEnsemble() string {
@@ -4487,7 +4606,7 @@ type ReviewPolicy struct {
 
 func (x *ReviewPolicy) Reset() {
 	*x = ReviewPolicy{}
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4499,7 +4618,7 @@ func (x *ReviewPolicy) String() string {
 func (*ReviewPolicy) ProtoMessage() {}
 
 func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[37]
+	mi := &file_candor_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4512,7 +4631,7 @@ func (x *ReviewPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReviewPolicy.ProtoReflect.Descriptor instead.
 func (*ReviewPolicy) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReviewPolicy) GetQueue() string {
@@ -4585,7 +4704,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4597,7 +4716,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[38]
+	mi := &file_candor_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4610,7 +4729,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Costs) GetEntries() []*Cost {
@@ -4638,7 +4757,7 @@ type Cost struct {
 
 func (x *Cost) Reset() {
 	*x = Cost{}
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4650,7 +4769,7 @@ func (x *Cost) String() string {
 func (*Cost) ProtoMessage() {}
 
 func (x *Cost) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[39]
+	mi := &file_candor_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4663,7 +4782,7 @@ func (x *Cost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cost.ProtoReflect.Descriptor instead.
 func (*Cost) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Cost) GetAnswer() string {
@@ -4706,7 +4825,7 @@ type AnswerSpec struct {
 
 func (x *AnswerSpec) Reset() {
 	*x = AnswerSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4718,7 +4837,7 @@ func (x *AnswerSpec) String() string {
 func (*AnswerSpec) ProtoMessage() {}
 
 func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[40]
+	mi := &file_candor_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4731,7 +4850,7 @@ func (x *AnswerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerSpec.ProtoReflect.Descriptor instead.
 func (*AnswerSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AnswerSpec) GetOutput() string {
@@ -4780,7 +4899,7 @@ type ActionSpec struct {
 
 func (x *ActionSpec) Reset() {
 	*x = ActionSpec{}
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4792,7 +4911,7 @@ func (x *ActionSpec) String() string {
 func (*ActionSpec) ProtoMessage() {}
 
 func (x *ActionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[41]
+	mi := &file_candor_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4805,7 +4924,7 @@ func (x *ActionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionSpec.ProtoReflect.Descriptor instead.
 func (*ActionSpec) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ActionSpec) GetName() string {
@@ -4837,7 +4956,7 @@ type ActionCondition struct {
 
 func (x *ActionCondition) Reset() {
 	*x = ActionCondition{}
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4849,7 +4968,7 @@ func (x *ActionCondition) String() string {
 func (*ActionCondition) ProtoMessage() {}
 
 func (x *ActionCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[42]
+	mi := &file_candor_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4862,7 +4981,7 @@ func (x *ActionCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionCondition.ProtoReflect.Descriptor instead.
 func (*ActionCondition) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ActionCondition) GetOutput() string {
@@ -4929,7 +5048,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4941,7 +5060,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[43]
+	mi := &file_candor_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4954,7 +5073,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Queue) GetDescription() string {
@@ -5086,7 +5205,7 @@ type Agreement struct {
 
 func (x *Agreement) Reset() {
 	*x = Agreement{}
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5098,7 +5217,7 @@ func (x *Agreement) String() string {
 func (*Agreement) ProtoMessage() {}
 
 func (x *Agreement) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[44]
+	mi := &file_candor_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5111,7 +5230,7 @@ func (x *Agreement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
 func (*Agreement) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Agreement) GetReviewers() uint32 {
@@ -5153,7 +5272,7 @@ type Golden struct {
 
 func (x *Golden) Reset() {
 	*x = Golden{}
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5165,7 +5284,7 @@ func (x *Golden) String() string {
 func (*Golden) ProtoMessage() {}
 
 func (x *Golden) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[45]
+	mi := &file_candor_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5178,7 +5297,7 @@ func (x *Golden) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Golden.ProtoReflect.Descriptor instead.
 func (*Golden) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Golden) GetShare() float64 {
@@ -5204,7 +5323,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5216,7 +5335,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[46]
+	mi := &file_candor_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5229,7 +5348,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Capacity) GetReviewers() uint32 {
@@ -5266,7 +5385,7 @@ type Coalesce struct {
 
 func (x *Coalesce) Reset() {
 	*x = Coalesce{}
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5278,7 +5397,7 @@ func (x *Coalesce) String() string {
 func (*Coalesce) ProtoMessage() {}
 
 func (x *Coalesce) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[47]
+	mi := &file_candor_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5291,7 +5410,7 @@ func (x *Coalesce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Coalesce.ProtoReflect.Descriptor instead.
 func (*Coalesce) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Coalesce) GetWithin() *durationpb.Duration {
@@ -5320,7 +5439,7 @@ type Hours struct {
 
 func (x *Hours) Reset() {
 	*x = Hours{}
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5332,7 +5451,7 @@ func (x *Hours) String() string {
 func (*Hours) ProtoMessage() {}
 
 func (x *Hours) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[48]
+	mi := &file_candor_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5345,7 +5464,7 @@ func (x *Hours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hours.ProtoReflect.Descriptor instead.
 func (*Hours) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Hours) GetTimeZone() string {
@@ -5375,7 +5494,7 @@ type Shift struct {
 
 func (x *Shift) Reset() {
 	*x = Shift{}
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5387,7 +5506,7 @@ func (x *Shift) String() string {
 func (*Shift) ProtoMessage() {}
 
 func (x *Shift) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[49]
+	mi := &file_candor_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5400,7 +5519,7 @@ func (x *Shift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shift.ProtoReflect.Descriptor instead.
 func (*Shift) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Shift) GetDays() []string {
@@ -5443,7 +5562,7 @@ type Webhook struct {
 
 func (x *Webhook) Reset() {
 	*x = Webhook{}
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5455,7 +5574,7 @@ func (x *Webhook) String() string {
 func (*Webhook) ProtoMessage() {}
 
 func (x *Webhook) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[50]
+	mi := &file_candor_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5468,7 +5587,7 @@ func (x *Webhook) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
 func (*Webhook) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Webhook) GetUrl() string {
@@ -5519,7 +5638,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5531,7 +5650,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[51]
+	mi := &file_candor_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5544,7 +5663,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *People) GetOidc() *OIDC {
@@ -5590,7 +5709,7 @@ type OIDC struct {
 
 func (x *OIDC) Reset() {
 	*x = OIDC{}
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5602,7 +5721,7 @@ func (x *OIDC) String() string {
 func (*OIDC) ProtoMessage() {}
 
 func (x *OIDC) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[52]
+	mi := &file_candor_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5615,7 +5734,7 @@ func (x *OIDC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDC.ProtoReflect.Descriptor instead.
 func (*OIDC) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OIDC) GetIssuer() string {
@@ -5687,7 +5806,7 @@ type OIDCGrant struct {
 
 func (x *OIDCGrant) Reset() {
 	*x = OIDCGrant{}
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5699,7 +5818,7 @@ func (x *OIDCGrant) String() string {
 func (*OIDCGrant) ProtoMessage() {}
 
 func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[53]
+	mi := &file_candor_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5712,7 +5831,7 @@ func (x *OIDCGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OIDCGrant.ProtoReflect.Descriptor instead.
 func (*OIDCGrant) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OIDCGrant) GetGroup() string {
@@ -5748,7 +5867,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5760,7 +5879,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[54]
+	mi := &file_candor_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5773,7 +5892,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Sessions) GetIdle() *durationpb.Duration {
@@ -5820,7 +5939,7 @@ type LimitConfig struct {
 
 func (x *LimitConfig) Reset() {
 	*x = LimitConfig{}
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5832,7 +5951,7 @@ func (x *LimitConfig) String() string {
 func (*LimitConfig) ProtoMessage() {}
 
 func (x *LimitConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[55]
+	mi := &file_candor_v1_config_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5845,7 +5964,7 @@ func (x *LimitConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitConfig.ProtoReflect.Descriptor instead.
 func (*LimitConfig) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{55}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LimitConfig) GetAction() string {
@@ -5944,7 +6063,7 @@ type LimitReset struct {
 
 func (x *LimitReset) Reset() {
 	*x = LimitReset{}
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5956,7 +6075,7 @@ func (x *LimitReset) String() string {
 func (*LimitReset) ProtoMessage() {}
 
 func (x *LimitReset) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5969,7 +6088,7 @@ func (x *LimitReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitReset.ProtoReflect.Descriptor instead.
 func (*LimitReset) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LimitReset) GetPeople() uint32 {
@@ -5998,7 +6117,7 @@ type Probation struct {
 
 func (x *Probation) Reset() {
 	*x = Probation{}
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6010,7 +6129,7 @@ func (x *Probation) String() string {
 func (*Probation) ProtoMessage() {}
 
 func (x *Probation) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6023,7 +6142,7 @@ func (x *Probation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probation.ProtoReflect.Descriptor instead.
 func (*Probation) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Probation) GetShare() float64 {
@@ -6052,19 +6171,21 @@ type AlertReceiver struct {
 	To isAlertReceiver_To `protobuf_oneof:"to"`
 	// The address may point inside (loopback, private, link-local), and be http.
 	AllowPrivate bool `protobuf:"varint,4,opt,name=allow_private,json=allowPrivate,proto3" json:"allow_private,omitempty"`
-	// The file that has the secret that signs the webhook: whsec_ and base64. Empty: it isn't signed.
+	// The file that has the secret that signs the webhook: whsec_ and base64; of several, one a line, each signs. Empty: it isn't signed.
 	SecretFile string `protobuf:"bytes,5,opt,name=secret_file,json=secretFile,proto3" json:"secret_file,omitempty"`
 	// Of one attempt. Default 5s.
 	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Nobody has acknowledged the trip for this long: the next receiver is told. Default 15m.
 	EscalateAfter *durationpb.Duration `protobuf:"bytes,7,opt,name=escalate_after,json=escalateAfter,proto3" json:"escalate_after,omitempty"`
+	// How often an Alertmanager is told again of a trip that holds: one that restarts forgets. Default 5m.
+	RepeatEvery   *durationpb.Duration `protobuf:"bytes,8,opt,name=repeat_every,json=repeatEvery,proto3" json:"repeat_every,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AlertReceiver) Reset() {
 	*x = AlertReceiver{}
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6076,7 +6197,7 @@ func (x *AlertReceiver) String() string {
 func (*AlertReceiver) ProtoMessage() {}
 
 func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6089,7 +6210,7 @@ func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertReceiver.ProtoReflect.Descriptor instead.
 func (*AlertReceiver) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AlertReceiver) GetName() string {
@@ -6152,6 +6273,13 @@ func (x *AlertReceiver) GetEscalateAfter() *durationpb.Duration {
 	return nil
 }
 
+func (x *AlertReceiver) GetRepeatEvery() *durationpb.Duration {
+	if x != nil {
+		return x.RepeatEvery
+	}
+	return nil
+}
+
 type isAlertReceiver_To interface {
 	isAlertReceiver_To()
 }
@@ -6186,7 +6314,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[59]
+	mi := &file_candor_v1_config_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6198,7 +6326,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[59]
+	mi := &file_candor_v1_config_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6211,7 +6339,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{59}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -6252,7 +6380,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[60]
+	mi := &file_candor_v1_config_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6264,7 +6392,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[60]
+	mi := &file_candor_v1_config_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6277,7 +6405,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{60}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -6303,7 +6431,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[61]
+	mi := &file_candor_v1_config_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6315,7 +6443,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[61]
+	mi := &file_candor_v1_config_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6328,7 +6456,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{61}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -6631,7 +6759,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05stage\x12\x05\xbaH\x02\b\x01\"]\n" +
 	"\x05Model\x12!\n" +
 	"\aprimary\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aprimary\x121\n" +
-	"\x06policy\x18\x02 \x01(\v2\x11.candor.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\"\xf3\a\n" +
+	"\x06policy\x18\x02 \x01(\v2\x11.candor.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\"\xaf\b\n" +
 	"\x06Policy\x12/\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x0f.candor.v1.ModeB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04mode\x12E\n" +
@@ -6654,13 +6782,17 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\renergy_center\x18\r \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\fenergyCenter\x88\x01\x01\x12<\n" +
 	"\x0edistance_scale\x18\x0e \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\rdistanceScale\x88\x01\x01\x12/\n" +
 	"\bmonitors\x18\x0f \x01(\v2\x13.candor.v1.MonitorsR\bmonitors\x125\n" +
-	"\x06fields\x18\x10 \x03(\v2\x1d.candor.v1.Policy.FieldsEntryR\x06fields\x1aQ\n" +
+	"\x06fields\x18\x10 \x03(\v2\x1d.candor.v1.Policy.FieldsEntryR\x06fields\x12:\n" +
+	"\ron_store_lost\x18! \x01(\v2\x16.candor.v1.OnStoreLostR\vonStoreLost\x1aQ\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.FieldPolicyR\x05value:\x028\x01B\x11\n" +
 	"\x0f_interval_scaleB\x10\n" +
 	"\x0e_energy_centerB\x11\n" +
-	"\x0f_distance_scale\"\x93\x04\n" +
+	"\x0f_distance_scale\"\x8e\x01\n" +
+	"\vOnStoreLost\x129\n" +
+	"\bwithhold\x18\x01 \x01(\x0e2\x13.candor.v1.WithholdB\b\xbaH\x05\x82\x01\x02\x10\x01R\bwithhold\x12D\n" +
+	"\x05after\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x03\b\x90\x1c2\x06\x10\x80ʵ\xee\x01R\x05after\"\x93\x04\n" +
 	"\vFieldPolicy\x12E\n" +
 	"\n" +
 	"confidence\x18\x01 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
@@ -6902,7 +7034,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\tProbation\x122\n" +
 	"\x05share\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05share\x88\x01\x01\x12>\n" +
 	"\x03for\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x03forB\b\n" +
-	"\x06_share\"\xff\x02\n" +
+	"\x06_share\"\xce\x03\n" +
 	"\rAlertReceiver\x126\n" +
 	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\x04name\x12$\n" +
 	"\awebhook\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01H\x00R\awebhook\x12.\n" +
@@ -6911,7 +7043,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\vsecret_file\x18\x05 \x01(\tR\n" +
 	"secretFile\x12A\n" +
 	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<*\x00R\atimeout\x12J\n" +
-	"\x0eescalate_after\x18\a \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\rescalateAfterB\v\n" +
+	"\x0eescalate_after\x18\a \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\rescalateAfter\x12M\n" +
+	"\frepeat_every\x18\b \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b\x01R\vrepeatEveryB\v\n" +
 	"\x02to\x12\x05\xbaH\x02\b\x01\"\xde\x01\n" +
 	"\x05Audit\x12\x16\n" +
 	"\x06strict\x18\x01 \x01(\bR\x06strict\x121\n" +
@@ -6975,7 +7108,12 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x16COMBINER_WEIGHTED_VOTE\x10\x05\x12\x15\n" +
 	"\x11COMBINER_STACKING\x10\x06\x12\x13\n" +
 	"\x0fCOMBINER_MEDIAN\x10\a\x12\x16\n" +
-	"\x12COMBINER_AGREEMENT\x10\b*a\n" +
+	"\x12COMBINER_AGREEMENT\x10\b*i\n" +
+	"\bWithhold\x12\x18\n" +
+	"\x14WITHHOLD_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10WITHHOLD_NOTHING\x10\x01\x12\x14\n" +
+	"\x10WITHHOLD_ACTIONS\x10\x02\x12\x17\n" +
+	"\x13WITHHOLD_EVERYTHING\x10\x03*a\n" +
 	"\aOnStale\x12\x18\n" +
 	"\x14ON_STALE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rON_STALE_KEEP\x10\x01\x12\x15\n" +
@@ -7029,8 +7167,8 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 	return file_candor_v1_config_proto_rawDescData
 }
 
-var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Priority)(0),                 // 0: candor.v1.Priority
 	(Contents)(0),                 // 1: candor.v1.Contents
@@ -7039,234 +7177,240 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(Control)(0),                  // 4: candor.v1.Control
 	(Rows)(0),                     // 5: candor.v1.Rows
 	(Combiner)(0),                 // 6: candor.v1.Combiner
-	(OnStale)(0),                  // 7: candor.v1.OnStale
-	(OnNewVersion)(0),             // 8: candor.v1.OnNewVersion
-	(OnReplaced)(0),               // 9: candor.v1.OnReplaced
-	(OnDefer)(0),                  // 10: candor.v1.OnDefer
-	(AnswerFill)(0),               // 11: candor.v1.AnswerFill
-	(OnTrip)(0),                   // 12: candor.v1.OnTrip
-	(OnFull)(0),                   // 13: candor.v1.OnFull
-	(*Config)(nil),                // 14: candor.v1.Config
-	(*Listen)(nil),                // 15: candor.v1.Listen
-	(*ServerTLS)(nil),             // 16: candor.v1.ServerTLS
-	(*Store)(nil),                 // 17: candor.v1.Store
-	(*PostgresStore)(nil),         // 18: candor.v1.PostgresStore
-	(*SQLiteStore)(nil),           // 19: candor.v1.SQLiteStore
-	(*Identity)(nil),              // 20: candor.v1.Identity
-	(*Consumer)(nil),              // 21: candor.v1.Consumer
-	(*Operator)(nil),              // 22: candor.v1.Operator
-	(*Backend)(nil),               // 23: candor.v1.Backend
-	(*HedgeConfig)(nil),           // 24: candor.v1.HedgeConfig
-	(*RetryConfig)(nil),           // 25: candor.v1.RetryConfig
-	(*Replicas)(nil),              // 26: candor.v1.Replicas
-	(*ClientTLS)(nil),             // 27: candor.v1.ClientTLS
-	(*BreakerConfig)(nil),         // 28: candor.v1.BreakerConfig
-	(*CollapseConfig)(nil),        // 29: candor.v1.CollapseConfig
-	(*ModelCard)(nil),             // 30: candor.v1.ModelCard
-	(*InputSpec)(nil),             // 31: candor.v1.InputSpec
-	(*OutputSpec)(nil),            // 32: candor.v1.OutputSpec
-	(*Score)(nil),                 // 33: candor.v1.Score
-	(*RegressionScore)(nil),       // 34: candor.v1.RegressionScore
-	(*Ensemble)(nil),              // 35: candor.v1.Ensemble
-	(*Member)(nil),                // 36: candor.v1.Member
-	(*Remedial)(nil),              // 37: candor.v1.Remedial
-	(*Model)(nil),                 // 38: candor.v1.Model
-	(*Policy)(nil),                // 39: candor.v1.Policy
-	(*FieldPolicy)(nil),           // 40: candor.v1.FieldPolicy
-	(*Condition)(nil),             // 41: candor.v1.Condition
-	(*MetaScore)(nil),             // 42: candor.v1.MetaScore
-	(*Accept)(nil),                // 43: candor.v1.Accept
-	(*Promise)(nil),               // 44: candor.v1.Promise
-	(*AuditSampling)(nil),         // 45: candor.v1.AuditSampling
-	(*ThresholdGrid)(nil),         // 46: candor.v1.ThresholdGrid
-	(*Segment)(nil),               // 47: candor.v1.Segment
-	(*Monitors)(nil),              // 48: candor.v1.Monitors
-	(*Threshold)(nil),             // 49: candor.v1.Threshold
-	(*FallbackPolicy)(nil),        // 50: candor.v1.FallbackPolicy
-	(*ReviewPolicy)(nil),          // 51: candor.v1.ReviewPolicy
-	(*Costs)(nil),                 // 52: candor.v1.Costs
-	(*Cost)(nil),                  // 53: candor.v1.Cost
-	(*AnswerSpec)(nil),            // 54: candor.v1.AnswerSpec
-	(*ActionSpec)(nil),            // 55: candor.v1.ActionSpec
-	(*ActionCondition)(nil),       // 56: candor.v1.ActionCondition
-	(*Queue)(nil),                 // 57: candor.v1.Queue
-	(*Agreement)(nil),             // 58: candor.v1.Agreement
-	(*Golden)(nil),                // 59: candor.v1.Golden
-	(*Capacity)(nil),              // 60: candor.v1.Capacity
-	(*Coalesce)(nil),              // 61: candor.v1.Coalesce
-	(*Hours)(nil),                 // 62: candor.v1.Hours
-	(*Shift)(nil),                 // 63: candor.v1.Shift
-	(*Webhook)(nil),               // 64: candor.v1.Webhook
-	(*People)(nil),                // 65: candor.v1.People
-	(*OIDC)(nil),                  // 66: candor.v1.OIDC
-	(*OIDCGrant)(nil),             // 67: candor.v1.OIDCGrant
-	(*Sessions)(nil),              // 68: candor.v1.Sessions
-	(*LimitConfig)(nil),           // 69: candor.v1.LimitConfig
-	(*LimitReset)(nil),            // 70: candor.v1.LimitReset
-	(*Probation)(nil),             // 71: candor.v1.Probation
-	(*AlertReceiver)(nil),         // 72: candor.v1.AlertReceiver
-	(*Audit)(nil),                 // 73: candor.v1.Audit
-	(*Retention)(nil),             // 74: candor.v1.Retention
-	(*Telemetry)(nil),             // 75: candor.v1.Telemetry
-	nil,                           // 76: candor.v1.Config.ConsumersEntry
-	nil,                           // 77: candor.v1.Config.OperatorsEntry
-	nil,                           // 78: candor.v1.Config.BackendsEntry
-	nil,                           // 79: candor.v1.Config.EnsemblesEntry
-	nil,                           // 80: candor.v1.Config.ModelsEntry
-	nil,                           // 81: candor.v1.Config.QueuesEntry
-	nil,                           // 82: candor.v1.Config.LimitsEntry
-	nil,                           // 83: candor.v1.Config.WebhooksEntry
-	nil,                           // 84: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 85: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 86: google.protobuf.Timestamp
-	(PayloadView)(0),              // 87: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 88: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 89: candor.v1.ScoreKind
-	(Mode)(0),                     // 90: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 91: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 92: candor.v1.Route
-	(ExpireAction)(0),             // 93: candor.v1.ExpireAction
+	(Withhold)(0),                 // 7: candor.v1.Withhold
+	(OnStale)(0),                  // 8: candor.v1.OnStale
+	(OnNewVersion)(0),             // 9: candor.v1.OnNewVersion
+	(OnReplaced)(0),               // 10: candor.v1.OnReplaced
+	(OnDefer)(0),                  // 11: candor.v1.OnDefer
+	(AnswerFill)(0),               // 12: candor.v1.AnswerFill
+	(OnTrip)(0),                   // 13: candor.v1.OnTrip
+	(OnFull)(0),                   // 14: candor.v1.OnFull
+	(*Config)(nil),                // 15: candor.v1.Config
+	(*Listen)(nil),                // 16: candor.v1.Listen
+	(*ServerTLS)(nil),             // 17: candor.v1.ServerTLS
+	(*Store)(nil),                 // 18: candor.v1.Store
+	(*PostgresStore)(nil),         // 19: candor.v1.PostgresStore
+	(*SQLiteStore)(nil),           // 20: candor.v1.SQLiteStore
+	(*Identity)(nil),              // 21: candor.v1.Identity
+	(*Consumer)(nil),              // 22: candor.v1.Consumer
+	(*Operator)(nil),              // 23: candor.v1.Operator
+	(*Backend)(nil),               // 24: candor.v1.Backend
+	(*HedgeConfig)(nil),           // 25: candor.v1.HedgeConfig
+	(*RetryConfig)(nil),           // 26: candor.v1.RetryConfig
+	(*Replicas)(nil),              // 27: candor.v1.Replicas
+	(*ClientTLS)(nil),             // 28: candor.v1.ClientTLS
+	(*BreakerConfig)(nil),         // 29: candor.v1.BreakerConfig
+	(*CollapseConfig)(nil),        // 30: candor.v1.CollapseConfig
+	(*ModelCard)(nil),             // 31: candor.v1.ModelCard
+	(*InputSpec)(nil),             // 32: candor.v1.InputSpec
+	(*OutputSpec)(nil),            // 33: candor.v1.OutputSpec
+	(*Score)(nil),                 // 34: candor.v1.Score
+	(*RegressionScore)(nil),       // 35: candor.v1.RegressionScore
+	(*Ensemble)(nil),              // 36: candor.v1.Ensemble
+	(*Member)(nil),                // 37: candor.v1.Member
+	(*Remedial)(nil),              // 38: candor.v1.Remedial
+	(*Model)(nil),                 // 39: candor.v1.Model
+	(*Policy)(nil),                // 40: candor.v1.Policy
+	(*OnStoreLost)(nil),           // 41: candor.v1.OnStoreLost
+	(*FieldPolicy)(nil),           // 42: candor.v1.FieldPolicy
+	(*Condition)(nil),             // 43: candor.v1.Condition
+	(*MetaScore)(nil),             // 44: candor.v1.MetaScore
+	(*Accept)(nil),                // 45: candor.v1.Accept
+	(*Promise)(nil),               // 46: candor.v1.Promise
+	(*AuditSampling)(nil),         // 47: candor.v1.AuditSampling
+	(*ThresholdGrid)(nil),         // 48: candor.v1.ThresholdGrid
+	(*Segment)(nil),               // 49: candor.v1.Segment
+	(*Monitors)(nil),              // 50: candor.v1.Monitors
+	(*Threshold)(nil),             // 51: candor.v1.Threshold
+	(*FallbackPolicy)(nil),        // 52: candor.v1.FallbackPolicy
+	(*ReviewPolicy)(nil),          // 53: candor.v1.ReviewPolicy
+	(*Costs)(nil),                 // 54: candor.v1.Costs
+	(*Cost)(nil),                  // 55: candor.v1.Cost
+	(*AnswerSpec)(nil),            // 56: candor.v1.AnswerSpec
+	(*ActionSpec)(nil),            // 57: candor.v1.ActionSpec
+	(*ActionCondition)(nil),       // 58: candor.v1.ActionCondition
+	(*Queue)(nil),                 // 59: candor.v1.Queue
+	(*Agreement)(nil),             // 60: candor.v1.Agreement
+	(*Golden)(nil),                // 61: candor.v1.Golden
+	(*Capacity)(nil),              // 62: candor.v1.Capacity
+	(*Coalesce)(nil),              // 63: candor.v1.Coalesce
+	(*Hours)(nil),                 // 64: candor.v1.Hours
+	(*Shift)(nil),                 // 65: candor.v1.Shift
+	(*Webhook)(nil),               // 66: candor.v1.Webhook
+	(*People)(nil),                // 67: candor.v1.People
+	(*OIDC)(nil),                  // 68: candor.v1.OIDC
+	(*OIDCGrant)(nil),             // 69: candor.v1.OIDCGrant
+	(*Sessions)(nil),              // 70: candor.v1.Sessions
+	(*LimitConfig)(nil),           // 71: candor.v1.LimitConfig
+	(*LimitReset)(nil),            // 72: candor.v1.LimitReset
+	(*Probation)(nil),             // 73: candor.v1.Probation
+	(*AlertReceiver)(nil),         // 74: candor.v1.AlertReceiver
+	(*Audit)(nil),                 // 75: candor.v1.Audit
+	(*Retention)(nil),             // 76: candor.v1.Retention
+	(*Telemetry)(nil),             // 77: candor.v1.Telemetry
+	nil,                           // 78: candor.v1.Config.ConsumersEntry
+	nil,                           // 79: candor.v1.Config.OperatorsEntry
+	nil,                           // 80: candor.v1.Config.BackendsEntry
+	nil,                           // 81: candor.v1.Config.EnsemblesEntry
+	nil,                           // 82: candor.v1.Config.ModelsEntry
+	nil,                           // 83: candor.v1.Config.QueuesEntry
+	nil,                           // 84: candor.v1.Config.LimitsEntry
+	nil,                           // 85: candor.v1.Config.WebhooksEntry
+	nil,                           // 86: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 87: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 88: google.protobuf.Timestamp
+	(PayloadView)(0),              // 89: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 90: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 91: candor.v1.ScoreKind
+	(Mode)(0),                     // 92: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 93: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 94: candor.v1.Route
+	(ExpireAction)(0),             // 95: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
-	15,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
-	17,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	76,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	77,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	78,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	79,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	80,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	81,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	82,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	73,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	74,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	75,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	83,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
-	65,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
-	16,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	85,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	85,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	85,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	85,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
-	19,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
-	18,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
-	20,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	16,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
+	18,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
+	78,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	79,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	80,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	81,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	82,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	83,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	84,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	75,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	76,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	77,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	85,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	67,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
+	17,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
+	87,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	87,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	87,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	87,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
+	20,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
+	19,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
+	21,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
 	3,   // 22: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
 	1,   // 23: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
 	0,   // 24: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
-	20,  // 25: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	21,  // 25: candor.v1.Operator.identity:type_name -> candor.v1.Identity
 	2,   // 26: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	30,  // 27: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	27,  // 28: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	31,  // 27: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	28,  // 28: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	3,   // 29: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	85,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	85,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	28,  // 32: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	87,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	87,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	29,  // 32: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	4,   // 33: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	25,  // 34: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
-	24,  // 35: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
-	26,  // 36: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
-	85,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
-	85,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
-	85,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
-	85,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
-	85,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	85,  // 42: candor.v1.Replicas.slow_by:type_name -> google.protobuf.Duration
-	85,  // 43: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	85,  // 44: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	29,  // 45: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
-	86,  // 46: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	26,  // 34: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
+	25,  // 35: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
+	27,  // 36: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
+	87,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
+	87,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
+	87,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
+	87,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
+	87,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
+	87,  // 42: candor.v1.Replicas.slow_by:type_name -> google.protobuf.Duration
+	87,  // 43: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	87,  // 44: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	30,  // 45: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
+	88,  // 46: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
 	5,   // 47: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	31,  // 48: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	32,  // 49: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	33,  // 50: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	87,  // 51: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	88,  // 52: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	89,  // 53: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	34,  // 54: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	36,  // 55: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	32,  // 48: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	33,  // 49: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	34,  // 50: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	89,  // 51: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	90,  // 52: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	91,  // 53: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	35,  // 54: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	37,  // 55: candor.v1.Ensemble.members:type_name -> candor.v1.Member
 	6,   // 56: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	37,  // 57: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	37,  // 58: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	85,  // 59: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	39,  // 60: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	90,  // 61: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	91,  // 62: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	43,  // 63: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	50,  // 64: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	51,  // 65: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	10,  // 66: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	54,  // 67: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	55,  // 68: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	41,  // 69: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	50,  // 70: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	42,  // 71: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	48,  // 72: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	84,  // 73: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	91,  // 74: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	49,  // 75: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	92,  // 76: candor.v1.Condition.route:type_name -> candor.v1.Route
-	49,  // 77: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	44,  // 78: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	45,  // 79: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	46,  // 80: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	7,   // 81: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	85,  // 82: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	8,   // 83: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	47,  // 84: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	49,  // 85: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	85,  // 86: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	93,  // 87: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	85,  // 88: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	52,  // 89: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	9,   // 90: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	53,  // 91: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	11,  // 92: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	56,  // 93: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	85,  // 94: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	85,  // 95: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	85,  // 96: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	85,  // 97: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	58,  // 98: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	59,  // 99: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	60,  // 100: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	61,  // 101: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	62,  // 102: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	85,  // 103: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	85,  // 104: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	63,  // 105: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	85,  // 106: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	66,  // 107: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	68,  // 108: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	67,  // 109: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	2,   // 110: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	85,  // 111: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	85,  // 112: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	85,  // 113: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	12,  // 114: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	70,  // 115: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	71,  // 116: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	72,  // 117: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	85,  // 118: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	85,  // 119: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	85,  // 120: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	85,  // 121: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	85,  // 122: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	13,  // 123: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	85,  // 124: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	21,  // 125: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	22,  // 126: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	23,  // 127: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	35,  // 128: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	38,  // 129: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	57,  // 130: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	69,  // 131: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	64,  // 132: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	40,  // 133: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	134, // [134:134] is the sub-list for method output_type
-	134, // [134:134] is the sub-list for method input_type
-	134, // [134:134] is the sub-list for extension type_name
-	134, // [134:134] is the sub-list for extension extendee
-	0,   // [0:134] is the sub-list for field type_name
+	38,  // 57: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	38,  // 58: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	87,  // 59: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	40,  // 60: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	92,  // 61: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	93,  // 62: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	45,  // 63: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	52,  // 64: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	53,  // 65: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	11,  // 66: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	56,  // 67: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	57,  // 68: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	43,  // 69: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	52,  // 70: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	44,  // 71: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	50,  // 72: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	86,  // 73: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	41,  // 74: candor.v1.Policy.on_store_lost:type_name -> candor.v1.OnStoreLost
+	7,   // 75: candor.v1.OnStoreLost.withhold:type_name -> candor.v1.Withhold
+	87,  // 76: candor.v1.OnStoreLost.after:type_name -> google.protobuf.Duration
+	93,  // 77: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	51,  // 78: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	94,  // 79: candor.v1.Condition.route:type_name -> candor.v1.Route
+	51,  // 80: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	46,  // 81: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	47,  // 82: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	48,  // 83: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	8,   // 84: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	87,  // 85: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	9,   // 86: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	49,  // 87: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	51,  // 88: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	87,  // 89: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	95,  // 90: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	87,  // 91: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	54,  // 92: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	10,  // 93: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	55,  // 94: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	12,  // 95: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	58,  // 96: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	87,  // 97: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	87,  // 98: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	87,  // 99: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	87,  // 100: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	60,  // 101: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	61,  // 102: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	62,  // 103: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	63,  // 104: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	64,  // 105: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	87,  // 106: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	87,  // 107: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	65,  // 108: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	87,  // 109: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	68,  // 110: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	70,  // 111: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	69,  // 112: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	2,   // 113: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	87,  // 114: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	87,  // 115: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	87,  // 116: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	13,  // 117: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	72,  // 118: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	73,  // 119: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	74,  // 120: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	87,  // 121: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	87,  // 122: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	87,  // 123: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	87,  // 124: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	87,  // 125: candor.v1.AlertReceiver.repeat_every:type_name -> google.protobuf.Duration
+	87,  // 126: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	14,  // 127: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	87,  // 128: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	22,  // 129: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	23,  // 130: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	24,  // 131: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	36,  // 132: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	39,  // 133: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	59,  // 134: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	71,  // 135: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	66,  // 136: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	42,  // 137: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	138, // [138:138] is the sub-list for method output_type
+	138, // [138:138] is the sub-list for method input_type
+	138, // [138:138] is the sub-list for extension type_name
+	138, // [138:138] is the sub-list for extension extendee
+	0,   // [0:138] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -7307,19 +7451,19 @@ func file_candor_v1_config_proto_init() {
 		(*Remedial_ConstantValue)(nil),
 	}
 	file_candor_v1_config_proto_msgTypes[25].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[26].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[29].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[27].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{
 		(*Accept_Threshold)(nil),
 		(*Accept_Promise)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[30].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[31].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{
 		(*AuditSampling_Rate)(nil),
 		(*AuditSampling_PerDay)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[32].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[34].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[33].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[35].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[36].OneofWrappers = []any{
 		(*Threshold_Probability)(nil),
 		(*Threshold_LogOdds)(nil),
 		(*Threshold_Margin)(nil),
@@ -7332,28 +7476,28 @@ func file_candor_v1_config_proto_init() {
 		(*Threshold_Spread)(nil),
 		(*Threshold_Boundary)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[37].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[40].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[42].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[38].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[41].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[43].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[44].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[46].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[45].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[47].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[48].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[57].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[59].OneofWrappers = []any{
 		(*AlertReceiver_Webhook)(nil),
 		(*AlertReceiver_Alertmanager)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[59].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[61].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[60].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[62].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
-			NumEnums:      14,
-			NumMessages:   71,
+			NumEnums:      15,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

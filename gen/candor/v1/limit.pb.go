@@ -61,7 +61,8 @@ type Limit struct {
 	RoomTime *timestamppb.Timestamp `protobuf:"bytes,37,opt,name=room_time,json=roomTime,proto3" json:"room_time,omitempty"`
 	// Who confirmed the last reset, where it took two.
 	LastResetConfirmedBy string `protobuf:"bytes,38,opt,name=last_reset_confirmed_by,json=lastResetConfirmedBy,proto3" json:"last_reset_confirmed_by,omitempty"`
-	// Who is told of the trip that holds, and whether they got it. Only in GetLimitResponse.
+	// Who is told of the trip that holds, and whether they got it; and what hasn't been delivered of a trip before. Only in
+	// GetLimitResponse.
 	Alerts        []*LimitAlert `protobuf:"bytes,39,rep,name=alerts,proto3" json:"alerts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -415,9 +416,13 @@ type LimitAlert struct {
 	Attempts    uint32                 `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	DeliverTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deliver_time,json=deliverTime,proto3" json:"deliver_time,omitempty"`
 	// Of the last attempt, where it failed.
-	Error         string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// Since when it waits to be delivered; unset: it has been.
+	WaitTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=wait_time,json=waitTime,proto3" json:"wait_time,omitempty"`
+	// When it is tried again; unset: it isn't, or an attempt is due.
+	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *LimitAlert) Reset() {
@@ -483,6 +488,20 @@ func (x *LimitAlert) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *LimitAlert) GetWaitTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WaitTime
+	}
+	return nil
+}
+
+func (x *LimitAlert) GetNextAttemptTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextAttemptTime
+	}
+	return nil
 }
 
 // An entry of a limit's history.
@@ -1399,14 +1418,16 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\tLimitStop\x12\x0e\n" +
 	"\x02by\x18\x01 \x01(\tR\x02by\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x127\n" +
-	"\tstop_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bstopTime\"\xb5\x01\n" +
+	"\tstop_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bstopTime\"\xb6\x02\n" +
 	"\n" +
 	"LimitAlert\x12\x1a\n" +
 	"\breceiver\x18\x01 \x01(\tR\breceiver\x12\x1a\n" +
 	"\bresolved\x18\x02 \x01(\bR\bresolved\x12\x1a\n" +
 	"\battempts\x18\x03 \x01(\rR\battempts\x12=\n" +
 	"\fdeliver_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vdeliverTime\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xb6\x03\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x127\n" +
+	"\twait_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bwaitTime\x12F\n" +
+	"\x11next_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\"\xb6\x03\n" +
 	"\fLimitHistory\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12+\n" +
 	"\x05event\x18\x02 \x01(\x0e2\x15.candor.v1.LimitEventR\x05event\x12\x0e\n" +
@@ -1545,37 +1566,39 @@ var file_candor_v1_limit_proto_depIdxs = []int32{
 	20, // 10: candor.v1.LimitResetRequest.expire_time:type_name -> google.protobuf.Timestamp
 	20, // 11: candor.v1.LimitStop.stop_time:type_name -> google.protobuf.Timestamp
 	20, // 12: candor.v1.LimitAlert.deliver_time:type_name -> google.protobuf.Timestamp
-	20, // 13: candor.v1.LimitHistory.time:type_name -> google.protobuf.Timestamp
-	21, // 14: candor.v1.LimitHistory.event:type_name -> candor.v1.LimitEvent
-	20, // 15: candor.v1.LimitHistory.probation_end_time:type_name -> google.protobuf.Timestamp
-	20, // 16: candor.v1.LimitHistory.expire_time:type_name -> google.protobuf.Timestamp
-	0,  // 17: candor.v1.ListLimitsResponse.limits:type_name -> candor.v1.Limit
-	0,  // 18: candor.v1.ResetLimitResponse.limit:type_name -> candor.v1.Limit
-	0,  // 19: candor.v1.GetLimitResponse.limit:type_name -> candor.v1.Limit
-	4,  // 20: candor.v1.ListLimitEventsResponse.events:type_name -> candor.v1.LimitHistory
-	0,  // 21: candor.v1.ConfirmLimitResetResponse.limit:type_name -> candor.v1.Limit
-	22, // 22: candor.v1.StopActionRequest.on_trip:type_name -> candor.v1.OnTrip
-	0,  // 23: candor.v1.StopActionResponse.limit:type_name -> candor.v1.Limit
-	0,  // 24: candor.v1.AcknowledgeLimitResponse.limit:type_name -> candor.v1.Limit
-	5,  // 25: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
-	9,  // 26: candor.v1.LimitService.GetLimit:input_type -> candor.v1.GetLimitRequest
-	11, // 27: candor.v1.LimitService.ListLimitEvents:input_type -> candor.v1.ListLimitEventsRequest
-	7,  // 28: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
-	13, // 29: candor.v1.LimitService.ConfirmLimitReset:input_type -> candor.v1.ConfirmLimitResetRequest
-	15, // 30: candor.v1.LimitService.StopAction:input_type -> candor.v1.StopActionRequest
-	17, // 31: candor.v1.LimitService.AcknowledgeLimit:input_type -> candor.v1.AcknowledgeLimitRequest
-	6,  // 32: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
-	10, // 33: candor.v1.LimitService.GetLimit:output_type -> candor.v1.GetLimitResponse
-	12, // 34: candor.v1.LimitService.ListLimitEvents:output_type -> candor.v1.ListLimitEventsResponse
-	8,  // 35: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
-	14, // 36: candor.v1.LimitService.ConfirmLimitReset:output_type -> candor.v1.ConfirmLimitResetResponse
-	16, // 37: candor.v1.LimitService.StopAction:output_type -> candor.v1.StopActionResponse
-	18, // 38: candor.v1.LimitService.AcknowledgeLimit:output_type -> candor.v1.AcknowledgeLimitResponse
-	32, // [32:39] is the sub-list for method output_type
-	25, // [25:32] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	20, // 13: candor.v1.LimitAlert.wait_time:type_name -> google.protobuf.Timestamp
+	20, // 14: candor.v1.LimitAlert.next_attempt_time:type_name -> google.protobuf.Timestamp
+	20, // 15: candor.v1.LimitHistory.time:type_name -> google.protobuf.Timestamp
+	21, // 16: candor.v1.LimitHistory.event:type_name -> candor.v1.LimitEvent
+	20, // 17: candor.v1.LimitHistory.probation_end_time:type_name -> google.protobuf.Timestamp
+	20, // 18: candor.v1.LimitHistory.expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 19: candor.v1.ListLimitsResponse.limits:type_name -> candor.v1.Limit
+	0,  // 20: candor.v1.ResetLimitResponse.limit:type_name -> candor.v1.Limit
+	0,  // 21: candor.v1.GetLimitResponse.limit:type_name -> candor.v1.Limit
+	4,  // 22: candor.v1.ListLimitEventsResponse.events:type_name -> candor.v1.LimitHistory
+	0,  // 23: candor.v1.ConfirmLimitResetResponse.limit:type_name -> candor.v1.Limit
+	22, // 24: candor.v1.StopActionRequest.on_trip:type_name -> candor.v1.OnTrip
+	0,  // 25: candor.v1.StopActionResponse.limit:type_name -> candor.v1.Limit
+	0,  // 26: candor.v1.AcknowledgeLimitResponse.limit:type_name -> candor.v1.Limit
+	5,  // 27: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
+	9,  // 28: candor.v1.LimitService.GetLimit:input_type -> candor.v1.GetLimitRequest
+	11, // 29: candor.v1.LimitService.ListLimitEvents:input_type -> candor.v1.ListLimitEventsRequest
+	7,  // 30: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
+	13, // 31: candor.v1.LimitService.ConfirmLimitReset:input_type -> candor.v1.ConfirmLimitResetRequest
+	15, // 32: candor.v1.LimitService.StopAction:input_type -> candor.v1.StopActionRequest
+	17, // 33: candor.v1.LimitService.AcknowledgeLimit:input_type -> candor.v1.AcknowledgeLimitRequest
+	6,  // 34: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
+	10, // 35: candor.v1.LimitService.GetLimit:output_type -> candor.v1.GetLimitResponse
+	12, // 36: candor.v1.LimitService.ListLimitEvents:output_type -> candor.v1.ListLimitEventsResponse
+	8,  // 37: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
+	14, // 38: candor.v1.LimitService.ConfirmLimitReset:output_type -> candor.v1.ConfirmLimitResetResponse
+	16, // 39: candor.v1.LimitService.StopAction:output_type -> candor.v1.StopActionResponse
+	18, // 40: candor.v1.LimitService.AcknowledgeLimit:output_type -> candor.v1.AcknowledgeLimitResponse
+	34, // [34:41] is the sub-list for method output_type
+	27, // [27:34] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_limit_proto_init() }

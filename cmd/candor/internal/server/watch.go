@@ -23,7 +23,7 @@ const (
 	quiet = 300 * time.Millisecond
 )
 
-// watched are the files that a configuration is made of: its own, and those of TLS, whose text is part of it.
+// watched are the files that a configuration is made of: its own, and those of TLS and of the secrets that sign alerts, whose text is part of it.
 func watched(file string, cfg *candorv1.Config) []string {
 	names := []string{file}
 	if t := cfg.GetListen().GetTls(); t != nil {
@@ -32,6 +32,11 @@ func watched(file string, cfg *candorv1.Config) []string {
 	for _, b := range cfg.GetBackends() {
 		if t := b.GetTls(); t != nil {
 			names = append(names, t.GetCaFile(), t.GetCertFile(), t.GetKeyFile())
+		}
+	}
+	for _, l := range cfg.GetLimits() {
+		for _, a := range l.GetAlerts() {
+			names = append(names, a.GetSecretFile())
 		}
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
