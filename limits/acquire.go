@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 			return Verdict{Released: true}
 		}
 		for _, l := range matched {
-			if err := l.def.wanted(&a); err != nil {
+			if err := l.def.wanted(&a); err != nil && l.def.bounds(a.Action) {
 				return Verdict{Limit: l.def.Name, OnTrip: l.def.OnTrip, Invalid: true, Err: err}
 			}
 		}
@@ -88,24 +89,24 @@ func (s *step) await(l *limit, f *flight) {
 // decide looks at the limits, all of which are locked, at one moment. Limits that hold are asked before dry runs, and latched
 // ones before all: an answer that is withheld anyway meets no other limit.
 func (g *Gate) decide(ctx context.Context, limits []*limit, a Answer, m moment, unleased bool) (s step) {
-	if g.closed.Load() {
+	if i := slices.IndexFunc(limits, func(l *limit) bool { return l.def.bounds(a.Action) }); i >= 0 && g.closed.Load() {
 		s.decided = true
-		s.verdict = Verdict{Limit: limits[0].def.Name, OnTrip: limits[0].def.OnTrip, Unavailable: true, Err: ErrClosed}
+		s.verdict = Verdict{Limit: limits[i].def.Name, OnTrip: limits[i].def.OnTrip, Unavailable: true, Err: ErrClosed}
 		return s
 	}
 	for _, l := range limits {
-		if !l.def.DryRun && l.latch.tripped {
+		if !l.def.DryRun && l.latch.tripped && l.def.bounds(a.Action) {
 			return g.deny(ctx, l)
 		}
 	}
 	for _, l := range limits {
-		if !l.def.DryRun && l.full(m) {
+		if !l.def.DryRun && l.def.bounds(a.Action) && l.full(m) {
 			l.trip(a, m.t)
 			return g.deny(ctx, l)
 		}
 	}
 	for _, l := range limits {
-		if l.leases.ready(m, 1) || l.def.DryRun && (unleased || l.latch.tripped || l.full(m)) {
+		if !l.def.bounds(a.Action) || l.leases.ready(m, 1) || l.def.DryRun && (unleased || l.latch.tripped || l.full(m)) {
 			continue
 		}
 		remaining := int64(math.MaxInt64) // a shared store knows it
@@ -135,6 +136,10 @@ func (g *Gate) grant(ctx context.Context, s *step, limits []*limit, a Answer, m 
 	p := &permit{at: m.t}
 	p.shares = p.few[:0]
 	for _, l := range limits {
+		if !l.def.bounds(a.Action) {
+			p.shares = append(p.shares, l.count(m))
+			continue
+		}
 		if l.def.DryRun && (l.latch.tripped || l.full(m)) {
 			if !l.latch.tripped {
 				l.trip(a, m.t)
@@ -143,7 +148,7 @@ func (g *Gate) grant(ctx context.Context, s *step, limits []*limit, a Answer, m 
 			s.verdict.DryRunLimits = append(s.verdict.DryRunLimits, l.def.Name)
 			s.await(l, g.storeTrip(ctx, l))
 		}
-		p.shares = append(p.shares, share{l, l.release(m)})
+		p.shares = append(p.shares, share{limit: l, lease: l.release(m)})
 	}
 	s.verdict.Permit = Permit{p}
 }

@@ -42,6 +42,9 @@ func (a Aftermath) probation(at time.Time) Probation {
 
 // bound is what holds at t: all of the limit, or in probation its share, and no less than 1. l.mu is held.
 func (l *limit) bound(t int64) int64 {
+	if l.def.Ratio != nil {
+		return l.ratioBound(t)
+	}
 	p := &l.latch.lastReset.Probation
 	if p.SharePPM == 0 || t >= p.Until.UnixNano() {
 		return l.def.MaxCount

@@ -144,6 +144,9 @@ func (g *Gate) witness(st State) {
 	for _, l := range st.Leases {
 		g.clock.advance(l.From)
 	}
+	for _, t := range st.Tallies {
+		g.clock.advance(t.From)
+	}
 	if st.Tripped {
 		g.clock.advance(st.Trip.At)
 	}
@@ -166,18 +169,16 @@ func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
 	return state, nil
 }
 
-// Covers says whether any limit, dry runs included, or a stop bounds such an answer.
+// Covers says whether any limit, dry runs included, or a stop bounds such an answer, or counts it in a ratio's denominator: Acquire is then
+// to be asked.
 func (g *Gate) Covers(action, model, consumer string) bool {
 	return g.stops.Load().find(action, model) != nil ||
-		slices.ContainsFunc(g.roster.Load().byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
+		slices.ContainsFunc(g.roster.Load().meets.of(action), func(l *limit) bool { return l.def.covers(model, consumer) })
 }
 
-// match appends the limits that bound the answer, in the order in which they're locked.
+// match appends the limits that bound the answer or count it in a denominator, in the order in which they're locked.
 func (r *roster) match(to []*limit, a Answer) []*limit {
-	if a.Action == "" {
-		return to
-	}
-	for _, l := range r.byAction[a.Action] {
+	for _, l := range r.meets.of(a.Action) {
 		if l.def.covers(a.Model, a.Consumer) {
 			to = append(to, l)
 		}

@@ -12,7 +12,7 @@ type limit struct {
 }
 
 func newLimit(d Definition, shared bool) *limit {
-	return &limit{def: d, state: &state{shared: shared, released: newWindow(d.MaxCount)}}
+	return &limit{def: d, state: &state{shared: shared, released: newWindow(d.remembered())}}
 }
 
 // state is that of one limit in this process. Everything below mu is guarded by it; no store is called under it.
@@ -25,12 +25,17 @@ type state struct {
 	// it at the times that count for it.
 	released window
 	leases   leases
-	latch    latch
+	// others are a ratio's denominator without its numerators, in this process; where the store is shared that has them. outbox is for
+	// the store.
+	others tally
+	outbox outbox
+	latch  latch
 }
 
 // remaining answers how many more may be released at t, by the window alone, and forgets what has left it.
 func (l *limit) remaining(t int64) int64 {
 	l.released.expire(t - int64(l.def.Window))
+	l.others.expire(t - int64(l.def.Window))
 	return l.bound(t) - int64(l.released.n)
 }
 
@@ -54,13 +59,14 @@ func (l *limit) recover(st State) {
 			break // the store goes on counting them
 		}
 		l.leases.lastID = max(l.leases.lastID, stored.ID)
-		for range min(stored.Count, l.def.MaxCount) {
+		for range min(stored.Count, l.def.remembered()) {
 			l.released.insert(stored.Until.UnixNano())
 		}
-		if stored.Count > l.def.MaxCount {
+		if stored.Count > l.def.remembered() {
 			l.released.lost = max(l.released.lost, stored.Until.UnixNano())
 		}
 	}
+	l.recount(st)
 	l.leases.used = st.Used
 	l.latch.lastReset = st.LastReset
 	if st.Tripped {

@@ -16,6 +16,8 @@ type permit struct {
 type share struct {
 	limit *limit
 	lease int64
+	// counted: nothing was deducted; the answer is in the limit's denominator.
+	counted bool
 }
 
 // Refund takes back a release that didn't happen after all, because the reply could not be recorded: in this process it no
@@ -25,10 +27,15 @@ func (g *Gate) Refund(p Permit) {
 	if p.p == nil || p.p.refunded.Swap(true) {
 		return
 	}
+	process := g.process()
 	for _, s := range p.p.shares {
 		s.limit.mu.Lock()
-		s.limit.released.remove(p.p.at)
-		s.limit.leases.giveBack(s.lease, 1)
+		if s.counted {
+			s.limit.uncount(p.p.at, process)
+		} else {
+			s.limit.released.remove(p.p.at)
+			s.limit.leases.giveBack(s.lease, 1)
+		}
 		s.limit.mu.Unlock()
 	}
 }

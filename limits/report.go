@@ -1,7 +1,10 @@
 package limits
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
+	"slices"
 	"time"
 )
 
@@ -94,4 +97,48 @@ func (o *outbox) due() time.Time {
 		return o.waiting[0].From
 	}
 	return time.Time{}
+}
+
+// reportEvery is how long what was counted waits for a lease to go with, and reportsAtOnce how many limits tell the store at a time.
+const (
+	reportEvery   = time.Second
+	reportsAtOnce = 32
+)
+
+// Report tells the store what ratios count in their denominators and no lease has told it yet: so the numerators of other gateways profit
+// from it, and a crash loses little. Call it about once a second. Of many limits those come first that have waited longest. What it can't
+// tell goes with the next. It answers the errors of the store, joined.
+func (g *Gate) Report(ctx context.Context, now time.Time) error {
+	m := g.moment(now)
+	clock := time.Unix(0, m.t)
+	if g.shared {
+		clock = m.process
+	}
+	type waiting struct {
+		limit *limit
+		since time.Time
+	}
+	var due []waiting
+	for l := range g.roster.Load().all() {
+		l.mu.Lock()
+		since := l.outbox.due()
+		l.mu.Unlock()
+		if !since.IsZero() && clock.Sub(since) >= reportEvery {
+			due = append(due, waiting{l, since})
+		}
+	}
+	slices.SortFunc(due, func(a, b waiting) int { return a.since.Compare(b.since) })
+	var errs []error
+	var calls []*flight
+	for _, d := range due[:min(len(due), reportsAtOnce)] {
+		d.limit.mu.Lock()
+		if d.limit.leases.call == nil {
+			calls = append(calls, g.send(ctx, d.limit, m, nil))
+		}
+		d.limit.mu.Unlock()
+	}
+	for _, f := range calls {
+		errs = append(errs, f.wait(ctx))
+	}
+	return errors.Join(errs...)
 }

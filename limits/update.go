@@ -13,21 +13,23 @@ import (
 
 // roster is which limits there are. Read-only after it is made; the limits' states are not.
 type roster struct {
-	// limits by name; the order in which several are locked.
+	// limits by name; the order in which several are locked. byAction has those that bound an action.
 	limits   []*limit
 	byAction map[string][]*limit
+	meets    meeting
 	// parked are limits that were taken out of the configuration while the process ran: they bound nothing, keep their counts and
 	// latches, and go on with them when they are back.
 	parked map[string]*limit
 }
 
 func newRoster() *roster {
-	return &roster{byAction: map[string][]*limit{}, parked: map[string]*limit{}}
+	return &roster{byAction: map[string][]*limit{}, meets: meeting{byAction: map[string][]*limit{}}, parked: map[string]*limit{}}
 }
 
 func (r *roster) add(l *limit) {
 	r.limits = append(r.limits, l)
 	r.byAction[l.def.Action] = append(r.byAction[l.def.Action], l)
+	r.meets.add(l)
 }
 
 // find answers the limit of this name, parked ones among them; nil: there is none.
@@ -154,7 +156,7 @@ func (g *Gate) install(next *roster, t int64) bool {
 		}
 	}
 	for _, l := range next.limits {
-		l.released.raise(l.def.MaxCount, t-int64(l.def.Window))
+		l.released.raise(l.def.remembered(), t-int64(l.def.Window))
 	}
 	g.roster.Store(next)
 	g.retiredMu.Lock()

@@ -1,7 +1,6 @@
 package limits
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,8 +47,8 @@ type TallyRows interface {
 // still has.
 const silence = time.Hour
 
-// Weigh takes in a ratio's report, sets what r asks for to what the denominator allows then, and answers how many of that aren't
-// numerators. It comes before Decide. now is of Tick, and at the process's clock, read after the server's.
+// Weigh takes in a ratio's report, sets r.Max to what the denominator allows, and answers how many of that aren't numerators. It comes
+// before Decide, and does nothing about other limits. now is of Tick, and at the process's clock, read after the server's.
 //
 // Why no numerator is one too many: of the leases used in the window that ends with a release, take the one granted last. What was counted
 // in favour of it was in the denominator before it was granted, and is in the window until its permits are over, so it is in that
@@ -57,6 +56,9 @@ const silence = time.Hour
 // it can be by the gateway's clock, which runs on by Lost where the limit's time fell behind, and the window is shorter
 // by as much as two clocks differ in it.
 func (a *Account) Weigh(rows TallyRows, r *LeaseRequest, now, at time.Time) (others int64, err error) {
+	if r.Share == nil {
+		return 0, nil
+	}
 	ahead := now.Add(a.Lost)
 	window := max(a.Window, r.Window)
 	if p := r.Report; p != nil {
@@ -66,9 +68,6 @@ func (a *Account) Weigh(rows TallyRows, r *LeaseRequest, now, at time.Time) (oth
 	}
 	if err := rows.ForgetTallies(ahead.Add(-window), ahead.Add(-2*window-silence)); err != nil {
 		return 0, fmt.Errorf("forget what %s was counted against: %w", r.Limit, err)
-	}
-	if r.Share == nil {
-		return 0, nil
 	}
 	length := r.Until.Sub(r.From)
 	if others, err = rows.Tallied(ahead.Add(length - (r.Window - r.Window/driftShare))); err != nil {
@@ -105,17 +104,6 @@ func (a *Account) collect(rows TallyRows, p *Report, ahead, at time.Time, window
 		if err := rows.Tally(floorTime(start), counts[start]); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// Check answers what is wrong with a report.
-func (p *Report) check() error {
-	switch {
-	case p.By == "" || p.Seq < 1:
-		return errors.New("a report without who it is by, or with a seq below 1: give both")
-	case len(p.Tallies) > 8*tallyParts:
-		return fmt.Errorf("a report of %d parts: at most %d", len(p.Tallies), 8*tallyParts)
 	}
 	return nil
 }
