@@ -102,11 +102,3 @@ type Verdict struct {
 	// Permit gives back what was deducted, by Gate.Refund.
 	Permit Permit
 }
-
-// remembered is how many releases of the window are kept in mind.
-func (d *Definition) remembered() int64 {
-	if d.Ratio != nil {
-		return largestMaxCount
-	}
-	return d.MaxCount
-}

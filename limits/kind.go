@@ -31,7 +31,8 @@ type Input struct {
 
 // Ratio bounds answers by a share of others.
 type Ratio struct {
-	// Denominator is the actions that the share is of; nil: every released answer of the limit's scope.
+	// Denominator is the actions that the share is of; nil: every released answer of the limit's scope. It stays the same under one name: what
+	// was counted by another means something else.
 	Denominator []string
 	// SharePPM is the largest share, parts per million, 1 to 999,999.
 	SharePPM int64
@@ -76,6 +77,14 @@ func (r *Ratio) validate(d Definition) error {
 		return fmt.Errorf("limits: %s: the denominator has no action, or an empty one: name actions, or take every answer", d.Name)
 	}
 	return r.minCount(d.Name)
+}
+
+// most is what bound never passes.
+func (d *Definition) most() int64 {
+	if d.Ratio != nil {
+		return largestSum
+	}
+	return d.MaxCount
 }
 
 // maxKeys is MaxKeys, or the default.
@@ -144,13 +153,4 @@ func (g *Gate) Sources(action, model, consumer string) []Source {
 		}
 	}
 	return out
-}
-
-// wanted says what is wrong with the answer's inputs.
-func (d *Definition) wanted(a *Answer) error {
-	_, err := d.need(a)
-	if err == nil && d.Key != "" {
-		_, err = d.key(a)
-	}
-	return err
 }

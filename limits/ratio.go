@@ -21,6 +21,15 @@ func (r *Ratio) minCount(limit string) error {
 // bounds says whether the limit withholds such an answer. One that it doesn't bound may still be in its denominator.
 func (d *Definition) bounds(action string) bool { return d.Action == action }
 
+// countsSame says whether answers count for the same in both: what was counted by one means something else otherwise.
+func (d *Definition) countsSame(now Definition) bool {
+	if d.Ratio == nil {
+		return true
+	}
+	sorted := func(d *Definition) []string { return slices.Sorted(slices.Values(d.Ratio.Denominator)) }
+	return d.Action == now.Action && (d.Ratio.Denominator == nil) == (now.Ratio.Denominator == nil) && slices.Equal(sorted(d), sorted(&now))
+}
+
 // own says whether the numerator's answers are in the denominator.
 func (d *Definition) own() bool {
 	return d.Ratio.Denominator == nil || slices.Contains(d.Ratio.Denominator, d.Action)
@@ -32,38 +41,54 @@ func (l *limit) share(t int64) *Share {
 		return nil
 	}
 	s := &Share{PPM: l.def.Ratio.SharePPM, Min: l.def.Ratio.MinCount, Own: l.def.own()}
-	if p := &l.latch.lastReset.Probation; p.SharePPM > 0 && t < p.Until.UnixNano() {
-		s.PPM = max(1, s.PPM*int64(p.SharePPM)/whole)
+	if p := &l.latch.lastReset.Probation; p.holds(t) {
+		s.PPM = max(1, shareOf(s.PPM, int64(p.SharePPM)))
 	}
 	return s
 }
 
 // ratioBound answers how many numerators may be in the window that ends at t; where the store is shared, by its last answer. l.mu is held.
 func (l *limit) ratioBound(t int64) int64 {
-	if l.shared {
-		return l.leases.bound
+	switch {
+	case !l.shared:
+		return min(l.share(t).bound(l.others.after(t-int64(l.def.Window))), largestSum)
+	case l.leases.bound == 0:
+		return l.share(t).bound(0) // the store hasn't been asked yet
 	}
-	return min(l.share(t).bound(l.others.after(t-int64(l.def.Window))), largestMaxCount)
+	return l.leases.bound
 }
 
-// count counts an answer of the denominator that is no numerator, and answers its share of a permit. l.mu is held.
-func (l *limit) count(m moment) share {
-	window := l.def.Window
-	if l.shared {
-		l.outbox.addLately(m.process, 1, tallyWidth(window), window)
-	} else {
-		gone := m.t - int64(window)
-		l.others.expire(gone)
-		l.outbox.forget(time.Unix(0, gone))
-		l.outbox.add(time.Unix(0, l.others.add(m.t, 1, tallyWidth(window))).UTC(), 1)
+// countedIn answers the limit whose denominator the answer is in; nil: none. Of a limit with a key that is the key's. Keys that share one limit
+// have no denominator: one's would allow numerators of another. So for all of them together holds the share of MinCount, which no
+// key's own ratio is less than.
+func (g *Gate) countedIn(l *limit, a *Answer, now time.Time) *limit {
+	if l.keys == nil {
+		return l
 	}
-	return share{limit: l, counted: true}
+	value, err := g.valueOf(l, a, now)
+	if err != nil || value.key() == otherKey {
+		return nil
+	}
+	return value
 }
 
-// uncount takes back what count counted at t. What the store may have been told already is told again, as less. l.mu is held.
+// tallyUp counts an answer of the denominator that is no numerator. l.mu is held.
+func (l *limit) tallyUp(m moment) {
+	window, width := l.def.Window, l.tallyWidth()
+	if l.shared {
+		l.outbox.addLately(m.process, 1, width, window)
+		return
+	}
+	gone := m.t - int64(window)
+	l.others.expire(gone)
+	l.outbox.forget(time.Unix(0, gone))
+	l.outbox.add(time.Unix(0, l.others.add(m.t, 1, width)).UTC(), 1)
+}
+
+// uncount takes back what tallyUp counted at t. What the store may have been told already is told again, as less. l.mu is held.
 func (l *limit) uncount(t int64, process time.Time) {
 	if l.shared {
-		l.outbox.addLately(process, -1, tallyWidth(l.def.Window), l.def.Window)
+		l.outbox.addLately(process, -1, l.tallyWidth(), l.def.Window)
 		return
 	}
 	if start, ok := l.others.take(t); ok {

@@ -94,7 +94,7 @@ func (s *ratioSim) answer() {
 			s.t.Fatalf("unavailable with a store that works: %v", v.Err)
 		}
 	default:
-		if most := s.allowed(t, window-int64(tallyWidth(s.def.Window)), n); s.exact && n <= most {
+		if most := s.allowed(t, window-int64((&limit{def: s.def}).tallyWidth()), n); s.exact && n <= most {
 			s.t.Fatalf("withheld as %d of at most %d: %+v, %+v", n, most, s.def, *s.def.Ratio)
 		}
 		s.reset()

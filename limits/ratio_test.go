@@ -247,8 +247,12 @@ func TestMeeting(t *testing.T) {
 	}
 	for action, want := range map[string]string{"": "c", "other": "c", "page": "a c d", "decline": "c d", "buy": "c z"} {
 		var names []string
-		for _, l := range g.roster.Load().match(nil, Answer{Action: action}) {
-			names = append(names, l.def.Name)
+		parts, _, err := g.match(g.roster.Load(), nil, &Answer{Action: action}, epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range parts {
+			names = append(names, p.limit.def.Name)
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%q is looked at by %q, want %q", action, got, want)

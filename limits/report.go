@@ -23,6 +23,8 @@ type Report struct {
 	By string
 	// Seq rises from 1.
 	Seq int64
+	// Width is how long the parts of the window are that it was counted in, above 0.
+	Width time.Duration
 	// Tallies of at most tallyParts parts of the window, and a few more.
 	Tallies []Tally
 }
@@ -66,8 +68,8 @@ func (o *outbox) forget(t time.Time) {
 	o.waiting = o.waiting[gone:]
 }
 
-// report answers what is to be told now; nil: nothing.
-func (o *outbox) report() *Report {
+// report answers what is to be told now, in parts of this width; nil: nothing.
+func (o *outbox) report(width time.Duration) *Report {
 	if o.sending == nil {
 		if len(o.waiting) == 0 {
 			return nil
@@ -78,7 +80,7 @@ func (o *outbox) report() *Report {
 		o.seq++
 		o.sending, o.waiting = o.waiting, nil
 	}
-	return &Report{By: o.by, Seq: o.seq, Tallies: o.sending}
+	return &Report{By: o.by, Seq: o.seq, Width: width, Tallies: o.sending}
 }
 
 // told: the store has the report.
@@ -99,10 +101,10 @@ func (o *outbox) due() time.Time {
 	return time.Time{}
 }
 
-// reportEvery is how long what was counted waits for a lease to go with, and reportsAtOnce how many limits tell the store at a time.
+// reportEvery is how long what was counted waits for a lease to go with, and reportsAtOnce how many limits tell the store each time.
 const (
 	reportEvery   = time.Second
-	reportsAtOnce = 32
+	reportsAtOnce = 128
 )
 
 // Report tells the store what ratios count in their denominators and no lease has told it yet: so the numerators of other gateways profit
@@ -119,7 +121,7 @@ func (g *Gate) Report(ctx context.Context, now time.Time) error {
 		since time.Time
 	}
 	var due []waiting
-	for l := range g.roster.Load().all() {
+	look := func(l *limit) {
 		l.mu.Lock()
 		since := l.outbox.due()
 		l.mu.Unlock()
@@ -127,12 +129,23 @@ func (g *Gate) Report(ctx context.Context, now time.Time) error {
 			due = append(due, waiting{l, since})
 		}
 	}
+	for l := range g.roster.Load().all() {
+		switch {
+		case l.def.Ratio == nil:
+		case l.keys == nil:
+			look(l)
+		default:
+			for _, one := range l.keys.all() {
+				look(one)
+			}
+		}
+	}
 	slices.SortFunc(due, func(a, b waiting) int { return a.since.Compare(b.since) })
 	var errs []error
 	var calls []*flight
 	for _, d := range due[:min(len(due), reportsAtOnce)] {
 		d.limit.mu.Lock()
-		if d.limit.leases.call == nil {
+		if d.limit.leases.call == nil && !d.limit.gone {
 			calls = append(calls, g.send(ctx, d.limit, m, nil))
 		}
 		d.limit.mu.Unlock()

@@ -59,10 +59,10 @@ func TestTallyIsBounded(t *testing.T) {
 	for i := range 100_000 {
 		at := epoch.Add(time.Duration(i) * 3 * time.Millisecond)
 		m := moment{t: at.UnixNano(), process: at}
-		synced.count(m)
-		shared.count(m)
+		synced.tallyUp(m)
+		shared.tallyUp(m)
 	}
-	for _, n := range []int{len(synced.others.parts), len(synced.outbox.waiting), len(shared.outbox.waiting)} {
+	for _, n := range []int{len(synced.others.bins), len(synced.outbox.waiting), len(shared.outbox.waiting)} {
 		if n > tallyParts+2 || n < tallyParts/2 {
 			t.Errorf("%d parts of a window that is divided into %d", n, tallyParts)
 		}
@@ -87,16 +87,16 @@ func TestWeigh(t *testing.T) {
 		}
 		return others
 	}
-	one := &Report{By: "x", Seq: 1, Tallies: []Tally{{at(0), 8}, {at(5), 4}}}
+	one := &Report{By: "x", Seq: 1, Width: 9766 * time.Microsecond, Tallies: []Tally{{at(0), 8}, {at(5), 4}}}
 	for range 2 {
 		if n := weigh(6, one); n != 12 {
 			t.Errorf("%d, want 12", n)
 		}
 	}
-	if n := weigh(7, &Report{By: "y", Seq: 1, Tallies: []Tally{{at(0), 1}}}); n != 13 {
+	if n := weigh(7, &Report{By: "y", Seq: 1, Width: 9766 * time.Microsecond, Tallies: []Tally{{at(0), 1}}}); n != 13 {
 		t.Errorf("%d, want one more, of another", n)
 	}
-	if n := weigh(7, &Report{By: "x", Seq: 2, Tallies: []Tally{{at(5), -1}}}); n != 12 {
+	if n := weigh(7, &Report{By: "x", Seq: 2, Width: 9766 * time.Microsecond, Tallies: []Tally{{at(5), -1}}}); n != 12 {
 		t.Errorf("%d, want one less", n)
 	}
 	// Those of 0 leave before 10, when a lease of a second is granted at 9.

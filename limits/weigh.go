@@ -62,7 +62,7 @@ func (a *Account) Weigh(rows TallyRows, r *LeaseRequest, now, at time.Time) (oth
 	ahead := now.Add(a.Lost)
 	window := max(a.Window, r.Window)
 	if p := r.Report; p != nil {
-		if err := a.collect(rows, p, ahead, at, r.Window, window); err != nil {
+		if err := a.collect(rows, p, ahead, at, window); err != nil {
 			return 0, fmt.Errorf("take in the report of %s: %w", r.Limit, err)
 		}
 	}
@@ -79,12 +79,11 @@ func (a *Account) Weigh(rows TallyRows, r *LeaseRequest, now, at time.Time) (oth
 }
 
 // collect stores what a report says, if it is new.
-func (a *Account) collect(rows TallyRows, p *Report, ahead, at time.Time, window, longest time.Duration) error {
+func (a *Account) collect(rows TallyRows, p *Report, ahead, at time.Time, longest time.Duration) error {
 	fresh, err := rows.Reported(p.By, p.Seq, ahead)
 	if err != nil || !fresh {
 		return err
 	}
-	width := tallyWidth(window)
 	counts := map[int64]int64{}
 	for _, t := range p.Tallies {
 		age := time.Duration(0)
@@ -92,7 +91,7 @@ func (a *Account) collect(rows TallyRows, p *Report, ahead, at time.Time, window
 			age = stretched(max(at.Sub(t.From), at.Round(0).Sub(t.From.Round(0)), 0))
 		}
 		if age < longest {
-			counts[floorTo(ahead.Add(-age).UnixNano(), width)] += t.Count
+			counts[floorTo(ahead.Add(-age).UnixNano(), max(p.Width, time.Microsecond))] += t.Count
 		}
 	}
 	var starts []int64
