@@ -61,11 +61,11 @@ func (l *limit) ratioBound(t int64) int64 {
 // countedIn answers the limit whose denominator the answer is in; nil: none. Of a limit with a key that is the key's. Keys that share one limit
 // have no denominator: one's would allow numerators of another. So for all of them together holds the share of MinCount, which no
 // key's own ratio is less than.
-func (g *Gate) countedIn(l *limit, a *Answer, now time.Time) *limit {
+func (g *Gate) countedIn(l *limit, a *Answer, now time.Time, again bool) *limit {
 	if l.keys == nil {
 		return l
 	}
-	value, err := g.valueOf(l, a, now)
+	value, err := g.valueOf(l, a, now, again)
 	if err != nil || value.key() == otherKey {
 		return nil
 	}

@@ -97,6 +97,7 @@ var groups = []group{
 	{"Limits", limitTests, false},
 	{"Ratios", ratioTests, false},
 	{"Latches", latchTests, false},
+	{"LimitKinds", limitKindTests, false},
 	{"Alerts", alertTests, false},
 	{"Certificates", certificateTests, false},
 	{"Evidence", evidenceTests, false},
