@@ -88,11 +88,20 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		case err != nil:
 			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
-		if g, err = a.Decide(leaseRows{d, r.Limit}, r, a.Tick(raw, time.Now(), r.Seen), latched); err != nil {
+		at := time.Now()
+		now, rows, weighed := a.Tick(raw, at, r.Seen), leaseRows{d, r.Limit}, r
+		others, err := a.Weigh(rows, &weighed, now, at)
+		if err != nil {
 			return err
 		}
+		if g, err = a.Decide(rows, weighed, now, latched); err != nil {
+			return err
+		}
+		g.Max, g.Others = weighed.Max, others
 		if a.Over(r, latched) {
-			d.later(`DELETE FROM limit_accounts WHERE limit_name = $1`, r.Limit)
+			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
+				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)
+			}
 			return nil
 		}
 		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8
