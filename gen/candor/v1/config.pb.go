@@ -5770,10 +5770,17 @@ type LimitConfig struct {
 	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
 	// Only this consumer; empty: all.
 	Consumer string `protobuf:"bytes,3,opt,name=consumer,proto3" json:"consumer,omitempty"`
-	// Sliding window: no span of this length ever holds more than max_count.
-	Window   *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
-	MaxCount int64                `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
-	OnTrip   OnTrip               `protobuf:"varint,6,opt,name=on_trip,json=onTrip,proto3,enum=candor.v1.OnTrip" json:"on_trip,omitempty"`
+	// Sliding window: no span of this length ever holds more than the bound.
+	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
+	// Types that are valid to be assigned to Bound:
+	//
+	//	*LimitConfig_MaxCount
+	//	*LimitConfig_Sum
+	//	*LimitConfig_Ratio
+	Bound isLimitConfig_Bound `protobuf_oneof:"bound"`
+	// One limit for each value of the key, each with the whole bound; absent: one for all answers.
+	Key    *LimitKey `protobuf:"bytes,22,opt,name=key,proto3" json:"key,omitempty"`
+	OnTrip OnTrip    `protobuf:"varint,6,opt,name=on_trip,json=onTrip,proto3,enum=candor.v1.OnTrip" json:"on_trip,omitempty"`
 	// Reports a trip and withholds nothing.
 	DryRun bool `protobuf:"varint,7,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Where the one alert goes besides log and metric; https, or http with allow_private.
@@ -5848,11 +5855,45 @@ func (x *LimitConfig) GetWindow() *durationpb.Duration {
 	return nil
 }
 
+func (x *LimitConfig) GetBound() isLimitConfig_Bound {
+	if x != nil {
+		return x.Bound
+	}
+	return nil
+}
+
 func (x *LimitConfig) GetMaxCount() int64 {
 	if x != nil {
-		return x.MaxCount
+		if x, ok := x.Bound.(*LimitConfig_MaxCount); ok {
+			return x.MaxCount
+		}
 	}
 	return 0
+}
+
+func (x *LimitConfig) GetSum() *LimitSum {
+	if x != nil {
+		if x, ok := x.Bound.(*LimitConfig_Sum); ok {
+			return x.Sum
+		}
+	}
+	return nil
+}
+
+func (x *LimitConfig) GetRatio() *LimitRatio {
+	if x != nil {
+		if x, ok := x.Bound.(*LimitConfig_Ratio); ok {
+			return x.Ratio
+		}
+	}
+	return nil
+}
+
+func (x *LimitConfig) GetKey() *LimitKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
 }
 
 func (x *LimitConfig) GetOnTrip() OnTrip {
@@ -5904,6 +5945,465 @@ func (x *LimitConfig) GetAlerts() []*AlertReceiver {
 	return nil
 }
 
+type isLimitConfig_Bound interface {
+	isLimitConfig_Bound()
+}
+
+type LimitConfig_MaxCount struct {
+	// This many answers.
+	MaxCount int64 `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3,oneof"`
+}
+
+type LimitConfig_Sum struct {
+	// Answers whose amounts add up to this much.
+	Sum *LimitSum `protobuf:"bytes,20,opt,name=sum,proto3,oneof"`
+}
+
+type LimitConfig_Ratio struct {
+	// This share of answers.
+	Ratio *LimitRatio `protobuf:"bytes,21,opt,name=ratio,proto3,oneof"`
+}
+
+func (*LimitConfig_MaxCount) isLimitConfig_Bound() {}
+
+func (*LimitConfig_Sum) isLimitConfig_Bound() {}
+
+func (*LimitConfig_Ratio) isLimitConfig_Bound() {}
+
+// A bound on the sum of what answers are about: money, pieces, litres.
+type LimitSum struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What an answer is about, 0 or more.
+	Amount *LimitAmount `protobuf:"bytes,1,opt,name=amount,proto3" json:"amount,omitempty"`
+	// What the amounts are in, as people call it.
+	Unit string `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	// In whole units.
+	Max           int64 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitSum) Reset() {
+	*x = LimitSum{}
+	mi := &file_candor_v1_config_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitSum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitSum) ProtoMessage() {}
+
+func (x *LimitSum) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitSum.ProtoReflect.Descriptor instead.
+func (*LimitSum) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *LimitSum) GetAmount() *LimitAmount {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *LimitSum) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *LimitSum) GetMax() int64 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
+// Where an answer's amount is in the request.
+type LimitAmount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to From:
+	//
+	//	*LimitAmount_Parameter
+	//	*LimitAmount_Input
+	From isLimitAmount_From `protobuf_oneof:"from"`
+	// The input's number times this is the amount in units, which is rounded up to whole ones. Default 1.
+	Scale         *float64 `protobuf:"fixed64,3,opt,name=scale,proto3,oneof" json:"scale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitAmount) Reset() {
+	*x = LimitAmount{}
+	mi := &file_candor_v1_config_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitAmount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitAmount) ProtoMessage() {}
+
+func (x *LimitAmount) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitAmount.ProtoReflect.Descriptor instead.
+func (*LimitAmount) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *LimitAmount) GetFrom() isLimitAmount_From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *LimitAmount) GetParameter() string {
+	if x != nil {
+		if x, ok := x.From.(*LimitAmount_Parameter); ok {
+			return x.Parameter
+		}
+	}
+	return ""
+}
+
+func (x *LimitAmount) GetInput() *InputColumn {
+	if x != nil {
+		if x, ok := x.From.(*LimitAmount_Input); ok {
+			return x.Input
+		}
+	}
+	return nil
+}
+
+func (x *LimitAmount) GetScale() float64 {
+	if x != nil && x.Scale != nil {
+		return *x.Scale
+	}
+	return 0
+}
+
+type isLimitAmount_From interface {
+	isLimitAmount_From()
+}
+
+type LimitAmount_Parameter struct {
+	// A parameter of the request, an integer in whole units; it holds for each of the request's rows.
+	Parameter string `protobuf:"bytes,1,opt,name=parameter,proto3,oneof"`
+}
+
+type LimitAmount_Input struct {
+	// An element of the row's input.
+	Input *InputColumn `protobuf:"bytes,2,opt,name=input,proto3,oneof"`
+}
+
+func (*LimitAmount_Parameter) isLimitAmount_From() {}
+
+func (*LimitAmount_Input) isLimitAmount_From() {}
+
+// One element of each row of an input tensor.
+type InputColumn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the model's card has it.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Index into the row's elements, from 0.
+	Column        uint32 `protobuf:"varint,2,opt,name=column,proto3" json:"column,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InputColumn) Reset() {
+	*x = InputColumn{}
+	mi := &file_candor_v1_config_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InputColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InputColumn) ProtoMessage() {}
+
+func (x *InputColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InputColumn.ProtoReflect.Descriptor instead.
+func (*InputColumn) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *InputColumn) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *InputColumn) GetColumn() uint32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+// A bound on the part that the action has in answers.
+type LimitRatio struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limit's action.
+	Numerator   string            `protobuf:"bytes,1,opt,name=numerator,proto3" json:"numerator,omitempty"`
+	Denominator *LimitDenominator `protobuf:"bytes,2,opt,name=denominator,proto3" json:"denominator,omitempty"`
+	// In no window is there more of the numerator than this part of the denominator.
+	MaxShare float64 `protobuf:"fixed64,3,opt,name=max_share,json=maxShare,proto3" json:"max_share,omitempty"`
+	// A denominator below this counts as this many: a few answers say nothing about a share.
+	MinCount      int64 `protobuf:"varint,4,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitRatio) Reset() {
+	*x = LimitRatio{}
+	mi := &file_candor_v1_config_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitRatio) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitRatio) ProtoMessage() {}
+
+func (x *LimitRatio) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitRatio.ProtoReflect.Descriptor instead.
+func (*LimitRatio) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *LimitRatio) GetNumerator() string {
+	if x != nil {
+		return x.Numerator
+	}
+	return ""
+}
+
+func (x *LimitRatio) GetDenominator() *LimitDenominator {
+	if x != nil {
+		return x.Denominator
+	}
+	return nil
+}
+
+func (x *LimitRatio) GetMaxShare() float64 {
+	if x != nil {
+		return x.MaxShare
+	}
+	return 0
+}
+
+func (x *LimitRatio) GetMinCount() int64 {
+	if x != nil {
+		return x.MinCount
+	}
+	return 0
+}
+
+// The answers that a share is of.
+type LimitDenominator struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that mean one of these actions.
+	Actions []string `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
+	// All that leave within the limit's scope, of any action or none.
+	EveryAnswer   bool `protobuf:"varint,2,opt,name=every_answer,json=everyAnswer,proto3" json:"every_answer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitDenominator) Reset() {
+	*x = LimitDenominator{}
+	mi := &file_candor_v1_config_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitDenominator) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitDenominator) ProtoMessage() {}
+
+func (x *LimitDenominator) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitDenominator.ProtoReflect.Descriptor instead.
+func (*LimitDenominator) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *LimitDenominator) GetActions() []string {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *LimitDenominator) GetEveryAnswer() bool {
+	if x != nil {
+		return x.EveryAnswer
+	}
+	return false
+}
+
+// What splits a limit.
+type LimitKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to From:
+	//
+	//	*LimitKey_Parameter
+	//	*LimitKey_Input
+	From isLimitKey_From `protobuf_oneof:"from"`
+	// Keys beyond this many share one limit, until others have left the window. Default 10000.
+	MaxKeys       int64 `protobuf:"varint,3,opt,name=max_keys,json=maxKeys,proto3" json:"max_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitKey) Reset() {
+	*x = LimitKey{}
+	mi := &file_candor_v1_config_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitKey) ProtoMessage() {}
+
+func (x *LimitKey) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitKey.ProtoReflect.Descriptor instead.
+func (*LimitKey) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *LimitKey) GetFrom() isLimitKey_From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *LimitKey) GetParameter() string {
+	if x != nil {
+		if x, ok := x.From.(*LimitKey_Parameter); ok {
+			return x.Parameter
+		}
+	}
+	return ""
+}
+
+func (x *LimitKey) GetInput() *InputColumn {
+	if x != nil {
+		if x, ok := x.From.(*LimitKey_Input); ok {
+			return x.Input
+		}
+	}
+	return nil
+}
+
+func (x *LimitKey) GetMaxKeys() int64 {
+	if x != nil {
+		return x.MaxKeys
+	}
+	return 0
+}
+
+type isLimitKey_From interface {
+	isLimitKey_From()
+}
+
+type LimitKey_Parameter struct {
+	// A parameter of the request, text or an integer.
+	Parameter string `protobuf:"bytes,1,opt,name=parameter,proto3,oneof"`
+}
+
+type LimitKey_Input struct {
+	// An element of the row's input, an integer or BYTES.
+	Input *InputColumn `protobuf:"bytes,2,opt,name=input,proto3,oneof"`
+}
+
+func (*LimitKey_Parameter) isLimitKey_From() {}
+
+func (*LimitKey_Input) isLimitKey_From() {}
+
 type LimitReset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1, or 2: one asks with a reason, another confirms. Default 1.
@@ -5916,7 +6416,7 @@ type LimitReset struct {
 
 func (x *LimitReset) Reset() {
 	*x = LimitReset{}
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5928,7 +6428,7 @@ func (x *LimitReset) String() string {
 func (*LimitReset) ProtoMessage() {}
 
 func (x *LimitReset) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[56]
+	mi := &file_candor_v1_config_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5941,7 +6441,7 @@ func (x *LimitReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitReset.ProtoReflect.Descriptor instead.
 func (*LimitReset) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{56}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *LimitReset) GetPeople() uint32 {
@@ -5970,7 +6470,7 @@ type Probation struct {
 
 func (x *Probation) Reset() {
 	*x = Probation{}
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5982,7 +6482,7 @@ func (x *Probation) String() string {
 func (*Probation) ProtoMessage() {}
 
 func (x *Probation) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5995,7 +6495,7 @@ func (x *Probation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probation.ProtoReflect.Descriptor instead.
 func (*Probation) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Probation) GetShare() float64 {
@@ -6036,7 +6536,7 @@ type AlertReceiver struct {
 
 func (x *AlertReceiver) Reset() {
 	*x = AlertReceiver{}
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6048,7 +6548,7 @@ func (x *AlertReceiver) String() string {
 func (*AlertReceiver) ProtoMessage() {}
 
 func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6061,7 +6561,7 @@ func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertReceiver.ProtoReflect.Descriptor instead.
 func (*AlertReceiver) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *AlertReceiver) GetName() string {
@@ -6158,7 +6658,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[59]
+	mi := &file_candor_v1_config_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6170,7 +6670,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[59]
+	mi := &file_candor_v1_config_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6183,7 +6683,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{59}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -6224,7 +6724,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[60]
+	mi := &file_candor_v1_config_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6236,7 +6736,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[60]
+	mi := &file_candor_v1_config_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6249,7 +6749,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{60}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -6275,7 +6775,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[61]
+	mi := &file_candor_v1_config_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6287,7 +6787,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[61]
+	mi := &file_candor_v1_config_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6300,7 +6800,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{61}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -6844,20 +7344,54 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x06queues\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06queues\"\x84\x01\n" +
 	"\bSessions\x127\n" +
 	"\x04idle\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04idle\x12?\n" +
-	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\x8b\x04\n" +
+	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\x9c\x05\n" +
 	"\vLimitConfig\x12\x1f\n" +
 	"\x06action\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06action\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
 	"\bconsumer\x18\x03 \x01(\tR\bconsumer\x12G\n" +
-	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xc8\x01\x01\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x06window\x12(\n" +
-	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01R\bmaxCount\x124\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xc8\x01\x01\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x06window\x12*\n" +
+	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01H\x00R\bmaxCount\x12'\n" +
+	"\x03sum\x18\x14 \x01(\v2\x13.candor.v1.LimitSumH\x00R\x03sum\x12-\n" +
+	"\x05ratio\x18\x15 \x01(\v2\x15.candor.v1.LimitRatioH\x00R\x05ratio\x12%\n" +
+	"\x03key\x18\x16 \x01(\v2\x13.candor.v1.LimitKeyR\x03key\x124\n" +
 	"\aon_trip\x18\x06 \x01(\x0e2\x11.candor.v1.OnTripB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onTrip\x12\x17\n" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x12%\n" +
 	"\awebhook\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\awebhook\x12#\n" +
 	"\rallow_private\x18\t \x01(\bR\fallowPrivate\x12+\n" +
 	"\x05reset\x18\x1e \x01(\v2\x15.candor.v1.LimitResetR\x05reset\x122\n" +
 	"\tprobation\x18\x1f \x01(\v2\x14.candor.v1.ProbationR\tprobation\x12:\n" +
-	"\x06alerts\x18  \x03(\v2\x18.candor.v1.AlertReceiverB\b\xbaH\x05\x92\x01\x02\x10\bR\x06alerts\"\x86\x01\n" +
+	"\x06alerts\x18  \x03(\v2\x18.candor.v1.AlertReceiverB\b\xbaH\x05\x92\x01\x02\x10\bR\x06alertsB\x0e\n" +
+	"\x05bound\x12\x05\xbaH\x02\b\x01\"\x85\x01\n" +
+	"\bLimitSum\x126\n" +
+	"\x06amount\x18\x01 \x01(\v2\x16.candor.v1.LimitAmountB\x06\xbaH\x03\xc8\x01\x01R\x06amount\x12\x1d\n" +
+	"\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04unit\x12\"\n" +
+	"\x03max\x18\x03 \x01(\x03B\x10\xbaH\r\"\v\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x01R\x03max\"\xae\x01\n" +
+	"\vLimitAmount\x12)\n" +
+	"\tparameter\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\tparameter\x12.\n" +
+	"\x05input\x18\x02 \x01(\v2\x16.candor.v1.InputColumnH\x00R\x05input\x12+\n" +
+	"\x05scale\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05scale\x88\x01\x01B\r\n" +
+	"\x04from\x12\x05\xbaH\x02\b\x01B\b\n" +
+	"\x06_scale\"Q\n" +
+	"\vInputColumn\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04name\x12\"\n" +
+	"\x06column\x18\x02 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\xff\xff\xff\aR\x06column\"\xda\x01\n" +
+	"\n" +
+	"LimitRatio\x12%\n" +
+	"\tnumerator\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tnumerator\x12E\n" +
+	"\vdenominator\x18\x02 \x01(\v2\x1b.candor.v1.LimitDenominatorB\x06\xbaH\x03\xc8\x01\x01R\vdenominator\x124\n" +
+	"\tmax_share\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\bmaxShare\x12(\n" +
+	"\tmin_count\x18\x04 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01R\bminCount\"a\n" +
+	"\x10LimitDenominator\x12*\n" +
+	"\aactions\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10@\x18\x01\"\x04r\x02\x10\x01R\aactions\x12!\n" +
+	"\fevery_answer\x18\x02 \x01(\bR\veveryAnswer\"\x9c\x01\n" +
+	"\bLimitKey\x12)\n" +
+	"\tparameter\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\tparameter\x12.\n" +
+	"\x05input\x18\x02 \x01(\v2\x16.candor.v1.InputColumnH\x00R\x05input\x12&\n" +
+	"\bmax_keys\x18\x03 \x01(\x03B\v\xbaH\b\"\x06\x18\xa0\x8d\x06(\x00R\amaxKeysB\r\n" +
+	"\x04from\x12\x05\xbaH\x02\b\x01\"\x86\x01\n" +
 	"\n" +
 	"LimitReset\x12&\n" +
 	"\x06people\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\x02(\x01H\x00R\x06people\x88\x01\x01\x12E\n" +
@@ -6995,7 +7529,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Priority)(0),                 // 0: candor.v1.Priority
 	(Contents)(0),                 // 1: candor.v1.Contents
@@ -7067,51 +7601,57 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(*OIDCGrant)(nil),             // 67: candor.v1.OIDCGrant
 	(*Sessions)(nil),              // 68: candor.v1.Sessions
 	(*LimitConfig)(nil),           // 69: candor.v1.LimitConfig
-	(*LimitReset)(nil),            // 70: candor.v1.LimitReset
-	(*Probation)(nil),             // 71: candor.v1.Probation
-	(*AlertReceiver)(nil),         // 72: candor.v1.AlertReceiver
-	(*Audit)(nil),                 // 73: candor.v1.Audit
-	(*Retention)(nil),             // 74: candor.v1.Retention
-	(*Telemetry)(nil),             // 75: candor.v1.Telemetry
-	nil,                           // 76: candor.v1.Config.ConsumersEntry
-	nil,                           // 77: candor.v1.Config.OperatorsEntry
-	nil,                           // 78: candor.v1.Config.BackendsEntry
-	nil,                           // 79: candor.v1.Config.EnsemblesEntry
-	nil,                           // 80: candor.v1.Config.ModelsEntry
-	nil,                           // 81: candor.v1.Config.QueuesEntry
-	nil,                           // 82: candor.v1.Config.LimitsEntry
-	nil,                           // 83: candor.v1.Config.WebhooksEntry
-	nil,                           // 84: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 85: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 86: google.protobuf.Timestamp
-	(PayloadView)(0),              // 87: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 88: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 89: candor.v1.ScoreKind
-	(Mode)(0),                     // 90: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 91: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 92: candor.v1.Route
-	(ExpireAction)(0),             // 93: candor.v1.ExpireAction
+	(*LimitSum)(nil),              // 70: candor.v1.LimitSum
+	(*LimitAmount)(nil),           // 71: candor.v1.LimitAmount
+	(*InputColumn)(nil),           // 72: candor.v1.InputColumn
+	(*LimitRatio)(nil),            // 73: candor.v1.LimitRatio
+	(*LimitDenominator)(nil),      // 74: candor.v1.LimitDenominator
+	(*LimitKey)(nil),              // 75: candor.v1.LimitKey
+	(*LimitReset)(nil),            // 76: candor.v1.LimitReset
+	(*Probation)(nil),             // 77: candor.v1.Probation
+	(*AlertReceiver)(nil),         // 78: candor.v1.AlertReceiver
+	(*Audit)(nil),                 // 79: candor.v1.Audit
+	(*Retention)(nil),             // 80: candor.v1.Retention
+	(*Telemetry)(nil),             // 81: candor.v1.Telemetry
+	nil,                           // 82: candor.v1.Config.ConsumersEntry
+	nil,                           // 83: candor.v1.Config.OperatorsEntry
+	nil,                           // 84: candor.v1.Config.BackendsEntry
+	nil,                           // 85: candor.v1.Config.EnsemblesEntry
+	nil,                           // 86: candor.v1.Config.ModelsEntry
+	nil,                           // 87: candor.v1.Config.QueuesEntry
+	nil,                           // 88: candor.v1.Config.LimitsEntry
+	nil,                           // 89: candor.v1.Config.WebhooksEntry
+	nil,                           // 90: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 91: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 92: google.protobuf.Timestamp
+	(PayloadView)(0),              // 93: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 94: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 95: candor.v1.ScoreKind
+	(Mode)(0),                     // 96: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 97: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 98: candor.v1.Route
+	(ExpireAction)(0),             // 99: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
 	15,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
 	17,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	76,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	77,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	78,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	79,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	80,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	81,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	82,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	73,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	74,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	75,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	83,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	82,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	83,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	84,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	85,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	86,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	87,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	88,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	79,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	80,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	81,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	89,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
 	65,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
 	16,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	85,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	85,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	85,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	85,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
+	91,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	91,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	91,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	91,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
 	19,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
 	18,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
 	20,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
@@ -7123,38 +7663,38 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	30,  // 27: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
 	27,  // 28: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	3,   // 29: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	85,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	85,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	91,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	91,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
 	28,  // 32: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	4,   // 33: candor.v1.Backend.allow:type_name -> candor.v1.Control
 	25,  // 34: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
 	24,  // 35: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
 	26,  // 36: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
-	85,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
-	85,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
-	85,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
-	85,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
-	85,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	85,  // 42: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	85,  // 43: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	91,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
+	91,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
+	91,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
+	91,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
+	91,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
+	91,  // 42: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	91,  // 43: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
 	29,  // 44: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
-	86,  // 45: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	92,  // 45: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
 	5,   // 46: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
 	31,  // 47: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
 	32,  // 48: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
 	33,  // 49: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	87,  // 50: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	88,  // 51: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	89,  // 52: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	93,  // 50: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	94,  // 51: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	95,  // 52: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
 	34,  // 53: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
 	36,  // 54: candor.v1.Ensemble.members:type_name -> candor.v1.Member
 	6,   // 55: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
 	37,  // 56: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
 	37,  // 57: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	85,  // 58: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	91,  // 58: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
 	39,  // 59: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	90,  // 60: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	91,  // 61: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	96,  // 60: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	97,  // 61: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
 	43,  // 62: candor.v1.Policy.accept:type_name -> candor.v1.Accept
 	50,  // 63: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
 	51,  // 64: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
@@ -7165,72 +7705,79 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	50,  // 69: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
 	42,  // 70: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
 	48,  // 71: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	84,  // 72: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	91,  // 73: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	90,  // 72: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	97,  // 73: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
 	49,  // 74: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	92,  // 75: candor.v1.Condition.route:type_name -> candor.v1.Route
+	98,  // 75: candor.v1.Condition.route:type_name -> candor.v1.Route
 	49,  // 76: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
 	44,  // 77: candor.v1.Accept.promise:type_name -> candor.v1.Promise
 	45,  // 78: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
 	46,  // 79: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
 	7,   // 80: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	85,  // 81: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	91,  // 81: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
 	8,   // 82: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
 	47,  // 83: candor.v1.Promise.segments:type_name -> candor.v1.Segment
 	49,  // 84: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	85,  // 85: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	93,  // 86: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	85,  // 87: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	91,  // 85: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	99,  // 86: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	91,  // 87: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
 	52,  // 88: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
 	9,   // 89: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
 	53,  // 90: candor.v1.Costs.entries:type_name -> candor.v1.Cost
 	11,  // 91: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
 	56,  // 92: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	85,  // 93: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	85,  // 94: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	85,  // 95: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	85,  // 96: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	91,  // 93: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	91,  // 94: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	91,  // 95: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	91,  // 96: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
 	58,  // 97: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
 	59,  // 98: candor.v1.Queue.golden:type_name -> candor.v1.Golden
 	60,  // 99: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
 	61,  // 100: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
 	62,  // 101: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	85,  // 102: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	85,  // 103: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	91,  // 102: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	91,  // 103: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
 	63,  // 104: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	85,  // 105: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	91,  // 105: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
 	66,  // 106: candor.v1.People.oidc:type_name -> candor.v1.OIDC
 	68,  // 107: candor.v1.People.sessions:type_name -> candor.v1.Sessions
 	67,  // 108: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
 	2,   // 109: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	85,  // 110: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	85,  // 111: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	85,  // 112: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	12,  // 113: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	70,  // 114: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	71,  // 115: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	72,  // 116: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	85,  // 117: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	85,  // 118: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	85,  // 119: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	85,  // 120: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	85,  // 121: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	13,  // 122: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	85,  // 123: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	21,  // 124: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	22,  // 125: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	23,  // 126: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	35,  // 127: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	38,  // 128: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	57,  // 129: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	69,  // 130: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	64,  // 131: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	40,  // 132: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	133, // [133:133] is the sub-list for method output_type
-	133, // [133:133] is the sub-list for method input_type
-	133, // [133:133] is the sub-list for extension type_name
-	133, // [133:133] is the sub-list for extension extendee
-	0,   // [0:133] is the sub-list for field type_name
+	91,  // 110: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	91,  // 111: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	91,  // 112: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	70,  // 113: candor.v1.LimitConfig.sum:type_name -> candor.v1.LimitSum
+	73,  // 114: candor.v1.LimitConfig.ratio:type_name -> candor.v1.LimitRatio
+	75,  // 115: candor.v1.LimitConfig.key:type_name -> candor.v1.LimitKey
+	12,  // 116: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	76,  // 117: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	77,  // 118: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	78,  // 119: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	71,  // 120: candor.v1.LimitSum.amount:type_name -> candor.v1.LimitAmount
+	72,  // 121: candor.v1.LimitAmount.input:type_name -> candor.v1.InputColumn
+	74,  // 122: candor.v1.LimitRatio.denominator:type_name -> candor.v1.LimitDenominator
+	72,  // 123: candor.v1.LimitKey.input:type_name -> candor.v1.InputColumn
+	91,  // 124: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	91,  // 125: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	91,  // 126: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	91,  // 127: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	91,  // 128: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	13,  // 129: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	91,  // 130: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	21,  // 131: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	22,  // 132: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	23,  // 133: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	35,  // 134: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	38,  // 135: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	57,  // 136: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	69,  // 137: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	64,  // 138: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	40,  // 139: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	140, // [140:140] is the sub-list for method output_type
+	140, // [140:140] is the sub-list for method input_type
+	140, // [140:140] is the sub-list for extension type_name
+	140, // [140:140] is the sub-list for extension extendee
+	0,   // [0:140] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -7303,21 +7850,34 @@ func file_candor_v1_config_proto_init() {
 	file_candor_v1_config_proto_msgTypes[44].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[46].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[47].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[57].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[55].OneofWrappers = []any{
+		(*LimitConfig_MaxCount)(nil),
+		(*LimitConfig_Sum)(nil),
+		(*LimitConfig_Ratio)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[57].OneofWrappers = []any{
+		(*LimitAmount_Parameter)(nil),
+		(*LimitAmount_Input)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[61].OneofWrappers = []any{
+		(*LimitKey_Parameter)(nil),
+		(*LimitKey_Input)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[62].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[63].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[64].OneofWrappers = []any{
 		(*AlertReceiver_Webhook)(nil),
 		(*AlertReceiver_Alertmanager)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[59].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[61].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[65].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[67].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
 			NumEnums:      14,
-			NumMessages:   71,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
