@@ -27,6 +27,11 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 			return Verdict{Released: true}
 		}
 		for _, l := range matched {
+			if err := l.def.wanted(&a); err != nil {
+				return Verdict{Limit: l.def.Name, OnTrip: l.def.OnTrip, Invalid: true, Err: err}
+			}
+		}
+		for _, l := range matched {
 			l.mu.Lock()
 		}
 		if g.roster.Load() != limits {

@@ -5,6 +5,16 @@ import (
 	"time"
 )
 
+// Offer is an answer on its way, for Simulate.
+type Offer struct {
+	At time.Time
+	// Action that it means; Simulate looks at it for a ratio alone.
+	Action string
+	// Amount and Key where the limit wants them.
+	Amount int64
+	Key    string
+}
+
 // Simulation is what a limit would have done to answers that were on their way.
 type Simulation struct {
 	// Offered of the answers, Released and Withheld; the last two are all of the first.
