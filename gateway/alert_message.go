@@ -62,7 +62,7 @@ func (g *Gateway) alertMessage(a limits.Alert, e errand) (webhook.Message, error
 func (g *Gateway) alertBody(a limits.Alert, resolved bool, id string) alertBody {
 	t := a.Trip
 	b := alertBody{Type: limitTripped, ID: id, Timestamp: stamp(t.At), Data: alertData{
-		Limit: "limits/" + t.Limit, Trip: t.ID, Action: t.Action, Model: t.Model, Consumer: t.Consumer, PredictionID: t.PredictionID,
+		Limit: limits.ResourceName(t.Limit), Trip: t.ID, Action: t.Action, Model: t.Model, Consumer: t.Consumer, PredictionID: t.PredictionID,
 		Count: t.Count, MaxCount: t.MaxCount, WindowSeconds: t.Window.Seconds(), DryRun: t.DryRun, By: t.By, Reason: t.Reason, URL: g.limitsURL(),
 	}}
 	switch {

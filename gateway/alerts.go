@@ -21,7 +21,7 @@ func (g *Gateway) onTrip(t limits.Trip) {
 	if t.By != "" {
 		g.log.Error("stopped by a person", slog.String("limit", t.Limit), slog.String("by", t.By), slog.String("reason", t.Reason), slog.String("alert_id", t.ID))
 	} else {
-		g.metrics.limitTrips.WithLabelValues(t.Limit).Inc()
+		g.metrics.limitTrips.WithLabelValues(limitOf(t.Limit)).Inc()
 		g.log.Error("action limit tripped", slog.String("limit", t.Limit), slog.String("action", t.Action),
 			slog.String("model", t.Model), slog.String("consumer", t.Consumer), slog.Int64("count", t.Count),
 			slog.Int64("max_count", t.MaxCount), slog.Duration("window", t.Window), slog.Bool("dry_run", t.DryRun),
@@ -41,7 +41,7 @@ func (g *Gateway) wakeAlerts() {
 
 // onLimitStoreError is told of answers that a limit could not ask its store about.
 func (g *Gateway) onLimitStoreError(limit string, err error) {
-	g.metrics.limitStoreErrors.WithLabelValues(limit).Inc()
+	g.metrics.limitStoreErrors.WithLabelValues(limitOf(limit)).Inc()
 	g.log.Warn("a limit's store did not answer; its answers are withheld", slog.String("limit", limit), slog.Any("error", err))
 }
 
@@ -120,7 +120,7 @@ func newReceivers(cfg *candorv1.Config) (map[string][]receiver, error) {
 // somebody.
 func (g *Gateway) receiversOf(pl *plan, limit string) []receiver {
 	if !limits.IsStop(limit) {
-		return pl.receivers[limit]
+		return pl.receivers[limitOf(limit)]
 	}
 	for _, name := range g.gate.CoveredBy(limit) {
 		if all := pl.receivers[name]; len(all) > 0 {

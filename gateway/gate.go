@@ -12,9 +12,13 @@ import (
 // checkLimits is the last gate: it finds out what would leave for every row, and what that would do, and lets the action
 // limits withhold it. It may only make a row's route more cautious. Limits bind in both modes.
 func (g *Gateway) checkLimits(c *call) {
+	wants := g.limitWants(c)
 	for i := range c.rows {
 		r := &c.rows[i]
 		g.wouldRelease(c, r)
+		if r.released || r.applied == candorv1.Route_ROUTE_DEFER {
+			r.limitInputs = wants.of(c, r)
+		}
 		if !r.released {
 			continue
 		}
@@ -23,15 +27,19 @@ func (g *Gateway) checkLimits(c *call) {
 			continue
 		}
 		v := g.gate.Acquire(&c.ctx, g.ledger.Now(), limits.Answer{
-			Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText,
+			Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText, Inputs: r.limitInputs,
 		})
 		if v.Released {
 			r.permit = v.Permit
 			continue
 		}
 		reason := candorv1.Reason_REASON_LIMIT_TRIPPED
-		if v.Unavailable {
+		switch {
+		case v.Unavailable:
 			reason = candorv1.Reason_REASON_LIMIT_UNAVAILABLE
+		case v.Invalid:
+			reason, r.badInput = candorv1.Reason_REASON_LIMIT_INPUT_INVALID, badInputOf(r.limitInputs, v.Err)
+			g.metrics.limitBadInputs.WithLabelValues(limitOf(v.Limit)).Inc()
 		}
 		r.released, r.limit = false, v.Limit
 		r.applied = limits.Route(v.OnTrip, r.applied, c.model.policy.HasReview)

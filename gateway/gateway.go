@@ -160,18 +160,6 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 	return nil
 }
 
-// definitions are the limits of a configuration.
-func definitions(cfg *candorv1.Config) []limits.Definition {
-	var defs []limits.Definition
-	for name, l := range cfg.GetLimits() {
-		defs = append(defs, limits.Definition{
-			Name: name, Action: l.GetAction(), Model: l.GetModel(), Consumer: l.GetConsumer(), MaxCount: l.GetMaxCount(),
-			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), After: aftermath(l),
-		})
-	}
-	return defs
-}
-
 // Close releases connections and flushes spans. Call it after Run, or when Run is never called.
 func (g *Gateway) Close() error {
 	var errs []error

@@ -171,8 +171,11 @@ func (r *row) deferredItem() string {
 	return r.itemID
 }
 
-// fault says for people what was wrong with the primary's answer; empty: nothing.
+// fault says for people what was wrong with the primary's answer, or with what a limit asks of the request; empty: nothing.
 func (r *row) fault(c *call) string {
+	if r.badInput.field != "" {
+		return r.badInput.field + " " + r.badInput.problem
+	}
 	if len(r.evidence.Faults) == 0 {
 		return ""
 	}

@@ -27,7 +27,7 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 	if !g.gate.Covers(r.Action, item.Model, item.Consumer) {
 		return r
 	}
-	got := g.gate.Acquire(ctx, now, limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID})
+	got := g.gate.Acquire(ctx, now, limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID, Inputs: limitInputsOf(item.LimitInputs)})
 	if !got.Released {
 		r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, got.Limit
 		return r
