@@ -40,7 +40,7 @@ func (g *Gateway) limitProtos() []*candorv1.Limit {
 // limitProto is one of them; nil: there is none of this name.
 func (g *Gateway) limitProto(name string) *candorv1.Limit {
 	for _, l := range g.limitProtos() {
-		if l.GetName() == limitPrefix+name {
+		if l.GetName() == limits.ResourceName(name) {
 			return l
 		}
 	}
@@ -49,7 +49,7 @@ func (g *Gateway) limitProto(name string) *candorv1.Limit {
 
 func limitProto(s limits.Status, people int) *candorv1.Limit {
 	l := &candorv1.Limit{
-		Name: limitPrefix + s.Definition.Name, Action: s.Definition.Action, Model: s.Definition.Model, Consumer: s.Definition.Consumer,
+		Name: limits.ResourceName(s.Definition.Name), Action: s.Definition.Action, Model: s.Definition.Model, Consumer: s.Definition.Consumer,
 		MaxCount: s.Definition.MaxCount, Window: durationpb.New(s.Definition.Window), DryRun: s.Definition.DryRun,
 		Used: s.Used, Tripped: s.Tripped, TripTime: stampOrNil(s.Trip.At), WithheldSinceTrip: s.Withheld,
 		LastResetBy: s.LastReset.By, LastResetReason: s.LastReset.Reason, LastResetTime: stampOrNil(s.LastReset.At),

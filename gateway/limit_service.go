@@ -20,9 +20,6 @@ type limitService struct {
 	g *Gateway
 }
 
-// limitPrefix begins the resource names of limits and stops.
-const limitPrefix = "limits/"
-
 // limitReaders may look.
 var limitReaders = []candorv1.Role{candorv1.Role_ROLE_OPERATOR, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_REVIEWER}
 
@@ -34,7 +31,7 @@ func (s *limitService) ListLimits(ctx context.Context, in *candorv1.ListLimitsRe
 	// The token is the last name of the page before. A stop that was released is history.
 	after := in.GetPageToken()
 	all = slices.DeleteFunc(all, func(l *candorv1.Limit) bool {
-		return l.GetName() <= after || limits.IsStop(strings.TrimPrefix(l.GetName(), limitPrefix)) && !l.GetTripped()
+		return l.GetName() <= after || limits.IsStop(limits.NameOf(l.GetName())) && !l.GetTripped()
 	})
 	size := int(in.GetPageSize())
 	if size == 0 {
@@ -52,7 +49,7 @@ func (s *limitService) GetLimit(ctx context.Context, in *candorv1.GetLimitReques
 		return nil, err
 	}
 	for _, st := range s.g.gate.States(s.g.ledger.Now()) {
-		if limitPrefix+st.Definition.Name != in.GetName() {
+		if st.Definition.Name != limits.NameOf(in.GetName()) {
 			continue
 		}
 		out := limitProto(st, s.g.gate.People(st.Definition.Name))
@@ -64,7 +61,7 @@ func (s *limitService) GetLimit(ctx context.Context, in *candorv1.GetLimitReques
 		}
 		return &candorv1.GetLimitResponse{Limit: out}, nil
 	}
-	return nil, limitNotFound(strings.TrimPrefix(in.GetName(), limitPrefix))
+	return nil, limitNotFound(limits.NameOf(in.GetName()))
 }
 
 func (s *limitService) ListLimitEvents(ctx context.Context, in *candorv1.ListLimitEventsRequest) (*candorv1.ListLimitEventsResponse, error) {
@@ -83,7 +80,7 @@ func (s *limitService) ListLimitEvents(ctx context.Context, in *candorv1.ListLim
 		}
 	}
 	// One more says whether there is another page.
-	events, err := s.g.limitStore.LimitEvents(ctx, strings.TrimPrefix(in.GetName(), limitPrefix), before, size+1)
+	events, err := s.g.limitStore.LimitEvents(ctx, limits.NameOf(in.GetName()), before, size+1)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +100,7 @@ func (s *limitService) ResetLimit(ctx context.Context, in *candorv1.ResetLimitRe
 	if err != nil {
 		return nil, err
 	}
-	name, now := strings.TrimPrefix(in.GetName(), limitPrefix), s.g.ledger.Now()
+	name, now := limits.NameOf(in.GetName()), s.g.ledger.Now()
 	what := "limit reset"
 	if s.g.gate.People(name) == 2 {
 		if err := s.proved(p, name); err != nil {
@@ -127,7 +124,7 @@ func (s *limitService) ConfirmLimitReset(ctx context.Context, in *candorv1.Confi
 	if err != nil {
 		return nil, err
 	}
-	name := strings.TrimPrefix(in.GetName(), limitPrefix)
+	name := limits.NameOf(in.GetName())
 	if err := s.proved(p, name); err != nil {
 		return nil, err
 	}
@@ -170,7 +167,7 @@ func (s *limitService) AcknowledgeLimit(ctx context.Context, in *candorv1.Acknow
 	if err != nil {
 		return nil, err
 	}
-	name := strings.TrimPrefix(in.GetName(), limitPrefix)
+	name := limits.NameOf(in.GetName())
 	err = s.g.gate.Acknowledge(ctx, limits.Acknowledgement{Limit: name, By: p.Name, Note: in.GetNote(), At: s.g.ledger.Now()})
 	if err != nil {
 		return nil, s.refusal(err, name, p)
