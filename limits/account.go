@@ -19,12 +19,17 @@ type Account struct {
 	Clock time.Time
 	// Shift is what the server's clock was corrected by then; see Tick.
 	Shift time.Duration
+	// Born is when the account was made: another of the same limit has another. What a gateway has seen of one says nothing of the
+	// next.
+	Born time.Time
 	// Lost is the most that the limit's time has fallen behind, in all, where the server's clock was set back.
 	Lost time.Duration
 	// Permits is the sum over all leases that are kept.
 	Permits int64
 	// LastID is the ID of the newest lease.
 	LastID int64
+	// idle is how long nothing was asked before the latest Tick.
+	idle time.Duration
 	// Window that leases are kept for, the longest that gateways ask about, and when it was asked about last.
 	Window   time.Duration
 	WindowAt time.Time
@@ -60,7 +65,7 @@ func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
 	now := raw.Add(a.Shift)
 	behind := now.Before(a.Clock)
 	var latest time.Time
-	if !seen.Now.IsZero() {
+	if !seen.Now.IsZero() && seen.Born.Equal(a.Born) {
 		// What was lost since stays lost: others have leased by the slower time.
 		since := seen.Now.Add(seen.Lost - a.Lost)
 		passed := at.Sub(seen.Answered)
@@ -79,14 +84,21 @@ func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
 	if behind && now.Before(latest) {
 		a.Lost += latest.Sub(now)
 	}
+	a.idle = now.Sub(a.Clock)
 	a.Clock, a.Shift = now, now.Sub(raw)
 	return now
+}
+
+// Over says, after Decide, whether the account may be deleted: it counts nothing, and nobody has asked about it for a window. The
+// next one must be Born at another time, and its IDs be above all of this one's.
+func (a *Account) Over(r LeaseRequest, latched bool) bool {
+	return r.Retire && !latched && r.Count == 0 && a.Permits == 0 && a.idle >= a.Window
 }
 
 // Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the
 // rows', and then nothing may be committed. It is a function of its arguments alone: limits/model explores it.
 func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool) (Grant, error) {
-	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now, Lost: a.Lost}
+	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now, Lost: a.Lost, Born: a.Born}
 	if s := r.Settled; s != nil {
 		before, err := rows.Settle(*s)
 		if err != nil {
@@ -120,7 +132,10 @@ func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool)
 		if g.Pending, first, err = rows.Pending(now); err != nil {
 			return g, fmt.Errorf("count the open leases of %s: %w", r.Limit, err)
 		}
-		if g.Pending > 0 {
+		switch {
+		case left+g.Pending < max(r.Need, 1):
+			g.Pending = 0
+		case g.Pending > 0:
 			g.Retry = first.Sub(now)
 		}
 		return g, nil

@@ -43,11 +43,14 @@ type Options struct {
 	OnTrip func(Trip)
 	// OnDenied is told of every answer that a limit withheld because it was reached, the first and the later ones.
 	OnDenied func(limit string, a Answer)
+	// OnOverflow is told, once a minute at most for each limit, that keys share one limit because as many as MaxKeys are in use, and
+	// of how many answers since it was told last.
+	OnOverflow func(limit string, answers int64)
 	// OnStoreError is told of every answer that could not wait for a limit's store any longer, because that failed or
 	// because the caller's context ended; also where nothing was withheld because the limit is a dry run.
 	OnStoreError func(limit string, err error)
-	// MaxLease is the most permits deducted at once, and so forfeited by a crash, for each limit. Leases begin small, and grow to
-	// this only while they are used up fast. Default 4096.
+	// MaxLease is for how many answers permits are deducted at once, and so forfeited by a crash, for each limit. Leases begin small,
+	// and grow to this only while they are used up fast. Default 4096.
 	MaxLease int64
 	// LeaseFor is how long they may be used. Default 1s.
 	LeaseFor time.Duration
@@ -127,8 +130,17 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 			}
 		}
 		l.recover(state)
-		if g.shared {
-			if err := g.greet(ctx, l); err != nil {
+		if l.keys == nil {
+			if g.shared {
+				if err := g.greet(ctx, l); err != nil {
+					return nil, err
+				}
+			}
+			continue
+		}
+		l.keys.recover(l.def.Name, stored, g.clock.ns.Load())
+		for _, one := range l.keys.held.all() {
+			if err := g.endDryRunOf(ctx, one); err != nil {
 				return nil, err
 			}
 		}
@@ -170,17 +182,4 @@ func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
 func (g *Gate) Covers(action, model, consumer string) bool {
 	return g.stops.Load().find(action, model) != nil ||
 		slices.ContainsFunc(g.roster.Load().byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
-}
-
-// match appends the limits that bound the answer, in the order in which they're locked.
-func (r *roster) match(to []*limit, a Answer) []*limit {
-	if a.Action == "" {
-		return to
-	}
-	for _, l := range r.byAction[a.Action] {
-		if l.def.covers(a.Model, a.Consumer) {
-			to = append(to, l)
-		}
-	}
-	return to
 }

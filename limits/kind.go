@@ -80,6 +80,14 @@ func (r *Ratio) validate(d Definition) error {
 	return nil
 }
 
+// most is what bound never passes.
+func (d *Definition) most() int64 {
+	if d.Ratio != nil {
+		return largestSum
+	}
+	return d.MaxCount
+}
+
 // maxKeys is MaxKeys, or the default.
 func (d Definition) maxKeys() int {
 	if d.MaxKeys == 0 {
@@ -146,13 +154,4 @@ func (g *Gate) Sources(action, model, consumer string) []Source {
 		}
 	}
 	return out
-}
-
-// wanted says what is wrong with the answer's inputs.
-func (d *Definition) wanted(a *Answer) error {
-	_, err := d.need(a)
-	if err == nil && d.Key != "" {
-		_, err = d.key(a)
-	}
-	return err
 }

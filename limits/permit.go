@@ -12,10 +12,11 @@ type permit struct {
 	refunded atomic.Bool
 }
 
-// share is one limit's part: the lease whose permit was used; 0: none.
+// share is one limit's part: n permits, and the lease that they were of; 0: none.
 type share struct {
 	limit *limit
 	lease int64
+	n     int64
 }
 
 // Refund takes back a release that didn't happen after all, because the reply could not be recorded: in this process it no
@@ -27,8 +28,8 @@ func (g *Gate) Refund(p Permit) {
 	}
 	for _, s := range p.p.shares {
 		s.limit.mu.Lock()
-		s.limit.released.remove(p.p.at)
-		s.limit.leases.giveBack(s.lease, 1)
+		s.limit.released.remove(p.p.at, s.n)
+		s.limit.leases.giveBack(s.lease, s.n)
 		s.limit.mu.Unlock()
 	}
 }

@@ -208,7 +208,11 @@ func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader s
 	if err := d.read(ctx, since, until); err != nil {
 		return nil, err
 	}
-	s, err := limits.Simulate(def, d.times, f.resetAfter)
+	offers := make([]limits.Offer, len(d.times))
+	for i, at := range d.times {
+		offers[i].At = at
+	}
+	s, err := limits.Simulate(def, offers, f.resetAfter)
 	if err != nil {
 		return nil, err
 	}
