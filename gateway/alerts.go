@@ -39,6 +39,12 @@ func (g *Gateway) wakeAlerts() {
 	}
 }
 
+// onLimitOverflow is told that keys of a limit share one, because there are as many as it may have.
+func (g *Gateway) onLimitOverflow(limit string, answers int64) {
+	g.log.Warn("a limit has as many keys as it may have; further ones share one limit", slog.String("limit", limit), slog.Int64("answers", answers),
+		slog.String("remedy", "raise limits."+limit+".key.max_keys, or take a key that has fewer values"))
+}
+
 // onLimitStoreError is told of answers that a limit could not ask its store about.
 func (g *Gateway) onLimitStoreError(limit string, err error) {
 	g.metrics.limitStoreErrors.WithLabelValues(limitOf(limit)).Inc()

@@ -304,7 +304,7 @@ func (c *call) withheld() error {
 		e.with("rejected", count(rejected))
 	}
 	if firstLimit != nil {
-		e.with("limit", firstLimit.limit).with("action", firstLimit.action)
+		e.with("limit", shortLimit(firstLimit.limit)).with("action", firstLimit.action)
 	}
 	if c.model.several() {
 		e.with("fields", count(len(c.rows)))
@@ -316,7 +316,7 @@ func (c *call) withheld() error {
 func uncounted(r *row) *Error {
 	bad := r.badInput
 	e := errf(codes.InvalidArgument, candorv1.ErrorReason_ERROR_REASON_LIMIT_INPUT_INVALID,
-		"%s %s: without it the limit %q can't count the answer to row %d", bad.field, bad.problem, r.limit, r.row)
+		"%s %s: without it the limit %q can't count the answer to row %d", bad.field, bad.problem, shortLimit(r.limit), r.row)
 	e.Field, e.FieldProblem = bad.field, bad.problem
 	e.ResourceType, e.Resource = "candor.v1.Limit", limits.ResourceName(r.limit)
 	return e.with("field", bad.field).with("row", count(r.row))

@@ -48,20 +48,16 @@ func (s *limitService) GetLimit(ctx context.Context, in *candorv1.GetLimitReques
 	if _, err := allowed(ctx, in, limitReaders...); err != nil {
 		return nil, err
 	}
-	for _, st := range s.g.gate.States(s.g.ledger.Now()) {
-		if st.Definition.Name != limits.NameOf(in.GetName()) {
-			continue
-		}
-		out := limitProto(st, s.g.gate.People(st.Definition.Name))
-		if st.Tripped {
-			var err error
-			if out.Alerts, err = s.g.alertsOf(ctx, st.Trip.ID); err != nil {
-				return nil, err
-			}
-		}
-		return &candorv1.GetLimitResponse{Limit: out}, nil
+	st, out, err := s.g.limitState(limits.NameOf(in.GetName()))
+	if err != nil {
+		return nil, err
 	}
-	return nil, limitNotFound(limits.NameOf(in.GetName()))
+	if st.Tripped {
+		if out.Alerts, err = s.g.alertsOf(ctx, st.Trip.ID); err != nil {
+			return nil, err
+		}
+	}
+	return &candorv1.GetLimitResponse{Limit: out}, nil
 }
 
 func (s *limitService) ListLimitEvents(ctx context.Context, in *candorv1.ListLimitEventsRequest) (*candorv1.ListLimitEventsResponse, error) {
@@ -196,25 +192,25 @@ func (s *limitService) proved(p *Principal, limit string) error {
 		return nil
 	}
 	return errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON,
-		"a reset of %q takes two people, and %q is anybody; call with a token, a certificate or a login", limit, p.Name).with("limit", limit).with("principal", p.Name)
+		"a reset of %q takes two people, and %q is anybody; call with a token, a certificate or a login", limit, p.Name).with("limit", shortLimit(limit)).with("principal", p.Name)
 }
 
 // refusal says why the limits refused an order.
 func (s *limitService) refusal(err error, name string, p *Principal) error {
 	switch {
 	case errors.Is(err, limits.ErrNotTripped):
-		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_TRIPPED, "limit %q is not tripped; there is nothing to reset", name).with("limit", name)
+		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_TRIPPED, "limit %q is not tripped; there is nothing to reset", name).with("limit", shortLimit(name))
 	case errors.Is(err, limits.ErrNotFound):
 		return limitNotFound(name)
 	case errors.Is(err, limits.ErrNotAsked):
 		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_NOT_ASKED,
-			"there is no such reset of %q to confirm, or it has expired; ask again", name).with("limit", name)
+			"there is no such reset of %q to confirm, or it has expired; ask again", name).with("limit", shortLimit(name))
 	case errors.Is(err, limits.ErrSamePerson):
 		return errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON,
-			"%q asked for the reset of %q; another operator has to confirm it", p.Name, name).with("limit", name).with("principal", p.Name)
+			"%q asked for the reset of %q; another operator has to confirm it", p.Name, name).with("limit", shortLimit(name)).with("principal", p.Name)
 	case errors.Is(err, limits.ErrPending):
 		e := errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_PENDING,
-			"a reset of %q waits to be confirmed; confirm it, or wait until it expires", name).with("limit", name)
+			"a reset of %q waits to be confirmed; confirm it, or wait until it expires", name).with("limit", shortLimit(name))
 		if a := s.g.limitProto(name).GetPendingReset(); a != nil {
 			e.with("asked_by", a.GetAskedBy()).with("request_id", a.GetRequestId()).with("expire_time", a.GetExpireTime().AsTime().Format(time.RFC3339))
 		}
@@ -224,5 +220,5 @@ func (s *limitService) refusal(err error, name string, p *Principal) error {
 }
 
 func limitNotFound(name string) error {
-	return errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", name).with("limit", name)
+	return errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", name).with("limit", shortLimit(name))
 }

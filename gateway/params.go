@@ -153,7 +153,7 @@ func (c *call) params() []byte {
 	for _, p := range [...]wire.Param{
 		wire.StringParam("candor_review_item", review.Name(r.deferredItem())),
 		wire.StringParam("candor_action", r.action),
-		wire.StringParam("candor_limit", r.limit),
+		wire.StringParam("candor_limit", r.limitName()),
 		wire.StringParam("candor_fault", r.fault(c)),
 	} {
 		if p.Str != "" {
@@ -259,4 +259,12 @@ func reasonsText(reasons []candorv1.Reason) string {
 		names[i] = reasonName(r)
 	}
 	return strings.Join(names, ",")
+}
+
+// limitName is the limit that withholds the row; empty: none does.
+func (r *row) limitName() string {
+	if r.limit == "" {
+		return ""
+	}
+	return shortLimit(r.limit)
 }

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,6 +30,16 @@ func limitPath(name string) string {
 		return limit
 	}
 	return limit + keysPath + url.PathEscape(key)
+}
+
+// limitTag is a limit's name, bounded: it ends request ids, which are.
+func limitTag(name string) string {
+	const longest, begin, digest = 63, 30, 8
+	if len(name) <= longest {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:begin] + "~" + hex.EncodeToString(sum[:digest])
 }
 
 // counts says that a limit bounds something; a stop and a limit that is no longer configured don't.

@@ -16,8 +16,8 @@ import (
 type limitRow struct {
 	*candorv1.Limit
 	Short string
-	// Path of its pages behind /ops/limits/.
-	Path string
+	// Path of its pages behind /ops/limits/; Tag tells requests about it from those about others.
+	Path, Tag string
 	// Counts: it bounds something, Bounds what, in words. Of a ratio Share is the part that holds.
 	Counts bool
 	Bounds string
@@ -41,7 +41,7 @@ type limitRow struct {
 func limitRowOf(l *candorv1.Limit, person string) limitRow {
 	asked := l.GetPendingReset()
 	return limitRow{
-		Limit: l, Short: idOf(l.GetName()), Path: limitPath(l.GetName()), Counts: counts(l), Bounds: boundWords(l), Share: percentage(l.GetMaxShare()), Keys: keyRowsOf(l), Window: l.GetWindow().AsDuration(), Class: limitClass(l), Trip: timeOf(l.GetTripTime()), Reset: timeOf(l.GetLastResetTime()),
+		Limit: l, Short: idOf(l.GetName()), Path: limitPath(l.GetName()), Tag: limitTag(idOf(l.GetName())), Counts: counts(l), Bounds: boundWords(l), Share: percentage(l.GetMaxShare()), Keys: keyRowsOf(l), Window: l.GetWindow().AsDuration(), Class: limitClass(l), Trip: timeOf(l.GetTripTime()), Reset: timeOf(l.GetLastResetTime()),
 		Probation: timeOf(l.GetProbationEndTime()), Room: timeOf(l.GetRoomTime()), Asked: asked, Mine: asked != nil && asked.GetAskedBy() == person,
 		AskedExpire: timeOf(asked.GetExpireTime()),
 	}
@@ -110,7 +110,7 @@ func (s *Server) showLimits(w http.ResponseWriter, r *http.Request, v *visit, re
 		one := s.problemOf(r, failed)
 		p.Problem, status = &one, one.Status
 		// A retry is the same reset.
-		p.RequestID = strings.TrimSuffix(requestID(r), "-"+refused)
+		p.RequestID = strings.TrimSuffix(requestID(r), "-"+limitTag(refused))
 		if refused == stopForm {
 			p.Stop = stopEnteredOf(r)
 		}
