@@ -13,7 +13,7 @@ import (
 // addKind tells what a limit counts.
 func addKind(l *candorv1.Limit, s limits.Status) {
 	d := s.Definition
-	l.Unit, l.Amount, l.Key, l.KeyValue = d.Unit, sourceWords(d.Amount), sourceWords(d.Key), keyValue(s.Key)
+	l.Unit, l.Amount, l.Key, l.KeyValue = d.Unit, SourceWords(d.Amount), SourceWords(d.Key), keyValue(s.Key)
 	switch {
 	case s.Stop:
 		l.Kind = candorv1.LimitKind_LIMIT_KIND_STOP
@@ -30,8 +30,8 @@ func addKind(l *candorv1.Limit, s limits.Status) {
 	}
 }
 
-// sourceWords is a source as people are shown it.
-func sourceWords(s limits.Source) string { return strings.TrimSuffix(string(s), asKey) }
+// SourceWords is a source as people are shown it.
+func SourceWords(s limits.Source) string { return strings.TrimSuffix(string(s), asKey) }
 
 // keyValue is what an escaped key stands for, as far as it is text; of one that only a digest tells it is what is left.
 func keyValue(escaped string) string {

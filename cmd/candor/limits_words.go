@@ -15,11 +15,14 @@ func counted(l *candorv1.Limit) bool {
 }
 
 // amount is a number of what the limit counts.
-func amount(l *candorv1.Limit, n int64) string {
-	if l.GetUnit() == "" {
+func amount(l *candorv1.Limit, n int64) string { return inUnit(n, l.GetUnit()) }
+
+// inUnit is a number of a unit; empty: of answers.
+func inUnit(n int64, unit string) string {
+	if unit == "" {
 		return fmt.Sprint(n)
 	}
-	return fmt.Sprintf("%d %s", n, l.GetUnit())
+	return fmt.Sprintf("%d %s", n, unit)
 }
 
 // boundWords say what the limit allows.
