@@ -28,8 +28,6 @@ type Account struct {
 	Permits int64
 	// LastID is the ID of the newest lease.
 	LastID int64
-	// idle is how long nothing was asked before the latest Tick.
-	idle time.Duration
 	// Window that leases are kept for, the longest that gateways ask about, and when it was asked about last.
 	Window   time.Duration
 	WindowAt time.Time
@@ -84,15 +82,14 @@ func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
 	if behind && now.Before(latest) {
 		a.Lost += latest.Sub(now)
 	}
-	a.idle = now.Sub(a.Clock)
 	a.Clock, a.Shift = now, now.Sub(raw)
 	return now
 }
 
-// Over says, after Decide, whether the account may be deleted: it counts nothing, and nobody has asked about it for a window. The
-// next one must be Born at another time, and its IDs be above all of this one's.
+// Over says, after Decide, whether the account may be deleted: no lease is left, so that no time of the next one's is before one that
+// still counts. The next one must be Born at another time, and its IDs be above all of this one's.
 func (a *Account) Over(r LeaseRequest, latched bool) bool {
-	return r.Retire && !latched && r.Count == 0 && a.Permits == 0 && a.idle >= a.Window
+	return r.Retire && !latched && r.Count == 0 && a.Permits == 0
 }
 
 // Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the

@@ -20,9 +20,9 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 	}
 	var few [4]part   // no allocation for as many
 	unleased := false // dry runs go on in memory once their store has failed
-	for {
+	for again := false; ; again = true {
 		limits := g.roster.Load()
-		parts, bad, err := g.match(limits, few[:0], &a, now)
+		parts, bad, err := g.match(limits, few[:0], &a, now, again)
 		if err != nil {
 			return Verdict{Limit: bad.def.Name, OnTrip: bad.def.OnTrip, Invalid: true, Err: err}
 		}

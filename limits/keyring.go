@@ -47,8 +47,9 @@ const strangerSlack = 10 * time.Second
 // evictedAtOnce is how many keys are forgotten when one is new: more than one, so that a smaller bound is reached.
 const evictedAtOnce = 2
 
-// of answers the limit of a key at t; told says how many answers shared the other since somebody was told; 0: nobody is to be.
-func (r *keyring) of(key string, t int64) (l *limit, told int64) {
+// of answers the limit of a key at t, and counts the answer unless it came before. told says how many answers shared the other since
+// somebody was told; 0: nobody is to be.
+func (r *keyring) of(key string, t int64, again bool) (l *limit, told int64) {
 	escaped := escapeKey(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -65,8 +66,11 @@ func (r *keyring) of(key string, t int64) (l *limit, told int64) {
 		}
 	}
 	r.strangers.add(escaped, t, r.stay(), r.def.maxKeys())
-	r.overflowed++
-	return r.theOther(), r.notice.count(t)
+	if !again {
+		r.overflowed++
+		told = r.notice.count(t)
+	}
+	return r.theOther(), told
 }
 
 // stay is how long a key that shared the other does so: an answer is released a little later than its key is looked for.

@@ -38,7 +38,7 @@ func (r *keyring) recover(limit string, stored map[string]State, t int64) {
 		counts := !r.shared && one.until > edge
 		switch {
 		case one.key == otherKey:
-			if counts || one.st.Used > 0 {
+			if one.until > edge || one.st.Used > 0 {
 				// Which keys shared it isn't known.
 				r.strangers.everyone = max(t, one.until) + r.stay()
 			}

@@ -101,9 +101,11 @@ type Event struct {
 	// TripID of the trip that it is about; empty: not known.
 	TripID          string
 	Count, MaxCount int64
-	PredictionID    string
-	AskedBy         string
-	Probation       Probation
+	// Amount of a Trip.
+	Amount       int64
+	PredictionID string
+	AskedBy      string
+	Probation    Probation
 	// Expires of an Ask.
 	Expires time.Time
 }

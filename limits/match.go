@@ -13,8 +13,8 @@ type part struct {
 const faulty = -1
 
 // match appends the limits that bound the answer, in the order in which they're locked. An input that is missing or faulty is an error,
-// of limit bad; nothing else is.
-func (g *Gate) match(r *roster, to []part, a *Answer, now time.Time) (parts []part, bad *limit, err error) {
+// of limit bad; nothing else is. again: it isn't the first look for this answer.
+func (g *Gate) match(r *roster, to []part, a *Answer, now time.Time, again bool) (parts []part, bad *limit, err error) {
 	if a.Action == "" {
 		return to, nil, nil
 	}
@@ -25,7 +25,7 @@ func (g *Gate) match(r *roster, to []part, a *Answer, now time.Time) (parts []pa
 		need, err := l.def.need(a)
 		whole := l
 		if err == nil && l.keys != nil {
-			l, err = g.valueOf(l, a, now)
+			l, err = g.valueOf(l, a, now, again)
 		}
 		switch {
 		case err == nil:
@@ -43,12 +43,12 @@ func (g *Gate) match(r *roster, to []part, a *Answer, now time.Time) (parts []pa
 }
 
 // valueOf answers the limit of the answer's key.
-func (g *Gate) valueOf(l *limit, a *Answer, now time.Time) (*limit, error) {
+func (g *Gate) valueOf(l *limit, a *Answer, now time.Time, again bool) (*limit, error) {
 	key, err := l.def.key(a)
 	if err != nil {
 		return nil, err
 	}
-	value, told := l.keys.of(key, g.clock.peek(now))
+	value, told := l.keys.of(key, g.clock.peek(now), again)
 	if told > 0 && g.opts.OnOverflow != nil {
 		g.opts.OnOverflow(l.def.Name, told)
 	}

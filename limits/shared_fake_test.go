@@ -27,7 +27,11 @@ func newSharedStore(t testing.TB) *memStore {
 func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	a := m.accounts[r.Limit]
 	if a == nil {
-		a = &memAccount{store: m}
+		if r.Retire {
+			return Grant{}, nil
+		}
+		m.born++
+		a = &memAccount{store: m, Account: Account{Born: tick(m.born), LastID: int64(m.born) * 1_000_000}}
 		m.accounts[r.Limit] = a
 	}
 	latched := st.Tripped && !st.Trip.DryRun
@@ -36,7 +40,9 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}
-	st.Used = g.Used
+	if st.Used = g.Used; a.Over(r, latched) {
+		delete(m.accounts, r.Limit)
+	}
 	st.Leases = nil
 	for _, l := range a.leases {
 		st.Leases = append(st.Leases, l.Lease)

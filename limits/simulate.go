@@ -66,7 +66,7 @@ func Simulate(d Definition, answers []Offer, resetAfter time.Duration) (Simulati
 	for _, a := range answers {
 		t, one := a.At.UnixNano(), l
 		if l.keys != nil {
-			one, _ = l.keys.of(a.Key, t)
+			one, _ = l.keys.of(a.Key, t, false)
 			l.keys.leaving = nil
 		}
 		if one.latch.tripped {

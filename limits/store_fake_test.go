@@ -37,6 +37,8 @@ type memStore struct {
 	calls  int
 	// accounts by limit; not nil: the store is shared.
 	accounts map[string]*memAccount
+	// born counts the accounts that were made.
+	born int
 	// serverClock is how far a shared store's clock is ahead of the process's.
 	serverClock time.Duration
 	// script answers what the n-th call (from 1) comes to; nil: it works.

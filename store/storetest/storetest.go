@@ -96,6 +96,7 @@ var groups = []group{
 	{"Concurrency", concurrencyTests, true},
 	{"Limits", limitTests, false},
 	{"Latches", latchTests, false},
+	{"LimitKinds", limitKindTests, false},
 	{"Alerts", alertTests, false},
 	{"Certificates", certificateTests, false},
 	{"Evidence", evidenceTests, false},
