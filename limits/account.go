@@ -158,6 +158,8 @@ func (r LeaseRequest) Check() error {
 		return fmt.Errorf("limit %q: %d permits, or fewer than none used: ask for at least 0", r.Limit, r.Count)
 	case r.Settled != nil && r.Settled.Limit != r.Limit:
 		return fmt.Errorf("limit %q: the lease to settle is of %q: settle it with its own limit", r.Limit, r.Settled.Limit)
+	case r.Report != nil && (r.Share == nil || r.Report.By == "" || r.Report.Seq < 1):
+		return fmt.Errorf("limit %q: a report that is nobody's, without a seq, or of a limit that is no ratio", r.Limit)
 	}
 	return nil
 }

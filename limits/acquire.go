@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -90,13 +91,13 @@ func unlock(parts []part) {
 // decide looks at the limits, all of which are locked, at one moment. Limits that hold are asked before dry runs, and latched
 // ones before all: an answer that is withheld anyway meets no other limit.
 func (g *Gate) decide(ctx context.Context, parts []part, a Answer, m moment, unleased bool) (s step) {
-	if g.closed.Load() {
+	if i := slices.IndexFunc(parts, func(p part) bool { return p.need != counted }); i >= 0 && g.closed.Load() {
 		s.decided = true
-		s.verdict = Verdict{Limit: parts[0].limit.def.Name, OnTrip: parts[0].limit.def.OnTrip, Unavailable: true, Err: ErrClosed}
+		s.verdict = Verdict{Limit: parts[i].limit.def.Name, OnTrip: parts[i].limit.def.OnTrip, Unavailable: true, Err: ErrClosed}
 		return s
 	}
 	for _, p := range parts {
-		if !p.limit.def.DryRun && p.limit.latch.tripped {
+		if !p.limit.def.DryRun && p.limit.latch.tripped && p.need != counted {
 			return g.deny(ctx, p.limit)
 		}
 	}
@@ -141,7 +142,12 @@ func (g *Gate) grant(ctx context.Context, s *step, parts []part, a Answer, m mom
 	p.shares = p.few[:0]
 	for _, part := range parts {
 		l, need := part.limit, part.need
-		if need == faulty {
+		switch need {
+		case counted:
+			l.tallyUp(m)
+			p.shares = append(p.shares, share{limit: l, n: counted})
+			continue
+		case faulty:
 			s.verdict.DryRunLimits = append(s.verdict.DryRunLimits, l.def.Name)
 			continue
 		}
@@ -154,7 +160,7 @@ func (g *Gate) grant(ctx context.Context, s *step, parts []part, a Answer, m mom
 			s.await(l, g.storeTrip(ctx, l))
 		}
 		if need > 0 {
-			p.shares = append(p.shares, share{l, l.release(m, need), need})
+			p.shares = append(p.shares, share{limit: l, lease: l.release(m, need), n: need})
 		}
 	}
 	s.verdict.Permit = Permit{p}

@@ -45,6 +45,9 @@ func (p *Probation) holds(t int64) bool { return p.SharePPM > 0 && t < p.Until.U
 
 // bound is what holds at t: all of the limit, or in probation its share, and no less than 1. l.mu is held.
 func (l *limit) bound(t int64) int64 {
+	if l.def.Ratio != nil {
+		return l.ratioBound(t)
+	}
 	p := &l.latch.lastReset.Probation
 	if !p.holds(t) {
 		return l.def.MaxCount

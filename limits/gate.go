@@ -178,8 +178,9 @@ func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
 	return state, nil
 }
 
-// Covers says whether any limit, dry runs included, or a stop bounds such an answer.
+// Covers says whether any limit, dry runs included, or a stop bounds such an answer, or counts it in a ratio's denominator: Acquire is then
+// to be asked.
 func (g *Gate) Covers(action, model, consumer string) bool {
 	return g.stops.Load().find(action, model) != nil ||
-		slices.ContainsFunc(g.roster.Load().byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
+		slices.ContainsFunc(g.roster.Load().meets.of(action), func(l *limit) bool { return l.def.covers(model, consumer) })
 }

@@ -9,7 +9,7 @@ import (
 type storedKey struct {
 	key, name string
 	st        State
-	// held: it is latched or in probation. until is the end of its latest lease.
+	// held: it is latched or in probation. until is the end of its latest lease, or when an answer was counted in its denominator.
 	held  bool
 	until int64
 }
@@ -30,6 +30,9 @@ func (r *keyring) recover(limit string, stored map[string]State, t int64) {
 		for _, l := range st.Leases {
 			one.until = max(one.until, l.Until.UnixNano())
 		}
+		for _, a := range st.Tallies {
+			one.until = max(one.until, a.From.UnixNano())
+		}
 		all = append(all, one)
 	}
 	slices.SortFunc(all, func(a, b storedKey) int { return cmp.Or(-boolCompare(a.held, b.held), cmp.Compare(b.until, a.until)) })
@@ -49,7 +52,7 @@ func (r *keyring) recover(limit string, stored map[string]State, t int64) {
 		case counts:
 			r.theOther().count(one.st.Leases)
 			r.strangers.add(one.key, max(t, one.until), r.stay(), r.def.maxKeys())
-		case !r.shared && len(one.st.Leases) > 0 && len(r.leaving) < largestMaxKeys:
+		case !r.shared && len(one.st.Leases)+len(one.st.Tallies) > 0 && len(r.leaving) < largestMaxKeys:
 			r.leaving = append(r.leaving, r.make(one.key))
 		}
 	}

@@ -31,11 +31,12 @@ type Input struct {
 
 // Ratio bounds answers by a share of others.
 type Ratio struct {
-	// Denominator is the actions that the share is of; nil: every released answer of the limit's scope.
+	// Denominator is the actions that the share is of; nil: every released answer of the limit's scope. It stays the same under one name: what
+	// was counted by another means something else.
 	Denominator []string
 	// SharePPM is the largest share, parts per million, 1 to 999,999.
 	SharePPM int64
-	// MinCount is what the denominator counts as at least.
+	// MinCount is what the denominator counts as at least. The share of it is at least one answer.
 	MinCount int64
 }
 
@@ -72,12 +73,10 @@ func (r *Ratio) validate(d Definition) error {
 		return fmt.Errorf("limits: %s: it has a ratio and max_count %d: make two limits of it", d.Name, d.MaxCount)
 	case r.SharePPM < 1 || r.SharePPM >= whole:
 		return fmt.Errorf("limits: %s: the share is %d millionths: choose 1 to %d", d.Name, r.SharePPM, whole-1)
-	case r.MinCount < 0:
-		return fmt.Errorf("limits: %s: min_count is %d: choose 0 or more", d.Name, r.MinCount)
 	case r.Denominator != nil && len(r.Denominator) == 0 || slices.Contains(r.Denominator, ""):
 		return fmt.Errorf("limits: %s: the denominator has no action, or an empty one: name actions, or take every answer", d.Name)
 	}
-	return nil
+	return r.minCount(d.Name)
 }
 
 // most is what bound never passes.
@@ -143,7 +142,7 @@ func (d *Definition) key(a *Answer) (string, error) {
 // Sources answers what Acquire wants Inputs of for such an answer, each once; nil: nothing.
 func (g *Gate) Sources(action, model, consumer string) []Source {
 	var out []Source
-	for _, l := range g.roster.Load().byAction[action] {
+	for _, l := range g.roster.Load().meets.of(action) {
 		if !l.def.covers(model, consumer) {
 			continue
 		}

@@ -44,6 +44,8 @@ type leases struct {
 	// used counts the window's permits of all gateways, as a shared store said last; seen is when that was.
 	used int64
 	seen Sighting
+	// bound and others are a ratio's, as a shared store said last.
+	bound, others int64
 }
 
 // openLease is a stored lease whose permits are in hand.
@@ -196,10 +198,16 @@ func (g *Gate) lease(ctx context.Context, l *limit, m moment, w *want) *flight {
 		need = w.need
 	}
 	s.close(need)
+	return g.send(ctx, l, m, w)
+}
+
+// send starts a call, which leaves an open lease as it is. l.mu is held, and no call is under way.
+func (g *Gate) send(ctx context.Context, l *limit, m moment, w *want) *flight {
+	s := &l.leases
 	r := LeaseRequest{
 		Lease:   Lease{Limit: l.def.Name, ID: s.nextID(m.t), From: floorTime(m.t), Until: ceilTime(m.t + int64(g.opts.LeaseFor))},
 		Settled: s.settle, Forget: floorTime(m.t - int64(l.def.Window)),
-		Max: l.bound(m.t), Window: l.def.Window, Retire: l.gone,
+		Max: l.bound(m.t), Window: l.def.Window, Share: l.share(m.t), Report: l.outbox.report(l.tallyWidth()), Retire: l.gone,
 	}
 	if w != nil {
 		r.Count, r.Need = w.count, w.need
@@ -236,6 +244,7 @@ func (g *Gate) leaseAlone(ctx context.Context, l *limit, r LeaseRequest) error {
 		return fmt.Errorf("limits: %s: lease: %w", r.Limit, err)
 	}
 	s.settle = nil
+	l.outbox.told(r.Report)
 	if r.Count == 0 {
 		return nil
 	}

@@ -50,7 +50,11 @@ type state struct {
 	// it at the times that count for it.
 	released window
 	leases   leases
-	latch    latch
+	// others are a ratio's denominator without its numerators, in this process; where the store is shared that has them. outbox is for
+	// the store.
+	others tally
+	outbox outbox
+	latch  latch
 	// gone: it was that of a key that is forgotten. Whoever has locked it looks for the key again.
 	gone bool
 }
@@ -58,6 +62,7 @@ type state struct {
 // remaining answers how much more may be released at t, by the window alone, and forgets what has left it.
 func (l *limit) remaining(t int64) int64 {
 	l.released.expire(t - int64(l.def.Window))
+	l.others.expire(t - int64(l.def.Window))
 	return l.bound(t) - l.released.sum
 }
 
@@ -78,6 +83,7 @@ func (l *limit) recover(st State) {
 	if !l.shared { // a shared store goes on counting them
 		l.count(st.Leases)
 	}
+	l.recount(st)
 	l.leases.used = st.Used
 	l.latch.lastReset = st.LastReset
 	if st.Tripped {

@@ -5,21 +5,28 @@ import "time"
 // part is one limit's part in an answer.
 type part struct {
 	limit *limit
-	// need is how many permits the answer takes; 0: only the latch holds it.
+	// need is how many permits the answer takes; 0: only the latch holds it; counted: nothing does.
 	need int64
 }
 
-// faulty is the need of an answer whose inputs a dry run would refuse.
-const faulty = -1
+const (
+	// faulty is the need of an answer whose inputs a dry run would refuse.
+	faulty = -1
+	// counted is that of one that the limit doesn't bound: it is in its denominator.
+	counted = -2
+)
 
-// match appends the limits that bound the answer, in the order in which they're locked. An input that is missing or faulty is an error,
-// of limit bad; nothing else is. again: it isn't the first look for this answer.
+// match appends the limits that bound the answer or count it in a denominator, in the order in which they're locked. An input that is
+// missing or faulty is an error, of limit bad; nothing else is. again: it isn't the first look for this answer.
 func (g *Gate) match(r *roster, to []part, a *Answer, now time.Time, again bool) (parts []part, bad *limit, err error) {
-	if a.Action == "" {
-		return to, nil, nil
-	}
-	for _, l := range r.byAction[a.Action] {
+	for _, l := range r.meets.of(a.Action) {
 		if !l.def.covers(a.Model, a.Consumer) {
+			continue
+		}
+		if !l.def.bounds(a.Action) {
+			if l = g.countedIn(l, a, now, again); l != nil {
+				to = append(to, part{l, counted})
+			}
 			continue
 		}
 		need, err := l.def.need(a)

@@ -16,7 +16,8 @@ type permit struct {
 type share struct {
 	limit *limit
 	lease int64
-	n     int64
+	// n permits, or counted: nothing was deducted, the answer is in the limit's denominator.
+	n int64
 }
 
 // Refund takes back a release that didn't happen after all, because the reply could not be recorded: in this process it no
@@ -26,10 +27,15 @@ func (g *Gate) Refund(p Permit) {
 	if p.p == nil || p.p.refunded.Swap(true) {
 		return
 	}
+	process := g.process()
 	for _, s := range p.p.shares {
 		s.limit.mu.Lock()
-		s.limit.released.remove(p.p.at, s.n)
-		s.limit.leases.giveBack(s.lease, s.n)
+		if s.n == counted {
+			s.limit.uncount(p.p.at, process)
+		} else {
+			s.limit.released.remove(p.p.at, s.n)
+			s.limit.leases.giveBack(s.lease, s.n)
+		}
 		s.limit.mu.Unlock()
 	}
 }

@@ -62,7 +62,7 @@ func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 			}
 			one.mu.Lock()
 			s := &one.leases
-			due := s.settle != nil || s.open != nil && (all || !s.ready(m, 1))
+			due := s.settle != nil || all && !one.outbox.due().IsZero() || s.open != nil && (all || !s.ready(m, 1))
 			var f *flight
 			if due && s.call == nil && !one.gone {
 				f = g.lease(ctx, one, m, nil)

@@ -19,7 +19,7 @@ const starvedEvery = 50 * time.Millisecond
 func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *want) error {
 	for {
 		l.mu.Lock()
-		r.Seen = l.leases.seen
+		r.Seen, r.Report = l.leases.seen, l.outbox.report(l.tallyWidth())
 		l.mu.Unlock()
 		began := g.process()
 		var got Grant
@@ -30,7 +30,8 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		answered := g.process()
 		l.mu.Lock()
 		if err == nil {
-			l.leases.used = got.Used
+			l.leases.used, l.leases.bound, l.leases.others = got.Used, got.Max, got.Others
+			l.outbox.told(r.Report)
 			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, got.Born, began, answered})
 		}
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {

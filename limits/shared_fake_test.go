@@ -10,6 +10,7 @@ type memAccount struct {
 	Account
 	store  *memStore
 	leases []memLease
+	memTallies
 }
 
 type memLease struct {
@@ -36,7 +37,14 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	}
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
-	g, err := a.Decide(a, r, a.Tick(raw, time.Now(), r.Seen), latched)
+	at := time.Now()
+	now := a.Tick(raw, at, r.Seen)
+	others, err := a.Weigh(a, &r, now, at)
+	if err != nil {
+		return Grant{}, err
+	}
+	g, err := a.Decide(a, r, now, latched)
+	g.Max, g.Others = r.Max, others
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}

@@ -25,6 +25,9 @@ type Simulation struct {
 	Peak    int64
 	PeakEnd time.Time
 	PeakKey string
+	// Others are the answers of a ratio's denominator that are no numerators; only those are Offered. PeakPPM is the largest share that
+	// numerators came to, and the least SharePPM that doesn't trip; 1,000,000: none below all. Peak is then how many they were.
+	Others, PeakPPM int64
 	// Overflowed answers found no place for their key.
 	Overflowed int64
 }
@@ -60,7 +63,11 @@ func Simulate(d Definition, answers []Offer, resetAfter time.Duration) (Simulati
 	}
 	slices.SortStableFunc(answers, func(a, b Offer) int { return a.At.Compare(b.At) })
 	out := Simulation{Offered: int64(len(answers))}
-	out.peak(d, answers)
+	if d.Ratio != nil {
+		out.peakShare(d, answers)
+	} else {
+		out.peak(d, answers)
+	}
 	l := newLimit(d, false)
 	last := map[*limit]int{} // the latest trip of each
 	for _, a := range answers {
@@ -68,6 +75,9 @@ func Simulate(d Definition, answers []Offer, resetAfter time.Duration) (Simulati
 		if l.keys != nil {
 			one, _ = l.keys.of(a.Key, t, false)
 			l.keys.leaving = nil
+		}
+		if !out.simulated(one, a, t) {
+			continue
 		}
 		if one.latch.tripped {
 			current := &out.Trips[last[one]]

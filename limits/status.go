@@ -33,6 +33,9 @@ type Status struct {
 	// Bound is what holds: MaxCount, or a part of it while in probation until ProbationEnd (zero: it isn't).
 	Bound        int64
 	ProbationEnd time.Time
+	// Denominator of a ratio: the answers in the window that Used-Leased are a share of, its own among them where they are in it. Where the
+	// store is shared, as it said last.
+	Denominator int64
 	// Room is when the window has room for another release; zero: it has.
 	Room time.Time
 	// Ask is a reset that waits to be confirmed, and Ack who looks after the trip; zero: none, nobody.
@@ -139,20 +142,21 @@ func (l *limit) status(m moment) Status {
 	used, leased := l.used(m)
 	bound := l.bound(m.t)
 	s := Status{
-		Definition: l.def,
-		Configured: true,
-		Used:       used + leased,
-		Leased:     leased,
-		Tripped:    l.latch.tripped,
-		Trip:       l.latch.trip,
-		Durable:    !l.latch.tripped || l.latch.durable,
-		Withheld:   l.latch.withheld,
-		LastReset:  l.latch.lastReset,
-		Bound:      bound,
-		Room:       l.room(m.t),
-		Ask:        pending(l.latch.ask, m.t),
-		Ack:        l.latch.ack,
-		Key:        l.key(),
+		Definition:  l.def,
+		Configured:  true,
+		Used:        used + leased,
+		Leased:      leased,
+		Tripped:     l.latch.tripped,
+		Trip:        l.latch.trip,
+		Durable:     !l.latch.tripped || l.latch.durable,
+		Withheld:    l.latch.withheld,
+		LastReset:   l.latch.lastReset,
+		Bound:       bound,
+		Denominator: l.denominator(m.t, used),
+		Room:        l.room(m.t),
+		Ask:         pending(l.latch.ask, m.t),
+		Ack:         l.latch.ack,
+		Key:         l.key(),
 	}
 	if p := l.latch.lastReset.Probation; p.holds(m.t) {
 		s.ProbationEnd = p.Until

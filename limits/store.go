@@ -39,7 +39,9 @@ type State struct {
 	Leases []Lease
 	// Used counts the permits in the window that ends now, of all gateways, those that are leased and may not be used
 	// included. A store that isn't shared leaves it 0, and so may Latched where the name has a key.
-	Used      int64
+	Used int64
+	// Tallies of a ratio's denominator; a shared store leaves them out.
+	Tallies   []Tally
 	Tripped   bool
 	Trip      Trip
 	LastReset Reset
@@ -71,6 +73,9 @@ type LeaseRequest struct {
 	// Forget lets a store that isn't shared tidy up: leases of this limit with an Until at or before it are out of every
 	// window to come and may be deleted.
 	Forget time.Time
+	// Report is of a ratio's denominator; nil: there is nothing to tell. A report that was told already changes nothing. Tallies of a ratio
+	// that began at or before Forget may be deleted.
+	Report *Report
 	// Retire says that this gateway has nothing more to ask about the limit, which is that of a key: what is stored may be deleted
 	// where nothing of it counts any more.
 	Retire bool
@@ -80,6 +85,8 @@ type LeaseRequest struct {
 	// Max bounds the permits in any Window.
 	Max    int64
 	Window time.Duration
+	// Share is a ratio's: the store sets Max by it; see Account.Weigh. nil: Max is what it is.
+	Share *Share
 	// Seen is what this gateway knows of the limit's time; zero: nothing yet.
 	Seen Sighting
 }
@@ -105,6 +112,8 @@ type Grant struct {
 	Born time.Time
 	// Used counts the permits in the window that ends Now, those of Lease included.
 	Used int64
+	// Max that held, and Others, the answers of a ratio's denominator that aren't numerators.
+	Max, Others int64
 	// Pending of them are of leases that aren't settled yet and may still give something back, the next at Now+Retry; 0 where all of
 	// it would be too little.
 	Pending int64

@@ -16,18 +16,20 @@ type roster struct {
 	// limits by name; the order in which several are locked.
 	limits   []*limit
 	byAction map[string][]*limit
+	meets    meeting
 	// parked are limits that were taken out of the configuration while the process ran: they bound nothing, keep their counts and
 	// latches, and go on with them when they are back.
 	parked map[string]*limit
 }
 
 func newRoster() *roster {
-	return &roster{byAction: map[string][]*limit{}, parked: map[string]*limit{}}
+	return &roster{byAction: map[string][]*limit{}, meets: meeting{byAction: map[string][]*limit{}}, parked: map[string]*limit{}}
 }
 
 func (r *roster) add(l *limit) {
 	r.limits = append(r.limits, l)
 	r.byAction[l.def.Action] = append(r.byAction[l.def.Action], l)
+	r.meets.add(l)
 }
 
 // find answers the limit of this name, parked ones and those of keys among them; nil: there is none.
@@ -226,7 +228,7 @@ func (g *Gate) install(next *roster, t int64) bool {
 // sameKind says what of a limit may not change under one name.
 func sameKind(before, now Definition) error {
 	if (before.Amount == "") == (now.Amount == "") && (before.Ratio == nil) == (now.Ratio == nil) && (before.Key == "") == (now.Key == "") &&
-		before.Unit == now.Unit {
+		before.Unit == now.Unit && before.countsSame(now) {
 		return nil
 	}
 	return fmt.Errorf("limits: %s: what it counts has changed, or whether it has a key: give it another name, because its count means something else",

@@ -88,9 +88,16 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		case err != nil:
 			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
-		if g, err = a.Decide(leaseRows{d, r.Limit}, r, a.Tick(raw, time.Now(), r.Seen), latched); err != nil {
+		at := time.Now()
+		now, rows, weighed := a.Tick(raw, at, r.Seen), leaseRows{d, r.Limit}, r
+		others, err := a.Weigh(rows, &weighed, now, at)
+		if err != nil {
 			return err
 		}
+		if g, err = a.Decide(rows, weighed, now, latched); err != nil {
+			return err
+		}
+		g.Max, g.Others = weighed.Max, others
 		if a.Over(r, latched) {
 			d.later(`DELETE FROM limit_accounts WHERE limit_name = $1`, r.Limit)
 			return nil

@@ -95,6 +95,7 @@ var groups = []group{
 	{"List", listTests, false},
 	{"Concurrency", concurrencyTests, true},
 	{"Limits", limitTests, false},
+	{"Ratios", ratioTests, false},
 	{"Latches", latchTests, false},
 	{"LimitKinds", limitKindTests, false},
 	{"Alerts", alertTests, false},
