@@ -247,7 +247,7 @@ func TestMeeting(t *testing.T) {
 	}
 	for action, want := range map[string]string{"": "c", "other": "c", "page": "a c d", "decline": "c d", "buy": "c z"} {
 		var names []string
-		parts, _, err := g.match(g.roster.Load(), nil, &Answer{Action: action}, epoch)
+		parts, _, err := g.match(g.roster.Load(), nil, &Answer{Action: action}, epoch, false)
 		if err != nil {
 			t.Fatal(err)
 		}
