@@ -240,7 +240,7 @@ func TestKeysOverAnUpdate(t *testing.T) {
 	released(g, epoch, "a")
 	ctx := context.Background()
 	for _, change := range []func(d *Definition){
-		func(d *Definition) { d.Key = "" }, func(d *Definition) { d.Amount, d.Unit = notional, "cents" }, func(d *Definition) { d.Ratio, d.MaxCount = &Ratio{SharePPM: 1}, 0 },
+		func(d *Definition) { d.Key = "" }, func(d *Definition) { d.Amount, d.Unit = notional, "cents" }, func(d *Definition) { d.Ratio, d.MaxCount = &Ratio{SharePPM: 500_000, MinCount: 2}, 0 },
 	} {
 		other := def
 		change(&other)

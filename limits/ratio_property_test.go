@@ -135,7 +135,7 @@ func TestRatioAgainstOracle(t *testing.T) {
 					t.Fatalf("seed %d: Settle: %v", seed, err)
 				}
 			case 2:
-				if err := s.gate.Report(context.Background(), s.now); err != nil {
+				if err := s.gate.report(context.Background(), s.gate.moment(s.now)); err != nil {
 					t.Fatalf("seed %d: Report: %v", seed, err)
 				}
 			default:
@@ -179,7 +179,7 @@ func TestRatioOverCrashesAndFailures(t *testing.T) {
 			case 5:
 				_ = s.gate.Settle(context.Background(), s.now)
 			case 6:
-				_ = s.gate.Report(context.Background(), s.now)
+				_ = s.gate.report(context.Background(), s.gate.moment(s.now))
 			default:
 				s.answer()
 			}

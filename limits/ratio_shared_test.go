@@ -33,7 +33,7 @@ func TestRatioOfManyGates(t *testing.T) {
 		report := func() (err error) {
 			time.Sleep(reportEvery)
 			for _, g := range all {
-				if e := g.Report(context.Background(), time.Now()); e != nil {
+				if e := g.Settle(context.Background(), time.Now()); e != nil {
 					err = e
 				}
 			}
@@ -45,7 +45,7 @@ func TestRatioOfManyGates(t *testing.T) {
 		}
 		st.setScript(func(int, string, string) outcome { return lost })
 		if report() == nil {
-			t.Error("the store failed, and Report didn't")
+			t.Error("the store failed, and Settle didn't")
 		}
 		st.setScript(nil)
 		for range 2 {
@@ -184,7 +184,7 @@ func playRatio(t *testing.T, seed uint64) (released, more int) {
 			_ = all[i].Reset(context.Background(), resetBy(time.Now().String(), time.Now()))
 			_ = all[i].Follow(context.Background())
 		case 9, 10, 11:
-			_ = all[i].Report(context.Background(), time.Now())
+			_ = all[i].report(context.Background(), all[i].moment(time.Now()))
 		default:
 			time.Sleep(time.Duration(rnd.Int64N(int64(20 * time.Millisecond))))
 			action := []string{"decline", "approve", "approve", "approve"}[rnd.IntN(4)]
@@ -226,7 +226,7 @@ func TestRatioProbationIsShared(t *testing.T) {
 			time.Sleep(2 * reportEvery)
 			for range 2 {
 				for _, g := range all {
-					if err := g.Report(context.Background(), time.Now()); err != nil {
+					if err := g.Settle(context.Background(), time.Now()); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -158,12 +158,12 @@ func TestRatioOverRestarts(t *testing.T) {
 	}
 	approve(20)
 	st.setScript(func(int, string, string) outcome { return lost })
-	if err := g.Report(context.Background(), now.Add(time.Second)); err == nil {
-		t.Error("the store failed, and Report didn't")
+	if err := g.Settle(context.Background(), now.Add(time.Second)); err == nil {
+		t.Error("the store failed, and Settle didn't")
 	}
 	st.setScript(nil)
 	for range 2 {
-		if err := g.Report(context.Background(), now.Add(2*time.Second)); err != nil {
+		if err := g.Settle(context.Background(), now.Add(2*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}

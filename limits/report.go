@@ -107,11 +107,9 @@ const (
 	reportsAtOnce = 128
 )
 
-// Report tells the store what ratios count in their denominators and no lease has told it yet: so the numerators of other gateways profit
-// from it, and a crash loses little. Call it about once a second. Of many limits those come first that have waited longest. What it can't
-// tell goes with the next. It answers the errors of the store, joined.
-func (g *Gate) Report(ctx context.Context, now time.Time) error {
-	m := g.moment(now)
+// report tells the store what ratios count in their denominators and no lease has told it yet: so the numerators of other gateways profit
+// from it, and a crash loses little. Of many limits those come first that have waited longest. It answers the errors of the store, joined.
+func (g *Gate) report(ctx context.Context, m moment) error {
 	clock := time.Unix(0, m.t)
 	if g.shared {
 		clock = m.process

@@ -14,10 +14,10 @@ const (
 )
 
 // Settle stores what was really used of every lease that has run out by now, so that a crash later on forfeits nothing of
-// it. Call it every few seconds; permits in hand aren't touched. Answers the errors of the store, joined; the next lease
-// tries again in any case.
+// it. Call it about every second; permits in hand aren't touched. Answers the errors of the store, joined; the next lease
+// tries again in any case. What ratios have counted in their denominators is told too, a second after it was.
 func (g *Gate) Settle(ctx context.Context, now time.Time) error {
-	return g.settle(ctx, now, false)
+	return errors.Join(g.settle(ctx, now, false), g.report(ctx, g.moment(now)))
 }
 
 // Close withholds everything from here on (Unavailable, ErrClosed), waits for calls under way and settles every lease, so

@@ -99,7 +99,9 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		}
 		g.Max, g.Others = weighed.Max, others
 		if a.Over(r, latched) {
-			d.later(`DELETE FROM limit_accounts WHERE limit_name = $1`, r.Limit)
+			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
+				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)
+			}
 			return nil
 		}
 		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8

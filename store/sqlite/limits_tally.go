@@ -13,8 +13,13 @@ func (t *tx) collect(r limits.LeaseRequest) error {
 			return fmt.Errorf("forget what %s was counted against: %w", r.Limit, err)
 		}
 	}
+	if r.Retire {
+		if _, err := t.exec(`DELETE FROM limit_reporters WHERE limit_name = ?`, r.Limit); err != nil {
+			return fmt.Errorf("forget who reported of %s: %w", r.Limit, err)
+		}
+	}
 	p := r.Report
-	if p == nil {
+	if p == nil || r.Retire {
 		return nil
 	}
 	// One gateway at a time has the store: whoever reported before it is gone.
