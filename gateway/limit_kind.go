@@ -20,6 +20,7 @@ func addKind(l *candorv1.Limit, s limits.Status) {
 	case d.Ratio != nil:
 		l.Kind = candorv1.LimitKind_LIMIT_KIND_RATIO
 		l.MaxShare, l.MinCount, l.Denominator = float64(d.Ratio.SharePPM)/million, d.Ratio.MinCount, d.Ratio.Denominator
+		l.DenominatorCount = s.Denominator
 		if !s.ProbationEnd.IsZero() {
 			l.MaxShare *= float64(s.LastReset.Probation.SharePPM) / million
 		}

@@ -204,7 +204,8 @@ func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader s
 		Unit: def.Unit, Key: gateway.SourceWords(def.Key), Uncounted: d.uncounted, PeakKey: s.PeakKey,
 	}
 	if def.Ratio != nil {
-		out.Share = float64(def.Ratio.SharePPM) / whole
+		out.Share, out.Others = float64(def.Ratio.SharePPM)/whole, s.Others
+		out.PeakShare = float64(s.PeakPPM) / whole
 	}
 	if s.Offered > 0 {
 		out.PeakEnd = &s.PeakEnd

@@ -35,6 +35,10 @@ type simulatedLimit struct {
 	Peak    int64      `json:"peak"`
 	PeakEnd *time.Time `json:"peak_end"`
 	PeakKey string     `json:"peak_key,omitempty"`
+	// Of a ratio: the answers of its denominator beside its own, and the largest share that its own came to, the least max_share that
+	// would not have tripped; 1: none.
+	Others    int64   `json:"others,omitempty"`
+	PeakShare float64 `json:"peak_share,omitempty"`
 }
 
 type simulatedTrip struct {
@@ -51,6 +55,9 @@ func (s *simulatedLimit) write(w io.Writer) error {
 		{"limit", fmt.Sprintf("%s, model %s, consumer %s, at most %s in %s%s", s.Action, all(s.Model), all(s.Consumer), s.bound(), window, s.split())},
 		{"log", fmt.Sprintf("%s to %s: %s, %d of them withheld then", cli.Time(s.Since), cli.Time(s.Until), cli.Count(s.Answers, "answer"), s.WithheldThen)},
 	}
+	if s.Share > 0 {
+		head = append(head, []string{"among", cli.Count(s.Others, "other answer") + " of the denominator"})
+	}
 	if s.Uncounted > 0 {
 		head = append(head, []string{"left out", cli.Count(s.Uncounted, "answer") + " without an amount or a key in the log"})
 	}
@@ -58,7 +65,7 @@ func (s *simulatedLimit) write(w io.Writer) error {
 	case s.Answers == 0:
 		head = append(head, []string{"result", "there is nothing to simulate it with"})
 	case len(s.Trips) == 0 && s.Share > 0:
-		head = append(head, []string{"result", "it would not have tripped"})
+		head = append(head, []string{"result", fmt.Sprintf("it would not have tripped; the largest share was %s, until %s%s", shareWords(s.PeakShare), cli.Time(*s.PeakEnd), s.peakOf())})
 	case len(s.Trips) == 0:
 		head = append(head, []string{"result", fmt.Sprintf("it would not have tripped; the most in %s was %s, until %s%s", window, inUnit(s.Peak, s.Unit), cli.Time(*s.PeakEnd), s.peakOf())})
 	default:
@@ -67,7 +74,10 @@ func (s *simulatedLimit) write(w io.Writer) error {
 			reset = "if every trip had been reset after " + cli.Span(time.Duration(s.ResetAfter*float64(time.Second)))
 		}
 		head = append(head, []string{"result", fmt.Sprintf("it would have tripped %s and withheld %d of %s, %s", times(len(s.Trips)), s.Withheld, cli.Count(s.Answers, "answer"), reset)})
-		if s.Share == 0 {
+		switch {
+		case s.Share > 0 && s.PeakShare < 1:
+			head = append(head, []string{"instead", fmt.Sprintf("max_share %s would not have tripped: the most, until %s%s", cli.Number(s.PeakShare), cli.Time(*s.PeakEnd), s.peakOf())})
+		case s.Share == 0:
 			field := "max_count"
 			if s.Unit != "" {
 				field = "max"
