@@ -85,15 +85,15 @@ type asked struct {
 type row struct {
 	// row of the request, and the index into the model's fields.
 	row, field int
-	// evidence of the primary.
-	evidence router.Evidence
+	// evidence of the primary. Like every Evidence here it belongs to the stage that gave it, and nobody changes it.
+	evidence *router.Evidence
 	decision router.Decision
 	// primaryThreshold is what the first pass compared with; nil when there was no second.
 	primaryThreshold *float64
 	// applied is what is done: what the decision says in mode enforce.
 	applied candorv1.Route
 	// answer is the Evidence whose answer is, or would be, released.
-	answer router.Evidence
+	answer *router.Evidence
 	// answeredBy is the index into stages of answer; -1: none.
 	answeredBy int
 	// released says that the answer leaves with the reply, provisional or final.
@@ -132,7 +132,7 @@ type row struct {
 
 type stageEvidence struct {
 	stage    int
-	evidence router.Evidence
+	evidence *router.Evidence
 }
 
 // plain says that the row took the way that needs no waiting for its record: accepted, nothing withheld, nothing deferred.

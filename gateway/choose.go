@@ -71,7 +71,7 @@ func (c *call) scored(r *row, stage int) *router.Evidence {
 	if l == nil || l.aside {
 		return nil
 	}
-	ev := &r.evidence
+	ev := r.evidence
 	if stage > 0 && r.spare {
 		return nil
 	}
@@ -157,7 +157,7 @@ func (c *call) tierEvidence(r *row, tier int) *router.Evidence {
 		se := &r.stageEvidence[i]
 		s := &c.stages[se.stage]
 		if s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE && s.Name == c.model.tiers[tier].Name {
-			return &se.evidence
+			return se.evidence
 		}
 	}
 	return nil

@@ -47,7 +47,7 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 		policy := c.policy(r)
 		r.decision = g.applyConditions(c, r, policy, router.DecideTier(*policy, r.decision, result.Evidence[j]), &result.Evidence[j])
 		r.applied = r.decision.Route
-		r.answer, r.answeredBy = result.Evidence[j], -1
+		r.answer, r.answeredBy = &result.Evidence[j], -1
 		if result.AnsweredBy[j] >= 0 {
 			r.answeredBy = base + result.AnsweredBy[j]
 		}

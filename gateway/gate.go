@@ -59,7 +59,8 @@ func (g *Gateway) wouldRelease(c *call, r *row) {
 			r.answer, r.answeredBy = r.evidence, 0
 			r.released, r.state = true, candorv1.AnswerState_ANSWER_STATE_PROVISIONAL
 		case c.model.onDefer == candorv1.OnDefer_ON_DEFER_DEFAULT:
-			r.answer = c.fieldOf(r).defaultAnswer()
+			ev := c.fieldOf(r).defaultAnswer()
+			r.answer = &ev
 			r.answeredBy = c.defaultStage()
 			r.released, r.state = true, candorv1.AnswerState_ANSWER_STATE_PROVISIONAL
 		}

@@ -192,7 +192,7 @@ func (g *Gateway) decide(c *call) {
 	for i := range c.rows {
 		r := &c.rows[i]
 		policy := c.policy(r)
-		r.decision = g.applyConditions(c, r, policy, router.Decide(*policy, r.evidence), &r.evidence)
+		r.decision = g.applyConditions(c, r, policy, router.Decide(*policy, *r.evidence), r.evidence)
 		r.answer, r.answeredBy = r.evidence, 0
 		if len(r.evidence.Faults) > 0 {
 			r.answeredBy = -1

@@ -104,7 +104,7 @@ func (g *Gateway) expectedLoss(c *call, r *row) float64 {
 	if !known || r.answer.Label == "" {
 		return l.fields[r.field].largest() * value
 	}
-	return l.fields[r.field].lossOf(&r.answer) * value
+	return l.fields[r.field].lossOf(r.answer) * value
 }
 
 // lossOf an answer is Σ_y p(y)·cost[answer][y]. Of an answer without probabilities its label has the confidence, and the other labels share what

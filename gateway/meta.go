@@ -71,10 +71,10 @@ func (r *row) trust(meta router.Evidence) {
 	take := func(ev *router.Evidence) {
 		ev.Confidence, ev.RawConfidence, ev.Calibrator = meta.Confidence, meta.RawConfidence, meta.Calibrator
 	}
-	take(&r.evidence)
+	take(r.evidence)
 	for i := range r.stageEvidence {
 		if r.stageEvidence[i].stage == 0 {
-			take(&r.stageEvidence[i].evidence)
+			take(r.stageEvidence[i].evidence)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func (m *monitors) rows(c *call) {
 	full := false
 	for i := range c.rows {
 		r := &c.rows[i]
-		first := rowOf(&r.evidence)
+		first := rowOf(r.evidence)
 		if r.released && r.answeredBy >= 0 {
 			first.From = monitor.Other
 			if r.answeredBy == 0 {
@@ -125,7 +125,7 @@ func (m *monitors) rows(c *call) {
 			}
 			for _, w := range stages.tiers {
 				if w.stage == c.stages[se.stage].Name {
-					full = w.stream.Row(r.segment, rowOf(&se.evidence)) || full
+					full = w.stream.Row(r.segment, rowOf(se.evidence)) || full
 				}
 			}
 		}

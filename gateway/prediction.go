@@ -32,7 +32,7 @@ func (g *Gateway) predictions(c *call) []*candorv1.Prediction {
 			p.Uncertainty = &candorv1.Uncertainty{Kind: r.answer.UncertaintyKind, Value: r.answer.Uncertainty}
 		}
 		if r.released {
-			setValue(p, r.answer, c.fieldOf(r))
+			setValue(p, *r.answer, c.fieldOf(r))
 		} else {
 			p.Value = abstention(r.decision.Reasons, r.evidence.Detail)
 		}

@@ -57,7 +57,7 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 		stage.Evidence, stage.Attempts, stage.Replica = evidence, answer.Attempts, answer.Replica
 		c.response = readable
 		for i := range c.rows {
-			c.rows[i].evidence = evidence[i]
+			c.rows[i].evidence = &evidence[i]
 		}
 	} else {
 		var f *backend.Failure
@@ -66,8 +66,9 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 		}
 		c.failure, stage.Attempts, stage.Replica = f, f.Attempts, f.Replica
 		stage.Failure = &fallback.Failure{Reason: f.Reason, Source: f.Source, Detail: f.Message}
+		failed := router.Failed(b.Name(), f.Reason, f.Message)
 		for i := range c.rows {
-			c.rows[i].evidence = router.Failed(b.Name(), f.Reason, f.Message)
+			c.rows[i].evidence = &failed
 		}
 	}
 	c.stages = append(c.stages, stage)

@@ -29,7 +29,9 @@ func (r *rowRooms) resize(requestRows, fields int) {
 	}
 	r.rows, r.evidence, r.notes, r.records, r.refs = r.rows[:n], r.evidence[:n], r.notes[:n], r.records[:n], r.refs[:n]
 	for i := range r.rows {
-		r.rows[i].row, r.rows[i].field = i/fields, i%fields
+		row := &r.rows[i]
+		row.row, row.field = i/fields, i%fields
+		row.evidence, row.answer = &r.evidence[i], &r.evidence[i]
 	}
 }
 

@@ -16,7 +16,10 @@ func TestRowRooms(t *testing.T) {
 			if r.rows[i].row != i || r.rows[i].field != 0 {
 				t.Fatalf("row %d of %d is field %d of row %d", i, n, r.rows[i].field, r.rows[i].row)
 			}
-			r.rows[i].row = 0
+			if r.rows[i].evidence != &r.evidence[i] || r.rows[i].answer != &r.evidence[i] {
+				t.Fatalf("row %d of %d doesn't have its own Evidence", i, n)
+			}
+			r.rows[i].row, r.rows[i].evidence, r.rows[i].answer = 0, nil, nil
 			if len(r.rows) != n || !reflect.ValueOf(r.rows[i]).IsZero() || !reflect.ValueOf(r.evidence[i]).IsZero() ||
 				!reflect.ValueOf(r.notes[i]).IsZero() || !reflect.ValueOf(&r.records[i]).Elem().IsZero() || r.refs[i] != nil {
 				t.Fatalf("row %d of %d is not empty", i, n)

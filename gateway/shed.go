@@ -73,7 +73,7 @@ func (g *Gateway) letGo(c *call, r *row) {
 	if se := c.spoken(r); se != nil {
 		r.answer, r.answeredBy = se.evidence, se.stage
 	} else if ev := c.fieldOf(r).defaultAnswer(); c.model.review.GetOnExpire() == candorv1.ExpireAction_EXPIRE_ACTION_DEFAULT && (ev.Label != "" || ev.Value != nil) {
-		r.answer, r.answeredBy = ev, c.defaultStage()
+		r.answer, r.answeredBy = &ev, c.defaultStage()
 	} else {
 		route, r.answeredBy = candorv1.Route_ROUTE_REJECT, -1
 	}
