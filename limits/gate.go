@@ -1,10 +1,11 @@
-// Package limits is the last gate before an answer leaves: it bounds how often an action may happen, and once a bound is
-// met it holds back every further answer with that action until a person looks.
+// Package limits is the last gate before an answer leaves: it bounds how often an action may happen, or what its amounts come to, and
+// once a bound is met it holds back every further answer with that action until a person looks. A limit may hold for each value of a
+// key by itself.
 //
 // Use Gate.Acquire before an answer is released, Gate.Refund if it then wasn't,
 // Route to learn where a withheld row goes, Gate.Reset to release a latch.
 //
-// Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers released, under any
+// Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers, or units, released, under any
 // concurrency, over crashes, and by all gateways that share a Store, because permits are deducted there before they're used. And a trip latches: neither
 // time nor a restart releases it, only Reset does. The price of the first is that a crash forfeits permits that were leased
 // and not used, at most Options.MaxLease for each limit, until they leave the window; and after any restart a release may

@@ -21,33 +21,30 @@ func (l *limit) statuses(m moment, as func(Status) Status) []Status {
 		return []Status{as(whole)}
 	}
 	all := l.keys.all()
-	used := make(map[*limit]int64, len(all))
 	whole.Keys = &Keys{Live: len(all), Overflowed: l.keys.answered()}
-	shown := all[:0:0]
+	var shown []*limit
+	var most []usedKey
 	for _, one := range all {
 		one.mu.Lock()
 		n, leased := one.used(m)
 		tripped := one.latch.tripped
 		one.mu.Unlock()
-		if used[one] = n + leased; tripped {
+		if tripped {
 			whole.Keys.Tripped++
 			shown = append(shown, one)
 		}
-	}
-	slices.SortFunc(all, func(a, b *limit) int {
-		return cmp.Or(cmp.Compare(used[b], used[a]), cmp.Compare(a.def.Name, b.def.Name))
-	})
-	for i, one := range all[:min(len(all), listedKeys)] {
-		if used[one] == 0 {
-			break
+		if n+leased > 0 {
+			most = insertMost(most, usedKey{one, n + leased})
 		}
+	}
+	for i, k := range most {
 		if i == 0 {
-			largest := one.status(m)
-			whole.Keys.Largest = one.key()
+			largest := k.limit.status(m)
+			whole.Keys.Largest = k.limit.key()
 			whole.Used, whole.Leased, whole.Room = largest.Used, largest.Leased, largest.Room
 		}
-		if !slices.Contains(shown, one) {
-			shown = append(shown, one)
+		if !slices.Contains(shown, k.limit) {
+			shown = append(shown, k.limit)
 		}
 	}
 	out := []Status{as(whole)}
@@ -55,6 +52,24 @@ func (l *limit) statuses(m moment, as func(Status) Status) []Status {
 		out = append(out, as(one.status(m)))
 	}
 	return out
+}
+
+type usedKey struct {
+	limit *limit
+	used  int64
+}
+
+// insertMost adds a key to the most used ones, of which it keeps listedKeys.
+func insertMost(most []usedKey, k usedKey) []usedKey {
+	before := func(a, b usedKey) int {
+		return cmp.Or(cmp.Compare(b.used, a.used), cmp.Compare(a.limit.def.Name, b.limit.def.Name))
+	}
+	if len(most) == listedKeys && before(most[listedKeys-1], k) <= 0 {
+		return most
+	}
+	i, _ := slices.BinarySearchFunc(most, k, before)
+	most = slices.Insert(most, i, k)
+	return most[:min(len(most), listedKeys)]
 }
 
 // answered counts the answers that shared the other.

@@ -235,7 +235,9 @@ func TestNoExcessOfKeysAtManyGates(t *testing.T) {
 				}
 			}
 			total += m.check(fmt.Sprint("seed ", seed))
+			st.mu.Lock()
 			accounts += st.born
+			st.mu.Unlock()
 		})
 	}
 	if total < 4_000 || accounts < 80*6 {

@@ -166,7 +166,9 @@ func playRatio(t *testing.T, seed uint64) (released, more int) {
 		case 1:
 			_ = all[i].Settle(context.Background(), time.Now())
 		case 2:
+			st.mu.Lock()
 			st.serverClock += time.Duration(rnd.Int64N(int64(10*time.Minute))) - 5*time.Minute
+			st.mu.Unlock()
 			// One that was there before asks before another starts: nobody else can know that time hasn't passed, or that it has.
 			st.setScript(nil)
 			if err := all[i].greet(context.Background(), all[i].roster.Load().limits[0]); err != nil {
