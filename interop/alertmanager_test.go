@@ -164,7 +164,8 @@ func limited(alerts ...*candorv1.AlertReceiver) func(*candorv1.Config) {
 	return func(cfg *candorv1.Config) {
 		cfg.Models[modelName].Policy.Actions[0].When.LabelIn = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
 		l := cfg.Limits["nines"]
-		l.MaxCount, l.Window, l.OnTrip, l.Alerts = 1, durationpb.New(time.Hour), candorv1.OnTrip_ON_TRIP_REJECT, alerts
+		l.Bound = &candorv1.LimitConfig_MaxCount{MaxCount: 1}
+		l.Window, l.OnTrip, l.Alerts = durationpb.New(time.Hour), candorv1.OnTrip_ON_TRIP_REJECT, alerts
 	}
 }
 
