@@ -12,6 +12,7 @@ import (
 
 // limitKind checks what a limit counts, and what splits it. models are those whose answers it bounds.
 func (c *checker) limitKind(at path, limit *candorv1.LimitConfig, models []string) {
+	c.oneKind(at, limit)
 	if sum := limit.GetSum(); sum != nil {
 		c.sum(at.field("sum"), sum, models)
 	}
@@ -22,6 +23,26 @@ func (c *checker) limitKind(at path, limit *candorv1.LimitConfig, models []strin
 		here := at.field("key")
 		c.parameter(here.field("parameter"), key.GetParameter())
 		c.column(here.field("input"), key.GetInput(), models, asKey)
+	}
+}
+
+// oneKind checks that the limit counts one thing. The three aren't a oneof of the message, because max_count was there before the others,
+// and a field can't move into one without breaking what generated code calls it.
+func (c *checker) oneKind(at path, limit *candorv1.LimitConfig) {
+	var kinds []string
+	for _, kind := range []struct {
+		name  string
+		named bool
+	}{{"max_count", limit.MaxCount != nil}, {"ratio", limit.GetRatio() != nil}, {"sum", limit.GetSum() != nil}} {
+		if kind.named || c.lostWithin(at.field(kind.name)) {
+			kinds = append(kinds, kind.name)
+		}
+	}
+	switch {
+	case len(kinds) == 0:
+		c.complain(at, "nothing is chosen", "add max_count, ratio or sum")
+	case len(kinds) > 1:
+		c.complain(at.field(kinds[1]), fmt.Sprintf("%s and %s exclude each other", kinds[0], kinds[1]), "keep one of them")
 	}
 }
 

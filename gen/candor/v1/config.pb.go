@@ -5919,12 +5919,12 @@ type LimitConfig struct {
 	Consumer string `protobuf:"bytes,3,opt,name=consumer,proto3" json:"consumer,omitempty"`
 	// Sliding window: no span of this length ever holds more than the bound.
 	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
-	// Types that are valid to be assigned to Bound:
-	//
-	//	*LimitConfig_MaxCount
-	//	*LimitConfig_Sum
-	//	*LimitConfig_Ratio
-	Bound isLimitConfig_Bound `protobuf_oneof:"bound"`
+	// At most this many answers. Exactly one of max_count, sum and ratio.
+	MaxCount *int64 `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3,oneof" json:"max_count,omitempty"`
+	// Or answers whose amounts add up to this much.
+	Sum *LimitSum `protobuf:"bytes,20,opt,name=sum,proto3" json:"sum,omitempty"`
+	// Or this share of answers.
+	Ratio *LimitRatio `protobuf:"bytes,21,opt,name=ratio,proto3" json:"ratio,omitempty"`
 	// One limit for each value of the key, each with the whole bound; absent: one for all answers.
 	Key    *LimitKey `protobuf:"bytes,22,opt,name=key,proto3" json:"key,omitempty"`
 	OnTrip OnTrip    `protobuf:"varint,6,opt,name=on_trip,json=onTrip,proto3,enum=candor.v1.OnTrip" json:"on_trip,omitempty"`
@@ -6002,36 +6002,23 @@ func (x *LimitConfig) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-func (x *LimitConfig) GetBound() isLimitConfig_Bound {
-	if x != nil {
-		return x.Bound
-	}
-	return nil
-}
-
 func (x *LimitConfig) GetMaxCount() int64 {
-	if x != nil {
-		if x, ok := x.Bound.(*LimitConfig_MaxCount); ok {
-			return x.MaxCount
-		}
+	if x != nil && x.MaxCount != nil {
+		return *x.MaxCount
 	}
 	return 0
 }
 
 func (x *LimitConfig) GetSum() *LimitSum {
 	if x != nil {
-		if x, ok := x.Bound.(*LimitConfig_Sum); ok {
-			return x.Sum
-		}
+		return x.Sum
 	}
 	return nil
 }
 
 func (x *LimitConfig) GetRatio() *LimitRatio {
 	if x != nil {
-		if x, ok := x.Bound.(*LimitConfig_Ratio); ok {
-			return x.Ratio
-		}
+		return x.Ratio
 	}
 	return nil
 }
@@ -6091,31 +6078,6 @@ func (x *LimitConfig) GetAlerts() []*AlertReceiver {
 	}
 	return nil
 }
-
-type isLimitConfig_Bound interface {
-	isLimitConfig_Bound()
-}
-
-type LimitConfig_MaxCount struct {
-	// This many answers.
-	MaxCount int64 `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3,oneof"`
-}
-
-type LimitConfig_Sum struct {
-	// Answers whose amounts add up to this much.
-	Sum *LimitSum `protobuf:"bytes,20,opt,name=sum,proto3,oneof"`
-}
-
-type LimitConfig_Ratio struct {
-	// This share of answers.
-	Ratio *LimitRatio `protobuf:"bytes,21,opt,name=ratio,proto3,oneof"`
-}
-
-func (*LimitConfig_MaxCount) isLimitConfig_Bound() {}
-
-func (*LimitConfig_Sum) isLimitConfig_Bound() {}
-
-func (*LimitConfig_Ratio) isLimitConfig_Bound() {}
 
 // A bound on the sum of what answers are about: money, pieces, litres.
 type LimitSum struct {
@@ -7511,15 +7473,15 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x06queues\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06queues\"\x84\x01\n" +
 	"\bSessions\x127\n" +
 	"\x04idle\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04idle\x12?\n" +
-	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\x9c\x05\n" +
+	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\x99\x05\n" +
 	"\vLimitConfig\x12\x1f\n" +
 	"\x06action\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06action\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
 	"\bconsumer\x18\x03 \x01(\tR\bconsumer\x12G\n" +
-	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xc8\x01\x01\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x06window\x12*\n" +
-	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01H\x00R\bmaxCount\x12'\n" +
-	"\x03sum\x18\x14 \x01(\v2\x13.candor.v1.LimitSumH\x00R\x03sum\x12-\n" +
-	"\x05ratio\x18\x15 \x01(\v2\x15.candor.v1.LimitRatioH\x00R\x05ratio\x12%\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xc8\x01\x01\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x06window\x12-\n" +
+	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01H\x00R\bmaxCount\x88\x01\x01\x12%\n" +
+	"\x03sum\x18\x14 \x01(\v2\x13.candor.v1.LimitSumR\x03sum\x12+\n" +
+	"\x05ratio\x18\x15 \x01(\v2\x15.candor.v1.LimitRatioR\x05ratio\x12%\n" +
 	"\x03key\x18\x16 \x01(\v2\x13.candor.v1.LimitKeyR\x03key\x124\n" +
 	"\aon_trip\x18\x06 \x01(\x0e2\x11.candor.v1.OnTripB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onTrip\x12\x17\n" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x12%\n" +
@@ -7527,8 +7489,9 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\rallow_private\x18\t \x01(\bR\fallowPrivate\x12+\n" +
 	"\x05reset\x18\x1e \x01(\v2\x15.candor.v1.LimitResetR\x05reset\x122\n" +
 	"\tprobation\x18\x1f \x01(\v2\x14.candor.v1.ProbationR\tprobation\x12:\n" +
-	"\x06alerts\x18  \x03(\v2\x18.candor.v1.AlertReceiverB\b\xbaH\x05\x92\x01\x02\x10\bR\x06alertsB\x0e\n" +
-	"\x05bound\x12\x05\xbaH\x02\b\x01\"\x85\x01\n" +
+	"\x06alerts\x18  \x03(\v2\x18.candor.v1.AlertReceiverB\b\xbaH\x05\x92\x01\x02\x10\bR\x06alertsB\f\n" +
+	"\n" +
+	"_max_count\"\x85\x01\n" +
 	"\bLimitSum\x126\n" +
 	"\x06amount\x18\x01 \x01(\v2\x16.candor.v1.LimitAmountB\x06\xbaH\x03\xc8\x01\x01R\x06amount\x12\x1d\n" +
 	"\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04unit\x12\"\n" +
@@ -8030,11 +7993,7 @@ func file_candor_v1_config_proto_init() {
 	file_candor_v1_config_proto_msgTypes[45].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[47].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[48].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{
-		(*LimitConfig_MaxCount)(nil),
-		(*LimitConfig_Sum)(nil),
-		(*LimitConfig_Ratio)(nil),
-	}
+	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{
 		(*LimitAmount_Parameter)(nil),
 		(*LimitAmount_Input)(nil),
