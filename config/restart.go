@@ -62,11 +62,13 @@ func countedOtherwise(a, b map[string]*candorv1.LimitConfig) []string {
 
 // kindOf is the field that says what a limit counts.
 func kindOf(l *candorv1.LimitConfig) string {
-	m := l.ProtoReflect()
-	if fd := m.WhichOneof(m.Descriptor().Oneofs().ByName("bound")); fd != nil {
-		return string(fd.Name())
+	switch {
+	case l.GetSum() != nil:
+		return "sum"
+	case l.GetRatio() != nil:
+		return "ratio"
 	}
-	return ""
+	return "max_count"
 }
 
 func sameKey(a, b *candorv1.LimitKey) bool {
