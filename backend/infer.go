@@ -96,8 +96,9 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 		case f == nil:
 			answer.Duration, answer.Attempts = time.Since(start), number-1+answer.Attempts
 		case f.Attempts == 0 && last != nil:
-			// Refused by us: what the model server said before tells more.
+			// Refused by us: what the model server said before tells more, but not when to come back.
 			b.budget.refund(paid)
+			last.RetryAfter = max(last.RetryAfter, f.RetryAfter)
 			f = last
 			f.Duration = time.Since(start)
 		default:
@@ -174,7 +175,7 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	}()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
-		return nil, nil, b.finish(shut(), start)
+		return nil, nil, b.finish(b.shut(), start)
 	}
 	// A panic in check says nothing about the model server, and must not keep the permit. After a report it does nothing.
 	defer permit.report(ignored)
@@ -306,7 +307,7 @@ func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time
 		f := b.judge(e)
 		f.began, f.pushback = x.began(), pushbackOf(x.trailer)
 		if f.Class == Overload {
-			f.RetryAfter = max(0, f.pushback.wait)
+			f.RetryAfter = f.pushback.wait
 		}
 		x.answer.Free()
 		return nil, Verdict{}, f
