@@ -37,7 +37,7 @@ type hedge struct {
 	timer    *time.Timer
 
 	mu sync.Mutex
-	// over: the first attempt has answered, or the result has been taken.
+	// over: the first attempt has ended the call, or the result has been taken.
 	over bool
 	// ran is closed when the attempt has ended; nil: it was never made.
 	ran chan struct{}
@@ -196,7 +196,7 @@ func (h *hedge) attempted() Attempt {
 	return h.ended(h.b.lost(), Verdict{}, time.Since(h.start), 0)
 }
 
-// stop says that the first attempt has answered. It answers whether a second was made.
+// stop says that the first attempt has answered, or was refused. It answers whether a second was made.
 func (h *hedge) stop() bool {
 	if h.timer.Stop() {
 		h.b.hedging.Done()

@@ -134,7 +134,8 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 	}
 	made := 1
 	if second != nil {
-		if answer != nil {
+		if answer != nil || failure.Class == Alive {
+			// The first has the last word: what refuses the request would do so again.
 			if second.stop() {
 				made++
 			}
@@ -142,6 +143,8 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 			made++
 			if overtaking != nil {
 				answer, failure = second.won(check)
+			} else if second.failure.pushback.wait < 0 {
+				failure.pushback, failure.RetryAfter = second.failure.pushback, second.failure.pushback.wait
 			}
 		}
 	}
