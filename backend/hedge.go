@@ -3,13 +3,9 @@ package backend
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -142,8 +138,7 @@ func (h *hedge) settle(response *wire.Response, failure *Failure, took time.Dura
 func (h *hedge) attempt(ctx context.Context) (response *wire.Response, failure *Failure) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.b.log.Error("a second attempt panicked", "panic", p, "stack", string(debug.Stack()))
-			response, failure = nil, inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Internal, "a defect of the gateway; its log has the details")
+			response, failure = nil, h.b.defect("a second attempt", p)
 		}
 	}()
 	response, _, failure = h.b.attempt(ctx, h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
