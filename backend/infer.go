@@ -232,7 +232,7 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 
 // place takes a place in flight, for which it may wait: shortly, or with patience. waited is how long it did.
 func (b *Backend) place(ctx context.Context, t Terms, now time.Time, patience time.Duration) (waited time.Duration, _ *Failure) {
-	if b.limiter.try() {
+	if b.limiter.try(t.Priority) {
 		return 0, nil
 	}
 	mean, _ := b.tempo.typical()

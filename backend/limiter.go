@@ -80,19 +80,38 @@ func (l *limiter) allowed() int {
 	return l.most
 }
 
+// headroomDiv: by this part, and by one place at least, calls of high priority may pass what the others may be in flight together. What is
+// measured leaves room for it; and without it calls of others that never end would keep out those that matter most.
+const headroomDiv = 4
+
+// bound is how many calls may be in flight when one of class p begins. It needs mu.
+func (l *limiter) bound(p int) int {
+	n := l.allowed()
+	if p == int(candorv1.Priority_PRIORITY_HIGH) {
+		n += max(1, n/headroomDiv)
+	}
+	return min(n, l.most)
+}
+
 // try takes a place if one is free for somebody who doesn't wait.
-func (l *limiter) try() bool {
+func (l *limiter) try(p candorv1.Priority) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.free() {
+	return l.seat(class(p))
+}
+
+// seat takes a place for a call of class p if it has one at once: one is free, and nobody of its class or a higher one waits for it. It
+// needs mu.
+func (l *limiter) seat(p int) bool {
+	if l.queued > 0 && l.ahead(p) > 0 || l.used >= l.bound(p) {
+		return false
+	}
+	if l.used+l.queued >= l.most && !l.makeRoom(p) {
 		return false
 	}
 	l.occupy()
 	return true
 }
-
-// free needs mu.
-func (l *limiter) free() bool { return l.queued == 0 && l.used < min(l.allowed(), l.most) }
 
 // occupy needs mu.
 func (l *limiter) occupy() {
@@ -103,12 +122,11 @@ func (l *limiter) occupy() {
 // take takes a place, for which it may wait. A Failure says why there is none; it is nobody's failing but one of load, or of ctx.
 func (l *limiter) take(ctx context.Context, now time.Time, w wish) *Failure {
 	l.mu.Lock()
-	if l.free() {
-		l.occupy()
+	p := class(w.priority)
+	if l.seat(p) {
 		l.mu.Unlock()
 		return nil
 	}
-	p := class(w.priority)
 	wait, ahead := l.expected(p, w.usual), l.ahead(p)
 	longest := l.longest(now, p, w)
 	switch {
@@ -209,7 +227,7 @@ func loadOf(f *Failure) load {
 func (l *limiter) leave() {
 	l.used--
 	for p := priorities - 1; p >= 0; p-- {
-		for len(l.waiting[p]) > 0 && l.used < min(l.allowed(), l.most) {
+		for len(l.waiting[p]) > 0 && l.used < l.bound(p) {
 			next := l.waiting[p][0]
 			l.waiting[p] = l.waiting[p][1:]
 			l.queued--

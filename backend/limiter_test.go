@@ -152,7 +152,7 @@ func TestLimiterIsExact(t *testing.T) {
 	for range 200 {
 		all.Go(func() {
 			for range 100 {
-				if !l.try() {
+				if !l.try(candorv1.Priority_PRIORITY_NORMAL) {
 					continue
 				}
 				n := in.Add(1)
@@ -204,12 +204,12 @@ func TestLimiterShedsByPriority(t *testing.T) {
 		for _, p := range []candorv1.Priority{low, low, normal, normal} {
 			ask(p) // all places to wait are taken
 		}
-		ask(high)   // instead of a low one
+		ask(high)   // in a place of its own, instead of a low one
 		ask(normal) // instead of the other
 		ask(normal) // there is none left below it
 		ask(low)
 		mu.Lock()
-		if want := []candorv1.Priority{low, low, normal, low}; !equal(refused, want) || len(served) > 0 {
+		if want := []candorv1.Priority{low, low, normal, low}; !equal(refused, want) || !equal(served, []candorv1.Priority{high}) {
 			t.Errorf("refused %v, want %v; served %v", refused, want, served)
 		}
 		mu.Unlock()
@@ -286,13 +286,13 @@ func TestLimiterDecidedAndGivenUp(t *testing.T) {
 // Nobody is sent away for a call that doesn't wait either.
 func TestLimiterShedsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(limitLeast+2, true)
+		l := newLimiter(limitLeast+3, true)
 		l.g.limit = limitLeast
 		for range limitLeast {
 			l.take(t.Context(), time.Now(), wish{})
 		}
 		var waited sync.WaitGroup
-		for _, p := range []candorv1.Priority{low, high} {
+		for _, p := range []candorv1.Priority{low, high, high} {
 			waited.Go(func() {
 				if f := l.take(t.Context(), time.Now(), wish{priority: p}); f != nil {
 					t.Errorf("priority %v: failure %v", p, f)
@@ -304,9 +304,55 @@ func TestLimiterShedsForNobody(t *testing.T) {
 		if f := l.take(t.Context(), time.Now(), wish{priority: high, end: soon, usual: time.Second}); f == nil {
 			t.Error("a place for a call whose time would be over")
 		}
-		for range 2 {
+		for range 3 {
 			l.release(time.Now(), loadUnknown, 0)
 		}
 		waited.Wait()
+	})
+}
+
+// Calls of others that never end keep nobody of high priority out: a part of the places is theirs alone, up to max_in_flight.
+func TestLimiterKeepsPlacesForHighPriority(t *testing.T) {
+	const high, normal = candorv1.Priority_PRIORITY_HIGH, candorv1.Priority_PRIORITY_NORMAL
+	for _, test := range []struct{ most, allowed, places, more int }{{100, 8, 8, 2}, {100, 1, 1, 1}, {9, 8, 8, 1}, {8, 8, 8, 0}} {
+		l := newLimiter(test.most, true)
+		l.g.limit = float64(test.allowed)
+		all := map[candorv1.Priority]int{}
+		for _, p := range []candorv1.Priority{normal, high, normal} {
+			for l.try(p) {
+				all[p]++
+			}
+		}
+		if all[normal] != test.places || all[high] != test.more {
+			t.Errorf("limit %d of %d: places for %d, and %d of high priority, want %d and %d", test.allowed, test.most, all[normal], all[high], test.places, test.more)
+		}
+	}
+	// Who waits doesn't keep them out either, and makes room where max_in_flight is reached.
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(3, true)
+		l.g.limit = 1
+		if !l.try(normal) {
+			t.Fatal("no place")
+		}
+		refused := make(chan *Failure, 2)
+		for range 2 {
+			go func() {
+				refused <- l.take(t.Context(), time.Now(), wish{priority: normal, patience: time.Minute})
+			}()
+			synctest.Wait()
+		}
+		if !l.try(high) {
+			t.Error("calls that wait keep one of high priority out")
+		}
+		synctest.Wait()
+		if l.used+l.queued != 3 || len(refused) != 1 {
+			t.Errorf("%d in flight and %d wait of 3, %d refused", l.used, l.queued, len(refused))
+		}
+		l.release(time.Now(), loadUnknown, 0)
+		l.release(time.Now(), loadUnknown, 0)
+		synctest.Wait()
+		if len(refused) != 2 || l.used != 1 || l.queued != 0 {
+			t.Errorf("%d in flight, %d wait, %d answered", l.used, l.queued, len(refused))
+		}
 	})
 }

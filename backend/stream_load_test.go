@@ -155,7 +155,7 @@ func TestTurnsHavePlaces(t *testing.T) {
 	cfg.MaxInFlight, cfg.Timeout, cfg.AdaptiveLimit = proto.Uint32(2), durationpb.New(10*time.Second), proto.Bool(true)
 	cfg.Breaker = nil
 	b := dial(t, cfg, Options{})
-	b.limiter.most = 3
+	b.limiter.most = 4
 	one, two := begin(t, b, nil), begin(t, b, nil)
 	if _, f := b.Begin(t.Context(), Terms{}, 0, false); f == nil || f.Class != Overload || f.RetryAfter <= 0 {
 		t.Errorf("%+v", f)
@@ -178,15 +178,27 @@ func TestTurnsHavePlaces(t *testing.T) {
 	}
 	first := wait(low)
 	queued(1)
-	second := wait(high)
-	if r := <-first; r.f == nil || r.f.Class != Overload {
-		t.Errorf("the lowest priority: %+v", r.f)
-	}
-	queued(1)
-	one.Rest()
+	second := wait(high) // in a place of its own
 	r := <-second
 	if r.f != nil {
 		t.Fatalf("the highest priority: %v", r.f)
+	}
+	r.turn.End()
+	queued(1)
+	second = wait(high)
+	third := wait(candorv1.Priority_PRIORITY_NORMAL)
+	if r := <-first; r.f == nil || r.f.Class != Overload {
+		t.Errorf("the lowest priority: %+v", r.f)
+	}
+	r = <-second
+	if r.f != nil {
+		t.Fatalf("the highest priority: %v", r.f)
+	}
+	queued(1)
+	one.Rest()
+	r.turn.End()
+	if r = <-third; r.f != nil {
+		t.Fatalf("normal priority: %v", r.f)
 	}
 	r.turn.End()
 	two.End()
