@@ -205,4 +205,12 @@ func (e *encoder) row(r *candorv1.RowRecord) {
 	e.enum(24, int32(r.GetConfidenceMethod()))
 	e.string(25, r.GetField())
 	e.uint(26, uint64(r.GetRow()))
+	for _, in := range r.GetLimitInputs() {
+		at := e.open(27)
+		e.string(1, in.GetSource())
+		e.uint(2, uint64(in.GetAmount()))
+		e.bytes(3, in.GetKey())
+		e.string(4, in.GetFault())
+		e.close(at)
+	}
 }

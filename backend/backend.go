@@ -89,6 +89,8 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 	}
 	b.collapse = newCollapse(set.collapse)
 	b.ready.ttl, b.metadata.ttl = readyTTL, metadataTTL
+	probed := func(p any) error { return b.defect("a probe", p) }
+	b.ready.defect, b.metadata.defect, b.tongue.detected.defect = probed, probed, probed
 	b.tongue.begin(set.dialect)
 	b.life, b.end = context.WithCancel(context.Background())
 	if b.conns, err = b.connect(cfg.GetTls(), o); err != nil {

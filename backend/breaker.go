@@ -51,6 +51,9 @@ type breaker struct {
 	// unbroken counts the failures since something last came back. Of a model server that dies while it is busy, the successes of the
 	// window outvote the failures until the window has passed; in a row they speak for themselves.
 	unbroken atomic.Int64
+	// until is when it lets calls through again after it opened last, in nanoseconds since born; 0: it never opened.
+	until atomic.Int64
+	born  time.Time
 	// opened counts closed→open, closed counts half-open→closed: an outage is one of each, however often probes fail.
 	opened, closed atomic.Int64
 	changes        changes
@@ -58,7 +61,7 @@ type breaker struct {
 
 // newBreaker makes a closed breaker for calls of at most timeout. onChange may be nil.
 func newBreaker(name string, s breakerSettings, timeout time.Duration, onChange func(from, to candorv1.BreakerState)) *breaker {
-	b := &breaker{grace: min(timeout, maxGrace), changes: changes{tell: onChange}}
+	b := &breaker{grace: min(timeout, maxGrace), born: time.Now(), changes: changes{tell: onChange}}
 	b.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:         name,
 		MaxRequests:  s.probes,
@@ -76,6 +79,9 @@ func newBreaker(name string, s breakerSettings, timeout time.Duration, onChange 
 		// Runs under gobreaker's lock: it only notes the change.
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			b.last.Store(int32(to))
+			if to == gobreaker.StateOpen {
+				b.until.Store(int64(time.Since(b.born) + s.openFor))
+			}
 			switch {
 			case from == gobreaker.StateClosed && to == gobreaker.StateOpen:
 				b.opened.Add(1)
@@ -94,6 +100,12 @@ func (b *breaker) state() candorv1.BreakerState {
 	s := b.cb.State()
 	b.changes.flush()
 	return stateOf(s)
+}
+
+// left is how long one who was refused should wait: until an open breaker lets calls through again, and a little where it does, but not
+// more of them at this moment.
+func (b *breaker) left() time.Duration {
+	return max(retrySoonest, time.Duration(b.until.Load())-time.Since(b.born))
 }
 
 // allow asks for permission to make a call that lasts at most limit; nil: refused.

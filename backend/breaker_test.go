@@ -141,6 +141,28 @@ func TestBreakerHeals(t *testing.T) {
 	})
 }
 
+// Who is refused learns when the breaker lets calls through again; where that is now, and only its probes are taken, a little later.
+func TestBreakerTellsWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBreaker(1, nil)
+		calls(t, b, 4, failed)
+		for _, want := range []time.Duration{5 * time.Second, 3 * time.Second, time.Second, retrySoonest} {
+			if got := b.left(); got != want {
+				t.Errorf("%v are left, want %v", got, want)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		probe := b.allow(time.Second)
+		if got := b.left(); probe == nil || got != retrySoonest {
+			t.Errorf("%v are left beside a probe (%v), want %v", got, probe, retrySoonest)
+		}
+		probe.report(failed)
+		if got := b.left(); got != 5*time.Second {
+			t.Errorf("%v are left after a probe that failed", got)
+		}
+	})
+}
+
 func TestBreakerAliveAndIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := testBreaker(1, nil)

@@ -67,7 +67,8 @@ type Failure struct {
 	// that got none.
 	Tried  []Attempt
 	Waited time.Duration
-	// RetryAfter is when another call may fare better; 0: not known. Of class Overload only.
+	// RetryAfter is when another call may fare better; 0: not known; below 0: the model server asks for none. Of class Overload, and of a
+	// call that an open breaker refused.
 	RetryAfter time.Duration
 
 	// began: something of an answer had come. pushback is what came with the failure about another attempt.

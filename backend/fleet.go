@@ -156,7 +156,7 @@ func (f *fleet) setAddresses(addresses []string) error {
 		f.draining = append(f.draining, r)
 		r.gone.Store(true)
 		r.stop()
-		f.work.Go(func() { f.drain(r) })
+		f.work.Go(func() { f.lasting("draining a replica", func() { f.drain(r) }) })
 	}
 	return errors.Join(errs...)
 }

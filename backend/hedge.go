@@ -3,13 +3,9 @@ package backend
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -37,7 +33,7 @@ type hedge struct {
 	timer    *time.Timer
 
 	mu sync.Mutex
-	// over: the first attempt has answered, or the result has been taken.
+	// over: the first attempt has ended the call, or the result has been taken.
 	over bool
 	// ran is closed when the attempt has ended; nil: it was never made.
 	ran chan struct{}
@@ -75,9 +71,7 @@ func (b *Backend) arm(ctx context.Context, t Terms, now time.Time, beside *repli
 func (h *hedge) run() {
 	defer h.b.hedging.Done()
 	b, now := h.b, time.Now()
-	h.mu.Lock()
-	if h.over || !b.limiter.try() {
-		h.mu.Unlock()
+	if !b.limiter.try() {
 		return
 	}
 	permit := b.breaker.allow(b.set.timeout)
@@ -85,59 +79,81 @@ func (h *hedge) run() {
 		if permit != nil {
 			permit.report(ignored)
 		}
-		h.mu.Unlock()
 		b.limiter.release(now, loadUnknown, 0)
 		return
 	}
-	b.counters.hedges.Add(1)
-	h.permit, h.start, h.x, h.ran = permit, now, newExchange(), make(chan struct{})
-	h.conn = b.conns.takeOther(h.beside)
-	defer h.conn.release()
-	ctx := h.ctx
-	if h.terms.Headers != nil {
-		ctx = h.terms.Headers.Again(ctx, hedgeNumber)
+	ctx := h.begin(permit, now)
+	if ctx == nil {
+		permit.report(ignored)
+		b.budget.refund(now)
+		b.limiter.release(now, loadUnknown, 0)
+		return
 	}
-	h.mu.Unlock()
-
+	defer h.conn.release()
 	response, failure := h.attempt(ctx)
 	now = time.Now()
 	took := now.Sub(h.start)
 	b.limiter.release(now, loadOf(failure), took)
 
+	defer close(h.ran)
+	if h.settle(response, failure, took) {
+		h.conclude()
+	}
+}
+
+// begin answers the attempt's context; nil: the first attempt was faster, and there is to be none.
+func (h *hedge) begin(p *permit, now time.Time) context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer close(h.ran)
-	h.failure, h.took = failure, took
-	if failure == nil {
-		h.response = response
-		if !h.over {
-			// The first attempt's goroutine takes it over from here.
-			h.overtake(errLost)
-			return
-		}
+	if h.over {
+		return nil
 	}
-	h.conclude()
+	h.b.counters.hedges.Add(1)
+	h.permit, h.start, h.x, h.ran = p, now, newExchange(), make(chan struct{})
+	h.conn = h.b.conns.takeOther(h.beside)
+	if h.terms.Headers == nil {
+		return h.ctx
+	}
+	return h.terms.Headers.Again(h.ctx, hedgeNumber)
+}
+
+// settle notes how the attempt ended, and says whether this goroutine is to conclude it.
+func (h *hedge) settle(response *wire.Response, failure *Failure, took time.Duration) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failure, h.took = failure, took
+	if failure != nil {
+		return true
+	}
+	h.response = response
+	if h.over {
+		return true
+	}
+	// The first attempt's goroutine takes it over from here.
+	h.overtake(errLost)
+	return false
 }
 
 // attempt makes the call. In the timer's goroutine nobody else recovers: a panic is this attempt's failure, and not the model server's.
 func (h *hedge) attempt(ctx context.Context) (response *wire.Response, failure *Failure) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.b.log.Error("a second attempt panicked", "panic", p, "stack", string(debug.Stack()))
-			response, failure = nil, inferred(Excluded, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Internal, "a defect of the gateway; its log has the details")
+			response, failure = nil, h.b.defect("a second attempt", p)
 		}
 	}()
 	response, _, failure = h.b.attempt(ctx, h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
 	return response, failure
 }
 
-// conclude tells of an attempt whose answer nobody takes. It needs mu.
+// conclude tells of an attempt whose answer nobody takes. One goroutine calls it, once, without mu.
 func (h *hedge) conclude() {
 	h.b.counters.hedgesLost.Add(1)
-	f := h.failure
+	h.mu.Lock()
+	f, response := h.failure, h.response
+	h.response = nil
+	h.mu.Unlock()
 	if f == nil {
-		h.response.Free()
-		h.response = nil
+		response.Free()
 	}
 	if f == nil || context.Cause(h.ctx) == errLost {
 		f = h.b.lost()
@@ -171,11 +187,14 @@ func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	return &Answer{Response: response, Duration: took, Verdict: verdict, Replica: h.conn.place()}, nil
 }
 
-// tell keeps what became of the attempt, and tells the observer. It needs mu, or that the attempt has ended.
+// tell keeps what became of the attempt, and tells the observer.
 func (h *hedge) tell(f *Failure, v Verdict, took time.Duration, size int) {
-	h.told = h.ended(f, v, took, size)
+	told := h.ended(f, v, took, size)
+	h.mu.Lock()
+	h.told = told
+	h.mu.Unlock()
 	if h.b.observer != nil {
-		h.b.observer.Attempt(h.parent, h.told)
+		h.b.observer.Attempt(h.parent, told)
 	}
 }
 
@@ -196,23 +215,29 @@ func (h *hedge) attempted() Attempt {
 	return h.ended(h.b.lost(), Verdict{}, time.Since(h.start), 0)
 }
 
-// stop says that the first attempt has answered. It answers whether a second was made.
+// stop says that the first attempt has answered, or was refused. It answers whether a second was made.
 func (h *hedge) stop() bool {
 	if h.timer.Stop() {
 		h.b.hedging.Done()
 	}
+	made, answered := h.giveUp()
+	if answered {
+		h.conclude()
+	}
+	return made
+}
+
+// giveUp ends the second attempt, and says whether there was one, and whether both have answered.
+func (h *hedge) giveUp() (made, answered bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.over = true
 	h.end(errLost)
 	h.overtake(nil)
-	switch {
-	case h.ran == nil:
+	if h.ran == nil {
 		h.request.Free()
-	case h.response != nil: // both have answered
-		h.conclude()
 	}
-	return h.ran != nil
+	return h.ran != nil, h.response != nil
 }
 
 // result waits for the second attempt, when the first has ended without an answer. made: there was one. response is nil where it

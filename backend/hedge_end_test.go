@@ -144,3 +144,57 @@ func TestPanicInAHedge(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// A request that the model server refuses is wrong whoever answers: its hedge is stopped, and nobody waits for it.
+func TestRefusalEndsTheHedge(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	b := hedged(t, server, Options{})
+	second, gone := make(chan struct{}), make(chan struct{})
+	server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		<-second
+		return oiptest.Fail(codes.InvalidArgument, "x must be positive")(ctx, req)
+	}, func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		close(second)
+		return stuck(gone)(ctx, req)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, f := infer(t, ctx, b, digitsRequest(t, 1))
+	if f == nil || f.Class != Alive || f.Message != "x must be positive" || f.Attempts != 2 || len(f.Tried) != 2 || !f.Tried[1].Lost || ctx.Err() != nil {
+		t.Errorf("failure %+v", f)
+	}
+	<-gone
+	eventually(t, "the hedge's place back", func() bool { return b.Status().InFlight == 0 })
+	if s := b.Status(); s.HedgesLost != 1 || s.HedgesWon != 0 || s.Breaker != closed {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// A model server that wants no other attempt says so to whichever it answers.
+func TestPushbackOfAHedge(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		hedge oiptest.Responder
+		calls int
+		none  bool
+	}{{"nothing said", unavailable, 3, false}, {"asked to stay away", pushedBack("-1"), 2, true}} {
+		t.Run(test.name, func(t *testing.T) {
+			server := oiptest.Start(t, digitsModel())
+			b := hedged(t, server, Options{})
+			b.set.retry.attempts = 3
+			already := server.Calls()
+			second := make(chan struct{})
+			server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+				<-second
+				return unavailable(ctx, req)
+			}, func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+				defer close(second)
+				return test.hedge(ctx, req)
+			}, unavailable)
+			_, f := infer(t, t.Context(), b, digitsRequest(t, 1))
+			if f == nil || f.Code != codes.Unavailable || f.Attempts != test.calls || server.Calls()-already != test.calls || (f.RetryAfter < 0) != test.none {
+				t.Errorf("failure %+v after %d calls", f, server.Calls()-already)
+			}
+		})
+	}
+}

@@ -33,16 +33,19 @@ func (f *fleet) warm() {
 		f.watch()
 		return
 	}
-	f.work.Go(func() {
-		for state := f.only[0].GetState(); state != connectivity.Shutdown; state = f.only[0].GetState() {
-			if state == connectivity.Idle {
-				f.only[0].Connect()
-			}
-			if !f.only[0].WaitForStateChange(f.life, state) {
-				return
-			}
+	f.work.Go(func() { f.lasting("keeping the connection", f.keepLink) })
+}
+
+// keepLink connects whenever there is no connection.
+func (f *fleet) keepLink() {
+	for state := f.only[0].GetState(); state != connectivity.Shutdown; state = f.only[0].GetState() {
+		if state == connectivity.Idle {
+			f.only[0].Connect()
 		}
-	})
+		if !f.only[0].WaitForStateChange(f.life, state) {
+			return
+		}
+	}
 }
 
 // watch begins to watch all replicas. After the first time it does nothing.
@@ -57,7 +60,7 @@ func (f *fleet) watch() {
 		f.keep(r)
 	}
 	if f.lookup != nil {
-		f.work.Go(f.resolve)
+		f.work.Go(func() { f.lasting("looking the name up", f.resolve) })
 	}
 	f.renew()
 }
@@ -65,21 +68,24 @@ func (f *fleet) watch() {
 // keep needs mu, and watches a replica until its life ends.
 func (f *fleet) keep(r *replica) {
 	if len(r.conns) > 0 {
-		f.work.Go(func() { f.watchLink(r) })
+		f.work.Go(func() { f.lasting("watching a replica's connection", func() { f.watchLink(r) }) })
 	}
-	f.work.Go(func() {
-		timer := time.NewTimer(0)
-		defer timer.Stop()
-		for {
-			select {
-			case <-r.life.Done():
-				return
-			case <-timer.C:
-			case <-r.poke:
-			}
-			timer.Reset(f.probe(r))
+	f.work.Go(func() { f.lasting("asking a replica", func() { f.keepAsking(r) }) })
+}
+
+// keepAsking asks a replica whether it is ready until its life ends.
+func (f *fleet) keepAsking(r *replica) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.life.Done():
+			return
+		case <-timer.C:
+		case <-r.poke:
 		}
-	})
+		timer.Reset(f.probe(r))
+	}
 }
 
 // watchLink keeps a replica's first connection up, and tells when it is.

@@ -78,6 +78,8 @@ func (b *Backend) Metadata(ctx context.Context) (*inference.ModelMetadataRespons
 // recent keeps the newest result of a question for ttl, and lets one asker ask for all.
 type recent[T any] struct {
 	ttl time.Duration
+	// defect is the error that a panic of the question becomes.
+	defect func(panicked any) error
 
 	mu     sync.Mutex
 	value  T
@@ -122,7 +124,7 @@ func (r *recent[T]) renew(fetch func() (T, error)) {
 
 func (r *recent[T]) ask(fetch func() (T, error)) {
 	asked := time.Now()
-	value, err := fetch()
+	value, err := r.try(fetch)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.value, r.err, r.asked = value, err, asked
@@ -132,6 +134,16 @@ func (r *recent[T]) ask(fetch func() (T, error)) {
 	}
 	close(r.flight)
 	r.flight = nil
+}
+
+// try asks. Nobody above recovers in this goroutine.
+func (r *recent[T]) try(fetch func() (T, error)) (value T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = r.defect(p)
+		}
+	}()
+	return fetch()
 }
 
 // wait waits for a question that is being asked.

@@ -193,7 +193,7 @@ func (s *Stream) failed(err error, waited time.Duration) *Failure {
 		f.pushback = pushbackOf(s.grpc.Trailer())
 	}
 	if f.Class == Overload {
-		f.RetryAfter = max(0, f.pushback.wait)
+		f.RetryAfter = f.pushback.wait
 	}
 	return f
 }

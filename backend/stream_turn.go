@@ -55,15 +55,17 @@ func (b *Backend) Begin(ctx context.Context, t Terms, size int, queued bool) (*T
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
 		b.limiter.release(time.Now(), loadUnknown, 0)
-		return nil, b.finish(shut(), start)
+		return nil, b.finish(b.shut(), start)
 	}
 	b.budget.call(start)
 	return &Turn{b: b, terms: t, bytes: size, permit: permit, last: time.Now(), queued: queued, placed: true, attempts: 1}, nil
 }
 
 // shut is the Failure of a call that an open breaker refuses.
-func shut() *Failure {
-	return inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable, "the breaker is open after failures; no call was made")
+func (b *Backend) shut() *Failure {
+	f := inferred(Failed, candorv1.Reason_REASON_BREAKER_OPEN, codes.Unavailable, "the breaker is open after failures; no call was made")
+	f.RetryAfter = b.breaker.left()
+	return f
 }
 
 // On says which stream the request is sent on.

@@ -116,6 +116,7 @@ func (c *checker) limit(at path, limit *candorv1.LimitConfig) {
 	if limit.GetModel() != "" {
 		matching = slices.DeleteFunc(slices.Clone(matching), func(name string) bool { return name != limit.GetModel() })
 	}
+	c.limitKind(at, limit, matching)
 	switch {
 	case c.lostWithin(at.field("model")) || !c.actionsKnown || limit.GetAction() == "" || limit.GetModel() != "" && !modelExists:
 	case len(matching) > 0:

@@ -53,6 +53,7 @@ func ApplyDefaults(cfg *candorv1.Config) {
 	}
 	for _, limit := range cfg.GetLimits() {
 		fillEnum(&limit.OnTrip, candorv1.OnTrip_ON_TRIP_REVIEW)
+		limitKindDefaults(limit)
 		afterTripDefaults(limit)
 	}
 
@@ -76,6 +77,15 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		cfg.Telemetry = &candorv1.Telemetry{}
 	}
 	fill(&cfg.Telemetry.SampleRatio, 0.01)
+}
+
+func limitKindDefaults(limit *candorv1.LimitConfig) {
+	if amount := limit.GetSum().GetAmount(); amount.GetInput() != nil {
+		fill(&amount.Scale, 1)
+	}
+	if key := limit.GetKey(); key != nil {
+		key.MaxKeys = cmp.Or(key.GetMaxKeys(), 10000)
+	}
 }
 
 func afterTripDefaults(limit *candorv1.LimitConfig) {

@@ -35,8 +35,11 @@ func bareConfig() *candorv1.Config {
 		}}, "promised": {Primary: "b", Policy: &candorv1.Policy{
 			Accept: &candorv1.Accept{License: &candorv1.Accept_Promise{Promise: &candorv1.Promise{Grid: &candorv1.ThresholdGrid{}}}},
 		}}},
-		Queues:   map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
-		Limits:   map[string]*candorv1.LimitConfig{"l": {Window: durationpb.New(time.Minute), Alerts: []*candorv1.AlertReceiver{{To: &candorv1.AlertReceiver_Alertmanager{Alertmanager: "http://a"}}}}},
+		Queues: map[string]*candorv1.Queue{"q": {Agreement: &candorv1.Agreement{}, Coalesce: &candorv1.Coalesce{}, Hours: &candorv1.Hours{}}},
+		Limits: map[string]*candorv1.LimitConfig{"l": {
+			Window: durationpb.New(time.Minute), Alerts: []*candorv1.AlertReceiver{{To: &candorv1.AlertReceiver_Alertmanager{Alertmanager: "http://a"}}}, Key: &candorv1.LimitKey{},
+			Sum: &candorv1.LimitSum{Amount: &candorv1.LimitAmount{From: &candorv1.LimitAmount_Input{Input: &candorv1.InputColumn{}}}},
+		}},
 		People:   &candorv1.People{Oidc: &candorv1.OIDC{}},
 		Webhooks: map[string]*candorv1.Webhook{"w": {}},
 	}

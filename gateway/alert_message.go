@@ -28,6 +28,9 @@ type alertData struct {
 	MaxCount      int64   `json:"max_count"`
 	WindowSeconds float64 `json:"window_seconds"`
 	DryRun        bool    `json:"dry_run"`
+	// Unit of count and max_count where they aren't answers; Key of a limit that has one for each.
+	Unit string `json:"unit,omitempty"`
+	Key  string `json:"key,omitempty"`
 	// Of a stop, or of the reset.
 	By      string `json:"by,omitempty"`
 	AskedBy string `json:"asked_by,omitempty"`
@@ -62,8 +65,9 @@ func (g *Gateway) alertMessage(a limits.Alert, e errand) (webhook.Message, error
 func (g *Gateway) alertBody(a limits.Alert, resolved bool, id string) alertBody {
 	t := a.Trip
 	b := alertBody{Type: limitTripped, ID: id, Timestamp: stamp(t.At), Data: alertData{
-		Limit: "limits/" + t.Limit, Trip: t.ID, Action: t.Action, Model: t.Model, Consumer: t.Consumer, PredictionID: t.PredictionID,
+		Limit: limits.ResourceName(t.Limit), Trip: t.ID, Action: t.Action, Model: t.Model, Consumer: t.Consumer, PredictionID: t.PredictionID,
 		Count: t.Count, MaxCount: t.MaxCount, WindowSeconds: t.Window.Seconds(), DryRun: t.DryRun, By: t.By, Reason: t.Reason, URL: g.limitsURL(),
+		Unit: g.unitOfLimit(t.Limit), Key: keyOfLimit(t.Limit),
 	}}
 	switch {
 	case resolved:
@@ -91,22 +95,26 @@ const latchedFor = 10 * 365 * 24 * time.Hour
 // next.
 func (g *Gateway) alertmanagerAlert(a limits.Alert, resolved bool) alertmanagerAlert {
 	t := a.Trip
+	name, unit := shortLimit(t.Limit), g.unitOfLimit(t.Limit)
+	if unit != "" {
+		unit = " " + unit
+	}
 	out := alertmanagerAlert{
-		Labels: map[string]string{"alertname": "CandorLimitTripped", "severity": "critical", "limit": t.Limit, "trip": t.ID},
+		Labels: map[string]string{"alertname": "CandorLimitTripped", "severity": "critical", "limit": name, "trip": t.ID},
 		Annotations: map[string]string{
-			"summary":     fmt.Sprintf("Candor withholds %q: the limit %s has tripped", t.Action, t.Limit),
-			"description": fmt.Sprintf("%d released in %v, of at most %d. It holds until an operator resets it.", t.Count, t.Window, t.MaxCount),
+			"summary":     fmt.Sprintf("Candor withholds %q: the limit %s has tripped", t.Action, name),
+			"description": fmt.Sprintf("%d%s released in %v, of at most %d. It holds until an operator resets it.", t.Count, unit, t.Window, t.MaxCount),
 		},
 		StartsAt: stamp(t.At), EndsAt: stamp(t.At.Add(latchedFor)), GeneratorURL: g.limitsURL(),
 	}
 	switch {
 	case t.By != "":
 		out.Labels["alertname"] = "CandorStopped"
-		out.Annotations["summary"] = fmt.Sprintf("Candor withholds what %s stands for: %s has stopped it", t.Limit, t.By)
+		out.Annotations["summary"] = fmt.Sprintf("Candor withholds what %s stands for: %s has stopped it", name, t.By)
 		out.Annotations["description"] = t.Reason
 	case t.DryRun:
 		out.Labels["alertname"], out.Labels["severity"] = "CandorLimitDryRun", "info"
-		out.Annotations["summary"] = fmt.Sprintf("The limit %s would have tripped", t.Limit)
+		out.Annotations["summary"] = fmt.Sprintf("The limit %s would have tripped", name)
 	}
 	for label, value := range map[string]string{"action": t.Action, "model": t.Model, "consumer": t.Consumer} {
 		if value != "" {
@@ -138,4 +146,15 @@ func (g *Gateway) limitsURL() string {
 		return url + "/ops/limits"
 	}
 	return ""
+}
+
+// unitOfLimit is what a limit counts in, as the configuration has it now; empty: answers.
+func (g *Gateway) unitOfLimit(name string) string {
+	return g.plan().cfg.GetLimits()[limitOf(name)].GetSum().GetUnit()
+}
+
+// keyOfLimit is the key that a limit's name is of; empty: of none.
+func keyOfLimit(name string) string {
+	_, key, _ := limits.SplitName(name)
+	return keyValue(key)
 }

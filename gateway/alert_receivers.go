@@ -106,7 +106,7 @@ func sameSecrets(a, b map[string][]receiver) bool {
 // somebody.
 func (g *Gateway) receiversOf(pl *plan, limit string) []receiver {
 	if !limits.IsStop(limit) {
-		return pl.receivers[limit]
+		return pl.receivers[limitOf(limit)]
 	}
 	for _, name := range g.gate.CoveredBy(limit) {
 		if all := pl.receivers[name]; len(all) > 0 {

@@ -15,7 +15,7 @@ func (g *Gateway) onTrip(t limits.Trip) {
 	if t.By != "" {
 		g.log.Error("stopped by a person", slog.String("limit", t.Limit), slog.String("by", t.By), slog.String("reason", t.Reason), slog.String("alert_id", t.ID))
 	} else {
-		g.metrics.limitTrips.WithLabelValues(t.Limit).Inc()
+		g.metrics.limitTrips.WithLabelValues(limitOf(t.Limit)).Inc()
 		g.log.Error("action limit tripped", slog.String("limit", t.Limit), slog.String("action", t.Action),
 			slog.String("model", t.Model), slog.String("consumer", t.Consumer), slog.Int64("count", t.Count),
 			slog.Int64("max_count", t.MaxCount), slog.Duration("window", t.Window), slog.Bool("dry_run", t.DryRun),
@@ -33,9 +33,15 @@ func (g *Gateway) wakeAlerts() {
 	}
 }
 
+// onLimitOverflow is told that keys of a limit share one, because there are as many as it may have.
+func (g *Gateway) onLimitOverflow(limit string, answers int64) {
+	g.log.Warn("a limit has as many keys as it may have; further ones share one limit", slog.String("limit", limit), slog.Int64("answers", answers),
+		slog.String("remedy", "raise limits."+limit+".key.max_keys, or take a key that has fewer values"))
+}
+
 // onLimitStoreError is told of answers that a limit could not ask its store about.
 func (g *Gateway) onLimitStoreError(limit string, err error) {
-	g.metrics.limitStoreErrors.WithLabelValues(limit).Inc()
+	g.metrics.limitStoreErrors.WithLabelValues(limitOf(limit)).Inc()
 	g.log.Warn("a limit's store did not answer; its answers are withheld", slog.String("limit", limit), slog.Any("error", err))
 }
 

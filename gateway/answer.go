@@ -8,6 +8,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
 )
 
@@ -286,10 +287,12 @@ func (c *call) withheld() error {
 	case firstLimit != nil && slices.Contains(firstLimit.decision.Reasons, candorv1.Reason_REASON_LIMIT_UNAVAILABLE):
 		// Nothing has tripped, and no operator need do anything: a retry may pass.
 		e = storeUnavailable()
+	case firstLimit != nil && firstLimit.badInput.field != "":
+		e = uncounted(firstLimit)
 	case firstLimit != nil:
 		e = errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_ACTION_LIMIT_TRIPPED,
 			"%d of %d %s are withheld: %s and holds until an operator resets it", rejected, len(c.rows), c.units(), tripWords(firstLimit.limit))
-		e.ResourceType, e.Resource = "candor.v1.Limit", "limits/"+firstLimit.limit
+		e.ResourceType, e.Resource = "candor.v1.Limit", limits.ResourceName(firstLimit.limit)
 	case c.failure != nil:
 		return backendError(c.failure).with("backend", c.model.primary.Name()).with("said_by", saidBy(c.failure))
 	default:
@@ -301,10 +304,20 @@ func (c *call) withheld() error {
 		e.with("rejected", count(rejected))
 	}
 	if firstLimit != nil {
-		e.with("limit", firstLimit.limit).with("action", firstLimit.action)
+		e.with("limit", shortLimit(firstLimit.limit)).with("action", firstLimit.action)
 	}
 	if c.model.several() {
 		e.with("fields", count(len(c.rows)))
 	}
 	return e.with("rows", count(c.requestRows))
+}
+
+// uncounted is the Error of a row that a limit can't count.
+func uncounted(r *row) *Error {
+	bad := r.badInput
+	e := errf(codes.InvalidArgument, candorv1.ErrorReason_ERROR_REASON_LIMIT_INPUT_INVALID,
+		"%s %s: without it the limit %q can't count the answer to row %d", bad.field, bad.problem, shortLimit(r.limit), r.row)
+	e.Field, e.FieldProblem = bad.field, bad.problem
+	e.ResourceType, e.Resource = "candor.v1.Limit", limits.ResourceName(r.limit)
+	return e.with("field", bad.field).with("row", count(r.row))
 }

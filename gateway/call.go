@@ -56,8 +56,8 @@ type call struct {
 	seats []*seat
 	// holds the model's plan until it ends.
 	holds bool
-	// part: it is one of several answers to a request on a stream.
-	part bool
+	// part: it is one of several answers to a request on a stream. vague: it may be the answer to another request.
+	part, vague bool
 	// facts of the call for expressions, made when they are first wanted.
 	facts *facts
 
@@ -101,6 +101,9 @@ type row struct {
 	state    candorv1.AnswerState
 	action   string
 	limit    string
+	// limitInputs are what the limits ask of the request, for this answer and for those of people; badInput why one of them can't count it.
+	limitInputs []limits.Input
+	badInput    badInput
 	// segment of the policy's that the row is in; empty: the rest.
 	segment string
 	permit  limits.Permit

@@ -30,7 +30,7 @@ type Error struct {
 	Metadata map[string]string
 	// Field path and what is wrong with it; empty: none.
 	Field, FieldProblem string
-	// RetryAfter; 0: no advice.
+	// RetryAfter; 0 or less: no advice.
 	RetryAfter time.Duration
 	// Resource that the error is about: type and name; empty: none.
 	ResourceType, Resource string

@@ -24,6 +24,8 @@ type field struct {
 	// defaultLabel or defaultValue stands for "we do not know"; both unset: nothing does.
 	defaultLabel string
 	defaultValue *float64
+	// actions that an answer of the field may mean, and "", none.
+	actions []string
 }
 
 // newFields compiles the policy for each field of the primary's card. Errors name the field of the configuration, relative to the
@@ -50,6 +52,12 @@ func newFields(p *candorv1.Policy, card *backend.Card, calibrated bool) ([]field
 		next := field{
 			Field: f, policy: policy, defaultLabel: own.GetReview().GetDefaultLabel(), scale: scaleDigest(own),
 			promised: own.GetAccept().GetPromise() != nil, tolerance: toleranceOf(p, f.Name),
+		}
+		next.actions = append(next.actions, "")
+		for _, a := range p.GetActions() {
+			if output := a.GetWhen().GetOutput(); output == "" || output == f.Output {
+				next.actions = append(next.actions, a.GetName())
+			}
 		}
 		if review := own.GetReview(); review != nil {
 			next.defaultValue = review.DefaultValue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -98,45 +99,53 @@ func (g *Gateway) wakeFinals() {
 
 // letOut releases answers that a limit holds and that the gate now lets pass: after a reset.
 func (g *Gateway) letOut(ctx context.Context) {
+	// uncountable are limits that can't count answers of theirs, such as those that were asked for before the limit wanted an amount. They
+	// must not stand before what others hold.
+	var uncountable []string
 	for ctx.Err() == nil {
 		now := g.ledger.Now()
-		var tripped []string
+		except := slices.Clone(uncountable)
 		for _, s := range g.gate.States(now) {
 			if s.Tripped && (s.Configured || s.Stop) && !s.Definition.DryRun {
-				tripped = append(tripped, s.Definition.Name)
+				except = append(except, s.Definition.Name)
 			}
 		}
-		held, err := g.reviews.Held(ctx, tripped, finalBatch)
+		held, err := g.reviews.Held(ctx, except, finalBatch)
 		if err != nil {
 			if ctx.Err() == nil {
 				g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
 			}
 			return
 		}
-		out := 0
+		out, met := 0, len(uncountable)
 		for i := range held {
-			if g.letOutOne(ctx, now, &held[i]) {
+			left, invalid := g.letOutOne(ctx, now, &held[i])
+			if left {
 				out++
+			}
+			if invalid != "" && !slices.Contains(uncountable, invalid) {
+				uncountable = append(uncountable, invalid)
 			}
 		}
 		// Without progress the rest waits for the next turn.
-		if len(held) < finalBatch || out == 0 {
+		if len(held) < finalBatch || out == 0 && len(uncountable) == met {
 			return
 		}
 	}
 }
 
-func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Item) bool {
+// letOutOne says whether the answer left, or which limit can't count it.
+func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Item) (left bool, uncountable string) {
 	r := g.pass(ctx, now, item, item.Verdict)
 	if r.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
-		return false
+		return false, r.uncountable
 	}
 	if _, err := g.reviews.Change(ctx, item.ID, ending{Act: review.LetOut{Now: now}, etag: item.Etag()}); err != nil {
 		r.undo()
 		if ctx.Err() == nil && !g.movedOn(err) {
 			g.log.WarnContext(ctx, "a held answer could not be let out; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
 		}
-		return false
+		return false, ""
 	}
-	return true
+	return true, ""
 }

@@ -12,14 +12,18 @@ import (
 // checkLimits is the last gate: it finds out what would leave for every row, and what that would do, and lets the action
 // limits withhold it. It may only make a row's route more cautious. Limits bind in both modes.
 func (g *Gateway) checkLimits(c *call) {
+	wants := g.limitWants(c)
 	for i := range c.rows {
 		r := &c.rows[i]
 		g.wouldRelease(c, r)
+		if r.released || r.applied == candorv1.Route_ROUTE_DEFER {
+			r.limitInputs = wants.of(c, r)
+		}
 		if !r.released {
 			continue
 		}
 		r.action = c.model.actionOf(c.fieldOf(r), r.answer.Label, r.answer.Value)
-		a := limits.Answer{Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText}
+		a := limits.Answer{Action: r.action, Model: c.model.name, Consumer: c.who.Name, PredictionID: c.idText, Inputs: r.limitInputs}
 		v, known := g.knowsStops(&c.ctx, c.model, a)
 		if known {
 			if !g.gate.Covers(r.action, c.model.name, c.who.Name) {
@@ -32,8 +36,12 @@ func (g *Gateway) checkLimits(c *call) {
 			continue
 		}
 		reason := candorv1.Reason_REASON_LIMIT_TRIPPED
-		if v.Unavailable {
+		switch {
+		case v.Unavailable:
 			reason = candorv1.Reason_REASON_LIMIT_UNAVAILABLE
+		case v.Invalid:
+			reason, r.badInput = candorv1.Reason_REASON_LIMIT_INPUT_INVALID, badInputOf(r.limitInputs, v.Err)
+			g.metrics.limitBadInputs.WithLabelValues(limitOf(v.Limit)).Inc()
 		}
 		r.released, r.limit = false, v.Limit
 		r.applied = limits.Route(v.OnTrip, r.applied, c.model.policy.HasReview)

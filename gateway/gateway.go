@@ -140,7 +140,7 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 		return err
 	}
 	g.gate, err = limits.New(ctx, definitions(cfg), g.limitStore, g.ledger.Now(), limits.Options{
-		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, Clock: time.Now,
+		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, OnOverflow: g.onLimitOverflow, Clock: time.Now,
 	})
 	if err != nil {
 		pl.drop()
@@ -159,18 +159,6 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 	g.metrics.watchWebhooks(g)
 	g.metrics.watchAlerts(g)
 	return nil
-}
-
-// definitions are the limits of a configuration.
-func definitions(cfg *candorv1.Config) []limits.Definition {
-	var defs []limits.Definition
-	for name, l := range cfg.GetLimits() {
-		defs = append(defs, limits.Definition{
-			Name: name, Action: l.GetAction(), Model: l.GetModel(), Consumer: l.GetConsumer(), MaxCount: l.GetMaxCount(),
-			Window: l.GetWindow().AsDuration(), OnTrip: l.GetOnTrip(), DryRun: l.GetDryRun(), After: aftermath(l),
-		})
-	}
-	return defs
 }
 
 // Close releases connections and flushes spans. Call it after Run, or when Run is never called.

@@ -25,7 +25,8 @@ type alert struct {
 	Data     struct {
 		Limit, Action  string
 		Count          int
-		MaxCount       int    `json:"max_count"`
+		MaxCount       int `json:"max_count"`
+		Unit, Key      string
 		PredictionID   string `json:"prediction_id"`
 		DryRun         bool   `json:"dry_run"`
 		header, method string

@@ -65,6 +65,7 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 		Traceparent:         c.trace.traceparent(),
 		SamplingProbability: 1,
 		PolicyDigest:        m.digest,
+		LimitInputs:         limitInputProtos(r.limitInputs),
 	}
 	item.Wanted, item.Agree, item.Tolerance = g.agreement(item.Queue)
 	for _, se := range r.stageEvidence {

@@ -27,29 +27,45 @@ func aftermath(l *candorv1.LimitConfig) limits.Aftermath {
 	}
 }
 
-// limitProtos are all limits and stops, by name.
+// limitProtos are all limits and stops, by name; of the keys of a limit those that are tripped.
 func (g *Gateway) limitProtos() []*candorv1.Limit {
 	var out []*candorv1.Limit
-	for _, s := range g.gate.States(g.ledger.Now()) {
-		out = append(out, limitProto(s, g.gate.People(s.Definition.Name)))
+	states := g.gate.States(g.ledger.Now())
+	for _, s := range states {
+		if s.Key != "" && !s.Tripped {
+			continue
+		}
+		l := limitProto(s, g.gate.People(s.Definition.Name))
+		addKeys(l, s, states)
+		out = append(out, l)
 	}
 	slices.SortFunc(out, func(a, b *candorv1.Limit) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return out
 }
 
+// limitState finds a limit, a stop or a key of a limit. Errors: LIMIT_NOT_FOUND.
+func (g *Gateway) limitState(name string) (limits.Status, *candorv1.Limit, error) {
+	now := g.ledger.Now()
+	s, err := g.gate.State(now, name)
+	if err != nil {
+		return s, nil, limitNotFound(name)
+	}
+	l := limitProto(s, g.gate.People(name))
+	if s.Keys != nil {
+		addKeys(l, s, g.gate.States(now))
+	}
+	return s, l, nil
+}
+
 // limitProto is one of them; nil: there is none of this name.
 func (g *Gateway) limitProto(name string) *candorv1.Limit {
-	for _, l := range g.limitProtos() {
-		if l.GetName() == limitPrefix+name {
-			return l
-		}
-	}
-	return nil
+	_, l, _ := g.limitState(name)
+	return l
 }
 
 func limitProto(s limits.Status, people int) *candorv1.Limit {
 	l := &candorv1.Limit{
-		Name: limitPrefix + s.Definition.Name, Action: s.Definition.Action, Model: s.Definition.Model, Consumer: s.Definition.Consumer,
+		Name: limits.ResourceName(s.Definition.Name), Action: s.Definition.Action, Model: s.Definition.Model, Consumer: s.Definition.Consumer,
 		MaxCount: s.Definition.MaxCount, Window: durationpb.New(s.Definition.Window), DryRun: s.Definition.DryRun,
 		Used: s.Used, Tripped: s.Tripped, TripTime: stampOrNil(s.Trip.At), WithheldSinceTrip: s.Withheld,
 		LastResetBy: s.LastReset.By, LastResetReason: s.LastReset.Reason, LastResetTime: stampOrNil(s.LastReset.At),
@@ -64,6 +80,7 @@ func limitProto(s limits.Status, people int) *candorv1.Limit {
 			AskedBy: s.Ask.By, Reason: s.Ask.Reason, AskTime: stampOrNil(s.Ask.At), ExpireTime: stampOrNil(s.Ask.Expires), RequestId: s.Ask.RequestID,
 		}
 	}
+	addKind(l, s)
 	if s.Stop && s.Tripped {
 		l.Stop = &candorv1.LimitStop{By: s.Trip.By, Reason: s.Trip.Reason, StopTime: stampOrNil(s.Trip.At)}
 	}
@@ -90,8 +107,11 @@ func tripWords(name string) string {
 	if limits.IsStop(name) {
 		return fmt.Sprintf("a person has stopped it (%s),", name)
 	}
-	return fmt.Sprintf("the action limit %q has tripped", name)
+	return fmt.Sprintf("the action limit %q has tripped", shortLimit(name))
 }
+
+// shortLimit is a limit's name for people and metadata: the resource's, without limits/ before it.
+func shortLimit(name string) string { return strings.TrimPrefix(limits.ResourceName(name), "limits/") }
 
 // actionNames are the actions that some model declares, sorted.
 func (pl *plan) actionNames() []string {

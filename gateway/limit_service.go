@@ -20,9 +20,6 @@ type limitService struct {
 	g *Gateway
 }
 
-// limitPrefix begins the resource names of limits and stops.
-const limitPrefix = "limits/"
-
 // limitReaders may look.
 var limitReaders = []candorv1.Role{candorv1.Role_ROLE_OPERATOR, candorv1.Role_ROLE_AUDITOR, candorv1.Role_ROLE_REVIEWER}
 
@@ -34,7 +31,7 @@ func (s *limitService) ListLimits(ctx context.Context, in *candorv1.ListLimitsRe
 	// The token is the last name of the page before. A stop that was released is history.
 	after := in.GetPageToken()
 	all = slices.DeleteFunc(all, func(l *candorv1.Limit) bool {
-		return l.GetName() <= after || limits.IsStop(strings.TrimPrefix(l.GetName(), limitPrefix)) && !l.GetTripped()
+		return l.GetName() <= after || limits.IsStop(limits.NameOf(l.GetName())) && !l.GetTripped()
 	})
 	size := int(in.GetPageSize())
 	if size == 0 {
@@ -51,18 +48,14 @@ func (s *limitService) GetLimit(ctx context.Context, in *candorv1.GetLimitReques
 	if _, err := allowed(ctx, in, limitReaders...); err != nil {
 		return nil, err
 	}
-	for _, st := range s.g.gate.States(s.g.ledger.Now()) {
-		if limitPrefix+st.Definition.Name != in.GetName() {
-			continue
-		}
-		out := limitProto(st, s.g.gate.People(st.Definition.Name))
-		var err error
-		if out.Alerts, err = s.g.alertsOf(ctx, st.Definition.Name, st.Trip.ID); err != nil {
-			return nil, err
-		}
-		return &candorv1.GetLimitResponse{Limit: out}, nil
+	st, out, err := s.g.limitState(limits.NameOf(in.GetName()))
+	if err != nil {
+		return nil, err
 	}
-	return nil, limitNotFound(strings.TrimPrefix(in.GetName(), limitPrefix))
+	if out.Alerts, err = s.g.alertsOf(ctx, st.Definition.Name, st.Trip.ID); err != nil {
+		return nil, err
+	}
+	return &candorv1.GetLimitResponse{Limit: out}, nil
 }
 
 func (s *limitService) ListLimitEvents(ctx context.Context, in *candorv1.ListLimitEventsRequest) (*candorv1.ListLimitEventsResponse, error) {
@@ -81,7 +74,7 @@ func (s *limitService) ListLimitEvents(ctx context.Context, in *candorv1.ListLim
 		}
 	}
 	// One more says whether there is another page.
-	events, err := s.g.limitStore.LimitEvents(ctx, strings.TrimPrefix(in.GetName(), limitPrefix), before, size+1)
+	events, err := s.g.limitStore.LimitEvents(ctx, limits.NameOf(in.GetName()), before, size+1)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +94,7 @@ func (s *limitService) ResetLimit(ctx context.Context, in *candorv1.ResetLimitRe
 	if err != nil {
 		return nil, err
 	}
-	name, now := strings.TrimPrefix(in.GetName(), limitPrefix), s.g.ledger.Now()
+	name, now := limits.NameOf(in.GetName()), s.g.ledger.Now()
 	what := "limit reset"
 	if s.g.gate.People(name) == 2 {
 		if err := s.proved(p, name); err != nil {
@@ -125,7 +118,7 @@ func (s *limitService) ConfirmLimitReset(ctx context.Context, in *candorv1.Confi
 	if err != nil {
 		return nil, err
 	}
-	name := strings.TrimPrefix(in.GetName(), limitPrefix)
+	name := limits.NameOf(in.GetName())
 	if err := s.proved(p, name); err != nil {
 		return nil, err
 	}
@@ -168,7 +161,7 @@ func (s *limitService) AcknowledgeLimit(ctx context.Context, in *candorv1.Acknow
 	if err != nil {
 		return nil, err
 	}
-	name := strings.TrimPrefix(in.GetName(), limitPrefix)
+	name := limits.NameOf(in.GetName())
 	err = s.g.gate.Acknowledge(ctx, limits.Acknowledgement{Limit: name, By: p.Name, Note: in.GetNote(), At: s.g.ledger.Now()})
 	if err != nil {
 		return nil, s.refusal(err, name, p)
@@ -197,25 +190,25 @@ func (s *limitService) proved(p *Principal, limit string) error {
 		return nil
 	}
 	return errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON,
-		"a reset of %q takes two people, and %q is anybody; call with a token, a certificate or a login", limit, p.Name).with("limit", limit).with("principal", p.Name)
+		"a reset of %q takes two people, and %q is anybody; call with a token, a certificate or a login", limit, p.Name).with("limit", shortLimit(limit)).with("principal", p.Name)
 }
 
 // refusal says why the limits refused an order.
 func (s *limitService) refusal(err error, name string, p *Principal) error {
 	switch {
 	case errors.Is(err, limits.ErrNotTripped):
-		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_TRIPPED, "limit %q is not tripped; there is nothing to reset", name).with("limit", name)
+		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_TRIPPED, "limit %q is not tripped; there is nothing to reset", name).with("limit", shortLimit(name))
 	case errors.Is(err, limits.ErrNotFound):
 		return limitNotFound(name)
 	case errors.Is(err, limits.ErrNotAsked):
 		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_NOT_ASKED,
-			"there is no such reset of %q to confirm, or it has expired; ask again", name).with("limit", name)
+			"there is no such reset of %q to confirm, or it has expired; ask again", name).with("limit", shortLimit(name))
 	case errors.Is(err, limits.ErrSamePerson):
 		return errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON,
-			"%q asked for the reset of %q; another operator has to confirm it", p.Name, name).with("limit", name).with("principal", p.Name)
+			"%q asked for the reset of %q; another operator has to confirm it", p.Name, name).with("limit", shortLimit(name)).with("principal", p.Name)
 	case errors.Is(err, limits.ErrPending):
 		e := errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_PENDING,
-			"a reset of %q waits to be confirmed; confirm it, or wait until it expires", name).with("limit", name)
+			"a reset of %q waits to be confirmed; confirm it, or wait until it expires", name).with("limit", shortLimit(name))
 		if a := s.g.limitProto(name).GetPendingReset(); a != nil {
 			e.with("asked_by", a.GetAskedBy()).with("request_id", a.GetRequestId()).with("expire_time", a.GetExpireTime().AsTime().Format(time.RFC3339))
 		}
@@ -225,5 +218,5 @@ func (s *limitService) refusal(err error, name string, p *Principal) error {
 }
 
 func limitNotFound(name string) error {
-	return errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", name).with("limit", name)
+	return errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", name).with("limit", shortLimit(name))
 }

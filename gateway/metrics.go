@@ -11,7 +11,6 @@ import (
 
 	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/limits"
 )
 
 // metrics are the gateway's counters. Labels are names from the configuration and enums, never anything that a client sends,
@@ -32,9 +31,11 @@ type metrics struct {
 	limitTrips  *prometheus.CounterVec
 	// limitStoreErrors: withheld because the store did not answer.
 	limitStoreErrors *prometheus.CounterVec
-	finals           *prometheus.CounterVec
-	age              *prometheus.GaugeVec
-	alertFailures    *prometheus.CounterVec
+	// limitBadInputs: withheld because the request's amount or key could not be one.
+	limitBadInputs *prometheus.CounterVec
+	finals         *prometheus.CounterVec
+	age            *prometheus.GaugeVec
+	alertFailures  *prometheus.CounterVec
 	// webhookDeliveries are attempts.
 	webhookDeliveries *prometheus.CounterVec
 	recordFailures,
@@ -75,6 +76,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		transitions:        counter("candor_breaker_transitions_total", "Changes of a breaker's state.", "backend", "to"),
 		limitTrips:         counter("candor_limit_trips_total", "Trips of an action limit.", "limit"),
 		limitStoreErrors:   counter("candor_limit_store_errors_total", "Answers withheld because a limit's store did not answer.", "limit"),
+		limitBadInputs:     counter("candor_limit_bad_inputs_total", "Answers withheld because what a limit sums, or is split by, was missing in the request or could not be one.", "limit"),
 		finals:             counter("candor_review_final_total", "Review items that got their final answer, by verdict or at their deadline.", "model", "by"),
 		age:                prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "candor_model_created_timestamp_seconds", Help: "When the version that a backend serves was trained."}, []string{"backend", "version"}),
 		alertFailures:      counter("candor_alert_failures_total", "Attempts to deliver an alert that failed.", "receiver"),
@@ -86,7 +88,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		resetWaits: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
 		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
 	}
-	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.waitTime, m.transitions, m.limitTrips, m.limitStoreErrors,
+	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.waitTime, m.transitions, m.limitTrips, m.limitStoreErrors, m.limitBadInputs,
 		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.panics, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	m.ofBackend.Store(&map[string]backendMetrics{})
@@ -109,36 +111,9 @@ func (m *metrics) of(cfg, before *candorv1.Config) {
 	}
 	for name := range cfg.GetLimits() {
 		m.limitTrips.WithLabelValues(name)
+		m.limitBadInputs.WithLabelValues(name)
 	}
 	m.ofWebhooks(cfg)
-}
-
-func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
-	m.reg.MustRegister(&limitCollector{
-		gate: g, now: now,
-		used:    prometheus.NewDesc("candor_limit_used", "Released within the window that ends now.", []string{"limit"}, nil),
-		tripped: prometheus.NewDesc("candor_limit_tripped", "1 while the limit is latched.", []string{"limit"}, nil),
-	})
-}
-
-// limitCollector reads the gate when it is scraped.
-type limitCollector struct {
-	gate          *limits.Gate
-	now           func() time.Time
-	used, tripped *prometheus.Desc
-}
-
-func (c *limitCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.used; ch <- c.tripped }
-
-func (c *limitCollector) Collect(ch chan<- prometheus.Metric) {
-	for _, s := range c.gate.States(c.now()) {
-		tripped := 0.0
-		if s.Tripped {
-			tripped = 1
-		}
-		ch <- prometheus.MustNewConstMetric(c.used, prometheus.GaugeValue, float64(s.Used), s.Definition.Name)
-		ch <- prometheus.MustNewConstMetric(c.tripped, prometheus.GaugeValue, tripped, s.Definition.Name)
-	}
 }
 
 // Attempt and BreakerChanged make metrics a backend.Observer.

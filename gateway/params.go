@@ -154,7 +154,7 @@ func (c *call) params() []byte {
 	for _, p := range [...]wire.Param{
 		wire.StringParam("candor_review_item", review.Name(r.deferredItem())),
 		wire.StringParam("candor_action", r.action),
-		wire.StringParam("candor_limit", r.limit),
+		wire.StringParam("candor_limit", r.limitName()),
 		wire.StringParam("candor_fault", r.fault(c)),
 	} {
 		if p.Str != "" {
@@ -172,8 +172,11 @@ func (r *row) deferredItem() string {
 	return r.itemID
 }
 
-// fault says for people what was wrong with the primary's answer; empty: nothing.
+// fault says for people what was wrong with the primary's answer, or with what a limit asks of the request; empty: nothing.
 func (r *row) fault(c *call) string {
+	if r.badInput.field != "" {
+		return r.badInput.field + " " + r.badInput.problem
+	}
 	if len(r.evidence.Faults) == 0 {
 		return ""
 	}
@@ -257,4 +260,12 @@ func reasonsText(reasons []candorv1.Reason) string {
 		names[i] = reasonName(r)
 	}
 	return strings.Join(names, ",")
+}
+
+// limitName is the limit that withholds the row; empty: none does.
+func (r *row) limitName() string {
+	if r.limit == "" {
+		return ""
+	}
+	return shortLimit(r.limit)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/router"
 )
@@ -135,7 +136,7 @@ func (g *Gateway) decisionOf(pr *candorv1.PredictionRecord, i int, id string) *c
 		d.License = &candorv1.License{Certificate: certificate.Name(row.GetCertificate())}
 	}
 	if row.GetLimit() != "" {
-		d.Limit = "limits/" + row.GetLimit()
+		d.Limit = limits.ResourceName(row.GetLimit())
 	}
 	return d
 }
@@ -302,7 +303,7 @@ func finish(p *candorv1.Prediction, item *review.Item) {
 		p.Decision.Action = item.Action
 	}
 	if item.HeldBy != "" {
-		p.Decision.Limit = "limits/" + item.HeldBy
+		p.Decision.Limit = limits.ResourceName(item.HeldBy)
 	}
 	if item.Verdict == nil || item.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
 		p.State = candorv1.AnswerState_ANSWER_STATE_WITHHELD

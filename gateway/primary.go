@@ -111,7 +111,8 @@ func saidBy(f *backend.Failure) string {
 	return "gateway"
 }
 
-// backendError keeps the status that a model server gave, and finds one for what we inferred.
+// backendError keeps the status that a model server gave, and finds one for what we inferred. Where nothing is known of when to come back,
+// the advice is a second; where the model server asks for no other call, there is none.
 func backendError(f *backend.Failure) *Error {
 	switch f.Reason {
 	case candorv1.Reason_REASON_CONTRACT_FAILURE:
@@ -128,7 +129,7 @@ func backendError(f *backend.Failure) *Error {
 		return errf(f.Code, candorv1.ErrorReason_ERROR_REASON_BACKEND_ERROR, "%s", f.Message)
 	}
 	e := errf(codes.Unavailable, candorv1.ErrorReason_ERROR_REASON_BACKEND_UNAVAILABLE, "%s", f.Message)
-	e.RetryAfter = time.Second
+	e.RetryAfter = cmp.Or(f.RetryAfter, time.Second)
 	return e
 }
 

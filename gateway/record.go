@@ -169,6 +169,9 @@ func (room *rowRoom) fill(r *row, method candorv1.ConfidenceMethod) *candorv1.Ro
 			out.Certificate = l.id
 		}
 	}
+	if r.limitInputs != nil {
+		out.LimitInputs = limitInputProtos(r.limitInputs)
+	}
 	out.ConfidencePpm = ppmInto(&room.confidence, r.decision.Confidence)
 	out.RawConfidencePpm = ppmInto(&room.rawConfidence, r.decision.RawConfidence)
 	if m := r.decision.Method; m != method {

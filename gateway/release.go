@@ -14,6 +14,8 @@ type release struct {
 	review.Gated
 	// undo gives the permit back, where the answer was not stored; never nil.
 	undo func()
+	// uncountable is the limit that holds it because it can't count it; empty: none.
+	uncountable string
 }
 
 // pass asks the action limits for a final answer of people, a policy or a senior. v nil is none, and passes.
@@ -24,7 +26,7 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 		return r
 	}
 	r.Action = m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), verdictValue(v))
-	a := limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID}
+	a := limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID, Inputs: limitInputsOf(item.LimitInputs)}
 	got, known := g.knowsStops(ctx, m, a)
 	if known {
 		if !g.gate.Covers(r.Action, item.Model, item.Consumer) {
@@ -34,6 +36,9 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 	}
 	if !got.Released {
 		r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, got.Limit
+		if got.Invalid {
+			r.uncountable = got.Limit
+		}
 		return r
 	}
 	r.undo = func() { g.gate.Refund(got.Permit) }

@@ -88,7 +88,7 @@ func (g *Gateway) appealOf(stored *audit.Stored, items []review.Item, in *candor
 		PredictionID: id, Row: in.GetRow(), Field: in.GetField(), Model: m.name, Consumer: pr.GetConsumer(),
 		Reasons: []candorv1.Reason{candorv1.Reason_REASON_APPEAL}, ExpectedLoss: 1, Created: now, Deadline: now.Add(m.reviewDeadline),
 		OnExpire: m.review.GetOnExpire(), DefaultLabel: f.defaultLabel, DefaultValue: f.defaultValue, Labels: f.Labels, Unit: f.Unit,
-		SamplingProbability: 1, PolicyDigest: pr.GetPolicyDigest(), AppealReason: in.GetReason(),
+		SamplingProbability: 1, PolicyDigest: pr.GetPolicyDigest(), AppealReason: in.GetReason(), LimitInputs: row.GetLimitInputs(),
 	}
 	if len(pr.GetStages()) > 0 {
 		it.Backend, it.ModelVersion = pr.GetStages()[0].GetStage(), pr.GetStages()[0].GetVersion()

@@ -94,7 +94,7 @@ func (q *question) call(s *clientStream) *call {
 		c.model = c.model.withoutFallback()
 		req := *c.req
 		req.Inputs = nil
-		c.req = &req
+		c.req, c.vague = &req, true
 	}
 	q.responses++
 	deadline, ok := s.outer.Deadline()

@@ -291,12 +291,15 @@ func TestSpanOfAStreamToAServerWithoutStreams(t *testing.T) {
 func TestStreamAndBreaker(t *testing.T) {
 	w := start(t, "BREAKER", "{min_calls: 2, open_for: 0.1s, probes: 1}")
 	c := w.openStream()
-	w.primary.FailWith(status.Error(codes.Internal, "boom"))
+	w.primary.FailWith(status.Error(codes.Internal, "Failed to process the request(s) for model instance 'm_0'"))
 	for range 2 {
 		c.ask("x", [][4]float32{fallbackRow})
 		c.next()
 	}
 	w.primary.FailWith(nil)
+	if s := w.backend("primary"); s.GetBreakerOpened() != 1 || w.primary.Streams() != 1 {
+		t.Errorf("%d streams, %v", w.primary.Streams(), s)
+	}
 	before := w.primary.Calls()
 	c.ask("refused", [][4]float32{fallbackRow})
 	if a := c.next(); a.param("candor_answered_by") != "both" || (strings.Contains(a.param("candor_reasons"), "BREAKER_OPEN") && w.primary.Calls() != before) {

@@ -120,6 +120,9 @@ func (g *Gateway) openWebhooks(ctx context.Context, pl, before *plan) error {
 	return nil
 }
 
+// resendEvery is how soon sending begins anew after a defect has ended it.
+const resendEvery = 5 * time.Second
+
 // dispatch sends to the receivers of the configuration in force until ctx ends. When they change, what is under way finishes first.
 func (g *Gateway) dispatch(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -129,7 +132,8 @@ func (g *Gateway) dispatch(ctx context.Context) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			d.Run(turn)
+			// Run goes on until the turn's end, unless it panics.
+			g.every(turn, resendEvery, nil, d.Run)
 		}()
 		for pl.dispatcher == d && ctx.Err() == nil {
 			select {

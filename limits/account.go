@@ -19,6 +19,9 @@ type Account struct {
 	Clock time.Time
 	// Shift is what the server's clock was corrected by then; see Tick.
 	Shift time.Duration
+	// Born is when the account was made: another of the same limit has another. What a gateway has seen of one says nothing of the
+	// next.
+	Born time.Time
 	// Lost is the most that the limit's time has fallen behind, in all, where the server's clock was set back.
 	Lost time.Duration
 	// Permits is the sum over all leases that are kept.
@@ -60,7 +63,7 @@ func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
 	now := raw.Add(a.Shift)
 	behind := now.Before(a.Clock)
 	var latest time.Time
-	if !seen.Now.IsZero() {
+	if !seen.Now.IsZero() && seen.Born.Equal(a.Born) {
 		// What was lost since stays lost: others have leased by the slower time.
 		since := seen.Now.Add(seen.Lost - a.Lost)
 		passed := at.Sub(seen.Answered)
@@ -83,10 +86,16 @@ func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
 	return now
 }
 
+// Over says, after Decide, whether the account may be deleted: no lease is left, so that no time of the next one's is before one that
+// still counts. The next one must be Born at another time, and its IDs be above all of this one's.
+func (a *Account) Over(r LeaseRequest, latched bool) bool {
+	return r.Retire && !latched && r.Count == 0 && a.Permits == 0
+}
+
 // Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the
 // rows', and then nothing may be committed. It is a function of its arguments alone: limits/model explores it.
 func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool) (Grant, error) {
-	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now, Lost: a.Lost}
+	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now, Lost: a.Lost, Born: a.Born}
 	if s := r.Settled; s != nil {
 		before, err := rows.Settle(*s)
 		if err != nil {
@@ -120,7 +129,10 @@ func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool)
 		if g.Pending, first, err = rows.Pending(now); err != nil {
 			return g, fmt.Errorf("count the open leases of %s: %w", r.Limit, err)
 		}
-		if g.Pending > 0 {
+		switch {
+		case left+g.Pending < max(r.Need, 1):
+			g.Pending = 0
+		case g.Pending > 0:
 			g.Retry = first.Sub(now)
 		}
 		return g, nil
@@ -146,6 +158,8 @@ func (r LeaseRequest) Check() error {
 		return fmt.Errorf("limit %q: %d permits, or fewer than none used: ask for at least 0", r.Limit, r.Count)
 	case r.Settled != nil && r.Settled.Limit != r.Limit:
 		return fmt.Errorf("limit %q: the lease to settle is of %q: settle it with its own limit", r.Limit, r.Settled.Limit)
+	case r.Report != nil && (r.Share == nil || r.Report.By == "" || r.Report.Seq < 1):
+		return fmt.Errorf("limit %q: a report that is nobody's, without a seq, or of a limit that is no ratio", r.Limit)
 	}
 	return nil
 }

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
-// Acquire asks every limit that bounds the answer for one release at now. All of them grant it and it is deducted from all,
+// Acquire asks every limit that bounds the answer for its release at now: for one answer, or its amount. All of them grant it and it is deducted from all,
 // or it is withheld and deducted from none. The trip of a limit is durable before Acquire returns, as is every permit that
 // it hands out.
 //
@@ -18,28 +19,29 @@ func (g *Gate) Acquire(ctx context.Context, now time.Time, a Answer) Verdict {
 	if v, ok := g.stopped(a); ok {
 		return v
 	}
-	var few [4]*limit // no allocation for as many
+	var few [4]part   // no allocation for as many
 	unleased := false // dry runs go on in memory once their store has failed
-	for {
+	for again := false; ; again = true {
 		limits := g.roster.Load()
-		matched := limits.match(few[:0], a)
-		if len(matched) == 0 {
+		parts, bad, err := g.match(limits, few[:0], &a, now, again)
+		if err != nil {
+			return Verdict{Limit: bad.def.Name, OnTrip: bad.def.OnTrip, Invalid: true, Err: err}
+		}
+		if len(parts) == 0 {
 			return Verdict{Released: true}
 		}
-		for _, l := range matched {
-			l.mu.Lock()
+		gone := false
+		for _, p := range parts {
+			p.limit.mu.Lock()
+			gone = gone || p.limit.gone
 		}
-		if g.roster.Load() != limits {
-			// The definitions have changed: nothing may be decided by those of before.
-			for _, l := range matched {
-				l.mu.Unlock()
-			}
+		if gone || g.roster.Load() != limits {
+			// The definitions have changed, and nothing may be decided by those of before; or a key was forgotten meanwhile.
+			unlock(parts)
 			continue
 		}
-		s := g.decide(ctx, matched, a, g.moment(now), unleased)
-		for _, l := range matched {
-			l.mu.Unlock()
-		}
+		s := g.decide(ctx, parts, a, g.moment(now), unleased)
+		unlock(parts)
 		if s.decided {
 			return g.conclude(ctx, a, s)
 		}
@@ -80,37 +82,46 @@ func (s *step) await(l *limit, f *flight) {
 	}
 }
 
+func unlock(parts []part) {
+	for _, p := range parts {
+		p.limit.mu.Unlock()
+	}
+}
+
 // decide looks at the limits, all of which are locked, at one moment. Limits that hold are asked before dry runs, and latched
 // ones before all: an answer that is withheld anyway meets no other limit.
-func (g *Gate) decide(ctx context.Context, limits []*limit, a Answer, m moment, unleased bool) (s step) {
-	if g.closed.Load() {
+func (g *Gate) decide(ctx context.Context, parts []part, a Answer, m moment, unleased bool) (s step) {
+	if i := slices.IndexFunc(parts, func(p part) bool { return p.need != counted }); i >= 0 && g.closed.Load() {
 		s.decided = true
-		s.verdict = Verdict{Limit: limits[0].def.Name, OnTrip: limits[0].def.OnTrip, Unavailable: true, Err: ErrClosed}
+		s.verdict = Verdict{Limit: parts[i].limit.def.Name, OnTrip: parts[i].limit.def.OnTrip, Unavailable: true, Err: ErrClosed}
 		return s
 	}
-	for _, l := range limits {
-		if !l.def.DryRun && l.latch.tripped {
+	for _, p := range parts {
+		if !p.limit.def.DryRun && p.limit.latch.tripped && p.need != counted {
+			return g.deny(ctx, p.limit)
+		}
+	}
+	for _, p := range parts {
+		if l := p.limit; !l.def.DryRun && p.need > 0 && l.full(m, p.need) {
+			l.trip(a, m.t, p.need)
 			return g.deny(ctx, l)
 		}
 	}
-	for _, l := range limits {
-		if !l.def.DryRun && l.full(m) {
-			l.trip(a, m.t)
-			return g.deny(ctx, l)
-		}
-	}
-	for _, l := range limits {
-		if l.leases.ready(m, 1) || l.def.DryRun && (unleased || l.latch.tripped || l.full(m)) {
+	for _, p := range parts {
+		l := p.limit
+		if p.need <= 0 || l.leases.ready(m, p.need) || l.def.DryRun && (unleased || l.latch.tripped || l.full(m, p.need)) {
 			continue
 		}
 		remaining := int64(math.MaxInt64) // a shared store knows it
 		if !l.shared {
 			remaining = l.remaining(m.t)
 		}
-		s.await(l, g.lease(ctx, l, m, &want{answer: a, need: 1, count: l.leases.size(remaining, g.opts.MaxLease)}))
+		w := want{answer: a, need: p.need, count: l.leases.size(remaining, g.opts.MaxLease, p.need)}
+		w.answer.Inputs = nil
+		s.await(l, g.lease(ctx, l, m, &w))
 	}
 	if len(s.waits) == 0 {
-		g.grant(ctx, &s, limits, a, m)
+		g.grant(ctx, &s, parts, a, m)
 	}
 	return s
 }
@@ -124,21 +135,33 @@ func (g *Gate) deny(ctx context.Context, l *limit) (s step) {
 	return s
 }
 
-// grant deducts one release from every limit; all are locked, and those that hold have a permit in hand.
-func (g *Gate) grant(ctx context.Context, s *step, limits []*limit, a Answer, m moment) {
+// grant deducts from every limit what the answer needs; all are locked, and those that hold have the permits in hand.
+func (g *Gate) grant(ctx context.Context, s *step, parts []part, a Answer, m moment) {
 	s.decided, s.verdict.Released = true, true
 	p := &permit{at: m.t}
 	p.shares = p.few[:0]
-	for _, l := range limits {
-		if l.def.DryRun && (l.latch.tripped || l.full(m)) {
+	for _, part := range parts {
+		l, need := part.limit, part.need
+		switch need {
+		case counted:
+			l.tallyUp(m)
+			p.shares = append(p.shares, share{limit: l, n: counted})
+			continue
+		case faulty:
+			s.verdict.DryRunLimits = append(s.verdict.DryRunLimits, l.def.Name)
+			continue
+		}
+		if l.def.DryRun && (l.latch.tripped || need > 0 && l.full(m, need)) {
 			if !l.latch.tripped {
-				l.trip(a, m.t)
+				l.trip(a, m.t, need)
 			}
 			l.latch.withheld++
 			s.verdict.DryRunLimits = append(s.verdict.DryRunLimits, l.def.Name)
 			s.await(l, g.storeTrip(ctx, l))
 		}
-		p.shares = append(p.shares, share{l, l.release(m)})
+		if need > 0 {
+			p.shares = append(p.shares, share{limit: l, lease: l.release(m, need), n: need})
+		}
 	}
 	s.verdict.Permit = Permit{p}
 }

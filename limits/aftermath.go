@@ -40,35 +40,50 @@ func (a Aftermath) probation(at time.Time) Probation {
 	return Probation{SharePPM: a.SharePPM, Until: ceilTime(at.Add(a.For).UnixNano())}
 }
 
+// holds says whether it is still on at t.
+func (p *Probation) holds(t int64) bool { return p.SharePPM > 0 && t < p.Until.UnixNano() }
+
 // bound is what holds at t: all of the limit, or in probation its share, and no less than 1. l.mu is held.
 func (l *limit) bound(t int64) int64 {
+	if l.def.Ratio != nil {
+		return l.ratioBound(t)
+	}
 	p := &l.latch.lastReset.Probation
-	if p.SharePPM == 0 || t >= p.Until.UnixNano() {
+	if !p.holds(t) {
 		return l.def.MaxCount
 	}
-	return max(1, l.def.MaxCount*int64(p.SharePPM)/whole)
+	return max(1, shareOf(l.def.MaxCount, int64(p.SharePPM)))
 }
+
+// shareOf answers ppm millionths of n, rounded down, for n up to 1e15.
+func shareOf(n, ppm int64) int64 { return n/whole*ppm + n%whole*ppm/whole }
 
 // room is when the window has room for another release under the bound; zero: at t. l.mu is held.
 func (l *limit) room(t int64) time.Time {
-	bound := int(l.bound(t))
+	bound := l.bound(t)
 	if l.shared {
-		if l.leases.used < int64(bound) {
+		if l.leases.used < bound {
 			return time.Time{}
 		}
 		return ceilTime(t + int64(l.def.Window)) // at the latest; the store knows the rest
 	}
-	used := l.released.after(t - int64(l.def.Window))
+	edge := t - int64(l.def.Window)
+	used := l.released.after(edge)
 	if used < bound {
 		return time.Time{}
 	}
-	return ceilTime(l.released.at(l.released.n-bound) + int64(l.def.Window))
+	return ceilTime(l.released.last(edge, used-bound+1) + int64(l.def.Window))
 }
 
 // aftermath of a limit that is configured, or of a stop: as the strictest of the limits that it covers asks. What isn't configured
 // any more is reset by one person.
 func (g *Gate) aftermath(name string) Aftermath {
-	if l := g.roster.Load().find(name); l != nil {
+	limits := g.roster.Load()
+	l := limits.configured(name)
+	if l == nil {
+		l = limits.keyed(name)
+	}
+	if l != nil {
 		return l.def.After
 	}
 	var a Aftermath

@@ -13,7 +13,7 @@ import (
 func TripEvent(t Trip) Event {
 	e := Event{
 		Event: candorv1.LimitEvent_LIMIT_EVENT_TRIPPED, At: t.At, By: t.By, Reason: t.Reason, TripID: t.ID, Count: t.Count, MaxCount: t.MaxCount,
-		PredictionID: t.PredictionID,
+		Amount: t.Amount, PredictionID: t.PredictionID,
 	}
 	switch {
 	case t.By != "":

@@ -45,8 +45,14 @@ func (g *Gate) atDesk(ctx context.Context, do func() error) error {
 // follow is Follow at the desk. lost are latches that stay, by limit, and why.
 func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 	began := g.process()
-	// What is latched from here on may be missing in what is read.
-	all := slices.Collect(g.roster.Load().all())
+	limits, t := g.roster.Load(), g.clock.ns.Load()
+	// What is latched from here on may be missing in what is read. Of keys only those that are latched, here or there, are looked at.
+	all := slices.Collect(limits.all())
+	for l := range limits.all() {
+		if l.keys != nil {
+			all = append(all, l.keys.held.all()...)
+		}
+	}
 	held := make([]string, len(all))
 	for i, l := range all {
 		l.mu.Lock()
@@ -65,10 +71,28 @@ func (g *Gate) follow(ctx context.Context) (lost map[string]error, err error) {
 	rest := maps.Clone(stored)
 	lost = map[string]error{}
 	for i, l := range all {
-		if err := l.adopt(stored[l.def.Name], held[i]); err != nil {
-			lost[l.def.Name] = err
+		name := l.def.Name
+		var err error
+		if l.ring != nil {
+			err = l.ring.adopt(l.key(), stored[name], held[i], t)
+		} else {
+			err = l.adopt(stored[name], held[i])
 		}
-		delete(rest, l.def.Name)
+		if err != nil {
+			lost[name] = err
+		}
+		delete(rest, name)
+	}
+	for name, st := range rest {
+		l := limits.keyed(name)
+		if l == nil {
+			continue
+		}
+		_, key, _ := SplitName(name)
+		_ = l.keys.adopt(key, st, "", t) // it isn't latched here
+		if st.Tripped {
+			delete(rest, name)
+		}
 	}
 	g.retire(rest)
 	g.hearing.heard(began, nil)
@@ -82,14 +106,16 @@ func (l *limit) adopt(st State, held string) error {
 	if !st.LastReset.At.Before(l.latch.lastReset.At) {
 		l.latch.lastReset = st.LastReset
 	}
-	l.leases.used = st.Used
+	if l.ring == nil { // of keys only the answers to leases tell it
+		l.leases.used = st.Used
+	}
 	switch {
 	case st.Tripped && !l.latch.tripped:
 		if st.Trip.DryRun && !l.def.DryRun {
 			// It held nothing where it was made, by a gateway with another configuration, and nothing here.
 			return nil
 		}
-		l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, true, false, 0
+		l.hold(st.Trip)
 		fallthrough
 	case st.Tripped && l.latch.durable:
 		l.latch.trip, l.latch.ask, l.latch.ack = st.Trip, st.Ask, st.Ack
@@ -99,15 +125,11 @@ func (l *limit) adopt(st State, held string) error {
 		if r.RequestID == "" || r.TripID != l.latch.trip.ID && r.At.Before(l.latch.trip.At) {
 			return errTripUnknown
 		}
-		l.latch.release()
+		l.unhold()
 		if l.shared {
 			// Permits in hand were granted by the bound before: of probation only the store knows what is left.
-			l.leases.close()
+			l.leases.close(1)
 		}
 	}
 	return nil
-}
-
-func (s *latch) release() {
-	s.tripped, s.durable, s.trip, s.withheld, s.ask, s.ack = false, false, Trip{}, 0, Ask{}, Acknowledgement{}
 }

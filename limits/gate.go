@@ -1,10 +1,11 @@
-// Package limits is the last gate before an answer leaves: it bounds how often an action may happen, and once a bound is
-// met it holds back every further answer with that action until a person looks.
+// Package limits is the last gate before an answer leaves: it bounds how often an action may happen, or what its amounts come to, and
+// once a bound is met it holds back every further answer with that action until a person looks. A limit may hold for each value of a
+// key by itself.
 //
 // Use Gate.Acquire before an answer is released, Gate.Refund if it then wasn't,
 // Route to learn where a withheld row goes, Gate.Reset to release a latch.
 //
-// Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers released, under any
+// Two promises. A limit is never exceeded: in no span of its window are more than MaxCount answers, or units, released, under any
 // concurrency, over crashes, and by all gateways that share a Store, because permits are deducted there before they're used. And a trip latches: neither
 // time nor a restart releases it, only Reset does. The price of the first is that a crash forfeits permits that were leased
 // and not used, at most Options.MaxLease for each limit, until they leave the window; and after any restart a release may
@@ -43,11 +44,14 @@ type Options struct {
 	OnTrip func(Trip)
 	// OnDenied is told of every answer that a limit withheld because it was reached, the first and the later ones.
 	OnDenied func(limit string, a Answer)
+	// OnOverflow is told, once a minute at most for each limit, that keys share one limit because as many as MaxKeys are in use, and
+	// of how many answers since it was told last.
+	OnOverflow func(limit string, answers int64)
 	// OnStoreError is told of every answer that could not wait for a limit's store any longer, because that failed or
 	// because the caller's context ended; also where nothing was withheld because the limit is a dry run.
 	OnStoreError func(limit string, err error)
-	// MaxLease is the most permits deducted at once, and so forfeited by a crash, for each limit. Leases begin small, and grow to
-	// this only while they are used up fast. Default 4096.
+	// MaxLease is for how many answers permits are deducted at once, and so forfeited by a crash, for each limit. Leases begin small,
+	// and grow to this only while they are used up fast. Default 4096.
 	MaxLease int64
 	// LeaseFor is how long they may be used. Default 1s.
 	LeaseFor time.Duration
@@ -130,8 +134,17 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 			}
 		}
 		l.recover(state)
-		if g.shared {
-			if err := g.greet(ctx, l); err != nil {
+		if l.keys == nil {
+			if g.shared {
+				if err := g.greet(ctx, l); err != nil {
+					return nil, err
+				}
+			}
+			continue
+		}
+		l.keys.recover(l.def.Name, stored, g.clock.ns.Load())
+		for _, one := range l.keys.held.all() {
+			if err := g.endDryRunOf(ctx, one); err != nil {
 				return nil, err
 			}
 		}
@@ -169,21 +182,9 @@ func (g *Gate) endDryRun(ctx context.Context, state State) (State, error) {
 	return state, nil
 }
 
-// Covers says whether any limit, dry runs included, or a stop bounds such an answer.
+// Covers says whether any limit, dry runs included, or a stop bounds such an answer, or counts it in a ratio's denominator: Acquire is then
+// to be asked.
 func (g *Gate) Covers(action, model, consumer string) bool {
 	return g.stops.Load().find(action, model) != nil ||
-		slices.ContainsFunc(g.roster.Load().byAction[action], func(l *limit) bool { return l.def.covers(model, consumer) })
-}
-
-// match appends the limits that bound the answer, in the order in which they're locked.
-func (r *roster) match(to []*limit, a Answer) []*limit {
-	if a.Action == "" {
-		return to
-	}
-	for _, l := range r.byAction[a.Action] {
-		if l.def.covers(a.Model, a.Consumer) {
-			to = append(to, l)
-		}
-	}
-	return to
+		slices.ContainsFunc(g.roster.Load().meets.of(action), func(l *limit) bool { return l.def.covers(model, consumer) })
 }

@@ -42,15 +42,15 @@ func (r Reset) Apply(rows LatchRows) error {
 	if err := required("reset", field{"limit", r.Limit}, field{"author", r.By}, field{"reason", r.Reason}, field{"request id", r.RequestID}); err != nil {
 		return err
 	}
-	trip, done, err := released(rows, r.Limit, r.RequestID)
+	trip, done, err := lifted(rows, r.Limit, r.RequestID)
 	if err != nil || done {
 		return err
 	}
 	return r.release(rows, trip)
 }
 
-// released says whether the request has released a latch before, and otherwise answers the trip that holds. Errors: ErrNotTripped.
-func released(rows LatchRows, limit, request string) (trip string, done bool, err error) {
+// lifted says whether the request has released a latch before, and otherwise answers the trip that holds. Errors: ErrNotTripped.
+func lifted(rows LatchRows, limit, request string) (trip string, done bool, err error) {
 	if trip, err = rows.Latched(limit); err != nil {
 		return "", false, fmt.Errorf("find the latch of %s: %w", limit, err)
 	}
@@ -105,7 +105,7 @@ func (c Confirmation) Apply(rows LatchRows) error {
 	if err := required("confirmation", field{"limit", c.Limit}, field{"author", c.By}, field{"request id of what was asked", c.Asked}, field{"request id", c.RequestID}); err != nil {
 		return err
 	}
-	trip, done, err := released(rows, c.Limit, c.RequestID)
+	trip, done, err := lifted(rows, c.Limit, c.RequestID)
 	if err != nil || done {
 		return err
 	}

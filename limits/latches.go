@@ -20,7 +20,8 @@ var (
 
 // Latches is the part of a Store about what happens at and after a trip. The rules of Store hold.
 type Latches interface {
-	// Latched is Load without the leases.
+	// Latched is Load without the leases, of the limits that are latched or were reset, and of those without a key. It is asked often:
+	// many keys that aren't latched must not make it slow.
 	Latched(ctx context.Context) (map[string]State, error)
 	// AskReset stores that somebody wants the latch released, and appends a LimitRecord. The first of those that have not expired at
 	// Ask.At stands. A second call with the same RequestID for the limit answers nil and changes nothing. Errors: ErrNotTripped,
@@ -104,9 +105,11 @@ type Event struct {
 	// TripID of the trip that it is about; empty: not known.
 	TripID          string
 	Count, MaxCount int64
-	PredictionID    string
-	AskedBy         string
-	Probation       Probation
+	// Amount of a Trip.
+	Amount       int64
+	PredictionID string
+	AskedBy      string
+	Probation    Probation
 	// Expires of an Ask.
 	Expires time.Time
 }

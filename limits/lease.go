@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -14,9 +15,13 @@ const leaseShare = 8
 // Leases begin with firstLease permits. One that was used up within fastLease of its time doubles the next: a lease costs a
 // commit, and at thousands of answers a second commits would be what a limit costs. One of which less than half was used
 // halves the next: what is leased and not used is what a crash forfeits.
+//
+// Of a sum a permit is a unit, and how many an answer takes is known by those of the lease before. Amounts differ: leases begin
+// small, at firstAmounts like the one at hand, and shrink towards twice of what was used.
 const (
-	firstLease = 64
-	fastLease  = 4
+	firstLease   = 64
+	firstAmounts = 8
+	fastLease    = 4
 )
 
 var errLeaseExpired = errors.New("the store took longer to answer than a lease lasts")
@@ -30,12 +35,17 @@ type leases struct {
 	// cautious after a failed call, whose lease may be stored all the same and then counts as used after a restart: the next
 	// asks for one permit only.
 	cautious bool
-	// wanted is how many permits the next lease asks for; 0: firstLease.
-	wanted int64
-	call   *flight
+	// wanted is how many permits the next lease asks for; 0: as many as the first. mean is what an answer took of the last one that was
+	// used; 0: none was.
+	wanted, mean int64
+	call         *flight
+	// sums: permits are units of a sum.
+	sums bool
 	// used counts the window's permits of all gateways, as a shared store said last; seen is when that was.
 	used int64
 	seen Sighting
+	// bound and others are a ratio's, as a shared store said last.
+	bound, others int64
 }
 
 // openLease is a stored lease whose permits are in hand.
@@ -43,6 +53,7 @@ type openLease struct {
 	Lease
 	until   int64
 	used    int64
+	answers int64
 	lastUse int64
 	// began is the process's clock before the lease was asked for; zero for a store that isn't shared.
 	began time.Time
@@ -68,15 +79,16 @@ func (o *openLease) now(m moment) int64 {
 // ready says whether n permits are in hand. Permits are used inside [From, Until] only, because in the store they all count as
 // used at Until.
 func (s *leases) ready(m moment, n int64) bool {
-	return s.open != nil && s.open.used+n <= s.open.Count && s.open.now(m) <= s.open.until
+	return s.open != nil && n <= s.open.Count-s.open.used && s.open.now(m) <= s.open.until
 }
 
 // use takes n permits, if there are as many, and answers their lease; 0: none.
 func (s *leases) use(m moment, n int64) int64 {
-	if !s.ready(m, n) {
+	if n == 0 || !s.ready(m, n) {
 		return 0
 	}
 	s.open.used += n
+	s.open.answers++
 	s.open.lastUse = max(s.open.lastUse, s.open.now(m))
 	return s.open.ID
 }
@@ -86,6 +98,7 @@ func (s *leases) use(m moment, n int64) int64 {
 func (s *leases) giveBack(id, n int64) {
 	if id != 0 && s.open != nil && s.open.ID == id {
 		s.open.used -= n
+		s.open.answers--
 	}
 }
 
@@ -97,13 +110,13 @@ func (s *leases) unused(m moment) int64 {
 	return s.open.Count - s.open.used
 }
 
-// close ends the open lease: what wasn't used of it goes back with the next call. A settled lease counts all its permits at
-// the last use: later than or at the time of every one.
-func (s *leases) close() {
+// close ends the open lease, for need permits that are wanted: what wasn't used of it goes back with the next call. A settled lease
+// counts all its permits at the last use: later than or at the time of every one.
+func (s *leases) close(need int64) {
 	if s.open == nil {
 		return
 	}
-	s.adapt(s.open)
+	s.adapt(s.open, need)
 	settled := s.open.Lease
 	settled.Count = s.open.used
 	settled.Until = settled.From
@@ -120,26 +133,47 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// size answers how many permits to ask for.
-func (s *leases) size(remaining, most int64) int64 {
+// size answers how many permits to ask for, of which need are wanted now; at most as many as most answers take.
+func (s *leases) size(remaining, most, need int64) int64 {
 	if s.cautious {
-		return 1
+		return need
 	}
-	wanted := s.wanted
-	if wanted == 0 {
+	mean, wanted := s.mean, s.wanted
+	if mean == 0 {
+		mean = need
+	}
+	switch {
+	case wanted == 0 && s.sums:
+		wanted = times(need, firstAmounts)
+	case wanted == 0:
 		wanted = firstLease
 	}
-	return max(1, min(remaining/leaseShare, wanted, most))
+	return max(need, min(remaining/leaseShare, wanted, times(most, mean)))
 }
 
-// adapt sets what the next lease asks for by how this one was used.
-func (s *leases) adapt(l *openLease) {
+// times multiplies positive numbers, up to the largest.
+func times(a, b int64) int64 {
+	if a > math.MaxInt64/b {
+		return math.MaxInt64
+	}
+	return a * b
+}
+
+// adapt sets what the next lease asks for by how this one was used, of which need didn't fit any more.
+func (s *leases) adapt(l *openLease, need int64) {
+	least := int64(firstLease)
+	if s.sums {
+		least = 2 * l.used
+	}
+	if l.answers > 0 {
+		s.mean = (l.used + l.answers - 1) / l.answers
+	}
 	from := l.From.UnixNano()
 	switch {
-	case l.used == l.Count && l.lastUse-from < (l.until-from)/fastLease:
+	case need > l.Count-l.used && l.lastUse-from < (l.until-from)/fastLease:
 		s.wanted = max(2*l.Count, s.wanted)
 	case 2*l.used < l.Count:
-		s.wanted = max(l.Count/2, firstLease)
+		s.wanted = max(l.Count/2, least)
 	}
 }
 
@@ -159,11 +193,21 @@ func (g *Gate) lease(ctx context.Context, l *limit, m moment, w *want) *flight {
 	if s.call != nil {
 		return s.call
 	}
-	s.close()
+	need := int64(1)
+	if w != nil {
+		need = w.need
+	}
+	s.close(need)
+	return g.send(ctx, l, m, w)
+}
+
+// send starts a call, which leaves an open lease as it is. l.mu is held, and no call is under way.
+func (g *Gate) send(ctx context.Context, l *limit, m moment, w *want) *flight {
+	s := &l.leases
 	r := LeaseRequest{
 		Lease:   Lease{Limit: l.def.Name, ID: s.nextID(m.t), From: floorTime(m.t), Until: ceilTime(m.t + int64(g.opts.LeaseFor))},
 		Settled: s.settle, Forget: floorTime(m.t - int64(l.def.Window)),
-		Max: l.bound(m.t), Window: l.def.Window,
+		Max: l.bound(m.t), Window: l.def.Window, Share: l.share(m.t), Report: l.outbox.report(l.tallyWidth()), Retire: l.gone,
 	}
 	if w != nil {
 		r.Count, r.Need = w.count, w.need
@@ -200,67 +244,13 @@ func (g *Gate) leaseAlone(ctx context.Context, l *limit, r LeaseRequest) error {
 		return fmt.Errorf("limits: %s: lease: %w", r.Limit, err)
 	}
 	s.settle = nil
+	l.outbox.told(r.Report)
 	if r.Count == 0 {
 		return nil
 	}
 	s.open = &openLease{Lease: r.Lease, until: r.Until.UnixNano()}
 	if g.clock.ns.Load() > s.open.until {
 		return fmt.Errorf("limits: %s: lease: %w", r.Limit, errLeaseExpired)
-	}
-	return nil
-}
-
-// Settle stores what was really used of every lease that has run out by now, so that a crash later on forfeits nothing of
-// it. Call it every few seconds; permits in hand aren't touched. Answers the errors of the store, joined; the next lease
-// tries again in any case.
-func (g *Gate) Settle(ctx context.Context, now time.Time) error {
-	return g.settle(ctx, now, false)
-}
-
-// Close withholds everything from here on (Unavailable, ErrClosed), waits for calls under way and settles every lease, so
-// that a clean restart forfeits no permit. The store stays open.
-func (g *Gate) Close(ctx context.Context, now time.Time) error {
-	g.closed.Store(true)
-	return g.settle(ctx, now, true)
-}
-
-func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
-	m := g.moment(now)
-	var errs []error
-	for l := range g.roster.Load().all() {
-		if all {
-			errs = append(errs, l.land(ctx))
-		}
-		l.mu.Lock()
-		s := &l.leases
-		due := s.settle != nil || s.open != nil && (all || !s.ready(m, 1))
-		var f *flight
-		if due && s.call == nil {
-			f = g.lease(ctx, l, m, nil)
-		}
-		l.mu.Unlock()
-		if f != nil {
-			errs = append(errs, f.wait(ctx))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// land waits for the limit's calls under way; what they answered is for those who started them.
-func (l *limit) land(ctx context.Context) error {
-	l.mu.Lock()
-	calls := [...]*flight{l.leases.call, l.latch.call}
-	l.mu.Unlock()
-	for _, f := range calls {
-		if f == nil {
-			continue
-		}
-		select {
-		case <-f.done:
-		case <-f.late:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 	}
 	return nil
 }

@@ -30,12 +30,17 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 		g := &w.gates[i]
 		m := moment{t: tick(w.now).UnixNano(), process: tick(w.now)}
 		late := bad == usesExpired && g.open != nil && g.open.used < g.open.Count
-		if g.ready(m, 1) || late {
-			step(func(c *world) { c.release(i, m) })
+		for amount := int64(1); amount <= max(1, size.amounts); amount++ {
+			if g.ready(m, amount) || late && amount == 1 || bad == takesOneOfAll && g.ready(m, 1) {
+				step(func(c *world) { c.release(i, m, amount) })
+			}
 		}
-		if !w.calling[i] && !g.ready(m, 1) {
+		if !w.calling[i] {
 			for need := int64(1); need <= size.max; need++ {
-				step(func(c *world) { c.ask(i, need, size, bad) })
+				// An amount of more than is in hand closes the lease.
+				if !g.ready(m, 1) || need <= size.amounts && !g.ready(m, need) {
+					step(func(c *world) { c.ask(i, need, size, bad) })
+				}
 			}
 		}
 		if size.fails && w.orphans() == 0 {
@@ -63,7 +68,7 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 		for i := range c.gates {
 			// What is used up or over is closed at the next question anyway.
 			if g := &c.gates[i]; g.open != nil && bad != usesExpired && !g.ready(moment{process: tick(c.now)}, 1) {
-				g.close()
+				g.close(1)
 			}
 		}
 	}
@@ -80,17 +85,19 @@ func (w *world) orphans() (n int) {
 	return n
 }
 
-func (w *world) release(i int, m moment) {
+func (w *world) release(i int, m moment, amount int64) {
 	g := &w.gates[i]
-	if g.use(m, 1) == 0 {
+	if g.use(m, amount) == 0 {
 		g.open.used++
 	}
-	w.released = append(w.released, w.now)
+	for range amount {
+		w.released = append(w.released, w.now)
+	}
 }
 
 func (w *world) ask(i int, need int64, size modelSize, bad mutant) {
 	g := &w.gates[i]
-	g.close()
+	g.close(need)
 	r := LeaseRequest{
 		Lease: Lease{Limit: "a", Count: need, From: tick(0), Until: tick(size.lease)}, Need: need,
 		Max: size.max, Window: time.Duration(size.window) * time.Second, Seen: g.seen,

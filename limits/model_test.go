@@ -36,12 +36,16 @@ const (
 	trustsTheClock
 	// forgetsTheLatch: a grant doesn't look at the latch.
 	forgetsTheLatch
+	// takesOneOfAll: any amount is released for one permit.
+	takesOneOfAll
 )
 
 // modelSize is what the exploration is bounded by. Time runs in ticks of a second, and for ever, unless it ends.
 type modelSize struct {
-	gates              int
-	max                int64
+	gates int
+	max   int64
+	// amounts that answers have, from 1 on; 0: they are counted.
+	amounts            int64
 	window, lease, end int
 	// fails: gateways crash and calls fail, as often as they like; of calls whose gateway has gone one at a time is under way.
 	fails, trips bool
@@ -253,6 +257,7 @@ func TestModelOfLeases(t *testing.T) {
 		"failures":    {gates: 2, max: 1, window: 3, lease: 2, fails: true},
 		"clocks":      {gates: 2, max: 1, window: 2, lease: 2, sets: 2, end: 4},
 		"a trip":      {gates: 2, max: 1, window: 2, lease: 2, fails: true, trips: true},
+		"amounts":     {gates: 2, max: 3, amounts: 3, window: 2, lease: 1},
 	}
 	if os.Getenv("CANDOR_LONG") == "1" {
 		sizes["long: a trip"] = modelSize{gates: 2, max: 2, window: 2, lease: 2, trips: true}
@@ -271,7 +276,7 @@ func TestModelOfLeases(t *testing.T) {
 	}
 	for bad, name := range map[mutant]string{
 		reclaimsEarly: "two permits", countsAtGrant: "two permits", noLock: "two permits", timedFromAnswer: "two permits",
-		settlesAtGrant: "two permits", usesExpired: "two permits", trustsTheClock: "clocks", forgetsTheLatch: "a trip",
+		settlesAtGrant: "two permits", usesExpired: "two permits", trustsTheClock: "clocks", forgetsTheLatch: "a trip", takesOneOfAll: "amounts",
 	} {
 		n, err := explore(sizes[name], bad)
 		t.Logf("mutant %d, %s: after %d states: %v", bad, name, n, err)

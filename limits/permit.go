@@ -12,10 +12,12 @@ type permit struct {
 	refunded atomic.Bool
 }
 
-// share is one limit's part: the lease whose permit was used; 0: none.
+// share is one limit's part: n permits, and the lease that they were of; 0: none.
 type share struct {
 	limit *limit
 	lease int64
+	// n permits, or counted: nothing was deducted, the answer is in the limit's denominator.
+	n int64
 }
 
 // Refund takes back a release that didn't happen after all, because the reply could not be recorded: in this process it no
@@ -25,10 +27,15 @@ func (g *Gate) Refund(p Permit) {
 	if p.p == nil || p.p.refunded.Swap(true) {
 		return
 	}
+	process := g.process()
 	for _, s := range p.p.shares {
 		s.limit.mu.Lock()
-		s.limit.released.remove(p.p.at)
-		s.limit.leases.giveBack(s.lease, 1)
+		if s.n == counted {
+			s.limit.uncount(p.p.at, process)
+		} else {
+			s.limit.released.remove(p.p.at, s.n)
+			s.limit.leases.giveBack(s.lease, s.n)
+		}
 		s.limit.mu.Unlock()
 	}
 }

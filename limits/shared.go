@@ -19,7 +19,7 @@ const starvedEvery = 50 * time.Millisecond
 func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *want) error {
 	for {
 		l.mu.Lock()
-		r.Seen = l.leases.seen
+		r.Seen, r.Report = l.leases.seen, l.outbox.report(l.tallyWidth())
 		l.mu.Unlock()
 		began := g.process()
 		var got Grant
@@ -30,8 +30,9 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		answered := g.process()
 		l.mu.Lock()
 		if err == nil {
-			l.leases.used = got.Used
-			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, began, answered})
+			l.leases.used, l.leases.bound, l.leases.others = got.Used, got.Max, got.Others
+			l.outbox.told(r.Report)
+			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, got.Born, began, answered})
 		}
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
 			r.Settled, l.leases.settle = nil, nil
@@ -89,7 +90,9 @@ func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
 	s.settle = nil
 	switch {
 	case got.Tripped:
-		l.latchBy(got.Trip)
+		if !l.latch.tripped {
+			l.hold(got.Trip)
+		}
 	case w == nil:
 	case got.Count > 0:
 		s.open = &openLease{Lease: got.Lease, until: got.Until.UnixNano(), began: began}
@@ -99,17 +102,8 @@ func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
 	case got.Pending > 0:
 		return errStarved
 	case !l.latch.tripped:
-		l.trip(w.answer, g.clock.ns.Load())
+		l.trip(w.answer, g.clock.ns.Load(), w.need)
 		l.latch.trip.Count = got.Used
 	}
 	return nil
-}
-
-// latchBy latches the limit by a trip that is stored already, by another gateway. l.mu is held.
-func (l *limit) latchBy(t Trip) {
-	if l.latch.tripped {
-		return
-	}
-	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, true, false, 0
-	l.latch.trip = t
 }

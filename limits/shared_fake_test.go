@@ -10,6 +10,7 @@ type memAccount struct {
 	Account
 	store  *memStore
 	leases []memLease
+	memTallies
 }
 
 type memLease struct {
@@ -27,16 +28,29 @@ func newSharedStore(t testing.TB) *memStore {
 func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	a := m.accounts[r.Limit]
 	if a == nil {
-		a = &memAccount{store: m}
+		if r.Retire {
+			return Grant{}, nil
+		}
+		m.born++
+		a = &memAccount{store: m, Account: Account{Born: tick(m.born), LastID: int64(m.born) * 1_000_000}}
 		m.accounts[r.Limit] = a
 	}
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
-	g, err := a.Decide(a, r, a.Tick(raw, time.Now(), r.Seen), latched)
+	at := time.Now()
+	now := a.Tick(raw, at, r.Seen)
+	others, err := a.Weigh(a, &r, now, at)
+	if err != nil {
+		return Grant{}, err
+	}
+	g, err := a.Decide(a, r, now, latched)
+	g.Max, g.Others = r.Max, others
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}
-	st.Used = g.Used
+	if st.Used = g.Used; a.Over(r, latched) {
+		delete(m.accounts, r.Limit)
+	}
 	st.Leases = nil
 	for _, l := range a.leases {
 		st.Leases = append(st.Leases, l.Lease)

@@ -176,7 +176,9 @@ func playGates(t *testing.T, seed uint64) (released, steps int) {
 		case 1:
 			_ = all[i].Settle(context.Background(), time.Now())
 		case 2:
+			st.mu.Lock() // a call that nobody waits for any more may be under way
 			st.serverClock += time.Duration(rnd.Int64N(int64(10*time.Minute))) - 5*time.Minute
+			st.mu.Unlock()
 			steps++
 			// One that was there before asks before another starts: nobody else can know that time hasn't passed.
 			st.setScript(nil)

@@ -2,6 +2,7 @@ package limits
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,9 @@ type Status struct {
 	// Bound is what holds: MaxCount, or a part of it while in probation until ProbationEnd (zero: it isn't).
 	Bound        int64
 	ProbationEnd time.Time
+	// Denominator of a ratio: the answers in the window that Used-Leased are a share of, its own among them where they are in it. Where the
+	// store is shared, as it said last.
+	Denominator int64
 	// Room is when the window has room for another release; zero: it has.
 	Room time.Time
 	// Ask is a reset that waits to be confirmed, and Ack who looks after the trip; zero: none, nobody.
@@ -39,22 +43,43 @@ type Status struct {
 	Ack Acknowledgement
 	// Stop: this is a person's stop, and Trip says whose.
 	Stop bool
+	// Key of the limit of one value of a limit's key, escaped as in KeyName; empty: it isn't one.
+	Key string
+	// Keys of a limit that has a key; nil: it has none. Used, Leased and Room are then those of the most used one, and Tripped is about
+	// all of them: by a latch from when the limit had no key.
+	Keys *Keys
 }
 
-// States answers every limit, in order of name.
+// Keys sums up the values of a limit's key.
+type Keys struct {
+	// Live is how many have a limit of their own, and Tripped how many of those are.
+	Live, Tripped int
+	// Overflowed counts the answers since the start of this process whose key shared the limit of OtherKeys.
+	Overflowed int64
+	// Largest is the key that has used most, escaped; empty: none has used any.
+	Largest string
+}
+
+// listedKeys is how many of the most used keys States has beside those that are tripped.
+const listedKeys = 10
+
+// States answers every limit, in order of name. Of a limit's keys it has those that are tripped and the most used; State has any.
 func (g *Gate) States(now time.Time) []Status {
 	t := g.clock.peek(now)
 	m := moment{t: t, process: g.process()}
 	limits := g.roster.Load()
 	states := make([]Status, 0, len(limits.limits))
 	for _, l := range limits.limits {
-		states = append(states, l.status(m))
+		states = append(states, l.statuses(m, Status.itself)...)
 	}
 	for _, l := range limits.parked {
-		states = append(states, l.parkedStatus(m))
+		states = append(states, l.statuses(m, Status.parked)...)
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {
+		if !st.Tripped && limits.keyed(name) != nil {
+			continue // only that it was reset is known
+		}
 		s := Status{
 			Definition: Definition{Name: name},
 			Tripped:    st.Tripped,
@@ -80,31 +105,60 @@ func (g *Gate) States(now time.Time) []Status {
 	return states
 }
 
+// State answers one limit, one of a key among them. Errors: ErrNotFound.
+func (g *Gate) State(now time.Time, name string) (Status, error) {
+	if limits := g.roster.Load(); limits.keyed(name) != nil {
+		if l := limits.find(name); l != nil {
+			s := l.status(moment{t: g.clock.peek(now), process: g.process()})
+			if limits.parked[l.root()] != nil {
+				s = s.parked()
+			}
+			return s, nil
+		}
+	}
+	for _, s := range g.States(now) {
+		if s.Definition.Name == name {
+			return s, nil
+		}
+	}
+	return Status{}, fmt.Errorf("limits: %s: %w", name, ErrNotFound)
+}
+
+// used answers what counts in the window, and what is leased beside it. l.mu is held.
+func (l *limit) used(m moment) (used, leased int64) {
+	leased = l.leases.unused(m)
+	switch {
+	case !l.shared:
+		used = l.released.after(m.t - int64(l.def.Window))
+	case l.ring == nil || m.process.Sub(l.leases.seen.Answered) < l.def.Window: // of a key nobody else tells what has left since
+		used = max(0, min(l.leases.used, l.def.most())-leased)
+	}
+	return used, max(0, min(leased, l.bound(m.t)-used))
+}
+
 func (l *limit) status(m moment) Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	used, bound := int64(l.released.after(m.t-int64(l.def.Window))), l.bound(m.t)
-	leased := l.leases.unused(m)
-	if l.shared {
-		used = max(0, min(l.leases.used, l.def.MaxCount)-leased)
-	}
-	leased = max(0, min(leased, bound-used))
+	used, leased := l.used(m)
+	bound := l.bound(m.t)
 	s := Status{
-		Definition: l.def,
-		Configured: true,
-		Used:       used + leased,
-		Leased:     leased,
-		Tripped:    l.latch.tripped,
-		Trip:       l.latch.trip,
-		Durable:    !l.latch.tripped || l.latch.durable,
-		Withheld:   l.latch.withheld,
-		LastReset:  l.latch.lastReset,
-		Bound:      bound,
-		Room:       l.room(m.t),
-		Ask:        pending(l.latch.ask, m.t),
-		Ack:        l.latch.ack,
+		Definition:  l.def,
+		Configured:  true,
+		Used:        used + leased,
+		Leased:      leased,
+		Tripped:     l.latch.tripped,
+		Trip:        l.latch.trip,
+		Durable:     !l.latch.tripped || l.latch.durable,
+		Withheld:    l.latch.withheld,
+		LastReset:   l.latch.lastReset,
+		Bound:       bound,
+		Denominator: l.denominator(m.t, used),
+		Room:        l.room(m.t),
+		Ask:         pending(l.latch.ask, m.t),
+		Ack:         l.latch.ack,
+		Key:         l.key(),
 	}
-	if p := l.latch.lastReset.Probation; p.SharePPM > 0 && m.t < p.Until.UnixNano() {
+	if p := l.latch.lastReset.Probation; p.holds(m.t) {
 		s.ProbationEnd = p.Until
 	}
 	return s

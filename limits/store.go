@@ -38,8 +38,10 @@ type Store interface {
 type State struct {
 	Leases []Lease
 	// Used counts the permits in the window that ends now, of all gateways, those that are leased and may not be used
-	// included. A store that isn't shared leaves it 0.
-	Used      int64
+	// included. A store that isn't shared leaves it 0, and so may Latched where the name has a key.
+	Used int64
+	// Tallies of a ratio's denominator; a shared store leaves them out.
+	Tallies   []Tally
 	Tripped   bool
 	Trip      Trip
 	LastReset Reset
@@ -71,12 +73,20 @@ type LeaseRequest struct {
 	// Forget lets a store that isn't shared tidy up: leases of this limit with an Until at or before it are out of every
 	// window to come and may be deleted.
 	Forget time.Time
+	// Report is of a ratio's denominator; nil: there is nothing to tell. A report that was told already changes nothing. Tallies of a ratio
+	// that began at or before Forget may be deleted.
+	Report *Report
+	// Retire says that this gateway has nothing more to ask about the limit, which is that of a key: what is stored may be deleted
+	// where nothing of it counts any more.
+	Retire bool
 
 	// The rest is for shared stores. Need is the fewest permits that are of use.
 	Need int64
 	// Max bounds the permits in any Window.
 	Max    int64
 	Window time.Duration
+	// Share is a ratio's: the store sets Max by it; see Account.Weigh. nil: Max is what it is.
+	Share *Share
 	// Seen is what this gateway knows of the limit's time; zero: nothing yet.
 	Seen Sighting
 }
@@ -84,8 +94,10 @@ type LeaseRequest struct {
 // Sighting is a time of a limit, as a shared store's answer had it, between two readings of the process's clock, with their
 // monotonic part: before the question and after the answer.
 type Sighting struct {
-	Now             time.Time
-	Lost            time.Duration
+	Now  time.Time
+	Lost time.Duration
+	// Born is the Account's, as whose time Now is.
+	Born            time.Time
 	Asked, Answered time.Time
 }
 
@@ -96,9 +108,14 @@ type Grant struct {
 	// Now is the limit's time of the decision, and Lost what Account.Lost was.
 	Now  time.Time
 	Lost time.Duration
+	// Born is Account.Born.
+	Born time.Time
 	// Used counts the permits in the window that ends Now, those of Lease included.
 	Used int64
-	// Pending of them are of leases that aren't settled yet and may still give something back, the next at Now+Retry.
+	// Max that held, and Others, the answers of a ratio's denominator that aren't numerators.
+	Max, Others int64
+	// Pending of them are of leases that aren't settled yet and may still give something back, the next at Now+Retry; 0 where all of
+	// it would be too little.
 	Pending int64
 	Retry   time.Duration
 	// Tripped: the limit is latched by Trip, which isn't a dry run. Nothing is granted.
@@ -115,9 +132,11 @@ type Trip struct {
 	Action, Model, Consumer string
 	PredictionID            string
 	At                      time.Time
-	// Count is how many were released in the window; MaxCount the bound.
+	// Count is how many were released in the window, or their sum; MaxCount the bound.
 	Count, MaxCount int64
-	Window          time.Duration
+	// Amount of a sum that didn't fit; 0 where answers are counted.
+	Amount int64
+	Window time.Duration
 	// DryRun trips are reported and hold nothing.
 	DryRun bool
 	// By is the person who stopped an action or a model, and Reason why; both are empty for a limit that was reached. A stop has no

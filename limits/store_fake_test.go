@@ -33,10 +33,14 @@ type memStore struct {
 	states map[string]*State
 	resets map[string]bool // request ids
 	asks   map[string]bool
-	trips  []Trip
-	calls  int
+	// reports has the Seq of the last report of each By.
+	reports map[string]int64
+	trips   []Trip
+	calls   int
 	// accounts by limit; not nil: the store is shared.
 	accounts map[string]*memAccount
+	// born counts the accounts that were made.
+	born int
 	// serverClock is how far a shared store's clock is ahead of the process's.
 	serverClock time.Duration
 	// script answers what the n-th call (from 1) comes to; nil: it works.
@@ -44,7 +48,7 @@ type memStore struct {
 }
 
 func newMemStore(t testing.TB) *memStore {
-	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}, asks: map[string]bool{}}
+	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}, asks: map[string]bool{}, reports: map[string]int64{}}
 }
 
 // do runs one scripted call.
@@ -92,7 +96,7 @@ func (m *memStore) Load(ctx context.Context) (map[string]State, error) {
 				continue
 			}
 			c := *st
-			c.Leases = slices.Clone(st.Leases)
+			c.Leases, c.Tallies = slices.Clone(st.Leases), slices.Clone(st.Tallies)
 			slices.Reverse(c.Leases) // the contract promises no order
 			all[name] = c
 		}
@@ -137,6 +141,7 @@ func (m *memStore) Lease(ctx context.Context, r LeaseRequest) (g Grant, err erro
 				m.t.Errorf("lease id %d doesn't rise above %d", r.ID, old.ID)
 			}
 		}
+		m.collect(st, r)
 		if g.Lease = r.Lease; r.Count > 0 {
 			st.Leases = append(st.Leases, r.Lease)
 		}

@@ -22,11 +22,29 @@ type latch struct {
 	call      *flight
 }
 
-// trip latches the limit by the answer a at t. l.mu is held, and the limit isn't tripped.
-func (l *limit) trip(a Answer, t int64) {
-	l.latch.tripped, l.latch.durable, l.latch.doubtful, l.latch.withheld = true, false, false, 0
-	l.latch.ask, l.latch.ack = Ask{}, Acknowledgement{}
-	l.latch.trip = Trip{
+// hold latches the limit by a trip that is stored already. l.mu is held, and the limit isn't tripped.
+func (l *limit) hold(t Trip) { l.set(t, true) }
+
+func (l *limit) set(t Trip, durable bool) {
+	s := &l.latch
+	s.tripped, s.durable, s.doubtful, s.trip, s.withheld, s.ask, s.ack = true, durable, false, t, 0, Ask{}, Acknowledgement{}
+	if l.ring != nil {
+		l.ring.held.add(l)
+	}
+}
+
+// unhold releases the latch. l.mu is held.
+func (l *limit) unhold() {
+	s := &l.latch
+	s.tripped, s.durable, s.doubtful, s.trip, s.withheld, s.ask, s.ack = false, false, false, Trip{}, 0, Ask{}, Acknowledgement{}
+	if l.ring != nil {
+		l.ring.held.remove(l)
+	}
+}
+
+// trip latches the limit by the answer a at t, of which n didn't fit. l.mu is held, and the limit isn't tripped.
+func (l *limit) trip(a Answer, t, n int64) {
+	trip := Trip{
 		ID:           rand.Text(),
 		Limit:        l.def.Name,
 		Action:       a.Action,
@@ -34,11 +52,15 @@ func (l *limit) trip(a Answer, t int64) {
 		Consumer:     a.Consumer,
 		PredictionID: a.PredictionID,
 		At:           floorTime(t),
-		Count:        int64(l.released.n),
+		Count:        l.released.sum,
 		MaxCount:     l.bound(t),
 		Window:       l.def.Window,
 		DryRun:       l.def.DryRun,
 	}
+	if l.def.Amount != "" {
+		trip.Amount = n
+	}
+	l.set(trip, false)
 }
 
 // storeTrip joins or starts the call that makes the latch durable; nil: it is. l.mu is held.

@@ -16,22 +16,45 @@ type roster struct {
 	// limits by name; the order in which several are locked.
 	limits   []*limit
 	byAction map[string][]*limit
+	meets    meeting
 	// parked are limits that were taken out of the configuration while the process ran: they bound nothing, keep their counts and
 	// latches, and go on with them when they are back.
 	parked map[string]*limit
 }
 
 func newRoster() *roster {
-	return &roster{byAction: map[string][]*limit{}, parked: map[string]*limit{}}
+	return &roster{byAction: map[string][]*limit{}, meets: meeting{byAction: map[string][]*limit{}}, parked: map[string]*limit{}}
 }
 
 func (r *roster) add(l *limit) {
 	r.limits = append(r.limits, l)
 	r.byAction[l.def.Action] = append(r.byAction[l.def.Action], l)
+	r.meets.add(l)
 }
 
-// find answers the limit of this name, parked ones among them; nil: there is none.
+// find answers the limit of this name, parked ones and those of keys among them; nil: there is none.
 func (r *roster) find(name string) *limit {
+	if l := r.keyed(name); l != nil {
+		_, key, _ := SplitName(name)
+		return l.keys.find(key)
+	}
+	return r.configured(name)
+}
+
+// keyed answers the limit that has a key of which the name is one; nil: there is none.
+func (r *roster) keyed(name string) *limit {
+	root, _, keyed := SplitName(name)
+	if !keyed || IsStop(name) {
+		return nil
+	}
+	if l := r.configured(root); l != nil && l.keys != nil {
+		return l
+	}
+	return nil
+}
+
+// configured answers the limit of this name that is or was configured.
+func (r *roster) configured(name string) *limit {
 	i, ok := slices.BinarySearchFunc(r.limits, name, func(l *limit, name string) int { return strings.Compare(l.def.Name, name) })
 	if !ok {
 		return r.parked[name]
@@ -39,7 +62,7 @@ func (r *roster) find(name string) *limit {
 	return r.limits[i]
 }
 
-// all yields every limit, parked ones among them.
+// all yields every limit, parked ones among them, and none of a key.
 func (r *roster) all() iter.Seq[*limit] {
 	return func(yield func(*limit) bool) {
 		for _, l := range r.limits {
@@ -96,8 +119,19 @@ func (g *Gate) update(ctx context.Context, defs []Definition, now time.Time) err
 	}
 	for range updateTries {
 		for _, l := range next.limits {
-			if err := g.endDryRunOf(ctx, l); err != nil {
-				return err
+			ends := []*limit{l}
+			if l.keys != nil && !l.def.DryRun {
+				for _, one := range l.keys.held.all() {
+					// It is still that of the old definition.
+					one = &limit{def: one.def, ring: one.ring, state: one.state}
+					one.def.DryRun = false
+					ends = append(ends, one)
+				}
+			}
+			for _, one := range ends {
+				if err := g.endDryRunOf(ctx, one); err != nil {
+					return err
+				}
 			}
 		}
 		if g.install(next, g.clock.advance(now)) {
@@ -112,8 +146,11 @@ func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster
 	old, next := g.roster.Load(), newRoster()
 	var stored map[string]State
 	for _, d := range defs {
-		if had := old.find(d.Name); had != nil {
-			next.add(&limit{def: d, state: had.state})
+		if had := old.configured(d.Name); had != nil {
+			if err := sameKind(had.def, d); err != nil {
+				return nil, err
+			}
+			next.add(&limit{def: d, keys: had.keys, state: had.state})
 			continue
 		}
 		if stored == nil {
@@ -125,7 +162,15 @@ func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster
 		l := newLimit(d, g.shared)
 		g.witness(stored[d.Name])
 		l.recover(stored[d.Name])
-		if g.shared {
+		switch {
+		case l.keys != nil:
+			for name, st := range stored {
+				if limit, _, keyed := SplitName(name); keyed && limit == d.Name {
+					g.witness(st)
+				}
+			}
+			l.keys.recover(d.Name, maps.Clone(stored), g.clock.ns.Load())
+		case g.shared:
 			if err := g.greet(ctx, l); err != nil {
 				return nil, err
 			}
@@ -133,7 +178,7 @@ func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster
 		next.add(l)
 	}
 	for l := range old.all() {
-		if next.find(l.def.Name) == nil {
+		if next.configured(l.def.Name) == nil {
 			next.parked[l.def.Name] = l
 		}
 	}
@@ -143,26 +188,51 @@ func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster
 // install makes the roster the one that answers are decided by. It doesn't while a limit that holds has the trip of a dry run.
 func (g *Gate) install(next *roster, t int64) bool {
 	// In the order in which answers lock them, new limits too: nobody else knows those.
-	locked := slices.SortedFunc(next.all(), func(a, b *limit) int { return strings.Compare(a.def.Name, b.def.Name) })
+	locked := slices.SortedFunc(next.all(), inLockOrder)
+	for _, l := range locked {
+		if l.keys != nil {
+			l.keys.mu.Lock()
+			defer l.keys.mu.Unlock()
+			locked = append(locked, l.keys.lockedAll()...)
+		}
+	}
+	slices.SortFunc(locked, inLockOrder)
 	for _, l := range locked {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 	}
 	for _, l := range next.limits {
-		if l.holdsDryTrip() {
+		if l.holdsDryTrip() || l.keys != nil && l.keys.holdsDryTrip(l.def) {
 			return false
 		}
 	}
 	for _, l := range next.limits {
-		l.released.raise(l.def.MaxCount, t-int64(l.def.Window))
+		edge := t - int64(l.def.Window)
+		l.released.raise(l.def, edge)
+		if l.keys != nil {
+			l.keys.redefine(l.def)
+			for _, one := range l.keys.lockedAll() {
+				one.released.raise(one.def, edge)
+			}
+		}
 	}
 	g.roster.Store(next)
 	g.retiredMu.Lock()
 	defer g.retiredMu.Unlock()
 	// A copy: States may be reading it.
 	g.retired = maps.Clone(g.retired)
-	maps.DeleteFunc(g.retired, func(name string, _ State) bool { return next.find(name) != nil })
+	maps.DeleteFunc(g.retired, func(name string, _ State) bool { return next.configured(name) != nil })
 	return true
+}
+
+// sameKind says what of a limit may not change under one name.
+func sameKind(before, now Definition) error {
+	if (before.Amount == "") == (now.Amount == "") && (before.Ratio == nil) == (now.Ratio == nil) && (before.Key == "") == (now.Key == "") &&
+		before.Unit == now.Unit && before.countsSame(now) {
+		return nil
+	}
+	return fmt.Errorf("limits: %s: what it counts has changed, or whether it has a key: give it another name, because its count means something else",
+		now.Name)
 }
 
 // holdsDryTrip needs mu. It says that the limit holds, and its latch is that of a dry run, which held nothing.
@@ -192,11 +262,4 @@ func (g *Gate) endDryRunOf(ctx context.Context, l *limit) error {
 	}
 	// The same as after an operator's reset: a later trip isn't touched.
 	return l.adopt(ended, trip.ID)
-}
-
-// parkedStatus is that of a limit which isn't in the configuration any more.
-func (l *limit) parkedStatus(m moment) Status {
-	st := l.status(m)
-	st.Definition, st.Configured = Definition{Name: l.def.Name, After: l.def.After}, false
-	return st
 }

@@ -79,6 +79,9 @@ type Item struct {
 	Action string
 	// FinalReason says how it ended: REASON_VERDICT, REASON_REVIEW_EXPIRED, REASON_MODEL_REPLACED or REASON_SUPERSEDED.
 	FinalReason candorv1.Reason
+	// LimitInputs are what the limits ask of the row's request: amounts and keys. A final answer passes the limits with them, whenever it
+	// comes.
+	LimitInputs []*candorv1.LimitInput
 	// Superseded are earlier final answers, newest first.
 	Superseded []*candorv1.Verdict
 

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
 )
 
 // Proto is the item as callers see it. Slices and messages are shared with the item.
@@ -26,7 +27,7 @@ func (i *Item) Proto() *candorv1.ReviewItem {
 		out.FinalTime = timestamppb.New(i.FinalTime)
 	}
 	if i.HeldBy != "" {
-		out.HeldBy = "limits/" + i.HeldBy
+		out.HeldBy = limits.ResourceName(i.HeldBy)
 	}
 	if !i.UndoUntil.IsZero() {
 		out.UndoUntil = timestamppb.New(i.UndoUntil)

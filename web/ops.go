@@ -36,6 +36,8 @@ func (s *Server) handleOps(pages *http.ServeMux) {
 		"GET /ops": s.models, "GET " + backendsPath: s.backends, "GET /ops/models/{name}": s.model, "GET /ops/certificates": s.certificates, "GET /ops/limits": s.limits,
 		"GET /ops/people-at-work": s.peopleAtWork, "POST /ops/limits/{name}/reset": s.resetLimit,
 		"GET /ops/limits/{name}": s.limitHistory, "POST /ops/limits/{name}/confirm": s.confirmReset, "POST /ops/limits/{name}/ack": s.ackLimit,
+		"GET /ops/limits/{name}/keys/{key}": s.limitHistory, "POST /ops/limits/{name}/keys/{key}/reset": s.resetLimit,
+		"POST /ops/limits/{name}/keys/{key}/confirm": s.confirmReset, "POST /ops/limits/{name}/keys/{key}/ack": s.ackLimit,
 		"POST /ops/stop": s.stopAction,
 	} {
 		pages.Handle(path, s.page(forOps(h)))

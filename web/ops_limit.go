@@ -45,7 +45,7 @@ func (s *Server) stopAction(w http.ResponseWriter, r *http.Request, v *visit) er
 
 // confirmReset is the second person's part. The form names the reset that the page showed.
 func (s *Server) confirmReset(w http.ResponseWriter, r *http.Request, v *visit) error {
-	name := r.PathValue("name")
+	name := limitName(r)
 	if r.PostFormValue("sure") != "on" {
 		return s.showLimits(w, r, v, name, badForm("The reset is not confirmed", "Tick that answers may go out again, then confirm."))
 	}
@@ -63,7 +63,7 @@ func (s *Server) confirmReset(w http.ResponseWriter, r *http.Request, v *visit) 
 
 // ackLimit says that the person looks after a trip.
 func (s *Server) ackLimit(w http.ResponseWriter, r *http.Request, v *visit) error {
-	name := r.PathValue("name")
+	name := limitName(r)
 	ctx, cancel := s.call(r, v)
 	defer cancel()
 	_, err := s.ops.limits.AcknowledgeLimit(ctx, &candorv1.AcknowledgeLimitRequest{
@@ -113,7 +113,7 @@ func (s *Server) limitHistory(w http.ResponseWriter, r *http.Request, v *visit) 
 	const pageSize = 50
 	ctx, cancel := s.call(r, v)
 	defer cancel()
-	name := "limits/" + r.PathValue("name")
+	name := "limits/" + limitName(r)
 	got, err := s.ops.limits.GetLimit(ctx, &candorv1.GetLimitRequest{Name: name})
 	if err != nil {
 		return err

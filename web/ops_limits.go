@@ -15,7 +15,14 @@ import (
 // limitRow is a limit as the page shows it.
 type limitRow struct {
 	*candorv1.Limit
-	Short  string
+	Short string
+	// Path of its pages behind /ops/limits/; Tag tells requests about it from those about others.
+	Path, Tag string
+	// Counts: it bounds something, Bounds what, in words. Of a ratio Share is the part that holds.
+	Counts bool
+	Bounds string
+	Share  string
+	Keys   []keyRow
 	Window time.Duration
 	// Class of its bar, by how near it is to its bound.
 	Class       string
@@ -34,7 +41,7 @@ type limitRow struct {
 func limitRowOf(l *candorv1.Limit, person string) limitRow {
 	asked := l.GetPendingReset()
 	return limitRow{
-		Limit: l, Short: idOf(l.GetName()), Window: l.GetWindow().AsDuration(), Class: limitClass(l), Trip: timeOf(l.GetTripTime()), Reset: timeOf(l.GetLastResetTime()),
+		Limit: l, Short: idOf(l.GetName()), Path: limitPath(l.GetName()), Tag: limitTag(idOf(l.GetName())), Counts: counts(l), Bounds: boundWords(l), Share: percentage(l.GetMaxShare()), Keys: keyRowsOf(l), Window: l.GetWindow().AsDuration(), Class: limitClass(l), Trip: timeOf(l.GetTripTime()), Reset: timeOf(l.GetLastResetTime()),
 		Probation: timeOf(l.GetProbationEndTime()), Room: timeOf(l.GetRoomTime()), Asked: asked, Mine: asked != nil && asked.GetAskedBy() == person,
 		AskedExpire: timeOf(asked.GetExpireTime()),
 	}
@@ -103,7 +110,7 @@ func (s *Server) showLimits(w http.ResponseWriter, r *http.Request, v *visit, re
 		one := s.problemOf(r, failed)
 		p.Problem, status = &one, one.Status
 		// A retry is the same reset.
-		p.RequestID = strings.TrimSuffix(requestID(r), "-"+refused)
+		p.RequestID = strings.TrimSuffix(requestID(r), "-"+limitTag(refused))
 		if refused == stopForm {
 			p.Stop = stopEnteredOf(r)
 		}
@@ -122,11 +129,16 @@ func (s *Server) showLimits(w http.ResponseWriter, r *http.Request, v *visit, re
 }
 
 func limitClass(l *candorv1.Limit) string {
+	return useClass(l.GetTripped() || l.GetKeys().GetTripped() > 0, l.GetUsed(), l.GetBound())
+}
+
+// useClass is the class of a bar, by how near it is to its bound.
+func useClass(tripped bool, used, bound int64) string {
 	const near = 0.8
 	switch {
-	case l.GetTripped():
+	case tripped:
 		return "bad"
-	case float64(l.GetUsed()) >= near*float64(l.GetBound()):
+	case float64(used) >= near*float64(bound):
 		return "warn"
 	}
 	return "fill"
@@ -134,7 +146,7 @@ func limitClass(l *candorv1.Limit) string {
 
 // resetLimit releases a latch. The service asks for the role and records who did it and why; the page asks for a second thought.
 func (s *Server) resetLimit(w http.ResponseWriter, r *http.Request, v *visit) error {
-	name := r.PathValue("name")
+	name := limitName(r)
 	if r.PostFormValue("sure") != "on" {
 		return s.showLimits(w, r, v, name, badForm("The reset is not confirmed", "Tick that answers may go out again, then reset."))
 	}

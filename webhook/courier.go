@@ -35,7 +35,9 @@ func (c *courier) run(ctx, sending context.Context) {
 	for ctx.Err() == nil {
 		// Taken before reading, so that what is stored in between isn't missed.
 		changed := c.d.Feed.Changed()
-		timer.Reset(c.turn(ctx, sending))
+		next := c.d.poll
+		c.guard("a turn", func() { next = c.turn(ctx, sending) })
+		timer.Reset(next)
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -100,19 +102,23 @@ func (c *courier) dispatch(ctx, sending context.Context) (next time.Duration, er
 	if slots == 0 {
 		return c.d.poll, nil
 	}
+	defer func() {
+		for range slots {
+			c.give()
+		}
+	}()
 	now := c.d.Feed.Now()
 	leased, err := c.d.Store.LeaseDeliveries(ctx, Lease{Endpoint: c.name, Now: now, Until: now.Add(c.target.Timeout + leaseMargin), Limit: slots})
-	for range slots - len(leased.Deliveries) {
-		c.give()
-	}
 	if err != nil {
 		return c.d.poll, err
 	}
 	for _, d := range leased.Deliveries {
+		slots-- // it is the delivery's now
 		c.underWay.Go(func() {
 			defer poke(c.freed)
 			defer c.give()
-			c.send(sending, d, leased.Secrets)
+			// What is left undone is left to its lease.
+			c.guard("a delivery", func() { c.send(sending, d, leased.Secrets) })
 		})
 	}
 	next = c.d.poll
@@ -151,7 +157,8 @@ func (c *courier) give() {
 
 // send makes an attempt and stores what came of it.
 func (c *courier) send(ctx context.Context, d Delivery, secrets []Secret) {
-	reply := c.d.Sender.Send(ctx, c.target, Message{ID: d.ID, Body: d.Body, Secrets: secrets})
+	reply := Reply{Err: errDefect}
+	c.guard("an attempt", func() { reply = c.d.Sender.Send(ctx, c.target, Message{ID: d.ID, Body: d.Body, Secrets: secrets}) })
 	if ctx.Err() != nil && reply.Status == 0 {
 		// Cut off by the stop: nobody knows whether it arrived, so it is left to its lease.
 		return

@@ -23,10 +23,12 @@ func limitsCommand() *cobra.Command {
 		Short: "Look at action limits, reset one that has tripped, stop an action at once",
 		Long: `Look at action limits, reset one that has tripped, stop an action at once.
 
-A limit bounds how often an action may leave within a sliding window. When an answer
-would pass it, it trips: the answer is withheld, and so are all that follow, until a
-named operator resets the limit with a reason, or two of them where it says so. Neither
-time nor a restart does. After a reset less is released for a while.
+A limit bounds how often an action may leave within a sliding window, or how much it may
+come to (a sum), or its share of other answers (a ratio); with a key, for each value of
+the key by itself, named LIMIT/keys/KEY. When an answer would pass it, it trips: the
+answer is withheld, and so are all that follow, until a named operator resets the limit
+with a reason, or two of them where it says so. Neither time nor a restart does. After a
+reset less is released for a while.
 
 A stop withholds an action, or all that a model answers, because a person says so. It is
 named stop:action:NAME or stop:model:NAME among the limits, and is reset as they are.`,
@@ -103,8 +105,11 @@ func limitCells(l *candorv1.Limit) []string {
 	if t := l.GetLastResetTime(); t != nil {
 		reset = fmt.Sprintf("%s by %s: %s", cli.Time(t.AsTime()), resetBy(l), l.GetLastResetReason())
 	}
-	if l.GetMaxCount() > 0 {
-		used, window = fmt.Sprintf("%d/%d", l.GetUsed(), l.GetBound()), cli.Span(l.GetWindow().AsDuration())
+	if counted(l) {
+		used, window = fmt.Sprintf("%d/%s", l.GetUsed(), amount(l, l.GetBound())), cli.Span(l.GetWindow().AsDuration())
+	}
+	if k := l.GetKeys(); k != nil {
+		used += fmt.Sprintf(" (most used of %s)", cli.Count(k.GetLive(), "key"))
 	}
 	return []string{
 		shortLimit(l.GetName()), all(l.GetAction()), all(l.GetModel()), all(l.GetConsumer()), used, window, limitState(l), since, withheld, reset,
@@ -122,6 +127,9 @@ func limitState(l *candorv1.Limit) string {
 	case l.GetProbationEndTime() != nil:
 		state = "open (probation)"
 	}
+	if n := l.GetKeys().GetTripped(); n > 0 && !l.GetTripped() {
+		state = cli.Count(n, "key") + " TRIPPED"
+	}
 	if l.GetDryRun() {
 		state += " (dry run)"
 	}
@@ -138,11 +146,6 @@ func resetBy(l *candorv1.Limit) string {
 	}
 	return l.GetLastResetBy()
 }
-
-func shortLimit(name string) string { return strings.TrimPrefix(name, limitPrefix) }
-
-// longLimit is a limit's resource name, from what somebody typed.
-func longLimit(name string) string { return limitPrefix + shortLimit(name) }
 
 func all(name string) string {
 	if name == "" {
@@ -198,7 +201,7 @@ func writeReset(cmd *cobra.Command, name string, l *candorv1.Limit) error {
 	}
 	more := ""
 	if end := l.GetProbationEndTime(); end != nil {
-		more = fmt.Sprintf("; %d instead of %d hold until %s", l.GetBound(), l.GetMaxCount(), cli.Time(end.AsTime()))
+		more = fmt.Sprintf("; %s hold until %s", probationWords(l), cli.Time(end.AsTime()))
 	}
 	if room := l.GetRoomTime(); room != nil && room.AsTime().After(time.Now()) {
 		more += fmt.Sprintf("; the window has no room until %s: an answer before trips it again", cli.Time(room.AsTime()))

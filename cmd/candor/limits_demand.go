@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,21 +13,25 @@ import (
 	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/store/postgres"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
-// demand is the answers in a log that a limit would be asked about.
+// demand is the answers in a log that a limit would be asked about, or counts as its denominator.
 type demand struct {
-	action, model, consumer string
-	reader                  stores.Reader
-	times                   []time.Time
-	// withheld of them were, by limits.
+	def    limits.Definition
+	reader stores.Reader
+	offers []limits.Offer
+	// withheld of those with the limit's action were, by limits.
 	withheld int64
+	// uncounted have no amount or key in the log, so that nothing can be said of them.
+	uncounted int64
 	// held are answers that were withheld, and leave later if they do: they count once.
 	held map[answerKey]bool
-	// who asked for a prediction; what the log says earlier than the span is looked up.
-	who map[[16]byte]asked
+	// who asked for a prediction, and what limits asked of its rows; what the log says earlier than the span is looked up.
+	who    map[[16]byte]asked
+	inputs map[answerKey][]*candorv1.LimitInput
 }
 
 type answerKey struct {
@@ -61,7 +66,7 @@ func (d *demand) read(ctx context.Context, since, until time.Time) error {
 	if err != nil {
 		return err
 	}
-	d.held, d.who = map[answerKey]bool{}, map[[16]byte]asked{}
+	d.held, d.who, d.inputs = map[answerKey]bool{}, map[[16]byte]asked{}, map[answerKey][]*candorv1.LimitInput{}
 	// Each writer's records come in order, one writer after the other: what people answered may come before what they were asked.
 	var verdicts []*candorv1.Record
 	for rec, err := range records {
@@ -72,7 +77,7 @@ func (d *demand) read(ctx context.Context, since, until time.Time) error {
 		case *candorv1.Record_Prediction:
 			d.prediction(rec, e.Prediction)
 		case *candorv1.Record_Verdict:
-			if e.Verdict.GetAction() == d.action {
+			if d.counts(e.Verdict.GetAction()) && (e.Verdict.GetAction() != "" || left(e.Verdict)) {
 				verdicts = append(verdicts, rec)
 			}
 		}
@@ -85,32 +90,68 @@ func (d *demand) read(ctx context.Context, since, until time.Time) error {
 	return nil
 }
 
+// left says of a verdict without an action that it was an answer to somebody.
+func left(v *candorv1.VerdictRecord) bool {
+	return v.GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_RELEASED && (v.GetLabel() != "" || v.Value != nil) &&
+		v.GetKind() != candorv1.ReviewKind_REVIEW_KIND_AUDIT && v.GetKind() != candorv1.ReviewKind_REVIEW_KIND_GOLDEN
+}
+
 // covers says whether the limit bounds answers to this consumer from this model.
 func (d *demand) covers(who asked) bool {
-	return (d.model == "" || d.model == who.model) && (d.consumer == "" || d.consumer == who.consumer)
+	return (d.def.Model == "" || d.def.Model == who.model) && (d.def.Consumer == "" || d.def.Consumer == who.consumer)
+}
+
+// counts says whether the limit looks at answers with the action.
+func (d *demand) counts(action string) bool {
+	r := d.def.Ratio
+	return action == d.def.Action || r != nil && (r.Denominator == nil || slices.Contains(r.Denominator, action))
+}
+
+// offer adds an answer, if the log has what the limit counts of it.
+func (d *demand) offer(at int64, action string, inputs []*candorv1.LimitInput) {
+	o := limits.Offer{At: time.UnixMicro(at), Action: action}
+	for _, source := range []limits.Source{d.def.Amount, d.def.Key} {
+		if source == "" || source == d.def.Amount && action != d.def.Action {
+			continue
+		}
+		i := slices.IndexFunc(inputs, func(in *candorv1.LimitInput) bool { return in.GetSource() == string(source) && in.GetFault() == "" })
+		if i < 0 {
+			d.uncounted++
+			return
+		}
+		if source == d.def.Amount {
+			o.Amount = inputs[i].GetAmount()
+		} else {
+			o.Key = string(inputs[i].GetKey())
+		}
+	}
+	d.offers = append(d.offers, o)
 }
 
 func (d *demand) prediction(rec *candorv1.Record, p *candorv1.PredictionRecord) {
 	who := asked{p.GetModel(), p.GetConsumer()}
 	for i, r := range p.GetRows() {
+		row, field := audit.Place(p, i)
+		key := answerKey{[16]byte(p.GetPredictionId()), row, field}
 		if len(r.GetReviewItem()) > 0 {
-			d.who[[16]byte(p.GetPredictionId())] = who
+			d.who[key.prediction] = who
+			if len(r.GetLimitInputs()) > 0 {
+				d.inputs[key] = r.GetLimitInputs()
+			}
 		}
-		if r.GetAction() != d.action || !d.covers(who) {
+		if !d.counts(r.GetAction()) || !d.covers(who) {
 			continue
-		}
-		key := answerKey{[16]byte(p.GetPredictionId()), uint32(i), r.GetField()}
-		if r.GetField() != "" {
-			key.row = r.GetRow()
 		}
 		switch {
 		case r.GetLimit() != "":
 			d.held[key] = true
-			d.withheld++
+			if r.GetAction() == d.def.Action {
+				d.withheld++
+			}
 		case r.GetAnsweredBy() == 0:
 			continue
 		}
-		d.times = append(d.times, time.UnixMicro(rec.GetTimeUs()))
+		d.offer(rec.GetTimeUs(), r.GetAction(), r.GetLimitInputs())
 	}
 }
 
@@ -120,8 +161,9 @@ func (d *demand) verdict(ctx context.Context, rec *candorv1.Record) error {
 		return nil
 	}
 	id := [16]byte(v.GetPredictionId())
+	key := answerKey{id, v.GetRow(), v.GetField()}
 	who, ok := d.who[id]
-	if !ok {
+	if wants := d.def.Amount != "" || d.def.Key != ""; !ok || wants && d.inputs[key] == nil {
 		stored, err := d.reader.Find(ctx, uuid.UUID(id).String())
 		if errors.Is(err, audit.ErrNotFound) {
 			return nil
@@ -132,15 +174,19 @@ func (d *demand) verdict(ctx context.Context, rec *candorv1.Record) error {
 		p := stored.Record.GetPrediction()
 		who = asked{p.GetModel(), p.GetConsumer()}
 		d.who[id] = who
+		if i := audit.Find(p, v.GetRow(), v.GetField()); i >= 0 {
+			d.inputs[key] = p.GetRows()[i].GetLimitInputs()
+		}
 	}
-	key := answerKey{id, v.GetRow(), v.GetField()}
 	if !d.covers(who) || d.held[key] {
 		return nil
 	}
 	if v.GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_HELD {
 		d.held[key] = true
-		d.withheld++
+		if v.GetAction() == d.def.Action {
+			d.withheld++
+		}
 	}
-	d.times = append(d.times, time.UnixMicro(rec.GetTimeUs()))
+	d.offer(rec.GetTimeUs(), v.GetAction(), d.inputs[key])
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -59,11 +60,17 @@ acknowledgements, resets and stops, by whom and why, the newest first.`,
 func writeLimit(cmd *cobra.Command, l *candorv1.Limit, events []*candorv1.LimitHistory) error {
 	w := cmd.OutOrStdout()
 	rows := [][]string{{"limit", shortLimit(l.GetName())}, {"state", limitState(l)}, {"action", all(l.GetAction())}, {"model", all(l.GetModel())}, {"consumer", all(l.GetConsumer())}}
-	if l.GetMaxCount() > 0 {
-		rows = append(rows, []string{"used", fmt.Sprintf("%d of %d in %s", l.GetUsed(), l.GetBound(), cli.Span(l.GetWindow().AsDuration()))})
+	if v := l.GetKeyValue(); v != "" {
+		rows = append(rows, []string{"key", v})
+	}
+	if counted(l) {
+		rows = append(rows, []string{"allows", boundWords(l)}, []string{"used", usedWords(l)})
+	}
+	if k := l.GetKeys(); k != nil {
+		rows = append(rows, []string{"keys", keyWords(k)})
 	}
 	if end := l.GetProbationEndTime(); end != nil {
-		rows = append(rows, []string{"probation", fmt.Sprintf("%d instead of %d until %s", l.GetBound(), l.GetMaxCount(), cli.Time(end.AsTime()))})
+		rows = append(rows, []string{"probation", fmt.Sprintf("%s until %s", probationWords(l), cli.Time(end.AsTime()))})
 	}
 	if room := l.GetRoomTime(); room != nil {
 		rows = append(rows, []string{"room", "from " + cli.Time(room.AsTime())})
@@ -86,6 +93,9 @@ func writeLimit(cmd *cobra.Command, l *candorv1.Limit, events []*candorv1.LimitH
 	if err := cli.Columns(w, rows); err != nil {
 		return err
 	}
+	if err := writeKeys(w, l); err != nil {
+		return err
+	}
 	if len(events) == 0 {
 		_, err := fmt.Fprintln(w, "\nnothing has happened to it yet")
 		return err
@@ -93,6 +103,25 @@ func writeLimit(cmd *cobra.Command, l *candorv1.Limit, events []*candorv1.LimitH
 	table := [][]string{{"TIME", "EVENT", "BY", "COUNT", "WHY"}}
 	for _, e := range events {
 		table = append(table, historyCells(e))
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return cli.Table(w, table)
+}
+
+// writeKeys lists the keys that have used most.
+func writeKeys(w io.Writer, l *candorv1.Limit) error {
+	if len(l.GetKeys().GetLargest()) == 0 {
+		return nil
+	}
+	table := [][]string{{"KEY", "USED", "STATE", "LIMIT"}}
+	for _, k := range l.GetKeys().GetLargest() {
+		state := "open"
+		if k.GetTripped() {
+			state = "TRIPPED"
+		}
+		table = append(table, []string{k.GetKeyValue(), fmt.Sprintf("%d/%s", k.GetUsed(), amount(l, k.GetBound())), state, shortLimit(k.GetName())})
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"time"
 
@@ -14,15 +13,20 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/datadir"
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
+	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 )
+
+// whole in parts per million.
+const whole = 1e6
 
 // simulateLimit is the flags of candor limits simulate.
 type simulateLimit struct {
 	config, dataDir, limit  string
 	action, model, consumer string
 	maxCount                int64
+	maxShare                float64
 	window, resetAfter      time.Duration
 	share                   float64
 	since, until            string
@@ -35,14 +39,15 @@ func limitsSimulateCommand() *cobra.Command {
 		Use:   "simulate (--limit NAME --config FILE | --action ACTION --max-count N --window SPAN --data-dir DIR)",
 		Short: "Would this limit have tripped last week? Say when, and which would not have",
 		Long: `Replay the decision log through a limit: when it would have tripped, how much it would
-have withheld, and which max_count would not have tripped. The limit is one of a
-configuration's, or is given by flags; flags change what the configuration says. It reads
-a store, beside the gateway that serves from it or without one, and changes nothing.
+have withheld, and which bound would not have tripped. The limit is one of a
+configuration's, or, where it counts answers, is given by flags; flags change what the
+configuration says. It reads a store, beside the gateway that serves from it or without one, and changes nothing.
 
 Every answer with the action counts at the time of its decision, or of its verdict; those
 that limits withheld at the time are taken as if they had been on their way, too. People
 are taken to reset each trip after --reset-after; then a probation begins, as --probation
-says. The log counts answers, so only limits on counts can be simulated.`,
+says. The amounts and keys of a sum, a ratio or a key are in the log from when a limit
+asked for them: answers from before are left out, and counted.`,
 		Example: `  candor limits simulate --config candor.yaml --limit declines
   candor limits simulate --config candor.yaml --limit declines --max-count 300 --since 30d
   candor limits simulate --data-dir /var/lib/candor --action decline --max-count 100 --window 10m --json`,
@@ -69,7 +74,8 @@ says. The log counts answers, so only limits on counts can be simulated.`,
 	fs.StringVar(&f.action, "action", "", "the action that is bounded")
 	fs.StringVar(&f.model, "model", "", "only this model (default: all)")
 	fs.StringVar(&f.consumer, "consumer", "", "only this consumer (default: all)")
-	fs.Int64Var(&f.maxCount, "max-count", 0, "the bound, 1 to 1000000")
+	fs.Int64Var(&f.maxCount, "max-count", 0, "the bound: answers, 1 to 1000000; of a sum, units")
+	fs.Float64Var(&f.maxShare, "max-share", 0, "the bound of a ratio, between 0 and 1")
 	fs.DurationVar(&f.window, "window", 0, "the sliding window")
 	fs.Float64Var(&f.share, "probation", 0.5, "part of the limit that holds after a reset, for one window or as long as the configuration says")
 	fs.DurationVar(&f.resetAfter, "reset-after", time.Hour, "how long after a trip people reset it; 0: never")
@@ -120,11 +126,7 @@ func (f *simulateLimit) definition(cmd *cobra.Command, cfg *candorv1.Config) (li
 		if l == nil {
 			return def, cli.Usage("name one of its limits", "--limit: %s has no limit %q", f.config, f.limit)
 		}
-		if l.GetMaxCount() == 0 {
-			return def, cli.Usage("simulate it as a count with --action, --max-count and --window", "--limit: %q isn't a limit on a count, and the log has no more than that", f.limit)
-		}
-		def.Action, def.Model, def.Consumer, def.MaxCount, def.Window = l.GetAction(), l.GetModel(), l.GetConsumer(), l.GetMaxCount(), l.GetWindow().AsDuration()
-		def.After.For = l.GetProbation().GetFor().AsDuration()
+		def = gateway.LimitDefinition(f.limit, l)
 		if !cmd.Flags().Changed("probation") {
 			f.share = l.GetProbation().GetShare()
 		}
@@ -140,12 +142,24 @@ func (f *simulateLimit) definition(cmd *cobra.Command, cfg *candorv1.Config) (li
 	if f.window != 0 {
 		def.Window = f.window
 	}
-	const whole, most = 1e6, 1_000_000
+	if f.maxShare != 0 && def.Ratio != nil {
+		def.Ratio.SharePPM = int64(math.Round(f.maxShare * whole))
+	}
+	most := int64(1_000_000)
+	if def.Amount != "" {
+		most = 1_000_000_000_000_000
+	}
 	switch {
 	case def.Action == "":
 		return def, cli.Usage("name the action that is bounded, or a limit of the configuration with --limit", "--action is missing")
-	case def.MaxCount < 1 || def.MaxCount > most:
-		return def, cli.Usage("write 1 to 1000000", "--max-count is %d", def.MaxCount)
+	case f.maxShare != 0 && def.Ratio == nil:
+		return def, cli.Usage("name a limit of the configuration that is a ratio, with --limit", "--max-share: the limit is no ratio")
+	case f.maxShare != 0 && !(f.maxShare >= 1/whole && f.maxShare <= 1-1/whole):
+		return def, cli.Usage("write a number between 0 and 1", "--max-share is %v", f.maxShare)
+	case def.Ratio != nil && def.MaxCount != 0:
+		return def, cli.Usage("change it by --max-share", "--max-count: the limit is a ratio")
+	case def.Ratio == nil && (def.MaxCount < 1 || def.MaxCount > most):
+		return def, cli.Usage(fmt.Sprintf("write 1 to %d", most), "--max-count is %d", def.MaxCount)
 	case def.Window <= 0:
 		return def, cli.Usage("write a span such as 10m", "--window is %v", def.Window)
 	case !(f.share > 0 && f.share <= 1):
@@ -158,34 +172,6 @@ func (f *simulateLimit) definition(cmd *cobra.Command, cfg *candorv1.Config) (li
 		def.After.For = def.Window
 	}
 	return def, nil
-}
-
-// simulatedLimit is what the command says.
-type simulatedLimit struct {
-	Action   string  `json:"action"`
-	Model    string  `json:"model,omitempty"`
-	Consumer string  `json:"consumer,omitempty"`
-	MaxCount int64   `json:"max_count"`
-	Window   float64 `json:"window_seconds"`
-	// ResetAfter 0: never.
-	ResetAfter float64   `json:"reset_after_seconds"`
-	Since      time.Time `json:"since"`
-	Until      time.Time `json:"until"`
-	Answers    int64     `json:"answers"`
-	// WithheldThen of the answers were withheld by limits at the time.
-	WithheldThen int64           `json:"withheld_then"`
-	Withheld     int64           `json:"withheld"`
-	Trips        []simulatedTrip `json:"trips"`
-	// Peak is the most in any window, and the least max_count that would not have tripped; null without answers.
-	Peak    int64      `json:"peak"`
-	PeakEnd *time.Time `json:"peak_end"`
-}
-
-type simulatedTrip struct {
-	At       time.Time  `json:"at"`
-	Bound    int64      `json:"bound"`
-	Withheld int64      `json:"withheld"`
-	Reset    *time.Time `json:"reset"`
 }
 
 func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader stores.Reader) (*simulatedLimit, error) {
@@ -204,70 +190,35 @@ func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader s
 	if !since.Before(until) {
 		return nil, cli.Usage("give a --since that lies before --until", "the span of time is empty")
 	}
-	d := demand{action: def.Action, model: def.Model, consumer: def.Consumer, reader: reader}
+	d := demand{def: def, reader: reader}
 	if err := d.read(ctx, since, until); err != nil {
 		return nil, err
 	}
-	s, err := limits.Simulate(def, d.times, f.resetAfter)
+	s, err := limits.Simulate(def, d.offers, f.resetAfter)
 	if err != nil {
 		return nil, err
 	}
 	out := &simulatedLimit{
 		Action: def.Action, Model: def.Model, Consumer: def.Consumer, MaxCount: def.MaxCount, Window: def.Window.Seconds(), ResetAfter: f.resetAfter.Seconds(),
 		Since: since.UTC(), Until: until.UTC(), Answers: s.Offered, WithheldThen: d.withheld, Withheld: s.Withheld, Peak: s.Peak, Trips: []simulatedTrip{},
+		Unit: def.Unit, Key: gateway.SourceWords(def.Key), Uncounted: d.uncounted, PeakKey: s.PeakKey,
+	}
+	if def.Ratio != nil {
+		out.Share, out.Others = float64(def.Ratio.SharePPM)/whole, s.Others
+		out.PeakShare = float64(s.PeakPPM) / whole
 	}
 	if s.Offered > 0 {
 		out.PeakEnd = &s.PeakEnd
 	}
 	for _, t := range s.Trips {
 		trip := simulatedTrip{At: t.At, Bound: t.Bound, Withheld: t.Withheld}
+		if _, key, keyed := limits.SplitName(t.Limit); keyed {
+			trip.Key = key
+		}
 		if !t.Reset.IsZero() {
 			trip.Reset = &t.Reset
 		}
 		out.Trips = append(out.Trips, trip)
 	}
 	return out, nil
-}
-
-func (s *simulatedLimit) write(w io.Writer) error {
-	window := cli.Span(time.Duration(s.Window * float64(time.Second)))
-	head := [][]string{
-		{"limit", fmt.Sprintf("%s, model %s, consumer %s, at most %d in %s", s.Action, all(s.Model), all(s.Consumer), s.MaxCount, window)},
-		{"log", fmt.Sprintf("%s to %s: %s, %d of them withheld then", cli.Time(s.Since), cli.Time(s.Until), cli.Count(s.Answers, "answer"), s.WithheldThen)},
-	}
-	switch {
-	case s.Answers == 0:
-		head = append(head, []string{"result", "there is nothing to simulate it with"})
-	case len(s.Trips) == 0:
-		head = append(head, []string{"result", fmt.Sprintf("it would not have tripped; the most in %s was %d, until %s", window, s.Peak, cli.Time(*s.PeakEnd))})
-	default:
-		reset := "if nobody had reset it"
-		if s.ResetAfter > 0 {
-			reset = "if every trip had been reset after " + cli.Span(time.Duration(s.ResetAfter*float64(time.Second)))
-		}
-		head = append(head, []string{"result", fmt.Sprintf("it would have tripped %s and withheld %d of %s, %s", times(len(s.Trips)), s.Withheld, cli.Count(s.Answers, "answer"), reset)},
-			[]string{"instead", fmt.Sprintf("max_count %d would not have tripped: the most in %s, until %s", s.Peak, window, cli.Time(*s.PeakEnd))})
-	}
-	if err := cli.Columns(w, head); err != nil || len(s.Trips) == 0 {
-		return err
-	}
-	table := [][]string{{"TRIPPED", "BOUND", "WITHHELD", "RESET"}}
-	for _, t := range s.Trips {
-		reset := ""
-		if t.Reset != nil {
-			reset = cli.Time(*t.Reset)
-		}
-		table = append(table, []string{cli.Time(t.At), fmt.Sprint(t.Bound), fmt.Sprint(t.Withheld), reset})
-	}
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	return cli.Table(w, table)
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }

@@ -51,7 +51,8 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// FailWith fails every ModelInfer with err, which should be a gRPC status, until FailWith(nil).
+// FailWith fails every ModelInfer with err, which should be a gRPC status, until FailWith(nil). A request on a stream is failed as Triton does
+// it, by the message in band; with bare frames, which have no place for it, the stream ends with err.
 func (s *Server) FailWith(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

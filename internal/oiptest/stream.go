@@ -119,9 +119,6 @@ func (v *service) streamInfer(ss grpc.ServerStream) error {
 		if err := v.server.await(st.Context()); err != nil {
 			return err
 		}
-		if err := v.server.failure(); err != nil {
-			return err
-		}
 		if err := st.serve(req); err != nil {
 			if v.server.options.Bare || st.Context().Err() != nil {
 				return err
@@ -135,6 +132,9 @@ func (v *service) streamInfer(ss grpc.ServerStream) error {
 
 // serve answers one request.
 func (st *Stream) serve(req *inference.ModelInferRequest) error {
+	if err := st.server.failure(); err != nil {
+		return err
+	}
 	model, err := st.server.model(req.GetModelName(), req.GetModelVersion())
 	if err != nil {
 		return err

@@ -112,3 +112,38 @@ func TestStreamScriptAndFrames(t *testing.T) {
 		}
 	}
 }
+
+// FailWith answers a request on a stream as the server's software would: in band, and the stream goes on; where frames have no place for an
+// error it ends the stream.
+func TestFailWithOnStreams(t *testing.T) {
+	for _, bare := range []bool{false, true} {
+		s := oiptest.StartWith(t, oiptest.Options{Bare: bare}, oiptest.Model{Name: "m", Infer: oiptest.Const(1)})
+		s.FailWith(status.Error(codes.Internal, "CUDA error"))
+		stream, err := dial(t, s).ModelStreamInfer(bounded(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func(id string) (*inference.ModelStreamInferResponse, error) {
+			req := twoRows(oiptest.RawForm)
+			req.Id = id
+			if err := stream.Send(req); err != nil {
+				return nil, err
+			}
+			return stream.Recv()
+		}
+		got, err := ask("a")
+		if bare {
+			if status.Code(err) != codes.Internal {
+				t.Errorf("bare: %v, %v", got, err)
+			}
+			continue
+		}
+		if err != nil || got.GetErrorMessage() != "CUDA error" || got.GetInferResponse().GetId() != "a" {
+			t.Fatalf("%v, %v", got, err)
+		}
+		s.FailWith(nil)
+		if got, err = ask("b"); err != nil || got.GetErrorMessage() != "" || len(got.GetInferResponse().GetOutputs()) != 1 {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+}

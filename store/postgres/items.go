@@ -69,7 +69,7 @@ func encodeBody(it *review.Item) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&candorv1.ReviewItem{
 		Reasons: it.Reasons, Labels: it.Labels, Answers: it.Answers, Field: it.Field, Verdict: it.Verdict, Verdicts: it.Verdicts,
 		Superseded: it.Superseded, EscalationNote: it.EscalationNote, EscalatedBy: it.EscalatedBy, EscalatedFrom: it.EscalatedFrom,
-		AppealReason: it.AppealReason,
+		AppealReason: it.AppealReason, LimitInputs: it.LimitInputs,
 	})
 }
 
@@ -80,7 +80,7 @@ func decodeBody(data []byte, it *review.Item) error {
 	}
 	it.Reasons, it.Labels, it.Answers, it.Field, it.Verdict, it.Verdicts = b.Reasons, b.Labels, b.Answers, b.Field, b.Verdict, b.Verdicts
 	it.Superseded, it.EscalationNote, it.EscalatedBy, it.EscalatedFrom = b.Superseded, b.EscalationNote, b.EscalatedBy, b.EscalatedFrom
-	it.AppealReason = b.AppealReason
+	it.AppealReason, it.LimitInputs = b.AppealReason, b.LimitInputs
 	return nil
 }
 

@@ -24,10 +24,10 @@ func (s *Store) Latched(ctx context.Context) (map[string]limits.State, error) {
 	return s.limitStates(ctx, false)
 }
 
-// limitUse counts the permits in each limit's window. Of the leases in it only those that have left it are looked at.
+// limitUse counts the permits in the window of each limit that has no key. Of the leases in it only those that have left it are looked at.
 const limitUse = `SELECT a.limit_name, a.permits - coalesce((SELECT sum(l.permits) FROM limit_leases l WHERE l.limit_name = a.limit_name
 	AND l.until_us <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + a.shift_us - a.window_ns / 1000), 0)::bigint
-	FROM limit_accounts a`
+	FROM limit_accounts a WHERE strpos(a.limit_name, '/') = 0`
 
 func (s *Store) limitStates(ctx context.Context, leases bool) (map[string]limits.State, error) {
 	const doing = "postgres: load the action limits"
@@ -81,12 +81,28 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	}
 	var g limits.Grant
 	err := s.directly(ctx, doing, func(d *direct) error {
-		a, raw, latched, err := lockAccount(d, r.Limit)
-		if err != nil {
+		a, raw, latched, err := lockAccount(d, r.Limit, !r.Retire)
+		switch {
+		case r.Retire && errors.Is(err, pgx.ErrNoRows):
+			return nil
+		case err != nil:
 			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
-		if g, err = a.Decide(leaseRows{d, r.Limit}, r, a.Tick(raw, time.Now(), r.Seen), latched); err != nil {
+		at := time.Now()
+		now, rows, weighed := a.Tick(raw, at, r.Seen), leaseRows{d, r.Limit}, r
+		others, err := a.Weigh(rows, &weighed, now, at)
+		if err != nil {
 			return err
+		}
+		if g, err = a.Decide(rows, weighed, now, latched); err != nil {
+			return err
+		}
+		g.Max, g.Others = weighed.Max, others
+		if a.Over(r, latched) {
+			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
+				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)
+			}
+			return nil
 		}
 		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8
 			WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID, int64(a.Window), micros(a.WindowAt), a.Lost.Microseconds())
@@ -107,25 +123,29 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 }
 
 // account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side.
-const account = `SELECT clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+const account = `SELECT born_us, clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)
 	FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
 
-// firstAccount is that of a limit whose leases, if there are any, come from before there were accounts.
-const firstAccount = `INSERT INTO limit_accounts (limit_name, clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us)
-	SELECT $1, coalesce(max(from_us), 0), 0, 0, coalesce(sum(permits), 0), coalesce(max(id), 0), 0, 0 FROM limit_leases WHERE limit_name = $1
-	ON CONFLICT (limit_name) DO NOTHING`
+// firstAccount is that of a limit whose leases, if there are any, come from before there were accounts. Whoever holds a lease of an
+// account that was deleted settles it by its id: those of this one are above, because they begin with the time.
+const firstAccount = `INSERT INTO limit_accounts (limit_name, born_us, clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us)
+	SELECT $1, now_us, coalesce(max(from_us), 0), 0, 0, coalesce(sum(permits), 0), greatest(max(id), now_us), 0, 0
+	FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us) AS moment LEFT JOIN limit_leases ON limit_name = $1
+	GROUP BY now_us ON CONFLICT (limit_name) DO NOTHING`
 
-func lockAccount(d *direct, limit string) (a limits.Account, raw time.Time, latched bool, err error) {
-	var clock, shift, lost, window, windowAt, now int64
+// lockAccount makes the account where there is none, or answers pgx.ErrNoRows.
+func lockAccount(d *direct, limit string, make bool) (a limits.Account, raw time.Time, latched bool, err error) {
+	var born, clock, shift, lost, window, windowAt, now int64
 	read := func() error {
-		return d.queryRow(account, []any{limit}, &clock, &shift, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
+		return d.queryRow(account, []any{limit}, &born, &clock, &shift, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
 	}
-	if err = read(); errors.Is(err, pgx.ErrNoRows) {
+	if err = read(); make && errors.Is(err, pgx.ErrNoRows) {
 		if _, err = d.exec(firstAccount, limit); err == nil {
 			err = read()
 		}
 	}
+	a.Born = instant(born)
 	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
 	a.Lost = time.Duration(lost) * time.Microsecond
 	a.Window, a.WindowAt = time.Duration(window), instant(windowAt)

@@ -60,7 +60,7 @@ func encodeBody(it *review.Item) ([]byte, error) {
 	return deterministic.Marshal(&candorv1.ReviewItem{
 		Reasons: it.Reasons, Labels: it.Labels, Answers: it.Answers, Field: it.Field, Superseded: it.Superseded,
 		EscalationNote: it.EscalationNote, EscalatedBy: it.EscalatedBy, EscalatedFrom: it.EscalatedFrom,
-		AppealReason: it.AppealReason, ModelReplaced: it.ModelReplaced,
+		AppealReason: it.AppealReason, ModelReplaced: it.ModelReplaced, LimitInputs: it.LimitInputs,
 	})
 }
 
@@ -71,7 +71,7 @@ func decodeBody(it *review.Item, body []byte) error {
 	}
 	it.Reasons, it.Labels, it.Answers, it.Field, it.Superseded = b.Reasons, b.Labels, b.Answers, b.Field, b.Superseded
 	it.EscalationNote, it.EscalatedBy, it.EscalatedFrom = b.EscalationNote, b.EscalatedBy, b.EscalatedFrom
-	it.AppealReason, it.ModelReplaced = b.AppealReason, b.ModelReplaced
+	it.AppealReason, it.ModelReplaced, it.LimitInputs = b.AppealReason, b.ModelReplaced, b.LimitInputs
 	return nil
 }
 

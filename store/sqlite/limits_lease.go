@@ -28,6 +28,7 @@ func (s *Store) Load(ctx context.Context) (map[string]limits.State, error) {
 				out[l.Limit] = st
 				return err
 			}),
+			readTallies(read, out),
 			readLatches(read, out),
 		)
 	})
@@ -54,6 +55,9 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		if _, err := t.exec(`DELETE FROM limit_leases WHERE limit_name = ? AND (until_us <= ? OR permits = 0)`,
 			r.Limit, micros(r.Forget)); err != nil {
 			return fmt.Errorf("forget leases of %s: %w", r.Limit, err)
+		}
+		if err := t.collect(r); err != nil {
+			return err
 		}
 		if r.Count == 0 {
 			return nil

@@ -66,6 +66,9 @@ func Deferral(now time.Time, queue string, n int) (*candorv1.Record, []review.It
 				Certificate: "a/" + uuid.NewString(), Probability: 0.5, Least: 0.25, Confidence: math.Nextafter(0.3, 1), Label: "7",
 				Value: proto.Float64(1.0 / 3), Accepted: true, Foreign: true,
 			}},
+			LimitInputs: []*candorv1.LimitInput{
+				{Source: "parameter:cents", Amount: 250}, {Source: "input:x[3] as key", Key: []byte{0xff, 0}}, {Source: "parameter:p", Fault: "is missing"},
+			},
 			PolicyDigest: []byte("8 bytes!"), Kind: candorv1.ReviewKind_REVIEW_KIND_DEFERRED, Wanted: 1, Agree: 1, Revision: 1,
 		}
 	}

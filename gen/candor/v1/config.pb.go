@@ -5917,10 +5917,17 @@ type LimitConfig struct {
 	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
 	// Only this consumer; empty: all.
 	Consumer string `protobuf:"bytes,3,opt,name=consumer,proto3" json:"consumer,omitempty"`
-	// Sliding window: no span of this length ever holds more than max_count.
-	Window   *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
-	MaxCount int64                `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
-	OnTrip   OnTrip               `protobuf:"varint,6,opt,name=on_trip,json=onTrip,proto3,enum=candor.v1.OnTrip" json:"on_trip,omitempty"`
+	// Sliding window: no span of this length ever holds more than the bound.
+	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
+	// At most this many answers. Exactly one of max_count, sum and ratio.
+	MaxCount *int64 `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3,oneof" json:"max_count,omitempty"`
+	// Or answers whose amounts add up to this much.
+	Sum *LimitSum `protobuf:"bytes,20,opt,name=sum,proto3" json:"sum,omitempty"`
+	// Or this share of answers.
+	Ratio *LimitRatio `protobuf:"bytes,21,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	// One limit for each value of the key, each with the whole bound; absent: one for all answers.
+	Key    *LimitKey `protobuf:"bytes,22,opt,name=key,proto3" json:"key,omitempty"`
+	OnTrip OnTrip    `protobuf:"varint,6,opt,name=on_trip,json=onTrip,proto3,enum=candor.v1.OnTrip" json:"on_trip,omitempty"`
 	// Reports a trip and withholds nothing.
 	DryRun bool `protobuf:"varint,7,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Where the one alert goes besides log and metric; https, or http with allow_private.
@@ -5996,10 +6003,31 @@ func (x *LimitConfig) GetWindow() *durationpb.Duration {
 }
 
 func (x *LimitConfig) GetMaxCount() int64 {
-	if x != nil {
-		return x.MaxCount
+	if x != nil && x.MaxCount != nil {
+		return *x.MaxCount
 	}
 	return 0
+}
+
+func (x *LimitConfig) GetSum() *LimitSum {
+	if x != nil {
+		return x.Sum
+	}
+	return nil
+}
+
+func (x *LimitConfig) GetRatio() *LimitRatio {
+	if x != nil {
+		return x.Ratio
+	}
+	return nil
+}
+
+func (x *LimitConfig) GetKey() *LimitKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
 }
 
 func (x *LimitConfig) GetOnTrip() OnTrip {
@@ -6051,6 +6079,440 @@ func (x *LimitConfig) GetAlerts() []*AlertReceiver {
 	return nil
 }
 
+// A bound on the sum of what answers are about: money, pieces, litres.
+type LimitSum struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What an answer is about, 0 or more.
+	Amount *LimitAmount `protobuf:"bytes,1,opt,name=amount,proto3" json:"amount,omitempty"`
+	// What the amounts are in, as people call it.
+	Unit string `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	// In whole units.
+	Max           int64 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitSum) Reset() {
+	*x = LimitSum{}
+	mi := &file_candor_v1_config_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitSum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitSum) ProtoMessage() {}
+
+func (x *LimitSum) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitSum.ProtoReflect.Descriptor instead.
+func (*LimitSum) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *LimitSum) GetAmount() *LimitAmount {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *LimitSum) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *LimitSum) GetMax() int64 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
+// Where an answer's amount is in the request.
+type LimitAmount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to From:
+	//
+	//	*LimitAmount_Parameter
+	//	*LimitAmount_Input
+	From isLimitAmount_From `protobuf_oneof:"from"`
+	// The input's number times this is the amount in units, which is rounded up to whole ones. Default 1.
+	Scale         *float64 `protobuf:"fixed64,3,opt,name=scale,proto3,oneof" json:"scale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitAmount) Reset() {
+	*x = LimitAmount{}
+	mi := &file_candor_v1_config_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitAmount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitAmount) ProtoMessage() {}
+
+func (x *LimitAmount) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitAmount.ProtoReflect.Descriptor instead.
+func (*LimitAmount) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *LimitAmount) GetFrom() isLimitAmount_From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *LimitAmount) GetParameter() string {
+	if x != nil {
+		if x, ok := x.From.(*LimitAmount_Parameter); ok {
+			return x.Parameter
+		}
+	}
+	return ""
+}
+
+func (x *LimitAmount) GetInput() *InputColumn {
+	if x != nil {
+		if x, ok := x.From.(*LimitAmount_Input); ok {
+			return x.Input
+		}
+	}
+	return nil
+}
+
+func (x *LimitAmount) GetScale() float64 {
+	if x != nil && x.Scale != nil {
+		return *x.Scale
+	}
+	return 0
+}
+
+type isLimitAmount_From interface {
+	isLimitAmount_From()
+}
+
+type LimitAmount_Parameter struct {
+	// A parameter of the request, an integer in whole units; it holds for each of the request's rows.
+	Parameter string `protobuf:"bytes,1,opt,name=parameter,proto3,oneof"`
+}
+
+type LimitAmount_Input struct {
+	// An element of the row's input.
+	Input *InputColumn `protobuf:"bytes,2,opt,name=input,proto3,oneof"`
+}
+
+func (*LimitAmount_Parameter) isLimitAmount_From() {}
+
+func (*LimitAmount_Input) isLimitAmount_From() {}
+
+// One element of each row of an input tensor.
+type InputColumn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the model's card has it.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Index into the row's elements, from 0.
+	Column        uint32 `protobuf:"varint,2,opt,name=column,proto3" json:"column,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InputColumn) Reset() {
+	*x = InputColumn{}
+	mi := &file_candor_v1_config_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InputColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InputColumn) ProtoMessage() {}
+
+func (x *InputColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InputColumn.ProtoReflect.Descriptor instead.
+func (*InputColumn) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *InputColumn) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *InputColumn) GetColumn() uint32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+// A bound on the part that the action has in answers.
+type LimitRatio struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limit's action.
+	Numerator   string            `protobuf:"bytes,1,opt,name=numerator,proto3" json:"numerator,omitempty"`
+	Denominator *LimitDenominator `protobuf:"bytes,2,opt,name=denominator,proto3" json:"denominator,omitempty"`
+	// In no window is there more of the numerator than this part of the denominator.
+	MaxShare float64 `protobuf:"fixed64,3,opt,name=max_share,json=maxShare,proto3" json:"max_share,omitempty"`
+	// A denominator below this counts as this many: a few answers say nothing about a share.
+	MinCount      int64 `protobuf:"varint,4,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitRatio) Reset() {
+	*x = LimitRatio{}
+	mi := &file_candor_v1_config_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitRatio) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitRatio) ProtoMessage() {}
+
+func (x *LimitRatio) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitRatio.ProtoReflect.Descriptor instead.
+func (*LimitRatio) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *LimitRatio) GetNumerator() string {
+	if x != nil {
+		return x.Numerator
+	}
+	return ""
+}
+
+func (x *LimitRatio) GetDenominator() *LimitDenominator {
+	if x != nil {
+		return x.Denominator
+	}
+	return nil
+}
+
+func (x *LimitRatio) GetMaxShare() float64 {
+	if x != nil {
+		return x.MaxShare
+	}
+	return 0
+}
+
+func (x *LimitRatio) GetMinCount() int64 {
+	if x != nil {
+		return x.MinCount
+	}
+	return 0
+}
+
+// The answers that a share is of.
+type LimitDenominator struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that mean one of these actions.
+	Actions []string `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
+	// All that leave within the limit's scope, of any action or none.
+	EveryAnswer   bool `protobuf:"varint,2,opt,name=every_answer,json=everyAnswer,proto3" json:"every_answer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitDenominator) Reset() {
+	*x = LimitDenominator{}
+	mi := &file_candor_v1_config_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitDenominator) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitDenominator) ProtoMessage() {}
+
+func (x *LimitDenominator) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitDenominator.ProtoReflect.Descriptor instead.
+func (*LimitDenominator) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *LimitDenominator) GetActions() []string {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *LimitDenominator) GetEveryAnswer() bool {
+	if x != nil {
+		return x.EveryAnswer
+	}
+	return false
+}
+
+// What splits a limit.
+type LimitKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to From:
+	//
+	//	*LimitKey_Parameter
+	//	*LimitKey_Input
+	From isLimitKey_From `protobuf_oneof:"from"`
+	// Keys beyond this many share one limit, until others have left the window. Default 10000.
+	MaxKeys       int64 `protobuf:"varint,3,opt,name=max_keys,json=maxKeys,proto3" json:"max_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitKey) Reset() {
+	*x = LimitKey{}
+	mi := &file_candor_v1_config_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitKey) ProtoMessage() {}
+
+func (x *LimitKey) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_config_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitKey.ProtoReflect.Descriptor instead.
+func (*LimitKey) Descriptor() ([]byte, []int) {
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *LimitKey) GetFrom() isLimitKey_From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *LimitKey) GetParameter() string {
+	if x != nil {
+		if x, ok := x.From.(*LimitKey_Parameter); ok {
+			return x.Parameter
+		}
+	}
+	return ""
+}
+
+func (x *LimitKey) GetInput() *InputColumn {
+	if x != nil {
+		if x, ok := x.From.(*LimitKey_Input); ok {
+			return x.Input
+		}
+	}
+	return nil
+}
+
+func (x *LimitKey) GetMaxKeys() int64 {
+	if x != nil {
+		return x.MaxKeys
+	}
+	return 0
+}
+
+type isLimitKey_From interface {
+	isLimitKey_From()
+}
+
+type LimitKey_Parameter struct {
+	// A parameter of the request, text or an integer.
+	Parameter string `protobuf:"bytes,1,opt,name=parameter,proto3,oneof"`
+}
+
+type LimitKey_Input struct {
+	// An element of the row's input, an integer or BYTES.
+	Input *InputColumn `protobuf:"bytes,2,opt,name=input,proto3,oneof"`
+}
+
+func (*LimitKey_Parameter) isLimitKey_From() {}
+
+func (*LimitKey_Input) isLimitKey_From() {}
+
 type LimitReset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1, or 2: one asks with a reason, another confirms. Default 1.
@@ -6063,7 +6525,7 @@ type LimitReset struct {
 
 func (x *LimitReset) Reset() {
 	*x = LimitReset{}
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6075,7 +6537,7 @@ func (x *LimitReset) String() string {
 func (*LimitReset) ProtoMessage() {}
 
 func (x *LimitReset) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[57]
+	mi := &file_candor_v1_config_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6088,7 +6550,7 @@ func (x *LimitReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitReset.ProtoReflect.Descriptor instead.
 func (*LimitReset) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{57}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *LimitReset) GetPeople() uint32 {
@@ -6117,7 +6579,7 @@ type Probation struct {
 
 func (x *Probation) Reset() {
 	*x = Probation{}
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6129,7 +6591,7 @@ func (x *Probation) String() string {
 func (*Probation) ProtoMessage() {}
 
 func (x *Probation) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[58]
+	mi := &file_candor_v1_config_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6142,7 +6604,7 @@ func (x *Probation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probation.ProtoReflect.Descriptor instead.
 func (*Probation) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{58}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Probation) GetShare() float64 {
@@ -6185,7 +6647,7 @@ type AlertReceiver struct {
 
 func (x *AlertReceiver) Reset() {
 	*x = AlertReceiver{}
-	mi := &file_candor_v1_config_proto_msgTypes[59]
+	mi := &file_candor_v1_config_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6197,7 +6659,7 @@ func (x *AlertReceiver) String() string {
 func (*AlertReceiver) ProtoMessage() {}
 
 func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[59]
+	mi := &file_candor_v1_config_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6210,7 +6672,7 @@ func (x *AlertReceiver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertReceiver.ProtoReflect.Descriptor instead.
 func (*AlertReceiver) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{59}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AlertReceiver) GetName() string {
@@ -6314,7 +6776,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_candor_v1_config_proto_msgTypes[60]
+	mi := &file_candor_v1_config_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6326,7 +6788,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[60]
+	mi := &file_candor_v1_config_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6339,7 +6801,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{60}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Audit) GetStrict() bool {
@@ -6380,7 +6842,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_candor_v1_config_proto_msgTypes[61]
+	mi := &file_candor_v1_config_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6392,7 +6854,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[61]
+	mi := &file_candor_v1_config_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6405,7 +6867,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{61}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Retention) GetPayloads() *durationpb.Duration {
@@ -6431,7 +6893,7 @@ type Telemetry struct {
 
 func (x *Telemetry) Reset() {
 	*x = Telemetry{}
-	mi := &file_candor_v1_config_proto_msgTypes[62]
+	mi := &file_candor_v1_config_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6443,7 +6905,7 @@ func (x *Telemetry) String() string {
 func (*Telemetry) ProtoMessage() {}
 
 func (x *Telemetry) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_config_proto_msgTypes[62]
+	mi := &file_candor_v1_config_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6456,7 +6918,7 @@ func (x *Telemetry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Telemetry.ProtoReflect.Descriptor instead.
 func (*Telemetry) Descriptor() ([]byte, []int) {
-	return file_candor_v1_config_proto_rawDescGZIP(), []int{62}
+	return file_candor_v1_config_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Telemetry) GetOtlpEndpoint() string {
@@ -7011,20 +7473,55 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x06queues\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06queues\"\x84\x01\n" +
 	"\bSessions\x127\n" +
 	"\x04idle\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04idle\x12?\n" +
-	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\x8b\x04\n" +
+	"\babsolute\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\babsolute\"\x99\x05\n" +
 	"\vLimitConfig\x12\x1f\n" +
 	"\x06action\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06action\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
 	"\bconsumer\x18\x03 \x01(\tR\bconsumer\x12G\n" +
-	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xc8\x01\x01\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x06window\x12(\n" +
-	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01R\bmaxCount\x124\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xc8\x01\x01\xaa\x01\v\"\x05\b\x80\xbd\xa3\x012\x02\b\x01R\x06window\x12-\n" +
+	"\tmax_count\x18\x05 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01H\x00R\bmaxCount\x88\x01\x01\x12%\n" +
+	"\x03sum\x18\x14 \x01(\v2\x13.candor.v1.LimitSumR\x03sum\x12+\n" +
+	"\x05ratio\x18\x15 \x01(\v2\x15.candor.v1.LimitRatioR\x05ratio\x12%\n" +
+	"\x03key\x18\x16 \x01(\v2\x13.candor.v1.LimitKeyR\x03key\x124\n" +
 	"\aon_trip\x18\x06 \x01(\x0e2\x11.candor.v1.OnTripB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06onTrip\x12\x17\n" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x12%\n" +
 	"\awebhook\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\awebhook\x12#\n" +
 	"\rallow_private\x18\t \x01(\bR\fallowPrivate\x12+\n" +
 	"\x05reset\x18\x1e \x01(\v2\x15.candor.v1.LimitResetR\x05reset\x122\n" +
 	"\tprobation\x18\x1f \x01(\v2\x14.candor.v1.ProbationR\tprobation\x12:\n" +
-	"\x06alerts\x18  \x03(\v2\x18.candor.v1.AlertReceiverB\b\xbaH\x05\x92\x01\x02\x10\bR\x06alerts\"\x86\x01\n" +
+	"\x06alerts\x18  \x03(\v2\x18.candor.v1.AlertReceiverB\b\xbaH\x05\x92\x01\x02\x10\bR\x06alertsB\f\n" +
+	"\n" +
+	"_max_count\"\x85\x01\n" +
+	"\bLimitSum\x126\n" +
+	"\x06amount\x18\x01 \x01(\v2\x16.candor.v1.LimitAmountB\x06\xbaH\x03\xc8\x01\x01R\x06amount\x12\x1d\n" +
+	"\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04unit\x12\"\n" +
+	"\x03max\x18\x03 \x01(\x03B\x10\xbaH\r\"\v\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x01R\x03max\"\xd0\x01\n" +
+	"\vLimitAmount\x12K\n" +
+	"\tparameter\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9_][A-Za-z0-9_./:-]{0,63}$H\x00R\tparameter\x12.\n" +
+	"\x05input\x18\x02 \x01(\v2\x16.candor.v1.InputColumnH\x00R\x05input\x12+\n" +
+	"\x05scale\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05scale\x88\x01\x01B\r\n" +
+	"\x04from\x12\x05\xbaH\x02\b\x01B\b\n" +
+	"\x06_scale\"Q\n" +
+	"\vInputColumn\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04name\x12\"\n" +
+	"\x06column\x18\x02 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\xff\xff\xff\aR\x06column\"\xda\x01\n" +
+	"\n" +
+	"LimitRatio\x12%\n" +
+	"\tnumerator\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tnumerator\x12E\n" +
+	"\vdenominator\x18\x02 \x01(\v2\x1b.candor.v1.LimitDenominatorB\x06\xbaH\x03\xc8\x01\x01R\vdenominator\x124\n" +
+	"\tmax_share\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\bmaxShare\x12(\n" +
+	"\tmin_count\x18\x04 \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x01R\bminCount\"a\n" +
+	"\x10LimitDenominator\x12*\n" +
+	"\aactions\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10@\x18\x01\"\x04r\x02\x10\x01R\aactions\x12!\n" +
+	"\fevery_answer\x18\x02 \x01(\bR\veveryAnswer\"\xbe\x01\n" +
+	"\bLimitKey\x12K\n" +
+	"\tparameter\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9_][A-Za-z0-9_./:-]{0,63}$H\x00R\tparameter\x12.\n" +
+	"\x05input\x18\x02 \x01(\v2\x16.candor.v1.InputColumnH\x00R\x05input\x12&\n" +
+	"\bmax_keys\x18\x03 \x01(\x03B\v\xbaH\b\"\x06\x18\xa0\x8d\x06(\x00R\amaxKeysB\r\n" +
+	"\x04from\x12\x05\xbaH\x02\b\x01\"\x86\x01\n" +
 	"\n" +
 	"LimitReset\x12&\n" +
 	"\x06people\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\x02(\x01H\x00R\x06people\x88\x01\x01\x12E\n" +
@@ -7168,7 +7665,7 @@ func file_candor_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
+var file_candor_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_candor_v1_config_proto_goTypes = []any{
 	(Priority)(0),                 // 0: candor.v1.Priority
 	(Contents)(0),                 // 1: candor.v1.Contents
@@ -7242,51 +7739,57 @@ var file_candor_v1_config_proto_goTypes = []any{
 	(*OIDCGrant)(nil),             // 69: candor.v1.OIDCGrant
 	(*Sessions)(nil),              // 70: candor.v1.Sessions
 	(*LimitConfig)(nil),           // 71: candor.v1.LimitConfig
-	(*LimitReset)(nil),            // 72: candor.v1.LimitReset
-	(*Probation)(nil),             // 73: candor.v1.Probation
-	(*AlertReceiver)(nil),         // 74: candor.v1.AlertReceiver
-	(*Audit)(nil),                 // 75: candor.v1.Audit
-	(*Retention)(nil),             // 76: candor.v1.Retention
-	(*Telemetry)(nil),             // 77: candor.v1.Telemetry
-	nil,                           // 78: candor.v1.Config.ConsumersEntry
-	nil,                           // 79: candor.v1.Config.OperatorsEntry
-	nil,                           // 80: candor.v1.Config.BackendsEntry
-	nil,                           // 81: candor.v1.Config.EnsemblesEntry
-	nil,                           // 82: candor.v1.Config.ModelsEntry
-	nil,                           // 83: candor.v1.Config.QueuesEntry
-	nil,                           // 84: candor.v1.Config.LimitsEntry
-	nil,                           // 85: candor.v1.Config.WebhooksEntry
-	nil,                           // 86: candor.v1.Policy.FieldsEntry
-	(*durationpb.Duration)(nil),   // 87: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 88: google.protobuf.Timestamp
-	(PayloadView)(0),              // 89: candor.v1.PayloadView
-	(*FeatureSpec)(nil),           // 90: candor.v1.FeatureSpec
-	(ScoreKind)(0),                // 91: candor.v1.ScoreKind
-	(Mode)(0),                     // 92: candor.v1.Mode
-	(ConfidenceMethod)(0),         // 93: candor.v1.ConfidenceMethod
-	(Route)(0),                    // 94: candor.v1.Route
-	(ExpireAction)(0),             // 95: candor.v1.ExpireAction
+	(*LimitSum)(nil),              // 72: candor.v1.LimitSum
+	(*LimitAmount)(nil),           // 73: candor.v1.LimitAmount
+	(*InputColumn)(nil),           // 74: candor.v1.InputColumn
+	(*LimitRatio)(nil),            // 75: candor.v1.LimitRatio
+	(*LimitDenominator)(nil),      // 76: candor.v1.LimitDenominator
+	(*LimitKey)(nil),              // 77: candor.v1.LimitKey
+	(*LimitReset)(nil),            // 78: candor.v1.LimitReset
+	(*Probation)(nil),             // 79: candor.v1.Probation
+	(*AlertReceiver)(nil),         // 80: candor.v1.AlertReceiver
+	(*Audit)(nil),                 // 81: candor.v1.Audit
+	(*Retention)(nil),             // 82: candor.v1.Retention
+	(*Telemetry)(nil),             // 83: candor.v1.Telemetry
+	nil,                           // 84: candor.v1.Config.ConsumersEntry
+	nil,                           // 85: candor.v1.Config.OperatorsEntry
+	nil,                           // 86: candor.v1.Config.BackendsEntry
+	nil,                           // 87: candor.v1.Config.EnsemblesEntry
+	nil,                           // 88: candor.v1.Config.ModelsEntry
+	nil,                           // 89: candor.v1.Config.QueuesEntry
+	nil,                           // 90: candor.v1.Config.LimitsEntry
+	nil,                           // 91: candor.v1.Config.WebhooksEntry
+	nil,                           // 92: candor.v1.Policy.FieldsEntry
+	(*durationpb.Duration)(nil),   // 93: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 94: google.protobuf.Timestamp
+	(PayloadView)(0),              // 95: candor.v1.PayloadView
+	(*FeatureSpec)(nil),           // 96: candor.v1.FeatureSpec
+	(ScoreKind)(0),                // 97: candor.v1.ScoreKind
+	(Mode)(0),                     // 98: candor.v1.Mode
+	(ConfidenceMethod)(0),         // 99: candor.v1.ConfidenceMethod
+	(Route)(0),                    // 100: candor.v1.Route
+	(ExpireAction)(0),             // 101: candor.v1.ExpireAction
 }
 var file_candor_v1_config_proto_depIdxs = []int32{
 	16,  // 0: candor.v1.Config.listen:type_name -> candor.v1.Listen
 	18,  // 1: candor.v1.Config.store:type_name -> candor.v1.Store
-	78,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
-	79,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
-	80,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
-	81,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
-	82,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
-	83,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
-	84,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
-	75,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
-	76,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
-	77,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
-	85,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
+	84,  // 2: candor.v1.Config.consumers:type_name -> candor.v1.Config.ConsumersEntry
+	85,  // 3: candor.v1.Config.operators:type_name -> candor.v1.Config.OperatorsEntry
+	86,  // 4: candor.v1.Config.backends:type_name -> candor.v1.Config.BackendsEntry
+	87,  // 5: candor.v1.Config.ensembles:type_name -> candor.v1.Config.EnsemblesEntry
+	88,  // 6: candor.v1.Config.models:type_name -> candor.v1.Config.ModelsEntry
+	89,  // 7: candor.v1.Config.queues:type_name -> candor.v1.Config.QueuesEntry
+	90,  // 8: candor.v1.Config.limits:type_name -> candor.v1.Config.LimitsEntry
+	81,  // 9: candor.v1.Config.audit:type_name -> candor.v1.Audit
+	82,  // 10: candor.v1.Config.retention:type_name -> candor.v1.Retention
+	83,  // 11: candor.v1.Config.telemetry:type_name -> candor.v1.Telemetry
+	91,  // 12: candor.v1.Config.webhooks:type_name -> candor.v1.Config.WebhooksEntry
 	67,  // 13: candor.v1.Config.people:type_name -> candor.v1.People
 	17,  // 14: candor.v1.Listen.tls:type_name -> candor.v1.ServerTLS
-	87,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
-	87,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
-	87,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
-	87,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
+	93,  // 15: candor.v1.Listen.default_deadline:type_name -> google.protobuf.Duration
+	93,  // 16: candor.v1.Listen.drain_timeout:type_name -> google.protobuf.Duration
+	93,  // 17: candor.v1.Listen.max_connection_idle:type_name -> google.protobuf.Duration
+	93,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
 	20,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
 	19,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
 	21,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
@@ -7298,39 +7801,39 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	31,  // 27: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
 	28,  // 28: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
 	3,   // 29: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	87,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	87,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	93,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	93,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
 	29,  // 32: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
 	4,   // 33: candor.v1.Backend.allow:type_name -> candor.v1.Control
 	26,  // 34: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
 	25,  // 35: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
 	27,  // 36: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
-	87,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
-	87,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
-	87,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
-	87,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
-	87,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	87,  // 42: candor.v1.Replicas.slow_by:type_name -> google.protobuf.Duration
-	87,  // 43: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	87,  // 44: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	93,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
+	93,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
+	93,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
+	93,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
+	93,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
+	93,  // 42: candor.v1.Replicas.slow_by:type_name -> google.protobuf.Duration
+	93,  // 43: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	93,  // 44: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
 	30,  // 45: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
-	88,  // 46: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	94,  // 46: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
 	5,   // 47: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
 	32,  // 48: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
 	33,  // 49: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
 	34,  // 50: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	89,  // 51: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	90,  // 52: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	91,  // 53: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	95,  // 51: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	96,  // 52: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	97,  // 53: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
 	35,  // 54: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
 	37,  // 55: candor.v1.Ensemble.members:type_name -> candor.v1.Member
 	6,   // 56: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
 	38,  // 57: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
 	38,  // 58: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	87,  // 59: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	93,  // 59: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
 	40,  // 60: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	92,  // 61: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	93,  // 62: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	98,  // 61: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	99,  // 62: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
 	45,  // 63: candor.v1.Policy.accept:type_name -> candor.v1.Accept
 	52,  // 64: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
 	53,  // 65: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
@@ -7341,76 +7844,83 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	52,  // 70: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
 	44,  // 71: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
 	50,  // 72: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	86,  // 73: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	92,  // 73: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
 	41,  // 74: candor.v1.Policy.on_store_lost:type_name -> candor.v1.OnStoreLost
 	7,   // 75: candor.v1.OnStoreLost.withhold:type_name -> candor.v1.Withhold
-	87,  // 76: candor.v1.OnStoreLost.after:type_name -> google.protobuf.Duration
-	93,  // 77: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	93,  // 76: candor.v1.OnStoreLost.after:type_name -> google.protobuf.Duration
+	99,  // 77: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
 	51,  // 78: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	94,  // 79: candor.v1.Condition.route:type_name -> candor.v1.Route
+	100, // 79: candor.v1.Condition.route:type_name -> candor.v1.Route
 	51,  // 80: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
 	46,  // 81: candor.v1.Accept.promise:type_name -> candor.v1.Promise
 	47,  // 82: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
 	48,  // 83: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
 	8,   // 84: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	87,  // 85: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	93,  // 85: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
 	9,   // 86: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
 	49,  // 87: candor.v1.Promise.segments:type_name -> candor.v1.Segment
 	51,  // 88: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	87,  // 89: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	95,  // 90: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	87,  // 91: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	93,  // 89: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	101, // 90: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	93,  // 91: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
 	54,  // 92: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
 	10,  // 93: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
 	55,  // 94: candor.v1.Costs.entries:type_name -> candor.v1.Cost
 	12,  // 95: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
 	58,  // 96: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	87,  // 97: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	87,  // 98: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	87,  // 99: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	87,  // 100: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	93,  // 97: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	93,  // 98: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	93,  // 99: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	93,  // 100: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
 	60,  // 101: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
 	61,  // 102: candor.v1.Queue.golden:type_name -> candor.v1.Golden
 	62,  // 103: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
 	63,  // 104: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
 	64,  // 105: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	87,  // 106: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	87,  // 107: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	93,  // 106: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	93,  // 107: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
 	65,  // 108: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	87,  // 109: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	93,  // 109: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
 	68,  // 110: candor.v1.People.oidc:type_name -> candor.v1.OIDC
 	70,  // 111: candor.v1.People.sessions:type_name -> candor.v1.Sessions
 	69,  // 112: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
 	2,   // 113: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	87,  // 114: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	87,  // 115: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	87,  // 116: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	13,  // 117: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	72,  // 118: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	73,  // 119: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	74,  // 120: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	87,  // 121: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	87,  // 122: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	87,  // 123: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	87,  // 124: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	87,  // 125: candor.v1.AlertReceiver.repeat_every:type_name -> google.protobuf.Duration
-	87,  // 126: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	14,  // 127: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	87,  // 128: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	22,  // 129: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	23,  // 130: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	24,  // 131: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	36,  // 132: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	39,  // 133: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	59,  // 134: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	71,  // 135: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	66,  // 136: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	42,  // 137: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	138, // [138:138] is the sub-list for method output_type
-	138, // [138:138] is the sub-list for method input_type
-	138, // [138:138] is the sub-list for extension type_name
-	138, // [138:138] is the sub-list for extension extendee
-	0,   // [0:138] is the sub-list for field type_name
+	93,  // 114: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	93,  // 115: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	93,  // 116: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	72,  // 117: candor.v1.LimitConfig.sum:type_name -> candor.v1.LimitSum
+	75,  // 118: candor.v1.LimitConfig.ratio:type_name -> candor.v1.LimitRatio
+	77,  // 119: candor.v1.LimitConfig.key:type_name -> candor.v1.LimitKey
+	13,  // 120: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	78,  // 121: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	79,  // 122: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	80,  // 123: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	73,  // 124: candor.v1.LimitSum.amount:type_name -> candor.v1.LimitAmount
+	74,  // 125: candor.v1.LimitAmount.input:type_name -> candor.v1.InputColumn
+	76,  // 126: candor.v1.LimitRatio.denominator:type_name -> candor.v1.LimitDenominator
+	74,  // 127: candor.v1.LimitKey.input:type_name -> candor.v1.InputColumn
+	93,  // 128: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	93,  // 129: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	93,  // 130: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	93,  // 131: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	93,  // 132: candor.v1.AlertReceiver.repeat_every:type_name -> google.protobuf.Duration
+	93,  // 133: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	14,  // 134: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	93,  // 135: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	22,  // 136: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	23,  // 137: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	24,  // 138: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	36,  // 139: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	39,  // 140: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	59,  // 141: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	71,  // 142: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	66,  // 143: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	42,  // 144: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	145, // [145:145] is the sub-list for method output_type
+	145, // [145:145] is the sub-list for method input_type
+	145, // [145:145] is the sub-list for extension type_name
+	145, // [145:145] is the sub-list for extension extendee
+	0,   // [0:145] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }
@@ -7483,21 +7993,30 @@ func file_candor_v1_config_proto_init() {
 	file_candor_v1_config_proto_msgTypes[45].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[47].OneofWrappers = []any{}
 	file_candor_v1_config_proto_msgTypes[48].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[57].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[59].OneofWrappers = []any{
+	file_candor_v1_config_proto_msgTypes[56].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[58].OneofWrappers = []any{
+		(*LimitAmount_Parameter)(nil),
+		(*LimitAmount_Input)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[62].OneofWrappers = []any{
+		(*LimitKey_Parameter)(nil),
+		(*LimitKey_Input)(nil),
+	}
+	file_candor_v1_config_proto_msgTypes[63].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[64].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[65].OneofWrappers = []any{
 		(*AlertReceiver_Webhook)(nil),
 		(*AlertReceiver_Alertmanager)(nil),
 	}
-	file_candor_v1_config_proto_msgTypes[60].OneofWrappers = []any{}
-	file_candor_v1_config_proto_msgTypes[62].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[66].OneofWrappers = []any{}
+	file_candor_v1_config_proto_msgTypes[68].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_config_proto_rawDesc), len(file_candor_v1_config_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   72,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

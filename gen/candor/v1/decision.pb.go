@@ -194,6 +194,8 @@ const (
 	Reason_REASON_MODEL_REPLACED Reason = 27
 	// A senior replaced the final answer.
 	Reason_REASON_SUPERSEDED Reason = 28
+	// A limit's amount or key is missing in the request, or can't be one: withheld, and nothing has tripped.
+	Reason_REASON_LIMIT_INPUT_INVALID Reason = 29
 )
 
 // Enum value maps for Reason.
@@ -228,6 +230,7 @@ var (
 		26: "REASON_APPEAL",
 		27: "REASON_MODEL_REPLACED",
 		28: "REASON_SUPERSEDED",
+		29: "REASON_LIMIT_INPUT_INVALID",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":             0,
@@ -259,6 +262,7 @@ var (
 		"REASON_APPEAL":                  26,
 		"REASON_MODEL_REPLACED":          27,
 		"REASON_SUPERSEDED":              28,
+		"REASON_LIMIT_INPUT_INVALID":     29,
 	}
 )
 
@@ -801,6 +805,79 @@ func (x *License) GetWealth() float64 {
 	return 0
 }
 
+// An amount or a key that a limit takes from the request.
+type LimitInput struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in parameter:notional or input:features[3].
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// In whole units, 0 or more.
+	Amount int64 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// At most 128 bytes: of a longer one the first 64, "~" and the hexadecimal first 16 bytes of its SHA-256.
+	Key []byte `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// What is wrong with it; empty: nothing.
+	Fault         string `protobuf:"bytes,4,opt,name=fault,proto3" json:"fault,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitInput) Reset() {
+	*x = LimitInput{}
+	mi := &file_candor_v1_decision_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitInput) ProtoMessage() {}
+
+func (x *LimitInput) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_decision_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitInput.ProtoReflect.Descriptor instead.
+func (*LimitInput) Descriptor() ([]byte, []int) {
+	return file_candor_v1_decision_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LimitInput) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *LimitInput) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *LimitInput) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *LimitInput) GetFault() string {
+	if x != nil {
+		return x.Fault
+	}
+	return ""
+}
+
 var File_candor_v1_decision_proto protoreflect.FileDescriptor
 
 const file_candor_v1_decision_proto_rawDesc = "" +
@@ -842,7 +919,13 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x05delta\x18\x04 \x01(\x01R\x05delta\x12\x16\n" +
 	"\x06labels\x18\x05 \x01(\x04R\x06labels\x12\x16\n" +
 	"\x06errors\x18\x06 \x01(\x04R\x06errors\x12\x16\n" +
-	"\x06wealth\x18\a \x01(\x01R\x06wealth*g\n" +
+	"\x06wealth\x18\a \x01(\x01R\x06wealth\"d\n" +
+	"\n" +
+	"LimitInput\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x03R\x06amount\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\x12\x14\n" +
+	"\x05fault\x18\x04 \x01(\tR\x05fault*g\n" +
 	"\x05Route\x12\x15\n" +
 	"\x11ROUTE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fROUTE_ACCEPT\x10\x01\x12\x12\n" +
@@ -852,7 +935,7 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fMODE_OBSERVE\x10\x01\x12\x10\n" +
-	"\fMODE_ENFORCE\x10\x02*\xe6\x05\n" +
+	"\fMODE_ENFORCE\x10\x02*\x86\x06\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10REASON_CONFIDENT\x10\x01\x12\x19\n" +
@@ -883,7 +966,8 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x16REASON_REVIEW_CAPACITY\x10\x19\x12\x11\n" +
 	"\rREASON_APPEAL\x10\x1a\x12\x19\n" +
 	"\x15REASON_MODEL_REPLACED\x10\x1b\x12\x15\n" +
-	"\x11REASON_SUPERSEDED\x10\x1c*\xd6\x01\n" +
+	"\x11REASON_SUPERSEDED\x10\x1c\x12\x1e\n" +
+	"\x1aREASON_LIMIT_INPUT_INVALID\x10\x1d*\xd6\x01\n" +
 	"\tScoreKind\x12\x1a\n" +
 	"\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SCORE_KIND_PROBABILITY\x10\x01\x12\x17\n" +
@@ -929,7 +1013,7 @@ func file_candor_v1_decision_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_candor_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_candor_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_candor_v1_decision_proto_goTypes = []any{
 	(Route)(0),             // 0: candor.v1.Route
 	(Mode)(0),              // 1: candor.v1.Mode
@@ -939,6 +1023,7 @@ var file_candor_v1_decision_proto_goTypes = []any{
 	(CertificateStatus)(0), // 5: candor.v1.CertificateStatus
 	(*Decision)(nil),       // 6: candor.v1.Decision
 	(*License)(nil),        // 7: candor.v1.License
+	(*LimitInput)(nil),     // 8: candor.v1.LimitInput
 }
 var file_candor_v1_decision_proto_depIdxs = []int32{
 	0, // 0: candor.v1.Decision.route:type_name -> candor.v1.Route
@@ -967,7 +1052,7 @@ func file_candor_v1_decision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_decision_proto_rawDesc), len(file_candor_v1_decision_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -125,6 +125,9 @@ const (
 	ErrorReason_ERROR_REASON_LIMIT_RESET_NOT_ASKED ErrorReason = 61
 	// PERMISSION_DENIED. A reset takes two people whose identities are proved, and who asked doesn't confirm. Metadata: limit, principal.
 	ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON ErrorReason = 62
+	// INVALID_ARGUMENT with BadRequest. What a limit adds up, or is split by, is missing in the request, or can't be one. Metadata:
+	// limit, action, row.
+	ErrorReason_ERROR_REASON_LIMIT_INPUT_INVALID ErrorReason = 63
 )
 
 // Enum value maps for ErrorReason.
@@ -177,6 +180,7 @@ var (
 		60: "ERROR_REASON_LIMIT_RESET_PENDING",
 		61: "ERROR_REASON_LIMIT_RESET_NOT_ASKED",
 		62: "ERROR_REASON_LIMIT_RESET_SAME_PERSON",
+		63: "ERROR_REASON_LIMIT_INPUT_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -226,6 +230,7 @@ var (
 		"ERROR_REASON_LIMIT_RESET_PENDING":      60,
 		"ERROR_REASON_LIMIT_RESET_NOT_ASKED":    61,
 		"ERROR_REASON_LIMIT_RESET_SAME_PERSON":  62,
+		"ERROR_REASON_LIMIT_INPUT_INVALID":      63,
 	}
 )
 
@@ -260,7 +265,7 @@ var File_candor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\x97\r\n" +
+	"\x1ccandor/v1/error_reason.proto\x12\tcandor.v1*\xbd\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fERROR_REASON_DEFERRED_TO_REVIEW\x10\x01\x12\x19\n" +
@@ -309,7 +314,8 @@ const file_candor_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_LAST_ADMIN\x10,\x12$\n" +
 	" ERROR_REASON_LIMIT_RESET_PENDING\x10<\x12&\n" +
 	"\"ERROR_REASON_LIMIT_RESET_NOT_ASKED\x10=\x12(\n" +
-	"$ERROR_REASON_LIMIT_RESET_SAME_PERSON\x10>\"\x04\b#\x10#*\x1aERROR_REASON_TOO_MANY_ROWSB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"$ERROR_REASON_LIMIT_RESET_SAME_PERSON\x10>\x12$\n" +
+	" ERROR_REASON_LIMIT_INPUT_INVALID\x10?\"\x04\b#\x10#*\x1aERROR_REASON_TOO_MANY_ROWSB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_error_reason_proto_rawDescOnce sync.Once

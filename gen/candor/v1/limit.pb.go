@@ -24,15 +24,73 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type LimitKind int32
+
+const (
+	LimitKind_LIMIT_KIND_UNSPECIFIED LimitKind = 0
+	LimitKind_LIMIT_KIND_COUNT       LimitKind = 1
+	LimitKind_LIMIT_KIND_SUM         LimitKind = 2
+	LimitKind_LIMIT_KIND_RATIO       LimitKind = 3
+	// A person's stop.
+	LimitKind_LIMIT_KIND_STOP LimitKind = 4
+)
+
+// Enum value maps for LimitKind.
+var (
+	LimitKind_name = map[int32]string{
+		0: "LIMIT_KIND_UNSPECIFIED",
+		1: "LIMIT_KIND_COUNT",
+		2: "LIMIT_KIND_SUM",
+		3: "LIMIT_KIND_RATIO",
+		4: "LIMIT_KIND_STOP",
+	}
+	LimitKind_value = map[string]int32{
+		"LIMIT_KIND_UNSPECIFIED": 0,
+		"LIMIT_KIND_COUNT":       1,
+		"LIMIT_KIND_SUM":         2,
+		"LIMIT_KIND_RATIO":       3,
+		"LIMIT_KIND_STOP":        4,
+	}
+)
+
+func (x LimitKind) Enum() *LimitKind {
+	p := new(LimitKind)
+	*p = x
+	return p
+}
+
+func (x LimitKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LimitKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_limit_proto_enumTypes[0].Descriptor()
+}
+
+func (LimitKind) Type() protoreflect.EnumType {
+	return &file_candor_v1_limit_proto_enumTypes[0]
+}
+
+func (x LimitKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LimitKind.Descriptor instead.
+func (LimitKind) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{0}
+}
+
 type Limit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// limits/{name}; of a stop limits/stop:action:{action} or limits/stop:model:{model}.
+	// limits/{name}; of a stop limits/stop:action:{action} or limits/stop:model:{model}; of one key of a limit that has one
+	// limits/{name}/keys/{key}, percent-encoded.
 	Name   string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	// Empty: every model.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	// Empty: every consumer.
-	Consumer string               `protobuf:"bytes,4,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	Consumer string `protobuf:"bytes,4,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// In answers, or, of a sum, in units; 0 for a ratio.
 	MaxCount int64                `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
 	Window   *durationpb.Duration `protobuf:"bytes,6,opt,name=window,proto3" json:"window,omitempty"`
 	DryRun   bool                 `protobuf:"varint,7,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
@@ -45,7 +103,26 @@ type Limit struct {
 	LastResetBy       string                 `protobuf:"bytes,12,opt,name=last_reset_by,json=lastResetBy,proto3" json:"last_reset_by,omitempty"`
 	LastResetReason   string                 `protobuf:"bytes,13,opt,name=last_reset_reason,json=lastResetReason,proto3" json:"last_reset_reason,omitempty"`
 	LastResetTime     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_reset_time,json=lastResetTime,proto3" json:"last_reset_time,omitempty"`
-	// What holds now: max_count, or less of it during probation.
+	Kind              LimitKind              `protobuf:"varint,20,opt,name=kind,proto3,enum=candor.v1.LimitKind" json:"kind,omitempty"`
+	// What is released, max_count, used and bound are in; empty: answers.
+	Unit string `protobuf:"bytes,21,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Where the amounts of a sum come from, as in parameter:notional or input:features[3].
+	Amount string `protobuf:"bytes,22,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Where the key of a keyed limit comes from; empty: it isn't one.
+	Key string `protobuf:"bytes,23,opt,name=key,proto3" json:"key,omitempty"`
+	// Of one key of a limit: its value.
+	KeyValue string `protobuf:"bytes,24,opt,name=key_value,json=keyValue,proto3" json:"key_value,omitempty"`
+	// Of a ratio: the part that holds now.
+	MaxShare float64 `protobuf:"fixed64,25,opt,name=max_share,json=maxShare,proto3" json:"max_share,omitempty"`
+	// A denominator below this counts as this many.
+	MinCount int64 `protobuf:"varint,26,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"`
+	// Actions of the denominator; none: every answer.
+	Denominator []string `protobuf:"bytes,27,rep,name=denominator,proto3" json:"denominator,omitempty"`
+	// What the denominator counts in the window that ends now.
+	DenominatorCount int64 `protobuf:"varint,28,opt,name=denominator_count,json=denominatorCount,proto3" json:"denominator_count,omitempty"`
+	// Of a keyed limit, which is itself only their sum.
+	Keys *LimitKeys `protobuf:"bytes,29,opt,name=keys,proto3" json:"keys,omitempty"`
+	// What holds now: max_count, or less of it during probation; of a ratio what its share allows.
 	Bound int64 `protobuf:"varint,30,opt,name=bound,proto3" json:"bound,omitempty"`
 	// Set during probation.
 	ProbationEndTime *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=probation_end_time,json=probationEndTime,proto3" json:"probation_end_time,omitempty"`
@@ -196,6 +273,76 @@ func (x *Limit) GetLastResetTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Limit) GetKind() LimitKind {
+	if x != nil {
+		return x.Kind
+	}
+	return LimitKind_LIMIT_KIND_UNSPECIFIED
+}
+
+func (x *Limit) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *Limit) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *Limit) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Limit) GetKeyValue() string {
+	if x != nil {
+		return x.KeyValue
+	}
+	return ""
+}
+
+func (x *Limit) GetMaxShare() float64 {
+	if x != nil {
+		return x.MaxShare
+	}
+	return 0
+}
+
+func (x *Limit) GetMinCount() int64 {
+	if x != nil {
+		return x.MinCount
+	}
+	return 0
+}
+
+func (x *Limit) GetDenominator() []string {
+	if x != nil {
+		return x.Denominator
+	}
+	return nil
+}
+
+func (x *Limit) GetDenominatorCount() int64 {
+	if x != nil {
+		return x.DenominatorCount
+	}
+	return 0
+}
+
+func (x *Limit) GetKeys() *LimitKeys {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
 func (x *Limit) GetBound() int64 {
 	if x != nil {
 		return x.Bound
@@ -266,6 +413,163 @@ func (x *Limit) GetAlerts() []*LimitAlert {
 	return nil
 }
 
+// The keys of a keyed limit.
+type LimitKeys struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	MaxKeys int64                  `protobuf:"varint,1,opt,name=max_keys,json=maxKeys,proto3" json:"max_keys,omitempty"`
+	// Those that have something in the window, or have tripped.
+	Live    int64 `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
+	Tripped int64 `protobuf:"varint,3,opt,name=tripped,proto3" json:"tripped,omitempty"`
+	// Answers whose key had no limit of its own any more, since the process began.
+	Overflowed int64 `protobuf:"varint,4,opt,name=overflowed,proto3" json:"overflowed,omitempty"`
+	// The most used, tripped ones first: at most 10.
+	Largest       []*LimitKeyUse `protobuf:"bytes,5,rep,name=largest,proto3" json:"largest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitKeys) Reset() {
+	*x = LimitKeys{}
+	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitKeys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitKeys) ProtoMessage() {}
+
+func (x *LimitKeys) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitKeys.ProtoReflect.Descriptor instead.
+func (*LimitKeys) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LimitKeys) GetMaxKeys() int64 {
+	if x != nil {
+		return x.MaxKeys
+	}
+	return 0
+}
+
+func (x *LimitKeys) GetLive() int64 {
+	if x != nil {
+		return x.Live
+	}
+	return 0
+}
+
+func (x *LimitKeys) GetTripped() int64 {
+	if x != nil {
+		return x.Tripped
+	}
+	return 0
+}
+
+func (x *LimitKeys) GetOverflowed() int64 {
+	if x != nil {
+		return x.Overflowed
+	}
+	return 0
+}
+
+func (x *LimitKeys) GetLargest() []*LimitKeyUse {
+	if x != nil {
+		return x.Largest
+	}
+	return nil
+}
+
+type LimitKeyUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// limits/{name}/keys/{key}.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	KeyValue      string `protobuf:"bytes,2,opt,name=key_value,json=keyValue,proto3" json:"key_value,omitempty"`
+	Used          int64  `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	Bound         int64  `protobuf:"varint,4,opt,name=bound,proto3" json:"bound,omitempty"`
+	Tripped       bool   `protobuf:"varint,5,opt,name=tripped,proto3" json:"tripped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitKeyUse) Reset() {
+	*x = LimitKeyUse{}
+	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitKeyUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitKeyUse) ProtoMessage() {}
+
+func (x *LimitKeyUse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitKeyUse.ProtoReflect.Descriptor instead.
+func (*LimitKeyUse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LimitKeyUse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LimitKeyUse) GetKeyValue() string {
+	if x != nil {
+		return x.KeyValue
+	}
+	return ""
+}
+
+func (x *LimitKeyUse) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *LimitKeyUse) GetBound() int64 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
+func (x *LimitKeyUse) GetTripped() bool {
+	if x != nil {
+		return x.Tripped
+	}
+	return false
+}
+
 // A reset that one person has asked for.
 type LimitResetRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -282,7 +586,7 @@ type LimitResetRequest struct {
 
 func (x *LimitResetRequest) Reset() {
 	*x = LimitResetRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	mi := &file_candor_v1_limit_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -294,7 +598,7 @@ func (x *LimitResetRequest) String() string {
 func (*LimitResetRequest) ProtoMessage() {}
 
 func (x *LimitResetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[1]
+	mi := &file_candor_v1_limit_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -307,7 +611,7 @@ func (x *LimitResetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitResetRequest.ProtoReflect.Descriptor instead.
 func (*LimitResetRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LimitResetRequest) GetAskedBy() string {
@@ -357,7 +661,7 @@ type LimitStop struct {
 
 func (x *LimitStop) Reset() {
 	*x = LimitStop{}
-	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	mi := &file_candor_v1_limit_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +673,7 @@ func (x *LimitStop) String() string {
 func (*LimitStop) ProtoMessage() {}
 
 func (x *LimitStop) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[2]
+	mi := &file_candor_v1_limit_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +686,7 @@ func (x *LimitStop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitStop.ProtoReflect.Descriptor instead.
 func (*LimitStop) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{2}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LimitStop) GetBy() string {
@@ -427,7 +731,7 @@ type LimitAlert struct {
 
 func (x *LimitAlert) Reset() {
 	*x = LimitAlert{}
-	mi := &file_candor_v1_limit_proto_msgTypes[3]
+	mi := &file_candor_v1_limit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +743,7 @@ func (x *LimitAlert) String() string {
 func (*LimitAlert) ProtoMessage() {}
 
 func (x *LimitAlert) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[3]
+	mi := &file_candor_v1_limit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +756,7 @@ func (x *LimitAlert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitAlert.ProtoReflect.Descriptor instead.
 func (*LimitAlert) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{3}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LimitAlert) GetReceiver() string {
@@ -529,7 +833,7 @@ type LimitHistory struct {
 
 func (x *LimitHistory) Reset() {
 	*x = LimitHistory{}
-	mi := &file_candor_v1_limit_proto_msgTypes[4]
+	mi := &file_candor_v1_limit_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +845,7 @@ func (x *LimitHistory) String() string {
 func (*LimitHistory) ProtoMessage() {}
 
 func (x *LimitHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[4]
+	mi := &file_candor_v1_limit_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +858,7 @@ func (x *LimitHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitHistory.ProtoReflect.Descriptor instead.
 func (*LimitHistory) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{4}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LimitHistory) GetTime() *timestamppb.Timestamp {
@@ -644,7 +948,7 @@ type ListLimitsRequest struct {
 
 func (x *ListLimitsRequest) Reset() {
 	*x = ListLimitsRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[5]
+	mi := &file_candor_v1_limit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +960,7 @@ func (x *ListLimitsRequest) String() string {
 func (*ListLimitsRequest) ProtoMessage() {}
 
 func (x *ListLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[5]
+	mi := &file_candor_v1_limit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +973,7 @@ func (x *ListLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLimitsRequest.ProtoReflect.Descriptor instead.
 func (*ListLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{5}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListLimitsRequest) GetPageSize() int32 {
@@ -696,7 +1000,7 @@ type ListLimitsResponse struct {
 
 func (x *ListLimitsResponse) Reset() {
 	*x = ListLimitsResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[6]
+	mi := &file_candor_v1_limit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +1012,7 @@ func (x *ListLimitsResponse) String() string {
 func (*ListLimitsResponse) ProtoMessage() {}
 
 func (x *ListLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[6]
+	mi := &file_candor_v1_limit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +1025,7 @@ func (x *ListLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLimitsResponse.ProtoReflect.Descriptor instead.
 func (*ListLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{6}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListLimitsResponse) GetLimits() []*Limit {
@@ -749,7 +1053,7 @@ type ResetLimitRequest struct {
 
 func (x *ResetLimitRequest) Reset() {
 	*x = ResetLimitRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[7]
+	mi := &file_candor_v1_limit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +1065,7 @@ func (x *ResetLimitRequest) String() string {
 func (*ResetLimitRequest) ProtoMessage() {}
 
 func (x *ResetLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[7]
+	mi := &file_candor_v1_limit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +1078,7 @@ func (x *ResetLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLimitRequest.ProtoReflect.Descriptor instead.
 func (*ResetLimitRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ResetLimitRequest) GetName() string {
@@ -808,7 +1112,7 @@ type ResetLimitResponse struct {
 
 func (x *ResetLimitResponse) Reset() {
 	*x = ResetLimitResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[8]
+	mi := &file_candor_v1_limit_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +1124,7 @@ func (x *ResetLimitResponse) String() string {
 func (*ResetLimitResponse) ProtoMessage() {}
 
 func (x *ResetLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[8]
+	mi := &file_candor_v1_limit_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +1137,7 @@ func (x *ResetLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLimitResponse.ProtoReflect.Descriptor instead.
 func (*ResetLimitResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ResetLimitResponse) GetLimit() *Limit {
@@ -852,7 +1156,7 @@ type GetLimitRequest struct {
 
 func (x *GetLimitRequest) Reset() {
 	*x = GetLimitRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[9]
+	mi := &file_candor_v1_limit_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +1168,7 @@ func (x *GetLimitRequest) String() string {
 func (*GetLimitRequest) ProtoMessage() {}
 
 func (x *GetLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[9]
+	mi := &file_candor_v1_limit_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +1181,7 @@ func (x *GetLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitRequest.ProtoReflect.Descriptor instead.
 func (*GetLimitRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetLimitRequest) GetName() string {
@@ -896,7 +1200,7 @@ type GetLimitResponse struct {
 
 func (x *GetLimitResponse) Reset() {
 	*x = GetLimitResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[10]
+	mi := &file_candor_v1_limit_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1212,7 @@ func (x *GetLimitResponse) String() string {
 func (*GetLimitResponse) ProtoMessage() {}
 
 func (x *GetLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[10]
+	mi := &file_candor_v1_limit_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1225,7 @@ func (x *GetLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitResponse.ProtoReflect.Descriptor instead.
 func (*GetLimitResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetLimitResponse) GetLimit() *Limit {
@@ -942,7 +1246,7 @@ type ListLimitEventsRequest struct {
 
 func (x *ListLimitEventsRequest) Reset() {
 	*x = ListLimitEventsRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[11]
+	mi := &file_candor_v1_limit_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1258,7 @@ func (x *ListLimitEventsRequest) String() string {
 func (*ListLimitEventsRequest) ProtoMessage() {}
 
 func (x *ListLimitEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[11]
+	mi := &file_candor_v1_limit_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1271,7 @@ func (x *ListLimitEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLimitEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListLimitEventsRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{11}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListLimitEventsRequest) GetName() string {
@@ -1001,7 +1305,7 @@ type ListLimitEventsResponse struct {
 
 func (x *ListLimitEventsResponse) Reset() {
 	*x = ListLimitEventsResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[12]
+	mi := &file_candor_v1_limit_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1317,7 @@ func (x *ListLimitEventsResponse) String() string {
 func (*ListLimitEventsResponse) ProtoMessage() {}
 
 func (x *ListLimitEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[12]
+	mi := &file_candor_v1_limit_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1330,7 @@ func (x *ListLimitEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLimitEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListLimitEventsResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{12}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListLimitEventsResponse) GetEvents() []*LimitHistory {
@@ -1055,7 +1359,7 @@ type ConfirmLimitResetRequest struct {
 
 func (x *ConfirmLimitResetRequest) Reset() {
 	*x = ConfirmLimitResetRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[13]
+	mi := &file_candor_v1_limit_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1371,7 @@ func (x *ConfirmLimitResetRequest) String() string {
 func (*ConfirmLimitResetRequest) ProtoMessage() {}
 
 func (x *ConfirmLimitResetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[13]
+	mi := &file_candor_v1_limit_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1384,7 @@ func (x *ConfirmLimitResetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmLimitResetRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmLimitResetRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ConfirmLimitResetRequest) GetName() string {
@@ -1113,7 +1417,7 @@ type ConfirmLimitResetResponse struct {
 
 func (x *ConfirmLimitResetResponse) Reset() {
 	*x = ConfirmLimitResetResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[14]
+	mi := &file_candor_v1_limit_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1429,7 @@ func (x *ConfirmLimitResetResponse) String() string {
 func (*ConfirmLimitResetResponse) ProtoMessage() {}
 
 func (x *ConfirmLimitResetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[14]
+	mi := &file_candor_v1_limit_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1442,7 @@ func (x *ConfirmLimitResetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmLimitResetResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmLimitResetResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ConfirmLimitResetResponse) GetLimit() *Limit {
@@ -1164,7 +1468,7 @@ type StopActionRequest struct {
 
 func (x *StopActionRequest) Reset() {
 	*x = StopActionRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[15]
+	mi := &file_candor_v1_limit_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1480,7 @@ func (x *StopActionRequest) String() string {
 func (*StopActionRequest) ProtoMessage() {}
 
 func (x *StopActionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[15]
+	mi := &file_candor_v1_limit_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1493,7 @@ func (x *StopActionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActionRequest.ProtoReflect.Descriptor instead.
 func (*StopActionRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{15}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StopActionRequest) GetAction() string {
@@ -1236,7 +1540,7 @@ type StopActionResponse struct {
 
 func (x *StopActionResponse) Reset() {
 	*x = StopActionResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[16]
+	mi := &file_candor_v1_limit_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1552,7 @@ func (x *StopActionResponse) String() string {
 func (*StopActionResponse) ProtoMessage() {}
 
 func (x *StopActionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[16]
+	mi := &file_candor_v1_limit_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1565,7 @@ func (x *StopActionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActionResponse.ProtoReflect.Descriptor instead.
 func (*StopActionResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{16}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StopActionResponse) GetLimit() *Limit {
@@ -1283,7 +1587,7 @@ type AcknowledgeLimitRequest struct {
 
 func (x *AcknowledgeLimitRequest) Reset() {
 	*x = AcknowledgeLimitRequest{}
-	mi := &file_candor_v1_limit_proto_msgTypes[17]
+	mi := &file_candor_v1_limit_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1599,7 @@ func (x *AcknowledgeLimitRequest) String() string {
 func (*AcknowledgeLimitRequest) ProtoMessage() {}
 
 func (x *AcknowledgeLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[17]
+	mi := &file_candor_v1_limit_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1612,7 @@ func (x *AcknowledgeLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeLimitRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeLimitRequest) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{17}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AcknowledgeLimitRequest) GetName() string {
@@ -1341,7 +1645,7 @@ type AcknowledgeLimitResponse struct {
 
 func (x *AcknowledgeLimitResponse) Reset() {
 	*x = AcknowledgeLimitResponse{}
-	mi := &file_candor_v1_limit_proto_msgTypes[18]
+	mi := &file_candor_v1_limit_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1353,7 +1657,7 @@ func (x *AcknowledgeLimitResponse) String() string {
 func (*AcknowledgeLimitResponse) ProtoMessage() {}
 
 func (x *AcknowledgeLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_limit_proto_msgTypes[18]
+	mi := &file_candor_v1_limit_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1366,7 +1670,7 @@ func (x *AcknowledgeLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeLimitResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeLimitResponse) Descriptor() ([]byte, []int) {
-	return file_candor_v1_limit_proto_rawDescGZIP(), []int{18}
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AcknowledgeLimitResponse) GetLimit() *Limit {
@@ -1380,7 +1684,8 @@ var File_candor_v1_limit_proto protoreflect.FileDescriptor
 
 const file_candor_v1_limit_proto_rawDesc = "" +
 	"\n" +
-	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x16candor/v1/record.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\a\n" +
+	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x16candor/v1/record.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\n" +
+	"\n" +
 	"\x05Limit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x14\n" +
@@ -1396,7 +1701,17 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\x13withheld_since_trip\x18\v \x01(\x03R\x11withheldSinceTrip\x12\"\n" +
 	"\rlast_reset_by\x18\f \x01(\tR\vlastResetBy\x12*\n" +
 	"\x11last_reset_reason\x18\r \x01(\tR\x0flastResetReason\x12B\n" +
-	"\x0flast_reset_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\rlastResetTime\x12\x14\n" +
+	"\x0flast_reset_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\rlastResetTime\x12(\n" +
+	"\x04kind\x18\x14 \x01(\x0e2\x14.candor.v1.LimitKindR\x04kind\x12\x12\n" +
+	"\x04unit\x18\x15 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06amount\x18\x16 \x01(\tR\x06amount\x12\x10\n" +
+	"\x03key\x18\x17 \x01(\tR\x03key\x12\x1b\n" +
+	"\tkey_value\x18\x18 \x01(\tR\bkeyValue\x12\x1b\n" +
+	"\tmax_share\x18\x19 \x01(\x01R\bmaxShare\x12\x1b\n" +
+	"\tmin_count\x18\x1a \x01(\x03R\bminCount\x12 \n" +
+	"\vdenominator\x18\x1b \x03(\tR\vdenominator\x12+\n" +
+	"\x11denominator_count\x18\x1c \x01(\x03R\x10denominatorCount\x12(\n" +
+	"\x04keys\x18\x1d \x01(\v2\x14.candor.v1.LimitKeysR\x04keys\x12\x14\n" +
 	"\x05bound\x18\x1e \x01(\x03R\x05bound\x12H\n" +
 	"\x12probation_end_time\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x10probationEndTime\x12A\n" +
 	"\rpending_reset\x18  \x01(\v2\x1c.candor.v1.LimitResetRequestR\fpendingReset\x12(\n" +
@@ -1406,7 +1721,21 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\freset_people\x18$ \x01(\rR\vresetPeople\x127\n" +
 	"\troom_time\x18% \x01(\v2\x1a.google.protobuf.TimestampR\broomTime\x125\n" +
 	"\x17last_reset_confirmed_by\x18& \x01(\tR\x14lastResetConfirmedBy\x12-\n" +
-	"\x06alerts\x18' \x03(\v2\x15.candor.v1.LimitAlertR\x06alerts\"\xd9\x01\n" +
+	"\x06alerts\x18' \x03(\v2\x15.candor.v1.LimitAlertR\x06alerts\"\xa6\x01\n" +
+	"\tLimitKeys\x12\x19\n" +
+	"\bmax_keys\x18\x01 \x01(\x03R\amaxKeys\x12\x12\n" +
+	"\x04live\x18\x02 \x01(\x03R\x04live\x12\x18\n" +
+	"\atripped\x18\x03 \x01(\x03R\atripped\x12\x1e\n" +
+	"\n" +
+	"overflowed\x18\x04 \x01(\x03R\n" +
+	"overflowed\x120\n" +
+	"\alargest\x18\x05 \x03(\v2\x16.candor.v1.LimitKeyUseR\alargest\"\x82\x01\n" +
+	"\vLimitKeyUse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\tkey_value\x18\x02 \x01(\tR\bkeyValue\x12\x12\n" +
+	"\x04used\x18\x03 \x01(\x03R\x04used\x12\x14\n" +
+	"\x05bound\x18\x04 \x01(\x03R\x05bound\x12\x18\n" +
+	"\atripped\x18\x05 \x01(\bR\atripped\"\xd9\x01\n" +
 	"\x11LimitResetRequest\x12\x19\n" +
 	"\basked_by\x18\x01 \x01(\tR\aaskedBy\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x125\n" +
@@ -1449,31 +1778,31 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"f\n" +
 	"\x12ListLimitsResponse\x12(\n" +
 	"\x06limits\x18\x01 \x03(\v2\x10.candor.v1.LimitR\x06limits\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbe\x01\n" +
-	"\x11ResetLimitRequest\x12Z\n" +
-	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x12\"\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xde\x01\n" +
+	"\x11ResetLimitRequest\x12z\n" +
+	"\x04name\x18\x01 \x01(\tBf\xbaHcra2_^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/keys/[A-Za-z0-9._~%-]{1,512})?$R\x04name\x12\"\n" +
 	"\x06reason\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x03\x18\x80\bR\x06reason\x12)\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"<\n" +
 	"\x12ResetLimitResponse\x12&\n" +
-	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"m\n" +
-	"\x0fGetLimitRequest\x12Z\n" +
-	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\":\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\x8d\x01\n" +
+	"\x0fGetLimitRequest\x12z\n" +
+	"\x04name\x18\x01 \x01(\tBf\xbaHcra2_^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/keys/[A-Za-z0-9._~%-]{1,512})?$R\x04name\":\n" +
 	"\x10GetLimitResponse\x12&\n" +
-	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xbc\x01\n" +
-	"\x16ListLimitEventsRequest\x12Z\n" +
-	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x12'\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xdc\x01\n" +
+	"\x16ListLimitEventsRequest\x12z\n" +
+	"\x04name\x18\x01 \x01(\tBf\xbaHcra2_^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/keys/[A-Za-z0-9._~%-]{1,512})?$R\x04name\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"r\n" +
 	"\x17ListLimitEventsResponse\x12/\n" +
 	"\x06events\x18\x01 \x03(\v2\x17.candor.v1.LimitHistoryR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd7\x01\n" +
-	"\x18ConfirmLimitResetRequest\x12Z\n" +
-	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x124\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf7\x01\n" +
+	"\x18ConfirmLimitResetRequest\x12z\n" +
+	"\x04name\x18\x01 \x01(\tBf\xbaHcra2_^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/keys/[A-Za-z0-9._~%-]{1,512})?$R\x04name\x124\n" +
 	"\x10reset_request_id\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eresetRequestId\x12)\n" +
 	"\n" +
@@ -1493,15 +1822,21 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\x06action\n" +
 	"\x05model\x10\x01\"<\n" +
 	"\x12StopActionResponse\x12&\n" +
-	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xbe\x01\n" +
-	"\x17AcknowledgeLimitRequest\x12Z\n" +
-	"\x04name\x18\x01 \x01(\tBF\xbaHCrA2?^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x12\x1c\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xde\x01\n" +
+	"\x17AcknowledgeLimitRequest\x12z\n" +
+	"\x04name\x18\x01 \x01(\tBf\xbaHcra2_^limits/(stop:(action|model):)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/keys/[A-Za-z0-9._~%-]{1,512})?$R\x04name\x12\x1c\n" +
 	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x04note\x12)\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"B\n" +
 	"\x18AcknowledgeLimitResponse\x12&\n" +
-	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit2\xcb\x04\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit*|\n" +
+	"\tLimitKind\x12\x1a\n" +
+	"\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10LIMIT_KIND_COUNT\x10\x01\x12\x12\n" +
+	"\x0eLIMIT_KIND_SUM\x10\x02\x12\x14\n" +
+	"\x10LIMIT_KIND_RATIO\x10\x03\x12\x13\n" +
+	"\x0fLIMIT_KIND_STOP\x10\x042\xcb\x04\n" +
 	"\fLimitService\x12I\n" +
 	"\n" +
 	"ListLimits\x12\x1c.candor.v1.ListLimitsRequest\x1a\x1d.candor.v1.ListLimitsResponse\x12C\n" +
@@ -1526,79 +1861,86 @@ func file_candor_v1_limit_proto_rawDescGZIP() []byte {
 	return file_candor_v1_limit_proto_rawDescData
 }
 
-var file_candor_v1_limit_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_candor_v1_limit_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_candor_v1_limit_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_candor_v1_limit_proto_goTypes = []any{
-	(*Limit)(nil),                     // 0: candor.v1.Limit
-	(*LimitResetRequest)(nil),         // 1: candor.v1.LimitResetRequest
-	(*LimitStop)(nil),                 // 2: candor.v1.LimitStop
-	(*LimitAlert)(nil),                // 3: candor.v1.LimitAlert
-	(*LimitHistory)(nil),              // 4: candor.v1.LimitHistory
-	(*ListLimitsRequest)(nil),         // 5: candor.v1.ListLimitsRequest
-	(*ListLimitsResponse)(nil),        // 6: candor.v1.ListLimitsResponse
-	(*ResetLimitRequest)(nil),         // 7: candor.v1.ResetLimitRequest
-	(*ResetLimitResponse)(nil),        // 8: candor.v1.ResetLimitResponse
-	(*GetLimitRequest)(nil),           // 9: candor.v1.GetLimitRequest
-	(*GetLimitResponse)(nil),          // 10: candor.v1.GetLimitResponse
-	(*ListLimitEventsRequest)(nil),    // 11: candor.v1.ListLimitEventsRequest
-	(*ListLimitEventsResponse)(nil),   // 12: candor.v1.ListLimitEventsResponse
-	(*ConfirmLimitResetRequest)(nil),  // 13: candor.v1.ConfirmLimitResetRequest
-	(*ConfirmLimitResetResponse)(nil), // 14: candor.v1.ConfirmLimitResetResponse
-	(*StopActionRequest)(nil),         // 15: candor.v1.StopActionRequest
-	(*StopActionResponse)(nil),        // 16: candor.v1.StopActionResponse
-	(*AcknowledgeLimitRequest)(nil),   // 17: candor.v1.AcknowledgeLimitRequest
-	(*AcknowledgeLimitResponse)(nil),  // 18: candor.v1.AcknowledgeLimitResponse
-	(*durationpb.Duration)(nil),       // 19: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),     // 20: google.protobuf.Timestamp
-	(LimitEvent)(0),                   // 21: candor.v1.LimitEvent
-	(OnTrip)(0),                       // 22: candor.v1.OnTrip
+	(LimitKind)(0),                    // 0: candor.v1.LimitKind
+	(*Limit)(nil),                     // 1: candor.v1.Limit
+	(*LimitKeys)(nil),                 // 2: candor.v1.LimitKeys
+	(*LimitKeyUse)(nil),               // 3: candor.v1.LimitKeyUse
+	(*LimitResetRequest)(nil),         // 4: candor.v1.LimitResetRequest
+	(*LimitStop)(nil),                 // 5: candor.v1.LimitStop
+	(*LimitAlert)(nil),                // 6: candor.v1.LimitAlert
+	(*LimitHistory)(nil),              // 7: candor.v1.LimitHistory
+	(*ListLimitsRequest)(nil),         // 8: candor.v1.ListLimitsRequest
+	(*ListLimitsResponse)(nil),        // 9: candor.v1.ListLimitsResponse
+	(*ResetLimitRequest)(nil),         // 10: candor.v1.ResetLimitRequest
+	(*ResetLimitResponse)(nil),        // 11: candor.v1.ResetLimitResponse
+	(*GetLimitRequest)(nil),           // 12: candor.v1.GetLimitRequest
+	(*GetLimitResponse)(nil),          // 13: candor.v1.GetLimitResponse
+	(*ListLimitEventsRequest)(nil),    // 14: candor.v1.ListLimitEventsRequest
+	(*ListLimitEventsResponse)(nil),   // 15: candor.v1.ListLimitEventsResponse
+	(*ConfirmLimitResetRequest)(nil),  // 16: candor.v1.ConfirmLimitResetRequest
+	(*ConfirmLimitResetResponse)(nil), // 17: candor.v1.ConfirmLimitResetResponse
+	(*StopActionRequest)(nil),         // 18: candor.v1.StopActionRequest
+	(*StopActionResponse)(nil),        // 19: candor.v1.StopActionResponse
+	(*AcknowledgeLimitRequest)(nil),   // 20: candor.v1.AcknowledgeLimitRequest
+	(*AcknowledgeLimitResponse)(nil),  // 21: candor.v1.AcknowledgeLimitResponse
+	(*durationpb.Duration)(nil),       // 22: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
+	(LimitEvent)(0),                   // 24: candor.v1.LimitEvent
+	(OnTrip)(0),                       // 25: candor.v1.OnTrip
 }
 var file_candor_v1_limit_proto_depIdxs = []int32{
-	19, // 0: candor.v1.Limit.window:type_name -> google.protobuf.Duration
-	20, // 1: candor.v1.Limit.trip_time:type_name -> google.protobuf.Timestamp
-	20, // 2: candor.v1.Limit.last_reset_time:type_name -> google.protobuf.Timestamp
-	20, // 3: candor.v1.Limit.probation_end_time:type_name -> google.protobuf.Timestamp
-	1,  // 4: candor.v1.Limit.pending_reset:type_name -> candor.v1.LimitResetRequest
-	2,  // 5: candor.v1.Limit.stop:type_name -> candor.v1.LimitStop
-	20, // 6: candor.v1.Limit.acknowledge_time:type_name -> google.protobuf.Timestamp
-	20, // 7: candor.v1.Limit.room_time:type_name -> google.protobuf.Timestamp
-	3,  // 8: candor.v1.Limit.alerts:type_name -> candor.v1.LimitAlert
-	20, // 9: candor.v1.LimitResetRequest.ask_time:type_name -> google.protobuf.Timestamp
-	20, // 10: candor.v1.LimitResetRequest.expire_time:type_name -> google.protobuf.Timestamp
-	20, // 11: candor.v1.LimitStop.stop_time:type_name -> google.protobuf.Timestamp
-	20, // 12: candor.v1.LimitAlert.deliver_time:type_name -> google.protobuf.Timestamp
-	20, // 13: candor.v1.LimitAlert.wait_time:type_name -> google.protobuf.Timestamp
-	20, // 14: candor.v1.LimitAlert.next_attempt_time:type_name -> google.protobuf.Timestamp
-	20, // 15: candor.v1.LimitHistory.time:type_name -> google.protobuf.Timestamp
-	21, // 16: candor.v1.LimitHistory.event:type_name -> candor.v1.LimitEvent
-	20, // 17: candor.v1.LimitHistory.probation_end_time:type_name -> google.protobuf.Timestamp
-	20, // 18: candor.v1.LimitHistory.expire_time:type_name -> google.protobuf.Timestamp
-	0,  // 19: candor.v1.ListLimitsResponse.limits:type_name -> candor.v1.Limit
-	0,  // 20: candor.v1.ResetLimitResponse.limit:type_name -> candor.v1.Limit
-	0,  // 21: candor.v1.GetLimitResponse.limit:type_name -> candor.v1.Limit
-	4,  // 22: candor.v1.ListLimitEventsResponse.events:type_name -> candor.v1.LimitHistory
-	0,  // 23: candor.v1.ConfirmLimitResetResponse.limit:type_name -> candor.v1.Limit
-	22, // 24: candor.v1.StopActionRequest.on_trip:type_name -> candor.v1.OnTrip
-	0,  // 25: candor.v1.StopActionResponse.limit:type_name -> candor.v1.Limit
-	0,  // 26: candor.v1.AcknowledgeLimitResponse.limit:type_name -> candor.v1.Limit
-	5,  // 27: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
-	9,  // 28: candor.v1.LimitService.GetLimit:input_type -> candor.v1.GetLimitRequest
-	11, // 29: candor.v1.LimitService.ListLimitEvents:input_type -> candor.v1.ListLimitEventsRequest
-	7,  // 30: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
-	13, // 31: candor.v1.LimitService.ConfirmLimitReset:input_type -> candor.v1.ConfirmLimitResetRequest
-	15, // 32: candor.v1.LimitService.StopAction:input_type -> candor.v1.StopActionRequest
-	17, // 33: candor.v1.LimitService.AcknowledgeLimit:input_type -> candor.v1.AcknowledgeLimitRequest
-	6,  // 34: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
-	10, // 35: candor.v1.LimitService.GetLimit:output_type -> candor.v1.GetLimitResponse
-	12, // 36: candor.v1.LimitService.ListLimitEvents:output_type -> candor.v1.ListLimitEventsResponse
-	8,  // 37: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
-	14, // 38: candor.v1.LimitService.ConfirmLimitReset:output_type -> candor.v1.ConfirmLimitResetResponse
-	16, // 39: candor.v1.LimitService.StopAction:output_type -> candor.v1.StopActionResponse
-	18, // 40: candor.v1.LimitService.AcknowledgeLimit:output_type -> candor.v1.AcknowledgeLimitResponse
-	34, // [34:41] is the sub-list for method output_type
-	27, // [27:34] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	22, // 0: candor.v1.Limit.window:type_name -> google.protobuf.Duration
+	23, // 1: candor.v1.Limit.trip_time:type_name -> google.protobuf.Timestamp
+	23, // 2: candor.v1.Limit.last_reset_time:type_name -> google.protobuf.Timestamp
+	0,  // 3: candor.v1.Limit.kind:type_name -> candor.v1.LimitKind
+	2,  // 4: candor.v1.Limit.keys:type_name -> candor.v1.LimitKeys
+	23, // 5: candor.v1.Limit.probation_end_time:type_name -> google.protobuf.Timestamp
+	4,  // 6: candor.v1.Limit.pending_reset:type_name -> candor.v1.LimitResetRequest
+	5,  // 7: candor.v1.Limit.stop:type_name -> candor.v1.LimitStop
+	23, // 8: candor.v1.Limit.acknowledge_time:type_name -> google.protobuf.Timestamp
+	23, // 9: candor.v1.Limit.room_time:type_name -> google.protobuf.Timestamp
+	6,  // 10: candor.v1.Limit.alerts:type_name -> candor.v1.LimitAlert
+	3,  // 11: candor.v1.LimitKeys.largest:type_name -> candor.v1.LimitKeyUse
+	23, // 12: candor.v1.LimitResetRequest.ask_time:type_name -> google.protobuf.Timestamp
+	23, // 13: candor.v1.LimitResetRequest.expire_time:type_name -> google.protobuf.Timestamp
+	23, // 14: candor.v1.LimitStop.stop_time:type_name -> google.protobuf.Timestamp
+	23, // 15: candor.v1.LimitAlert.deliver_time:type_name -> google.protobuf.Timestamp
+	23, // 16: candor.v1.LimitAlert.wait_time:type_name -> google.protobuf.Timestamp
+	23, // 17: candor.v1.LimitAlert.next_attempt_time:type_name -> google.protobuf.Timestamp
+	23, // 18: candor.v1.LimitHistory.time:type_name -> google.protobuf.Timestamp
+	24, // 19: candor.v1.LimitHistory.event:type_name -> candor.v1.LimitEvent
+	23, // 20: candor.v1.LimitHistory.probation_end_time:type_name -> google.protobuf.Timestamp
+	23, // 21: candor.v1.LimitHistory.expire_time:type_name -> google.protobuf.Timestamp
+	1,  // 22: candor.v1.ListLimitsResponse.limits:type_name -> candor.v1.Limit
+	1,  // 23: candor.v1.ResetLimitResponse.limit:type_name -> candor.v1.Limit
+	1,  // 24: candor.v1.GetLimitResponse.limit:type_name -> candor.v1.Limit
+	7,  // 25: candor.v1.ListLimitEventsResponse.events:type_name -> candor.v1.LimitHistory
+	1,  // 26: candor.v1.ConfirmLimitResetResponse.limit:type_name -> candor.v1.Limit
+	25, // 27: candor.v1.StopActionRequest.on_trip:type_name -> candor.v1.OnTrip
+	1,  // 28: candor.v1.StopActionResponse.limit:type_name -> candor.v1.Limit
+	1,  // 29: candor.v1.AcknowledgeLimitResponse.limit:type_name -> candor.v1.Limit
+	8,  // 30: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
+	12, // 31: candor.v1.LimitService.GetLimit:input_type -> candor.v1.GetLimitRequest
+	14, // 32: candor.v1.LimitService.ListLimitEvents:input_type -> candor.v1.ListLimitEventsRequest
+	10, // 33: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
+	16, // 34: candor.v1.LimitService.ConfirmLimitReset:input_type -> candor.v1.ConfirmLimitResetRequest
+	18, // 35: candor.v1.LimitService.StopAction:input_type -> candor.v1.StopActionRequest
+	20, // 36: candor.v1.LimitService.AcknowledgeLimit:input_type -> candor.v1.AcknowledgeLimitRequest
+	9,  // 37: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
+	13, // 38: candor.v1.LimitService.GetLimit:output_type -> candor.v1.GetLimitResponse
+	15, // 39: candor.v1.LimitService.ListLimitEvents:output_type -> candor.v1.ListLimitEventsResponse
+	11, // 40: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
+	17, // 41: candor.v1.LimitService.ConfirmLimitReset:output_type -> candor.v1.ConfirmLimitResetResponse
+	19, // 42: candor.v1.LimitService.StopAction:output_type -> candor.v1.StopActionResponse
+	21, // 43: candor.v1.LimitService.AcknowledgeLimit:output_type -> candor.v1.AcknowledgeLimitResponse
+	37, // [37:44] is the sub-list for method output_type
+	30, // [30:37] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_limit_proto_init() }
@@ -1613,13 +1955,14 @@ func file_candor_v1_limit_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_limit_proto_rawDesc), len(file_candor_v1_limit_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   19,
+			NumEnums:      1,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_candor_v1_limit_proto_goTypes,
 		DependencyIndexes: file_candor_v1_limit_proto_depIdxs,
+		EnumInfos:         file_candor_v1_limit_proto_enumTypes,
 		MessageInfos:      file_candor_v1_limit_proto_msgTypes,
 	}.Build()
 	File_candor_v1_limit_proto = out.File

@@ -145,8 +145,8 @@ func (LimitEvent) EnumDescriptor() ([]byte, []int) {
 }
 
 // One entry of the decision log. Its deterministic encoding is what the writer's hash chain covers; a plain accept of one
-// row takes at most 512 bytes, as long as the model's version and the label have at most 128 together. No tensor is ever in
-// it: payloads stand apart and expire.
+// row takes at most 512 bytes, as long as the model's version and the label have at most 128 together, and besides what limits
+// asked of the request. No tensor is ever in it: payloads stand apart and expire.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Microseconds since the epoch, by the store's clock.
@@ -891,7 +891,9 @@ type RowRecord struct {
 	// Field of the answer; empty: the model has one, and this is the row whose place in rows it has.
 	Field string `protobuf:"bytes,25,opt,name=field,proto3" json:"field,omitempty"`
 	// The row that field is of. Only with field.
-	Row           uint32 `protobuf:"varint,26,opt,name=row,proto3" json:"row,omitempty"`
+	Row uint32 `protobuf:"varint,26,opt,name=row,proto3" json:"row,omitempty"`
+	// What the limits on the action asked of the row's request.
+	LimitInputs   []*LimitInput `protobuf:"bytes,27,rep,name=limit_inputs,json=limitInputs,proto3" json:"limit_inputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1106,6 +1108,13 @@ func (x *RowRecord) GetRow() uint32 {
 		return x.Row
 	}
 	return 0
+}
+
+func (x *RowRecord) GetLimitInputs() []*LimitInput {
+	if x != nil {
+		return x.LimitInputs
+	}
+	return nil
 }
 
 type RowAnswer struct {
@@ -1688,7 +1697,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"calibrator\x18\f \x01(\tR\n" +
 	"calibrator\x12(\n" +
 	"\x05tried\x182 \x03(\v2\x12.candor.v1.AttemptR\x05tried\x12\x1b\n" +
-	"\twaited_us\x183 \x01(\rR\bwaitedUs\"\xd8\b\n" +
+	"\twaited_us\x183 \x01(\rR\bwaitedUs\"\x92\t\n" +
 	"\tRowRecord\x12&\n" +
 	"\x05route\x18\x01 \x01(\x0e2\x10.candor.v1.RouteR\x05route\x125\n" +
 	"\rapplied_route\x18\x02 \x01(\x0e2\x10.candor.v1.RouteR\fappliedRoute\x12+\n" +
@@ -1718,7 +1727,8 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\asegment\x18\x17 \x01(\tR\asegment\x12H\n" +
 	"\x11confidence_method\x18\x18 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodR\x10confidenceMethod\x12\x14\n" +
 	"\x05field\x18\x19 \x01(\tR\x05field\x12\x10\n" +
-	"\x03row\x18\x1a \x01(\rR\x03rowB\x11\n" +
+	"\x03row\x18\x1a \x01(\rR\x03row\x128\n" +
+	"\flimit_inputs\x18\x1b \x03(\v2\x15.candor.v1.LimitInputR\vlimitInputsB\x11\n" +
 	"\x0f_confidence_ppmB\x10\n" +
 	"\x0e_threshold_ppmB\b\n" +
 	"\x06_valueB\x18\n" +
@@ -1838,9 +1848,10 @@ var file_candor_v1_record_proto_goTypes = []any{
 	(Route)(0),                // 19: candor.v1.Route
 	(AnswerState)(0),          // 20: candor.v1.AnswerState
 	(UncertaintyKind)(0),      // 21: candor.v1.UncertaintyKind
-	(ReleaseState)(0),         // 22: candor.v1.ReleaseState
-	(ExpireAction)(0),         // 23: candor.v1.ExpireAction
-	(ReviewKind)(0),           // 24: candor.v1.ReviewKind
+	(*LimitInput)(nil),        // 22: candor.v1.LimitInput
+	(ReleaseState)(0),         // 23: candor.v1.ReleaseState
+	(ExpireAction)(0),         // 24: candor.v1.ExpireAction
+	(ReviewKind)(0),           // 25: candor.v1.ReviewKind
 }
 var file_candor_v1_record_proto_depIdxs = []int32{
 	6,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
@@ -1866,16 +1877,17 @@ var file_candor_v1_record_proto_depIdxs = []int32{
 	20, // 20: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
 	21, // 21: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
 	14, // 22: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	22, // 23: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
-	16, // 24: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
-	23, // 25: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
-	24, // 26: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
-	1,  // 27: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	22, // 23: candor.v1.RowRecord.limit_inputs:type_name -> candor.v1.LimitInput
+	23, // 24: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
+	16, // 25: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
+	24, // 26: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
+	25, // 27: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
+	1,  // 28: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_record_proto_init() }

@@ -546,8 +546,10 @@ type ReviewItem struct {
 	ModelReplaced bool `protobuf:"varint,47,opt,name=model_replaced,json=modelReplaced,proto3" json:"model_replaced,omitempty"`
 	// The trace of the review, by telemetry.trace_url; empty as review_traceparent, or none is configured.
 	ReviewTraceUrl string `protobuf:"bytes,48,opt,name=review_trace_url,json=reviewTraceUrl,proto3" json:"review_trace_url,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the limits ask of its request, for the final answer. Kept with the item; shown to nobody.
+	LimitInputs   []*LimitInput `protobuf:"bytes,49,rep,name=limit_inputs,json=limitInputs,proto3" json:"limit_inputs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReviewItem) Reset() {
@@ -914,6 +916,13 @@ func (x *ReviewItem) GetReviewTraceUrl() string {
 		return x.ReviewTraceUrl
 	}
 	return ""
+}
+
+func (x *ReviewItem) GetLimitInputs() []*LimitInput {
+	if x != nil {
+		return x.LimitInputs
+	}
+	return nil
 }
 
 // What the reviewer is shown: the row's inputs, by their declared type.
@@ -4453,7 +4462,7 @@ var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x0e\n" +
+	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x0e\n" +
 	"\n" +
 	"ReviewItem\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
@@ -4510,7 +4519,8 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"superseded\x18. \x03(\v2\x12.candor.v1.VerdictR\n" +
 	"superseded\x12%\n" +
 	"\x0emodel_replaced\x18/ \x01(\bR\rmodelReplaced\x12(\n" +
-	"\x10review_trace_url\x180 \x01(\tR\x0ereviewTraceUrl\"u\n" +
+	"\x10review_trace_url\x180 \x01(\tR\x0ereviewTraceUrl\x128\n" +
+	"\flimit_inputs\x181 \x03(\v2\x15.candor.v1.LimitInputR\vlimitInputs\"u\n" +
 	"\rReviewPayload\x122\n" +
 	"\atensors\x18\x01 \x03(\v2\x18.candor.v1.PayloadTensorR\atensors\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x18\n" +
@@ -4974,7 +4984,8 @@ var file_candor_v1_review_proto_goTypes = []any{
 	(*FinalAnswer)(nil),                  // 58: candor.v1.FinalAnswer
 	(Reason)(0),                          // 59: candor.v1.Reason
 	(*timestamppb.Timestamp)(nil),        // 60: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),          // 61: google.protobuf.Duration
+	(*LimitInput)(nil),                   // 61: candor.v1.LimitInput
+	(*durationpb.Duration)(nil),          // 62: google.protobuf.Duration
 }
 var file_candor_v1_review_proto_depIdxs = []int32{
 	0,  // 0: candor.v1.ReviewItem.state:type_name -> candor.v1.ReviewState
@@ -4992,104 +5003,105 @@ var file_candor_v1_review_proto_depIdxs = []int32{
 	12, // 12: candor.v1.ReviewItem.verdicts:type_name -> candor.v1.Verdict
 	60, // 13: candor.v1.ReviewItem.undo_until:type_name -> google.protobuf.Timestamp
 	12, // 14: candor.v1.ReviewItem.superseded:type_name -> candor.v1.Verdict
-	9,  // 15: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
-	4,  // 16: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
-	10, // 17: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
-	60, // 18: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
-	13, // 19: candor.v1.Verdict.first_answer:type_name -> candor.v1.VerdictAnswer
-	61, // 20: candor.v1.Verdict.work_time:type_name -> google.protobuf.Duration
-	7,  // 21: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	0,  // 22: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
-	7,  // 23: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
-	61, // 24: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
-	7,  // 25: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	61, // 26: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
-	7,  // 27: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
-	7,  // 28: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	12, // 29: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
-	7,  // 30: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	12, // 31: candor.v1.ReviseReviewItemRequest.verdict:type_name -> candor.v1.Verdict
-	7,  // 32: candor.v1.ReviseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	7,  // 33: candor.v1.UndoReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	5,  // 34: candor.v1.SkipReviewItemRequest.routing:type_name -> candor.v1.SkipRouting
-	7,  // 35: candor.v1.SkipReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	7,  // 36: candor.v1.EscalateReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	12, // 37: candor.v1.SupersedeVerdictRequest.verdict:type_name -> candor.v1.Verdict
-	7,  // 38: candor.v1.SupersedeVerdictResponse.item:type_name -> candor.v1.ReviewItem
-	6,  // 39: candor.v1.ReviewEvent.kind:type_name -> candor.v1.ReviewEventKind
-	60, // 40: candor.v1.ReviewEvent.create_time:type_name -> google.protobuf.Timestamp
-	12, // 41: candor.v1.ReviewEvent.verdict:type_name -> candor.v1.Verdict
-	36, // 42: candor.v1.ListReviewEventsResponse.events:type_name -> candor.v1.ReviewEvent
-	41, // 43: candor.v1.ListReviewQueuesResponse.queues:type_name -> candor.v1.ReviewQueue
-	60, // 44: candor.v1.ReviewQueue.oldest_time:type_name -> google.protobuf.Timestamp
-	61, // 45: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
-	61, // 46: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
-	42, // 47: candor.v1.ReviewQueue.holders:type_name -> candor.v1.QueueHolder
-	61, // 48: candor.v1.ReviewQueue.lease:type_name -> google.protobuf.Duration
-	61, // 49: candor.v1.ReviewQueue.undo_window:type_name -> google.protobuf.Duration
-	60, // 50: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
-	60, // 51: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
-	60, // 52: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
-	45, // 53: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
-	46, // 54: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
-	61, // 55: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
-	46, // 56: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
-	8,  // 57: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
-	13, // 58: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
-	60, // 59: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
-	11, // 60: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
-	47, // 61: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
-	47, // 62: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
-	47, // 63: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
-	0,  // 64: candor.v1.FinalAnswer.state:type_name -> candor.v1.ReviewState
-	2,  // 65: candor.v1.FinalAnswer.release_state:type_name -> candor.v1.ReleaseState
-	59, // 66: candor.v1.FinalAnswer.reason:type_name -> candor.v1.Reason
-	12, // 67: candor.v1.FinalAnswer.verdict:type_name -> candor.v1.Verdict
-	12, // 68: candor.v1.FinalAnswer.superseded:type_name -> candor.v1.Verdict
-	60, // 69: candor.v1.FinalAnswer.final_time:type_name -> google.protobuf.Timestamp
-	14, // 70: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
-	16, // 71: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
-	18, // 72: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
-	20, // 73: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
-	22, // 74: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
-	24, // 75: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
-	26, // 76: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
-	28, // 77: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
-	30, // 78: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
-	32, // 79: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
-	34, // 80: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
-	37, // 81: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
-	39, // 82: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
-	43, // 83: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
-	48, // 84: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
-	50, // 85: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
-	52, // 86: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
-	54, // 87: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
-	56, // 88: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
-	15, // 89: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
-	17, // 90: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
-	19, // 91: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
-	21, // 92: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
-	23, // 93: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
-	25, // 94: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
-	27, // 95: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
-	29, // 96: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
-	31, // 97: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
-	33, // 98: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
-	35, // 99: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
-	38, // 100: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
-	40, // 101: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
-	44, // 102: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
-	49, // 103: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
-	51, // 104: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
-	53, // 105: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
-	55, // 106: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
-	57, // 107: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
-	89, // [89:108] is the sub-list for method output_type
-	70, // [70:89] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	61, // 15: candor.v1.ReviewItem.limit_inputs:type_name -> candor.v1.LimitInput
+	9,  // 16: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
+	4,  // 17: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
+	10, // 18: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
+	60, // 19: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
+	13, // 20: candor.v1.Verdict.first_answer:type_name -> candor.v1.VerdictAnswer
+	62, // 21: candor.v1.Verdict.work_time:type_name -> google.protobuf.Duration
+	7,  // 22: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	0,  // 23: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
+	7,  // 24: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
+	62, // 25: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
+	7,  // 26: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	62, // 27: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
+	7,  // 28: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 29: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 30: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 31: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 32: candor.v1.ReviseReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 33: candor.v1.ReviseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 34: candor.v1.UndoReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	5,  // 35: candor.v1.SkipReviewItemRequest.routing:type_name -> candor.v1.SkipRouting
+	7,  // 36: candor.v1.SkipReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 37: candor.v1.EscalateReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 38: candor.v1.SupersedeVerdictRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 39: candor.v1.SupersedeVerdictResponse.item:type_name -> candor.v1.ReviewItem
+	6,  // 40: candor.v1.ReviewEvent.kind:type_name -> candor.v1.ReviewEventKind
+	60, // 41: candor.v1.ReviewEvent.create_time:type_name -> google.protobuf.Timestamp
+	12, // 42: candor.v1.ReviewEvent.verdict:type_name -> candor.v1.Verdict
+	36, // 43: candor.v1.ListReviewEventsResponse.events:type_name -> candor.v1.ReviewEvent
+	41, // 44: candor.v1.ListReviewQueuesResponse.queues:type_name -> candor.v1.ReviewQueue
+	60, // 45: candor.v1.ReviewQueue.oldest_time:type_name -> google.protobuf.Timestamp
+	62, // 46: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
+	62, // 47: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
+	42, // 48: candor.v1.ReviewQueue.holders:type_name -> candor.v1.QueueHolder
+	62, // 49: candor.v1.ReviewQueue.lease:type_name -> google.protobuf.Duration
+	62, // 50: candor.v1.ReviewQueue.undo_window:type_name -> google.protobuf.Duration
+	60, // 51: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
+	60, // 52: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
+	60, // 53: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
+	45, // 54: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
+	46, // 55: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
+	62, // 56: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
+	46, // 57: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
+	8,  // 58: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
+	13, // 59: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
+	60, // 60: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
+	11, // 61: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
+	47, // 62: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
+	47, // 63: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
+	47, // 64: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
+	0,  // 65: candor.v1.FinalAnswer.state:type_name -> candor.v1.ReviewState
+	2,  // 66: candor.v1.FinalAnswer.release_state:type_name -> candor.v1.ReleaseState
+	59, // 67: candor.v1.FinalAnswer.reason:type_name -> candor.v1.Reason
+	12, // 68: candor.v1.FinalAnswer.verdict:type_name -> candor.v1.Verdict
+	12, // 69: candor.v1.FinalAnswer.superseded:type_name -> candor.v1.Verdict
+	60, // 70: candor.v1.FinalAnswer.final_time:type_name -> google.protobuf.Timestamp
+	14, // 71: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
+	16, // 72: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
+	18, // 73: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
+	20, // 74: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
+	22, // 75: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
+	24, // 76: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
+	26, // 77: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
+	28, // 78: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
+	30, // 79: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
+	32, // 80: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
+	34, // 81: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
+	37, // 82: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
+	39, // 83: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
+	43, // 84: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
+	48, // 85: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
+	50, // 86: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
+	52, // 87: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
+	54, // 88: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
+	56, // 89: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
+	15, // 90: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
+	17, // 91: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
+	19, // 92: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
+	21, // 93: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
+	23, // 94: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
+	25, // 95: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
+	27, // 96: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
+	29, // 97: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
+	31, // 98: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
+	33, // 99: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
+	35, // 100: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
+	38, // 101: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
+	40, // 102: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
+	44, // 103: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
+	49, // 104: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
+	51, // 105: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
+	53, // 106: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
+	55, // 107: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
+	57, // 108: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
+	90, // [90:109] is the sub-list for method output_type
+	71, // [71:90] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_review_proto_init() }

@@ -106,7 +106,7 @@ func fallbackStep(path []Step, rr *candorv1.RowRecord) *Step {
 func shed(rr *candorv1.RowRecord) bool { return hasReason(rr, candorv1.Reason_REASON_REVIEW_CAPACITY) }
 
 func withheld(rr *candorv1.RowRecord) bool {
-	return hasReason(rr, candorv1.Reason_REASON_LIMIT_TRIPPED, candorv1.Reason_REASON_LIMIT_UNAVAILABLE)
+	return hasReason(rr, candorv1.Reason_REASON_LIMIT_TRIPPED, candorv1.Reason_REASON_LIMIT_UNAVAILABLE, candorv1.Reason_REASON_LIMIT_INPUT_INVALID)
 }
 
 func (c Compared) String() string {

@@ -19,6 +19,7 @@ var meanings = map[candorv1.Reason]string{
 	candorv1.Reason_REASON_REMEDIAL:                "the stage after the ensemble answered",
 	candorv1.Reason_REASON_LIMIT_TRIPPED:           "an action limit has tripped and withheld the answer; an operator can reset it (candor limits list)",
 	candorv1.Reason_REASON_LIMIT_UNAVAILABLE:       "the limit's own state could not be stored, so that the answer was withheld",
+	candorv1.Reason_REASON_LIMIT_INPUT_INVALID:     "what a limit sums, or is split by, was missing in the request or could not be one: nothing has tripped",
 	candorv1.Reason_REASON_ABSTAINED:               "a model said that it has no usable answer",
 	candorv1.Reason_REASON_NO_REVIEW:               "the policy has no review queue to turn to",
 	candorv1.Reason_REASON_UNCERTIFIED:             "the policy promises an error rate, and no certificate has earned a threshold here yet, or it was taken back",

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
+)
+
+// counted says that it bounds something; a stop and a limit that is no longer configured don't.
+func counted(l *candorv1.Limit) bool {
+	return l.GetMaxCount() > 0 || l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO
+}
+
+// amount is a number of what the limit counts.
+func amount(l *candorv1.Limit, n int64) string { return inUnit(n, l.GetUnit()) }
+
+// inUnit is a number of a unit; empty: of answers.
+func inUnit(n int64, unit string) string {
+	if unit == "" {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d %s", n, unit)
+}
+
+// boundWords say what the limit allows.
+func boundWords(l *candorv1.Limit) string {
+	out := fmt.Sprintf("at most %s in %s", amount(l, l.GetMaxCount()), cli.Span(l.GetWindow().AsDuration()))
+	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
+		out = fmt.Sprintf("at most %s of %s in %s, which count as %d at least", shareWords(l.GetMaxShare()), denominator(l), cli.Span(l.GetWindow().AsDuration()), l.GetMinCount())
+	}
+	if l.GetAmount() != "" {
+		out += ", by " + l.GetAmount()
+	}
+	if l.GetKey() != "" && l.GetKeyValue() == "" {
+		out += ", for each " + l.GetKey()
+	}
+	return out
+}
+
+func shareWords(s float64) string { return cli.Number(100*s) + " %" }
+
+// denominator names what a share is of.
+func denominator(l *candorv1.Limit) string {
+	if len(l.GetDenominator()) == 0 {
+		return "all answers"
+	}
+	return strings.Join(l.GetDenominator(), " + ")
+}
+
+// usedWords say what has been released of what may be. Of a limit with a key that is what its most used key has.
+func usedWords(l *candorv1.Limit) string {
+	out := fmt.Sprintf("%d of %s", l.GetUsed(), amount(l, l.GetBound()))
+	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
+		out += fmt.Sprintf(", among %d of %s", l.GetDenominatorCount(), denominator(l))
+	}
+	return out
+}
+
+// probationWords say what holds instead of what.
+func probationWords(l *candorv1.Limit) string {
+	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
+		return shareWords(l.GetMaxShare()) + " instead of the limit's share"
+	}
+	return fmt.Sprintf("%d instead of %s", l.GetBound(), amount(l, l.GetMaxCount()))
+}
+
+// keyWords sum up the keys of a limit that has some; empty: it has none.
+func keyWords(k *candorv1.LimitKeys) string {
+	if k == nil {
+		return ""
+	}
+	out := fmt.Sprintf("%d of %d, %d tripped", k.GetLive(), k.GetMaxKeys(), k.GetTripped())
+	if n := k.GetOverflowed(); n > 0 {
+		out += fmt.Sprintf("; %s shared one limit, since there was none left for their keys", cli.Count(n, "answer"))
+	}
+	return out
+}
+
+// shortLimit is a limit's name for people, longLimit the resource's, from what somebody typed or read.
+func shortLimit(name string) string {
+	return strings.TrimPrefix(limits.ResourceName(limits.NameOf(name)), limitPrefix)
+}
+
+func longLimit(name string) string { return limits.ResourceName(limits.NameOf(name)) }

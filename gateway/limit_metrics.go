@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/candor-gateway/candor/limits"
+)
+
+func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
+	of := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"limit"}, nil)
+	}
+	m.reg.MustRegister(&limitCollector{
+		keys:        of("candor_limit_keys", "Keys that have a limit of their own now."),
+		keysTripped: of("candor_limit_keys_tripped", "Keys whose limit is latched."),
+		overflowed:  of("candor_limit_keys_overflowed_total", "Answers whose key shared one limit with others, because the limit had as many keys as it may have."),
+		gate:        g, now: now,
+		used:    of("candor_limit_used", "Released within the window that ends now: answers, or, of a sum, units."),
+		bound:   of("candor_limit_bound", "What may be released in a window now: answers, or, of a sum, units; of a limit with a key, for each key."),
+		tripped: of("candor_limit_tripped", "1 while the limit is latched; of a limit with a key, while one of its keys is."),
+	})
+}
+
+// limitCollector reads the gate when it is scraped. Keys are no labels: clients choose them.
+type limitCollector struct {
+	gate                 *limits.Gate
+	now                  func() time.Time
+	used, bound, tripped *prometheus.Desc
+	// Of limits with a key alone.
+	keys, keysTripped, overflowed *prometheus.Desc
+}
+
+func (c *limitCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.used, c.bound, c.tripped, c.keys, c.keysTripped, c.overflowed} {
+		ch <- d
+	}
+}
+
+func (c *limitCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.gate.States(c.now()) {
+		name := s.Definition.Name
+		if s.Key != "" {
+			continue
+		}
+		gauge := func(d *prometheus.Desc, v float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
+		}
+		tripped := 0.0
+		if s.Tripped || s.Keys != nil && s.Keys.Tripped > 0 {
+			tripped = 1
+		}
+		gauge(c.used, float64(s.Used))
+		gauge(c.tripped, tripped)
+		if s.Configured {
+			gauge(c.bound, float64(s.Bound))
+		}
+		if s.Keys != nil {
+			gauge(c.keys, float64(s.Keys.Live))
+			gauge(c.keysTripped, float64(s.Keys.Tripped))
+			ch <- prometheus.MustNewConstMetric(c.overflowed, prometheus.CounterValue, float64(s.Keys.Overflowed), name)
+		}
+	}
+}

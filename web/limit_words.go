@@ -1,0 +1,83 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+)
+
+// keysPath is between the name of a limit and a key of it.
+const keysPath = "/keys/"
+
+// limitName is the limit that a request's path names, as behind limits/.
+func limitName(r *http.Request) string {
+	if key := r.PathValue("key"); key != "" {
+		return r.PathValue("name") + keysPath + key
+	}
+	return r.PathValue("name")
+}
+
+// limitPath is the inverse of limitName, for links. A key is percent-encoded in its name already, and is encoded again: it is one
+// segment, whatever it holds.
+func limitPath(name string) string {
+	limit, key, keyed := strings.Cut(idOf(name), keysPath)
+	if !keyed {
+		return limit
+	}
+	return limit + keysPath + url.PathEscape(key)
+}
+
+// limitTag is a limit's name, bounded: it ends request ids, which are.
+func limitTag(name string) string {
+	const longest, begin, digest = 63, 30, 8
+	if len(name) <= longest {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:begin] + "~" + hex.EncodeToString(sum[:digest])
+}
+
+// counts says that a limit bounds something; a stop and a limit that is no longer configured don't.
+func counts(l *candorv1.Limit) bool {
+	return l.GetMaxCount() > 0 || l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO
+}
+
+// boundWords say what a limit allows in a window.
+func boundWords(l *candorv1.Limit) string {
+	out := fmt.Sprintf("at most %d", l.GetMaxCount())
+	switch {
+	case l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO:
+		of := "all answers"
+		if actions := l.GetDenominator(); len(actions) > 0 {
+			of = strings.Join(actions, " + ")
+		}
+		out = fmt.Sprintf("at most %s of %s (%d at least)", percentage(l.GetMaxShare()), of, l.GetMinCount())
+	case l.GetUnit() != "":
+		out += " " + l.GetUnit()
+	}
+	if l.GetKey() != "" && l.GetKeyValue() == "" {
+		out += " for each " + l.GetKey()
+	}
+	return out
+}
+
+// keyRow is one key of a limit, as the limit's own page lists it.
+type keyRow struct {
+	*candorv1.LimitKeyUse
+	Path string
+	// Class of its bar.
+	Class string
+}
+
+func keyRowsOf(l *candorv1.Limit) []keyRow {
+	var out []keyRow
+	for _, k := range l.GetKeys().GetLargest() {
+		out = append(out, keyRow{k, limitPath(k.GetName()), useClass(k.GetTripped(), k.GetUsed(), k.GetBound())})
+	}
+	return out
+}
