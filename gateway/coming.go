@@ -175,13 +175,26 @@ func received(ctx context.Context, recv func(any) error, into any) error {
 		return recv(into)
 	}
 	m := in.conn.memory
-	if in.whole.Load() && !in.held.any.Load() {
+	if in.whole.Load() && !in.held.any.Load() && !in.held.refused.Load() {
 		return recv(into)
 	}
 	got := make(chan error, 1)
-	go func() { got <- recv(into) }()
+	broke := make(chan any, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				broke <- p
+			}
+		}()
+		got <- recv(into)
+	}()
 	select {
+	case p := <-broke:
+		panic(p) // for the handler's guard
 	case err := <-got:
+		if err == nil && in.held.refused.Load() { // at its end
+			return m.tooMuch()
+		}
 		size := int64(all)
 		if f, ok := into.(*wire.Frame); ok && err == nil && !in.whole.Load() {
 			size = int64(f.Len())

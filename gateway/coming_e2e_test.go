@@ -61,7 +61,7 @@ func (w *world) stall(method string, size int) (closing func()) {
 // However many clients stop before the end of a large message, what is kept of them stays below half of max_in_flight_bytes; who comes
 // with a small message is served, with a large one told to come again, and served when there is room.
 func TestMessagesThatStopBeforeTheirEnd(t *testing.T) {
-	const limit, size, attackers = 1 << 20, 1 << 17, 40
+	const limit, size, attackers = 1 << 20, 160 << 10, 40
 	for _, method := range []string{"ModelInfer", "ModelStreamInfer"} {
 		t.Run(method, func(t *testing.T) {
 			w := start(t, "reflection: true", fmt.Sprintf("reflection: true, max_message_bytes: 262144, max_in_flight_bytes: %d", limit))

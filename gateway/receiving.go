@@ -35,7 +35,7 @@ type receiving struct {
 	refused  atomic.Int64
 }
 
-// held is what a call holds of the memory. receiving.mu guards it, but for any.
+// held is what a call holds of the memory. receiving.mu guards what is not atomic.
 type held struct {
 	// any: something has come that isn't read.
 	any atomic.Bool
@@ -44,8 +44,9 @@ type held struct {
 	counted bool
 	since   time.Time
 	// out is closed when the call is refused. gone: nothing more is counted.
-	out           chan struct{}
-	refused, gone bool
+	out     chan struct{}
+	refused atomic.Bool
+	gone    bool
 }
 
 // comes notes n more bytes of a call's message, and refuses one where there is no room for them.
@@ -94,7 +95,8 @@ func (m *memory) passed(h *held) bool {
 func (m *memory) dismiss(in *coming) {
 	m.receiving.refused.Add(1)
 	m.settle(in, all)
-	in.held.gone, in.held.refused = true, true
+	in.held.gone = true
+	in.held.refused.Store(true)
 	if in.held.out != nil {
 		close(in.held.out)
 	}
@@ -148,7 +150,7 @@ func (m *memory) refusal(in *coming) <-chan struct{} {
 	defer m.receiving.mu.Unlock()
 	if h := &in.held; h.out == nil {
 		h.out = make(chan struct{})
-		if h.refused {
+		if h.refused.Load() {
 			close(h.out)
 		}
 	}

@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// dismissed says whether a call's refusal has been told.
+func dismissed(m *memory, in *coming) bool {
+	select {
+	case <-m.refusal(in):
+		return true
+	default:
+		return false
+	}
+}
+
+// Who comes when there is no room is refused, unless somebody has been coming for too long, who then is: the one who came first.
+func TestWhoComesTooSlowlyMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 100 << 10
+		m := &memory{limit: 4 * size}
+		m.receiving.patience = comingPatience
+		first, second, third, fourth := new(coming), new(coming), new(coming), new(coming)
+		m.comes(first, size)
+		time.Sleep(time.Second)
+		m.comes(second, size)
+		m.comes(third, size)
+		if dismissed(m, first) || dismissed(m, second) || !dismissed(m, third) || m.used.Load() != 2*size {
+			t.Fatalf("%v %v %v, %d bytes", dismissed(m, first), dismissed(m, second), dismissed(m, third), m.used.Load())
+		}
+		time.Sleep(comingPatience)
+		m.comes(fourth, size)
+		if !dismissed(m, first) || dismissed(m, second) || dismissed(m, fourth) || m.used.Load() != 2*size {
+			t.Errorf("%v %v %v, %d bytes", dismissed(m, first), dismissed(m, second), dismissed(m, fourth), m.used.Load())
+		}
+		// What comes of a call that was refused counts no more.
+		m.comes(first, size)
+		m.comes(third, size)
+		if m.used.Load() != 2*size || m.receiving.refused.Load() != 2 {
+			t.Errorf("%d bytes, %d refused", m.used.Load(), m.receiving.refused.Load())
+		}
+		// Small messages need no room, and a message that is alone always has it.
+		m.comes(new(coming), comingFree)
+		m.over(second)
+		m.over(fourth)
+		alone := new(coming)
+		m.comes(alone, 100*size)
+		if dismissed(m, alone) || m.used.Load() != 100*size {
+			t.Errorf("%d bytes", m.used.Load())
+		}
+		m.read(alone, all)
+		if m.used.Load() != 0 {
+			t.Errorf("%d bytes are left", m.used.Load())
+		}
+	})
+}
+
+// Whatever comes, is read and ends in whatever order, what is counted is what is there, within its bound.
+func TestReceivingCountsWhatIsThere(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		m := &memory{limit: 1 << 20}
+		m.receiving.patience = time.Hour
+		var calls []*coming
+		for range 300 {
+			switch i := rng.IntN(10); {
+			case i < 2 || len(calls) == 0:
+				calls = append(calls, new(coming))
+			case i < 7:
+				m.comes(calls[rng.IntN(len(calls))], rng.Int64N(64<<10))
+			case i < 9:
+				m.read(calls[rng.IntN(len(calls))], rng.Int64N(64<<10))
+			default:
+				k := rng.IntN(len(calls))
+				m.over(calls[k])
+				calls = append(calls[:k], calls[k+1:]...)
+			}
+			var want, counted int64
+			for _, in := range calls {
+				if in.held.counted {
+					want += in.held.bytes
+					counted++
+				}
+			}
+			if r := &m.receiving; r.used != want || m.used.Load() != want || int64(len(r.calls)) != counted || counted > 1 && want > m.limit/comingShareDiv {
+				t.Fatalf("seed %d: %d and %d bytes of %d calls, want %d of %d", seed, r.used, m.used.Load(), len(r.calls), want, counted)
+			}
+		}
+	}
+}
