@@ -148,7 +148,7 @@ func TestStreamEndsCountForTheirReplica(t *testing.T) {
 }
 
 // A request that waits behind others of its stream has an attempt's time to find a place, one that is alone a moment; the lowest
-// priority is refused first. Whole answers feed the measurement.
+// priority is refused first.
 func TestTurnsHavePlaces(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
 	cfg := digitsConfig(server.Addr())
@@ -193,5 +193,36 @@ func TestTurnsHavePlaces(t *testing.T) {
 	one.End()
 	if s := b.Status(); s.InFlight != 0 || s.ShedLow != 1 || s.ShedNormal != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Whole answers that waited for no other feed the measured limit, and those that waited don't; a model server that says on a stream that
+// it has too much to do lowers it at once.
+func TestStreamsFeedTheLimit(t *testing.T) {
+	cfg := digitsConfig(oiptest.Start(t, digitsModel()).Addr())
+	cfg.Dialect, cfg.AdaptiveLimit = candorv1.Dialect_DIALECT_TRITON, proto.Bool(true)
+	b := settled(t, cfg, Options{})
+	fed := func() (samples int, limit float64) {
+		b.limiter.mu.Lock()
+		defer b.limiter.mu.Unlock()
+		return b.limiter.g.samples, b.limiter.g.limit
+	}
+	before, limit := fed()
+	exchangeOn(t, b, openOne(t, b))
+	if n, _ := fed(); n != before+1 {
+		t.Errorf("a whole answer: %d samples, want %d", n, before+1)
+	}
+	behind := openOne(t, b)
+	behind.queued = true
+	exchangeOn(t, b, behind)
+	if n, _ := fed(); n != before+1 {
+		t.Errorf("an answer behind others: %d samples, want %d", n, before+1)
+	}
+	turn := openOne(t, b)
+	if f := turn.Said(t.Context(), "Exceeds maximum queue size", true); f.Class != Overload {
+		t.Fatalf("%+v", f)
+	}
+	if _, now := fed(); now >= limit {
+		t.Errorf("after a refusal the limit is %v, and was %v", now, limit)
 	}
 }

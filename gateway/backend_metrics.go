@@ -91,6 +91,9 @@ func (m *metrics) watchMemory(room *memory) {
 	m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "candor_in_flight_bytes", Help: "Bytes of the requests that are in the gateway now.",
 	}, func() float64 { return float64(room.used.Load()) }))
+	m.reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "candor_receiving_refused_total", Help: "Calls refused while their message was still coming, because the gateway held too many bytes.",
+	}, func() float64 { return float64(room.receiving.refused.Load()) }))
 	for p, name := range map[candorv1.Priority]string{
 		candorv1.Priority_PRIORITY_LOW: "low", candorv1.Priority_PRIORITY_NORMAL: "normal", candorv1.Priority_PRIORITY_HIGH: "high",
 	} {

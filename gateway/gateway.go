@@ -119,7 +119,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	if g.registry == nil {
 		g.registry = prometheus.NewRegistry()
 	}
-	g.memory.limit = cfg.GetListen().GetMaxInFlightBytes()
+	g.memory.limit, g.memory.receiving.patience = cfg.GetListen().GetMaxInFlightBytes(), comingPatience
 	g.metrics = newMetrics(g.registry)
 	g.metrics.watchMemory(&g.memory)
 	g.monitors = newMonitors()

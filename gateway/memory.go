@@ -14,6 +14,8 @@ import (
 type memory struct {
 	limit int64
 	used  atomic.Int64
+	// receiving is the part of it that is still being received.
+	receiving receiving
 	// refused, by priority.
 	refused [candorv1.Priority_PRIORITY_HIGH + 1]atomic.Int64
 }

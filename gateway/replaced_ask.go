@@ -67,7 +67,10 @@ func (m *model) shapeOf(spec *candorv1.InputSpec, t *candorv1.PayloadTensor) []i
 // with ON_REPLACED_RESCORE an answer that the policy accepts ends it.
 func (g *Gateway) askAgain(ctx context.Context, m *model, it *review.Item, request []byte) (done string, err error) {
 	who := Caller{Principal: &Principal{Name: it.Consumer, models: []string{m.name}}, Aware: true}
-	c, err := g.admitTo(ctx, m.plan, who, wire.NewFrame(request)) // which is held
+	// Nobody waits, but the stages have the time that they would have for somebody who states none.
+	asking, stop := context.WithTimeout(ctx, m.plan.cfg.GetListen().GetDefaultDeadline().AsDuration())
+	defer stop()
+	c, err := g.admitTo(asking, m.plan, who, wire.NewFrame(request)) // which is held
 	if err != nil {
 		return "", err
 	}

@@ -127,6 +127,9 @@ func TestTheNewVersionIsAskedTheSame(t *testing.T) {
 	if err != nil || len(values) != 4 || values[0] != .6 || values[3] != .25 || got.GetInputs()[0].GetShape()[0] != 1 || got.GetInputs()[0].GetShape()[1] != 4 {
 		t.Errorf("asked %v: %v %v", got, values, err)
 	}
+	if n := w.metric(`candor_default_deadline_total{model="fraud"}`); n > 0 {
+		t.Errorf("%v callers without a deadline, and there is no caller", n)
+	}
 }
 
 // A reload that comes while items are being looked through decides about those that are left.

@@ -1,7 +1,10 @@
 package gateway
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +33,8 @@ type calmCredentials struct {
 	credentials.TransportCredentials
 	// waited is told whenever a connection has to wait.
 	waited func()
+	// memory counts what is being received.
+	memory *memory
 }
 
 func (c calmCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
@@ -45,21 +50,25 @@ func (c calmCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 	if string(begun) != preface {
 		return nil, nil, errors.New("the connection doesn't begin with the preface of HTTP/2")
 	}
-	return &calmConn{Conn: conn, begun: begun, waited: c.waited, closed: make(chan struct{}), heard: frames{skip: len(preface)}}, info, nil
+	in := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(begun), conn), readBuffer)
+	return &calmConn{Conn: conn, in: in, waited: c.waited, memory: c.memory, closed: make(chan struct{}), heard: frames{skip: len(preface)}}, info, nil
 }
 
 func (c calmCredentials) Clone() credentials.TransportCredentials {
-	return calmCredentials{c.TransportCredentials.Clone(), c.waited}
+	return calmCredentials{c.TransportCredentials.Clone(), c.waited, c.memory}
 }
 
 // calmConn is a connection of which the server reads no faster than its resets allow. Read is for one goroutine, and Write for one, as
 // the server's are.
 type calmConn struct {
 	net.Conn
-	// begun is what the handshake has read and Read has not yet given.
-	begun       []byte
+	// in is what the handshake has read, and then the connection. The server has no buffer of its own, so that it has dealt with all
+	// frames before the one that it reads.
+	in          *bufio.Reader
 	waited      func()
+	memory      *memory
 	heard, said frames
+	coming      comings
 	// refused are resets that were said, and what else counts as such, since the last Read.
 	refused atomic.Int64
 	// free is when the resets so far have been paid for.
@@ -69,14 +78,14 @@ type calmConn struct {
 }
 
 func (c *calmConn) Read(p []byte) (int, error) {
-	n, err := 0, error(nil)
-	if len(c.begun) > 0 {
-		n = copy(p, c.begun)
-		c.begun = c.begun[n:]
-	} else {
-		n, err = c.Conn.Read(p)
-	}
-	resets := c.heard.resets(p[:n]) + int(c.refused.Swap(0))
+	n, err := c.in.Read(p)
+	resets := int(c.refused.Swap(0))
+	c.heard.walk(p[:n], func(f frame) {
+		if f.kind == frameRSTStream {
+			resets++
+		}
+		c.hears(f)
+	})
 	if resets == 0 {
 		return n, err
 	}
@@ -98,14 +107,21 @@ func (c *calmConn) Read(p []byte) (int, error) {
 }
 
 func (c *calmConn) Write(p []byte) (int, error) {
-	if n := c.said.resets(p); n > 0 {
-		c.refused.Add(int64(n))
+	resets := 0
+	c.said.walk(p, func(f frame) {
+		if f.kind == frameRSTStream {
+			resets++
+		}
+		c.says(f)
+	})
+	if resets > 0 {
+		c.refused.Add(int64(resets))
 	}
 	return c.Conn.Write(p)
 }
 
 func (c *calmConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
+	c.once.Do(func() { close(c.closed); c.gone() })
 	return c.Conn.Close()
 }
 
@@ -129,10 +145,25 @@ func tooLarge(ctx context.Context) {
 // preface is what a client says first (RFC 9113, section 3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
+// readBuffer is how much of a connection is read at once: as much as grpc-go's own buffer would.
+const readBuffer = 32 << 10
+
 const (
 	frameHeader    = 9
+	frameData      = 0x0
+	frameHeaders   = 0x1
 	frameRSTStream = 0x3
+	flagEndStream  = 0x1
 )
+
+// frame is what a frame's header says.
+type frame struct {
+	kind, flags byte
+	size        int
+	stream      uint32
+}
+
+func (f frame) last() bool { return f.flags&flagEndStream != 0 }
 
 // frames follows the frames of a connection through what is read of it, however it is cut.
 type frames struct {
@@ -142,8 +173,8 @@ type frames struct {
 	have   int
 }
 
-// resets counts the RST_STREAM frames that begin in p.
-func (f *frames) resets(p []byte) (n int) {
+// walk calls seen with each frame whose header ends in p.
+func (f *frames) walk(p []byte, seen func(frame)) {
 	for len(p) > 0 {
 		if f.skip > 0 {
 			k := min(f.skip, len(p))
@@ -155,11 +186,10 @@ func (f *frames) resets(p []byte) (n int) {
 		f.have += k
 		p = p[k:]
 		if f.have == frameHeader {
-			if f.header[3] == frameRSTStream {
-				n++
-			}
-			f.skip, f.have = int(f.header[0])<<16|int(f.header[1])<<8|int(f.header[2]), 0
+			h := &f.header
+			now := frame{kind: h[3], flags: h[4], size: int(h[0])<<16 | int(h[1])<<8 | int(h[2]), stream: binary.BigEndian.Uint32(h[5:]) &^ (1 << 31)}
+			f.skip, f.have = now.size, 0
+			seen(now)
 		}
 	}
-	return n
 }

@@ -31,6 +31,16 @@ func spoken(t *testing.T, calls int) []byte {
 	return b.Bytes()
 }
 
+// resets counts the RST_STREAM frames that begin in p.
+func (f *frames) resets(p []byte) (n int) {
+	f.walk(p, func(f frame) {
+		if f.kind == frameRSTStream {
+			n++
+		}
+	})
+	return n
+}
+
 // However what is read is cut, every reset is counted, and nothing that only looks like one.
 func TestResetsAreCounted(t *testing.T) {
 	const calls = 400
@@ -69,7 +79,7 @@ func TestResetsAreSlowed(t *testing.T) {
 		waits := 0
 		data := spoken(t, calls)
 		go func() { _, _ = theirs.Write(data) }()
-		conn, _, err := calmCredentials{insecure.NewCredentials(), func() { waits++ }}.ServerHandshake(ours)
+		conn, _, err := calmCredentials{insecure.NewCredentials(), func() { waits++ }, &memory{}}.ServerHandshake(ours)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +117,7 @@ func TestOthersThanHTTP2AreSentAway(t *testing.T) {
 	for _, said := range []string{"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", "PRI", ""} {
 		theirs, ours := net.Pipe()
 		go func() { _, _ = theirs.Write([]byte(said)); _ = theirs.Close() }()
-		if _, _, err := (calmCredentials{insecure.NewCredentials(), func() {}}).ServerHandshake(ours); err == nil {
+		if _, _, err := (calmCredentials{insecure.NewCredentials(), func() {}, &memory{}}).ServerHandshake(ours); err == nil {
 			t.Errorf("%q was let in", said)
 		}
 		_ = ours.Close()

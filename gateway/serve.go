@@ -109,12 +109,14 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 	l := g.plan().cfg.GetListen()
 	size := int(l.GetMaxMessageBytes())
 	srv := grpc.NewServer(
-		grpc.Creds(inside.Credentials(calmCredentials{g.serverCredentials(), g.metrics.resetWaits.Inc})),
+		grpc.Creds(inside.Credentials(calmCredentials{g.serverCredentials(), g.metrics.resetWaits.Inc, &g.memory})),
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),
 		grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(streamWindow),
 		grpc.NumStreamWorkers(streamWorkers),
+		grpc.ReadBufferSize(0), // calmConn has one
+		grpc.InTapHandle(begins),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: l.GetMaxConnectionIdle().AsDuration(), Time: pingAfter, Timeout: pingTimeout,
 		}),
@@ -139,7 +141,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 	for service := range wire.Services() {
 		h.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
 	}
-	healthpb.RegisterHealthServer(srv, h)
+	healthpb.RegisterHealthServer(reg, h)
 	if l.GetReflection() {
 		reflection.Register(srv)
 	}

@@ -164,17 +164,30 @@ func (s *clientStream) request(data *wire.Frame) {
 		return
 	}
 	q := newQuestion(c)
-	q.weight = min(s.maxRoom, max(int64(data.Len()), s.maxRoom/maxOutstanding))
-	if !s.makeRoom(q.weight) {
-		q.template.model.plan.drop()
+	asked := false
+	// A panic, which ends the stream, may come before anybody is there to let go of the request.
+	defer func() {
+		if !asked {
+			s.letGo(q)
+		}
+	}()
+	weight := min(s.maxRoom, max(int64(data.Len()), s.maxRoom/maxOutstanding))
+	if !s.makeRoom(weight) {
 		return
 	}
+	q.weight = weight
 	s.laneFor(q).ask(q)
+	asked = true
 }
 
-// letGo ends what was kept for a request.
+// letGo ends what was kept for a request. Once is enough.
 func (s *clientStream) letGo(q *question) {
-	s.room.Release(q.weight)
+	if q.gone.Swap(true) {
+		return
+	}
+	if q.weight > 0 {
+		s.room.Release(q.weight)
+	}
 	q.template.model.plan.drop()
 }
 

@@ -76,6 +76,7 @@ func (s *clientStream) failed(q *question, f *backend.Failure, final bool) {
 // single asks a primary that has no streams by ModelInfer. The next request waits for it: so answers keep their order.
 func (s *clientStream) single(q *question) {
 	c, index := q.call(s), q.responses-1
+	c.trace.unasked()
 	reply, err := s.g.run(c, s.g.askPrimary)
 	s.reply(q, c, index, reply, err, true)
 	c.end()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/candor-gateway/candor/backend"
@@ -26,8 +27,11 @@ type question struct {
 	id, sent string
 	turn     *backend.Turn
 	// ctx is that of its way to the primary.
-	ctx    context.Context
+	ctx context.Context
+	// weight is the room that is taken for it; 0: none yet.
 	weight int64
+	// gone: it was let go.
+	gone atomic.Bool
 	// wantsFinal: the client asked for the empty final response.
 	wantsFinal bool
 	// last is when it was sent, or when its last response came.

@@ -271,6 +271,22 @@ func TestStreamToAServerWithoutStreams(t *testing.T) {
 	}
 }
 
+// The span of a request that was asked by ModelInfer after all has the id that went out with that.
+func TestSpanOfAStreamToAServerWithoutStreams(t *testing.T) {
+	w, s := traced(t, "1")
+	none := func(*oiptest.Stream) error { return status.Error(codes.Unimplemented, "Method not implemented!") }
+	w.primary.ScriptStream(none, none)
+	c := w.openStream()
+	c.ask("1", [][4]float32{sureRow})
+	c.next()
+	c.end()
+	_, sent, _ := sentTo(t, w.primary)
+	asked := named(s.exported(w), "candor.backend")
+	if len(asked) != 1 || asked[0].SpanContext.SpanID().String() != sent {
+		t.Errorf("spans %v, the model server was sent %s", asked, sent)
+	}
+}
+
 // An open breaker refuses requests on streams as it refuses calls, and lets the same stream's requests through when it has closed.
 func TestStreamAndBreaker(t *testing.T) {
 	w := start(t, "BREAKER", "{min_calls: 2, open_for: 0.1s, probes: 1}")

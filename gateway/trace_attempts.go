@@ -75,6 +75,13 @@ func (ct *callTrace) attempt(ctx context.Context, backend string, kind candorv1.
 	return metadata.AppendToOutgoingContext(ctx, traceparentKey, traceparent(ct.trace, a.span, ct.sampled)), a
 }
 
+// unasked forgets what was asked: it turned out that it had to be asked in another way, which is the stage. Nobody uses its Headers.
+func (ct *callTrace) unasked() {
+	ct.mu.Lock()
+	defer ct.mu.Unlock()
+	ct.asked = nil
+}
+
 // exportStage builds the span of a stage below parent: that of its one attempt, or one that has a span of each below it. The ids are
 // those that went out.
 func (ct *callTrace) exportStage(parent context.Context, c *call, a *askedSpan, s fallback.Stage) {

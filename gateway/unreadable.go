@@ -38,7 +38,7 @@ func receive(ctx context.Context, recv func(any) error, v any) error {
 	if ok {
 		into = f
 	}
-	if err := recv(into); err != nil {
+	if err := received(ctx, recv, into); err != nil {
 		if status.Code(err) == codes.ResourceExhausted { // grpc-go's own, of a message that is too large
 			tooLarge(ctx)
 		}

@@ -25,9 +25,10 @@ func limitsCommand() *cobra.Command {
 
 A limit bounds how often an action may leave within a sliding window, or how much it may
 come to (a sum), or its share of other answers (a ratio); with a key, for each value of
-the key by itself, named LIMIT/keys/KEY. When an answer would pass it, it trips: the answer is withheld, and so are all that follow, until a
-named operator resets the limit with a reason, or two of them where it says so. Neither
-time nor a restart does. After a reset less is released for a while.
+the key by itself, named LIMIT/keys/KEY. When an answer would pass it, it trips: the
+answer is withheld, and so are all that follow, until a named operator resets the limit
+with a reason, or two of them where it says so. Neither time nor a restart does. After a
+reset less is released for a while.
 
 A stop withholds an action, or all that a model answers, because a person says so. It is
 named stop:action:NAME or stop:model:NAME among the limits, and is reset as they are.`,
