@@ -145,7 +145,9 @@ func TestMostThatMayBeSlow(t *testing.T) {
 					answers(r, 2, 100*time.Millisecond)
 				}
 			}
+			f.mu.Lock()
 			most = max(most, len(those(f.all, func(s *standing) bool { return s.ejected })))
+			f.mu.Unlock()
 		}
 		if most != 1 {
 			t.Errorf("%d were ejected at a time, one may be", most)
