@@ -31,7 +31,8 @@ const (
 	Priority_PRIORITY_LOW         Priority = 1
 	// The default.
 	Priority_PRIORITY_NORMAL Priority = 2
-	Priority_PRIORITY_HIGH   Priority = 3
+	// Has places of its own at each backend, beyond its measured limit.
+	Priority_PRIORITY_HIGH Priority = 3
 )
 
 // Enum value maps for Priority.
