@@ -115,6 +115,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),
 		grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(streamWindow),
 		grpc.NumStreamWorkers(streamWorkers),
+		grpc.MaxHeaderListSize(headersMost),
 		grpc.ReadBufferSize(0), // calmConn has one
 		grpc.InTapHandle(begins),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
@@ -155,6 +156,10 @@ const (
 	streamWindow  = 1 << 20
 	streamWorkers = 64
 )
+
+// headersMost bounds the headers of one call, in bytes: gRPC reads 16 MiB of them by default, before anybody knows who calls. What it
+// would take to fill it are some dozen tokens.
+const headersMost = 64 << 10
 
 // Connection care. A ping every two minutes finds dead peers behind a NAT; clients may ping every 10 s, the least that
 // grpc-go's clients do by default; a handshake that takes longer is somebody holding sockets.
