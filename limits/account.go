@@ -72,6 +72,10 @@ func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
 		switch {
 		case now.Before(earliest):
 			now, behind = earliest, true
+		case now.After(latest.Add(passed / driftShare)):
+			// It was set forward. latest may be ahead of what has passed, by as long as the answer took then, and leases would leave the
+			// window that much too early.
+			now, behind = earliest, true
 		case now.After(latest):
 			now = latest
 		}

@@ -3,6 +3,7 @@ package limits
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,9 @@ func TestStopHoldsOrNobodyAnswers(t *testing.T) {
 		st := newSharedStore(t)
 		both := gates(t, st, 2, Options{Clock: time.Now, StoreTimeout: 2 * time.Second}, declines(100, time.Hour))
 		here, there := both[0], both[1]
-		cut := false
+		var cut atomic.Bool
 		st.script = func(_ int, op, _ string) outcome {
-			if cut && op == "load" {
+			if cut.Load() && op == "load" {
 				return hangs
 			}
 			return works
@@ -57,7 +58,7 @@ func TestStopHoldsOrNobodyAnswers(t *testing.T) {
 		if err := here.Stop(t.Context(), Stop{Action: "approve", By: "olga", Reason: "mad", RequestID: "r", At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		cut = true
+		cut.Store(true)
 		last := time.Duration(0)
 		for time.Since(stopped) < 10*time.Second {
 			if at := time.Since(stopped); passes() {
@@ -69,7 +70,7 @@ func TestStopHoldsOrNobodyAnswers(t *testing.T) {
 			t.Errorf("an answer passed %v after the stop, want none after %v", last, within)
 		}
 		// Back again, the stop is known, and after its reset answers pass.
-		cut = false
+		cut.Store(false)
 		time.Sleep(3 * time.Second)
 		if v, ok := there.Heard(t.Context(), Answer{Action: "approve"}, within); !ok || there.Acquire(t.Context(), time.Now(), Answer{Action: "approve"}).Released {
 			t.Errorf("after the cut: %+v, %t; want it known and stopped", v, ok)

@@ -13,6 +13,7 @@ func ForField(p *candorv1.Policy, field string) *candorv1.Policy {
 		Mode: p.GetMode(), Confidence: p.GetConfidence(), IntervalScale: p.IntervalScale, EnergyCenter: p.EnergyCenter,
 		DistanceScale: p.DistanceScale, Accept: p.GetAccept(), Fallback: p.GetFallback(), Then: p.GetThen(), OnDefer: p.GetOnDefer(),
 		Answers: p.GetAnswers(), Actions: p.GetActions(), Conditions: p.GetConditions(), Meta: p.GetMeta(), Monitors: p.GetMonitors(),
+		OnStoreLost: p.GetOnStoreLost(),
 	}
 	if r := p.GetReview(); r != nil {
 		out.Review = &candorv1.ReviewPolicy{

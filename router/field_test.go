@@ -61,7 +61,7 @@ func TestForFieldKeepsEveryField(t *testing.T) {
 		Mode: 1, Confidence: 1, IntervalScale: ptr(1), Accept: &candorv1.Accept{}, Fallback: &candorv1.FallbackPolicy{},
 		Review: &candorv1.ReviewPolicy{}, OnDefer: 1, Answers: []*candorv1.AnswerSpec{{}}, Actions: []*candorv1.ActionSpec{{}},
 		Conditions: []*candorv1.Condition{{}}, Then: []*candorv1.FallbackPolicy{{}}, Meta: &candorv1.MetaScore{}, EnergyCenter: ptr(1),
-		DistanceScale: ptr(1), Monitors: &candorv1.Monitors{}, Fields: map[string]*candorv1.FieldPolicy{"a": {}},
+		DistanceScale: ptr(1), Monitors: &candorv1.Monitors{}, Fields: map[string]*candorv1.FieldPolicy{"a": {}}, OnStoreLost: &candorv1.OnStoreLost{},
 	}
 	out := ForField(p, "a").ProtoReflect()
 	fields := out.Descriptor().Fields()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
 
 var (
@@ -63,6 +65,8 @@ var (
 
 // promise begins the report of one. does says what the test does to the system.
 func promise(t *testing.T, number int, title, does string) *figures {
+	t.Helper()
+	pgtest.Alone(t)
 	f := &figures{Promise: number, Title: title, Does: does, t: t, began: time.Now()}
 	t.Cleanup(func() {
 		f.Kept, f.Seconds = !t.Failed(), time.Since(f.began).Seconds()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/store/postgres"
+	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
 
 // A gateway of the oracle's test is this test's binary, started with these in its environment.
@@ -120,6 +121,7 @@ func TestLimitOracle(t *testing.T) {
 		t.Fatal(beOracleGateway(url, os.Getenv(oracleLog)))
 	}
 	url := initialised(t)
+	pgtest.Alone(t)
 	length := 12 * time.Second
 	if long() {
 		length = 45 * time.Second
