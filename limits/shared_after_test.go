@@ -73,7 +73,7 @@ func TestTickAfterASlowAnswer(t *testing.T) {
 		if passed := now.Sub(epoch); passed > 2*time.Second || passed < 2*time.Second-2*time.Second/driftShare-time.Microsecond {
 			t.Errorf("set by %v: %v have passed, want as much as 2s that are sure", set, passed)
 		}
-		if least := epoch.Add(3 * time.Second).Sub(now) - time.Microsecond; a.Lost < least {
+		if least := epoch.Add(3*time.Second).Sub(now) - time.Microsecond; a.Lost < least {
 			t.Errorf("set by %v: %v are lost, want at least %v", set, a.Lost, least)
 		}
 		if next := a.Tick(epoch.Add(3*time.Second+set), at.Add(time.Second), seen); next.Sub(now) != time.Second {
