@@ -21,6 +21,7 @@ func TestBounded(t *testing.T) {
 		child, stop := context.WithCancel(b.timed())
 		defer stop()
 		<-b.Done()
+		synctest.Wait() // a context's end is told to those below it one after the other
 		if !errors.Is(b.Err(), context.DeadlineExceeded) || !errors.Is(context.Cause(child), context.DeadlineExceeded) || time.Now().Before(b.until) {
 			t.Errorf("at its time: %v, child %v", b.Err(), child.Err())
 		}
