@@ -16,12 +16,14 @@ import (
 // harms is what was done to the gateways, and when.
 type harms struct {
 	kills, cuts []int64
-	stops       int
+	// stops, and when those ended that were longer than a lease: what such a gateway had in hand it may have settled too late.
+	stops int
+	long  []int64
 }
 
-// within counts the kills and cuts in a window that ends at t.
+// within counts what may strand permits in a window that ends at t.
 func (h *harms) within(t int64) (n int) {
-	for _, at := range slices.Concat(h.kills, h.cuts) {
+	for _, at := range slices.Concat(h.kills, h.cuts, h.long) {
 		if at > t-int64(oracleWindow) && at <= t {
 			n++
 		}
@@ -31,7 +33,7 @@ func (h *harms) within(t int64) (n int) {
 
 // checkOracle counts every window that ends with a release. A release counts only if it was in the window for sure, and in all but those
 // of stopped processes the two readings are microseconds apart. Then it looks at every trip: what was left of the limit then had been
-// leased to gateways that were killed or cut off, no more than a lease in hand and one under way each, of an eighth of what was left.
+// leased to gateways that were killed, cut off, or stopped for longer than a lease, no more than a lease in hand and one under way each, of an eighth of what was left.
 func checkOracle(t *testing.T, all []oracleEntry, harm harms) {
 	t.Helper()
 	var released []oracleEntry
@@ -78,7 +80,7 @@ func checkOracle(t *testing.T, all []oracleEntry, harm harms) {
 		}
 		stranded = max(stranded, oracleMax-n)
 		if least := oracleMax * math.Pow(1-1.0/8, float64(2*harm.within(at))); float64(n) < least-8 {
-			t.Errorf("a trip with %d released, although only %d gateways were killed or cut off", n, harm.within(at))
+			t.Errorf("a trip with %d released, although only %d gateways were killed, cut off, or stopped for longer than a lease", n, harm.within(at))
 		}
 	}
 	t.Logf("%d released by 8 gateways, at most %d in a window of %v (limit %d); %d trips, with at most %d stranded; %d unavailable; "+

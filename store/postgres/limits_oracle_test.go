@@ -157,11 +157,14 @@ func TestLimitOracle(t *testing.T) {
 			if err := all[i].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Duration(rnd.Int64N(int64(3 * oracleLease))))
+			pause := time.Duration(rnd.Int64N(int64(3 * oracleLease)))
+			time.Sleep(pause)
 			if err := all[i].cmd.Process.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
-			harm.stops++
+			if harm.stops++; pause > oracleLease {
+				harm.long = append(harm.long, machine())
+			}
 		case 3:
 			cuts[i].cut()
 			harm.cuts = append(harm.cuts, machine())
