@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -52,20 +51,23 @@ func TestFullQueue(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `SELECT * FROM candor.writers FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
+	// The writer takes the first four and waits; four more fill the queue.
 	stored := map[uuid.UUID]bool{}
-	for full := false; !full; {
+	for range 8 {
 		id := uuid.New()
-		err := s.Enqueue(ended, storetest.Accept(id))
-		if full = errors.Is(err, context.Canceled); !full && err != nil {
+		if err := s.Enqueue(t.Context(), storetest.Accept(id)); err != nil {
 			t.Fatal(err)
 		}
-		stored[id] = err == nil
+		stored[id] = true
 	}
-	if n := s.Stats().Queued; n < 4 {
+	if n := s.Stats().Queued; n != 4 {
 		t.Errorf("%d records are queued in a full queue of 4", n)
 	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	refused := uuid.New()
+	stored[refused] = false
+	wantError(t, "Enqueue", s.Enqueue(ended, storetest.Accept(refused)), context.Canceled)
 	var wg sync.WaitGroup
 	late := uuid.New()
 	stored[late] = true
