@@ -245,6 +245,9 @@ func (h *hedge) giveUp() (made, answered bool) {
 func (h *hedge) result() (response *wire.Response, made bool) {
 	h.mu.Lock()
 	ran := h.ran
+	if ran == nil {
+		h.over = true // nor will there be
+	}
 	h.mu.Unlock()
 	if ran == nil {
 		return nil, h.stop()

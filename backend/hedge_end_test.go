@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -196,5 +197,53 @@ func TestPushbackOfAHedge(t *testing.T) {
 				t.Errorf("failure %+v after %d calls", f, server.Calls()-already)
 			}
 		})
+	}
+}
+
+// A hedge that begins at the very moment at which the first attempt has failed is waited for, or isn't made: never is one taken for made of
+// which nothing is known.
+func TestHedgeThatBeginsAsTheFirstFails(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	b := hedged(t, server, Options{})
+	for range 20 {
+		for range 5 { // so that the budget pays for each hedge
+			b.budget.call(time.Now())
+		}
+		request := wire.NewFrame(digitsRequest(t, 1))
+		h, _ := b.arm(t.Context(), Terms{}, time.Now(), nil, request)
+		request.Free()
+		h.timer.Stop() // the test is the timer
+		h.mu.Lock()
+		var both sync.WaitGroup
+		both.Go(h.run)
+		both.Go(func() {
+			response, made := h.result()
+			h.mu.Lock()
+			unknown := made && response == nil && h.failure == nil
+			h.mu.Unlock()
+			if unknown {
+				t.Error("a second attempt was made, and has neither an answer nor a failure")
+			}
+			if response != nil {
+				answer, f := h.won(nil)
+				if f != nil {
+					t.Error(f)
+					return
+				}
+				answer.Response.Free()
+			}
+		})
+		// A lock that was waited for for so long, and was taken by somebody else all the same, goes from one of those who wait to the next,
+		// and not to who comes at the moment at which it is free: so both take turns with it.
+		for range 2 {
+			time.Sleep(2 * time.Millisecond)
+			h.mu.Unlock()
+			h.mu.Lock()
+		}
+		h.mu.Unlock()
+		both.Wait()
+	}
+	if s := b.Status(); s.InFlight != 0 || s.Hedges != s.HedgesWon+s.HedgesLost {
+		t.Errorf("status %+v", s)
 	}
 }
