@@ -71,7 +71,7 @@ func (b *Backend) arm(ctx context.Context, t Terms, now time.Time, beside *repli
 func (h *hedge) run() {
 	defer h.b.hedging.Done()
 	b, now := h.b, time.Now()
-	if !b.limiter.try(h.terms.Priority) {
+	if !b.limiter.spare(h.terms.Priority) {
 		return
 	}
 	permit := b.breaker.allow(b.set.timeout)

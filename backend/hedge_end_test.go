@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/internal/wire"
@@ -246,4 +247,33 @@ func TestHedgeThatBeginsAsTheFirstFails(t *testing.T) {
 	if s := b.Status(); s.InFlight != 0 || s.Hedges != s.HedgesWon+s.HedgesLost {
 		t.Errorf("status %+v", s)
 	}
+}
+
+// A second attempt is a guess. It takes no place that a call waits for, however low that one's priority is.
+func TestHedgeTakesNoPlaceThatACallWaitsFor(t *testing.T) {
+	b := hedged(t, oiptest.Start(t, digitsModel()), Options{})
+	b.limiter = newLimiter(100, true)
+	b.limiter.g.limit = 1
+	if !b.limiter.try(candorv1.Priority_PRIORITY_NORMAL) {
+		t.Fatal("no place")
+	}
+	var waits sync.WaitGroup
+	defer waits.Wait()
+	waits.Go(func() {
+		if f := b.limiter.take(t.Context(), time.Now(), wish{priority: candorv1.Priority_PRIORITY_LOW, patience: time.Hour}); f != nil {
+			t.Error(f)
+			return
+		}
+		b.limiter.release(time.Now(), loadUnknown, 0)
+	})
+	eventually(t, "a call waits", func() bool { return b.Status().Queued == 1 })
+	request := wire.NewFrame(digitsRequest(t, 1))
+	defer request.Free()
+	h, _ := b.arm(t.Context(), Terms{Priority: candorv1.Priority_PRIORITY_HIGH}, time.Now(), nil, request)
+	h.timer.Stop() // the test is the timer
+	h.run()
+	if h.stop() {
+		t.Error("a second attempt was made while a call waited for a place")
+	}
+	b.limiter.release(time.Now(), loadUnknown, 0)
 }

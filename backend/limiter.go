@@ -100,6 +100,13 @@ func (l *limiter) try(p candorv1.Priority) bool {
 	return l.seat(class(p))
 }
 
+// spare takes a place for an attempt that need not be, if one is free that nobody waits for, whatever their priority.
+func (l *limiter) spare(p candorv1.Priority) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queued == 0 && l.seat(class(p))
+}
+
 // seat takes a place for a call of class p if it has one at once: one is free, and nobody of its class or a higher one waits for it. It
 // needs mu.
 func (l *limiter) seat(p int) bool {
