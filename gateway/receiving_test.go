@@ -1,10 +1,18 @@
 package gateway
 
 import (
+	"errors"
 	"math/rand/v2"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/candor-gateway/candor/internal/wire"
 )
 
 // dismissed says whether a call's refusal has been told.
@@ -89,5 +97,32 @@ func TestReceivingCountsWhatIsThere(t *testing.T) {
 				t.Fatalf("seed %d: %d and %d bytes of %d calls, want %d of %d", seed, r.used, m.used.Load(), len(r.calls), want, counted)
 			}
 		}
+	}
+}
+
+// Who is refused because others fill the memory has done nothing wrong: that is no reset of its connection, as a message that is too large
+// counts for many.
+func TestRefusalForMemoryIsNoReset(t *testing.T) {
+	const size = 100 << 10
+	m := &memory{limit: 2 * size}
+	m.receiving.patience = comingPatience
+	conn := &calmConn{memory: m}
+	in := &coming{Context: peer.NewContext(t.Context(), &peer.Peer{Addr: calmAddr{new(net.TCPAddr), conn}}), conn: conn}
+	m.comes(new(coming), size)
+	m.comes(in, size)
+	ended := make(chan struct{})
+	defer close(ended)
+	err := receive(in, func(any) error { <-ended; return nil }, new(wire.Frame))
+	var ours *Error
+	if !errors.As(err, &ours) || ours.Code != codes.ResourceExhausted {
+		t.Fatalf("refused with %v", err)
+	}
+	if n := conn.refused.Load(); n != 0 {
+		t.Errorf("counts as %d resets", n)
+	}
+	large := &coming{Context: in.Context, conn: conn}
+	large.whole.Store(true)
+	if err := receive(large, func(any) error { return status.Error(codes.ResourceExhausted, "larger than max") }, new(wire.Frame)); err == nil || conn.refused.Load() != tooLargeAs {
+		t.Errorf("a message that is too large: %v, as %d resets", err, conn.refused.Load())
 	}
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"google.golang.org/grpc"
@@ -39,7 +40,8 @@ func receive(ctx context.Context, recv func(any) error, v any) error {
 		into = f
 	}
 	if err := received(ctx, recv, into); err != nil {
-		if status.Code(err) == codes.ResourceExhausted { // grpc-go's own, of a message that is too large
+		var ours *Error
+		if status.Code(err) == codes.ResourceExhausted && !errors.As(err, &ours) { // grpc-go's own, of a message that is too large
 			tooLarge(ctx)
 		}
 		return err
