@@ -69,23 +69,32 @@ func begins(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	return in, nil
 }
 
-// keep notes a call of which more will come.
-func (c *comings) keep(in *coming) {
-	// A call that has ended is told by its context before its end is said, which removes it here.
-	if in == nil || in.kept || in.whole.Load() || in.Err() != nil {
-		return
+// keep notes a call of which more will come. false: nobody would hear of its end, so nothing of it may be counted.
+func (c *comings) keep(in *coming) bool {
+	switch {
+	case in == nil:
+		return false
+	case in.kept:
+		return true // after its end memory counts nothing more
+	case in.whole.Load() || in.Err() != nil:
+		return false
 	}
-	in.kept = true
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return
+		return false // what was read before that is still heard
 	}
 	if c.calls == nil {
 		c.calls = map[uint32]*coming{}
 	}
 	c.calls[in.id] = in
 	c.some.Store(true)
+	// A call that has ended is told by its context before its end is said, which removes it here if it is here by then.
+	if in.kept = in.Err() == nil; !in.kept {
+		delete(c.calls, in.id)
+		c.some.Store(len(c.calls) > 0)
+	}
+	return in.kept
 }
 
 func (c *comings) find(id uint32) *coming {
@@ -139,8 +148,7 @@ func (c *calmConn) hears(f frame) {
 			in.whole.Store(true) // in one frame, as nearly all
 			return
 		}
-		c.coming.keep(in)
-		if in.Err() == nil {
+		if c.coming.keep(in) {
 			c.memory.comes(in, int64(f.size))
 		}
 		if f.last() {

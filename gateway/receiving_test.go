@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,5 +126,56 @@ func TestRefusalForMemoryIsNoReset(t *testing.T) {
 	large.whole.Store(true)
 	if err := receive(large, func(any) error { return status.Error(codes.ResourceExhausted, "larger than max") }, new(wire.Frame)); err == nil || conn.refused.Load() != tooLargeAs {
 		t.Errorf("a message that is too large: %v, as %d resets", err, conn.refused.Load())
+	}
+}
+
+// A connection that has been closed is read to the end of what was buffered. Nobody says the end of its calls any more, so what still comes is
+// not counted.
+func TestNothingIsCountedOfAClosedConnection(t *testing.T) {
+	m := &memory{limit: 1 << 20}
+	conn := &calmConn{memory: m}
+	in := &coming{Context: t.Context(), conn: conn, id: 1}
+	conn.coming.latest = in
+	conn.gone()
+	for range 2 {
+		conn.hears(frame{kind: frameData, size: 16 << 10, stream: 1})
+	}
+	if m.used.Load() != 0 || len(m.receiving.calls) != 0 {
+		t.Errorf("%d bytes of %d calls are held", m.used.Load(), len(m.receiving.calls))
+	}
+}
+
+// endsThen is a context that ends right after it was asked whether it has.
+type endsThen struct {
+	context.Context
+	ended atomic.Bool
+	then  func()
+}
+
+func (c *endsThen) Err() error {
+	if c.ended.Swap(true) {
+		return context.Canceled
+	}
+	c.then()
+	return nil
+}
+
+// A call may end, and its end be said, at any moment at which something comes of it: it is not kept then.
+func TestCallThatEndsWhileItComes(t *testing.T) {
+	m := &memory{limit: 1 << 20}
+	conn := &calmConn{memory: m}
+	in := &coming{conn: conn, id: 1}
+	in.Context = &endsThen{Context: t.Context(), then: func() {
+		if conn.coming.mu.TryLock() { // otherwise who says it would wait until what is noted now is noted
+			conn.coming.mu.Unlock()
+			conn.says(frame{kind: frameHeaders, flags: flagEndStream, stream: 1})
+		}
+	}}
+	conn.coming.latest = in
+	for range 2 {
+		conn.hears(frame{kind: frameData, size: 16 << 10, stream: 1})
+	}
+	if m.used.Load() != 0 || len(m.receiving.calls) != 0 || len(conn.coming.calls) != 0 {
+		t.Errorf("%d bytes of %d calls are held, and %d calls kept", m.used.Load(), len(m.receiving.calls), len(conn.coming.calls))
 	}
 }
