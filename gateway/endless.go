@@ -46,7 +46,7 @@ func (s *endless) Context() context.Context { return s.ctx }
 // RecvMsg gives up on a client that sends nothing more; the read beside it ends with the stream, at the handler's return.
 func (s *endless) RecvMsg(m any) error {
 	got := make(chan error, 1)
-	go func() { got <- s.ServerStream.RecvMsg(m) }()
+	go func() { got <- receive(s.ctx, s.ServerStream.RecvMsg, m) }()
 	select {
 	case err := <-got:
 		return err
