@@ -140,3 +140,20 @@ func TestKeyOfAColumn(t *testing.T) {
 		t.Errorf("%v %v", a.resp, a.err)
 	}
 }
+
+// What limits take from a request stands in the record of a plain accept beside the client's id, and not in its place.
+func TestRequestIDBesideKeys(t *testing.T) {
+	w := start(t, withLimits(`a: {action: decline, window: 1h, max_count: 9, key: {parameter: merchant}}, b: {action: decline, window: 1h, max_count: 9, key: {parameter: card}},
+  c: {action: decline, window: 1h, max_count: 9, key: {parameter: city}}`)...)
+	long := strings.Repeat("k", 128)
+	req := with(request([][4]float32{sureRow}), map[string]any{"merchant": long, "card": long, "city": long})
+	req.Id = strings.Repeat("r", 36)
+	a := w.infer(as(clientToken), req)
+	if a.err != nil {
+		t.Fatal(a.err)
+	}
+	rec := w.explain(a.param("candor_prediction_id")).GetRecord()
+	if in := rec.GetRows()[0].GetLimitInputs(); rec.GetRequestId() != req.GetId() || len(in) != 3 || string(in[0].GetKey()) != long {
+		t.Errorf("the record has the request's id as %q, and %v", rec.GetRequestId(), in)
+	}
+}
