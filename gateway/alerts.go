@@ -112,8 +112,13 @@ func errands(a limits.Alert, receivers []receiver, now time.Time) (due []errand,
 			continue
 		}
 		done = false
-		if now.Before(reset.Due) {
-			sooner(reset.Due)
+		from = reset.Due
+		if r.alertmanager > 0 && tripped.Due.After(from) && tripped.Due.Sub(now) <= r.target.Timeout+alertMargin {
+			// It may be told at this moment that the trip holds, and would go by that if it heard it last.
+			from = tripped.Due
+		}
+		if now.Before(from) {
+			sooner(from)
 		} else {
 			due = append(due, errand{r, true})
 		}

@@ -85,6 +85,19 @@ func TestErrands(t *testing.T) {
 	if due, _, _ := errands(repeated, manager, at(6)); len(due) != 1 || !due[0].resolved {
 		t.Errorf("after the reset: %v", due)
 	}
+	// It doesn't hear of the reset while it may be told that the trip holds: what it hears last counts.
+	manager[0].target.Timeout = 5 * time.Second
+	repeated.Messages[0].Due = at(6).Add(manager[0].target.Timeout + alertMargin)
+	if due, next, done := errands(repeated, manager, at(6)); len(due) != 0 || !next.Equal(repeated.Messages[0].Due) || done {
+		t.Errorf("beside an attempt: %v, next %v, done %v", due, next, done)
+	}
+	if due, _, _ := errands(repeated, manager, repeated.Messages[0].Due); len(due) != 1 || !due[0].resolved {
+		t.Errorf("after an attempt: %v", due)
+	}
+	repeated.Messages[0].Due = at(11)
+	if due, _, _ := errands(repeated, manager, at(6)); len(due) != 1 || !due[0].resolved {
+		t.Errorf("long before the next attempt: %v", due)
+	}
 }
 
 func TestAlertWait(t *testing.T) {
