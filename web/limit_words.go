@@ -16,18 +16,28 @@ const keysPath = "/keys/"
 
 // limitName is the limit that a request's path names, as behind limits/.
 func limitName(r *http.Request) string {
-	if key := r.PathValue("key"); key != "" {
-		return r.PathValue("name") + keysPath + key
+	key := r.PathValue("key")
+	if key == "" {
+		return r.PathValue("name")
 	}
-	return r.PathValue("name")
+	if dots := strings.ReplaceAll(key, encodedDot, "."); dots == "." || dots == ".." {
+		key = dots
+	}
+	return r.PathValue("name") + keysPath + key
 }
 
+// encodedDot is in no name: a key's dots stand as they are.
+const encodedDot = "%2E"
+
 // limitPath is the inverse of limitName, for links. A key is percent-encoded in its name already, and is encoded again: it is one
-// segment, whatever it holds.
+// segment, whatever it holds. Browsers take . and .. for steps in a path, which lead to another limit, so their dots are encoded as well.
 func limitPath(name string) string {
 	limit, key, keyed := strings.Cut(idOf(name), keysPath)
 	if !keyed {
 		return limit
+	}
+	if key == "." || key == ".." {
+		key = strings.ReplaceAll(key, ".", encodedDot)
 	}
 	return limit + keysPath + url.PathEscape(key)
 }

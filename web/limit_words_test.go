@@ -13,7 +13,7 @@ import (
 
 // A key is one segment of the path, whatever is in it, and a reset is of that key.
 func TestResetOfAKey(t *testing.T) {
-	for _, key := range []string{"acme", "Caf%C3%A9%2F1", "~other", strings.Repeat("%FF", 21) + "%~0123456789abcdef0123456789abcdef"} {
+	for _, key := range []string{"acme", "Caf%C3%A9%2F1", "~other", ".", "..", "...", strings.Repeat("%FF", 21) + "%~0123456789abcdef0123456789abcdef"} {
 		p := newPlant()
 		p.limit.Name, p.limit.Key, p.limit.KeyValue, p.limit.Unit = "limits/nines/keys/"+key, "parameter:shop", "Café/1 "+hostile, "USD cents"
 		s := newPlantSite(t, p, operator)
@@ -22,6 +22,9 @@ func TestResetOfAKey(t *testing.T) {
 			t.Errorf("the page says\n%s", text)
 		}
 		path := "/ops/limits/nines/keys/" + url.PathEscape(key)
+		if key == "." || key == ".." {
+			path = "/ops/limits/nines/keys/" + strings.Repeat("%252E", len(key)) // as they are, they would be steps in the path
+		}
 		form := page.form(t, path+"/reset")
 		if id := form.Get("request_id"); len(id) > 128 {
 			t.Errorf("the request's id has %d bytes: %s", len(id), id)
