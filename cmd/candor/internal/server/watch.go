@@ -49,10 +49,10 @@ type watcher struct {
 	files []string
 	// seen is the content when it was last told of, or begun with.
 	seen [sha256.Size]byte
-	// fresh: nobody has looked at these files yet.
-	fresh  bool
-	events *fsnotify.Watcher
-	log    *slog.Logger
+	// fresh: nobody has looked at these files yet. again: what they hold is to be told of once more.
+	fresh, again bool
+	events       *fsnotify.Watcher
+	log          *slog.Logger
 }
 
 // newWatcher watches what follow says. Where the system has no events to give, it looks from time to time.
@@ -69,7 +69,7 @@ func newWatcher(log *slog.Logger) *watcher {
 // since somebody read them.
 func (w *watcher) follow(files []string) {
 	if !slices.Equal(files, w.files) {
-		w.files, w.seen, w.fresh = files, [sha256.Size]byte{}, true
+		w.files, w.seen, w.fresh, w.again = files, [sha256.Size]byte{}, true, false
 	}
 	if w.events == nil {
 		return
@@ -127,6 +127,10 @@ func (w *watcher) next(ctx context.Context, wake <-chan os.Signal) bool {
 		case <-events:
 			settle = after(settle, quiet)
 		case <-poll:
+			if w.again {
+				w.seen, w.again = [sha256.Size]byte{}, false
+				pending = w.seen
+			}
 			settle = after(settle, 0)
 		case <-settle:
 			settle = nil
@@ -136,15 +140,16 @@ func (w *watcher) next(ctx context.Context, wake <-chan os.Signal) bool {
 				// Twice the same, so that nothing is read that is being written.
 				pending, settle = now, time.After(quiet)
 			default:
-				w.seen = now
+				w.seen, w.again = now, false
 				return true
 			}
 		}
 	}
 }
 
-// forget has next tell of what the files hold now as if it had changed, at the next look from time to time.
-func (w *watcher) forget() { w.seen = [sha256.Size]byte{} }
+// forget has next tell of what the files hold now as if it had changed, at the next look from time to time; not sooner, whatever else is
+// written in the same folders.
+func (w *watcher) forget() { w.again = true }
 
 // after is when to look: as was meant before, for whatever is written in the same folders without a pause (a store's files) must not
 // put it off; else after a while.

@@ -110,6 +110,13 @@ func TestWatcherBesideABusyFile(t *testing.T) {
 	if !w.next(ctx, nil) {
 		t.Error("a change was not noticed beside a file that is always written")
 	}
+	// What is to be tried again is not, because of the other file, before its time has come.
+	w.forget()
+	soon, cancel := context.WithTimeout(ctx, 5*quiet)
+	defer cancel()
+	if w.next(soon, nil) {
+		t.Error("what was forgotten was told of as soon as something else was written")
+	}
 	stop()
 }
 
