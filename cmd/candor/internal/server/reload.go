@@ -29,8 +29,10 @@ type reloader struct {
 	log     *slog.Logger
 	current atomic.Pointer[candorv1.Config]
 	metrics reloadMetrics
-	// refusal is what was last told, so that the same isn't told again at every look.
+	// refusal is what was last told, so that the same isn't told again at every look. refused is the configuration that it was about, as far
+	// as it could be read; nil: none was.
 	refusal string
+	refused *candorv1.Config
 }
 
 type reloadMetrics struct {
@@ -76,7 +78,7 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal, unwatched b
 	defer func() { _ = w.close() }() // Nothing is lost with it.
 	for {
 		if !unwatched {
-			w.follow(watched(r.file, r.config()))
+			w.follow(watched(r.file, r.config(), r.refused))
 		}
 		asked := !w.next(ctx, hangup)
 		if ctx.Err() != nil {
@@ -133,6 +135,12 @@ func mayPassLater(err error) bool {
 // try puts what the file says in force, as a whole or not at all.
 func (r *reloader) try(ctx context.Context) (changed bool, err error) {
 	cfg, warnings, err := read(r.file)
+	r.refused = cfg
+	defer func() {
+		if err == nil {
+			r.refused = nil
+		}
+	}()
 	if err != nil {
 		return false, err
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,4 +33,24 @@ limits: {pays: {action: pay, window: 1h, max_count: 5, on_trip: reject, alerts: 
 	if c := s.configuration(); c.GetRefuseTime() != nil {
 		t.Errorf("shown: %v", c)
 	}
+}
+
+// What a refused configuration names is watched, too: a file that comes after the configuration that names it, as from another mount, lets it
+// into force.
+func TestReloadWhenAMissingFileComes(t *testing.T) {
+	t.Parallel()
+	s := newSubject(t, strings.Replace(plainConfig, "      answers:", `      actions: [{name: pay, when: {label_in: ["yes"]}}]
+      answers:`, 1))
+	write(t, s.file(), s.text)
+	s.run(s.file())
+	secret := filepath.Join(s.folder, "later", "desk.secret")
+	if err := os.Mkdir(filepath.Dir(secret), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.replace(s.file(), s.text+`
+limits: {pays: {action: pay, window: 1h, max_count: 5, on_trip: reject, alerts: [{name: desk, webhook: "https://alerts.example.com/", secret_file: later/desk.secret}]}}
+`)
+	s.log.await(t, refusedLine, 1)
+	s.replace(secret, webhook.NewSecret(time.Now()).Text()+"\n")
+	s.log.await(t, reloadedLine, 1)
 }

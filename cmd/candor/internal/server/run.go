@@ -148,13 +148,13 @@ func load(path string, log *slog.Logger) (*candorv1.Config, error) {
 	return cfg, err
 }
 
-// read reads the configuration, and makes the names of files in it start at its folder.
+// read reads the configuration, and makes the names of files in it start at its folder. With an error cfg is what could be read.
 func read(path string) (cfg *candorv1.Config, warnings config.Faults, err error) {
 	cfg, faults := config.Check(path)
-	if len(faults.Errors()) > 0 {
-		return nil, nil, faults
-	}
 	resolve(cfg, filepath.Dir(path))
+	if len(faults.Errors()) > 0 {
+		return cfg, nil, faults
+	}
 	return cfg, faults.Warnings(), nil
 }
 

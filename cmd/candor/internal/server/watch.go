@@ -23,9 +23,20 @@ const (
 	quiet = 300 * time.Millisecond
 )
 
-// watched are the files that a configuration is made of: its own, and those of TLS and of the secrets that sign alerts, whose text is part of it.
-func watched(file string, cfg *candorv1.Config) []string {
+// watched are the files that configurations are made of: their own, and those of TLS and of the secrets that sign alerts, whose text is part
+// of them. Of one that was refused they are watched, too: it may be for one of them.
+func watched(file string, all ...*candorv1.Config) []string {
 	names := []string{file}
+	for _, cfg := range all {
+		names = append(names, named(cfg)...)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// named are the files that a configuration names.
+func named(cfg *candorv1.Config) (names []string) {
 	if t := cfg.GetListen().GetTls(); t != nil {
 		names = append(names, t.GetCertFile(), t.GetKeyFile(), t.GetClientCaFile())
 	}
@@ -39,9 +50,7 @@ func watched(file string, cfg *candorv1.Config) []string {
 			names = append(names, a.GetSecretFile())
 		}
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
-	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 // watcher tells when the content of files has changed. It belongs to one goroutine.
