@@ -277,3 +277,27 @@ func TestHedgeTakesNoPlaceThatACallWaitsFor(t *testing.T) {
 	}
 	b.limiter.release(time.Now(), loadUnknown, 0)
 }
+
+// When both attempts have failed, the next comes no sooner than the model server asked in either.
+func TestRetryHeedsWhatAHedgeWasTold(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	b := hedged(t, server, Options{})
+	b.set.retry.attempts = 3
+	const wait = 300 * time.Millisecond
+	second := make(chan struct{})
+	server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		<-second
+		return unavailable(ctx, req)
+	}, func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		close(second)
+		return pushedBack("300")(ctx, req)
+	})
+	answer, f := infer(t, t.Context(), b, digitsRequest(t, 1))
+	if f != nil || len(answer.Tried) != 3 {
+		t.Fatalf("answer %+v, failure %v", answer, f)
+	}
+	hedge, last := answer.Tried[1], answer.Tried[2]
+	if paused := last.Start.Sub(hedge.Start.Add(hedge.Duration)); paused < wait {
+		t.Errorf("the next attempt came after %v, the model server asked for %v", paused, wait)
+	}
+}

@@ -136,8 +136,8 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 			made++
 			if overtaking != nil {
 				answer, failure = second.won(check)
-			} else if second.failure.pushback.wait < 0 {
-				failure.pushback, failure.RetryAfter = second.failure.pushback, second.failure.pushback.wait
+			} else {
+				failure.heed(second.failure.pushback)
 			}
 		}
 	}

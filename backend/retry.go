@@ -52,6 +52,17 @@ func (f *Failure) repeatable() bool {
 	return f.Class == Failed && f.Code == codes.Unavailable && f.Reason == candorv1.Reason_REASON_BACKEND_FAILURE
 }
 
+// heed notes what came about another attempt with the failure of one that was made beside it: that there shall be none, or that it shall come
+// later.
+func (f *Failure) heed(beside pushback) {
+	switch {
+	case beside.wait < 0:
+		f.pushback, f.RetryAfter = beside, beside.wait
+	case beside.wait > f.pushback.wait && f.repeatable():
+		f.pushback = beside
+	}
+}
+
 // retry says whether an attempt, the number-th of its call, that ended with f is to be followed by another, and waits until then. at
 // is when that was paid for.
 func (b *Backend) retry(ctx context.Context, t Terms, number int, f *Failure) (at time.Time, ok bool) {
