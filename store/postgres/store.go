@@ -73,7 +73,7 @@ func (s *Store) CertificatesChanged() <-chan struct{} { return s.certified.next(
 
 // Stats counts what the store has done since it was opened.
 type Stats struct {
-	// Queued plain accepts wait for the group commit.
+	// Queued plain accepts wait for the group commit, or are in the one under way.
 	Queued int
 	// Committed counts records of predictions that are durable; Batches the commits of the writer, of whatever.
 	Committed, Batches uint64

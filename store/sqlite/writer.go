@@ -52,7 +52,6 @@ type writer struct {
 	stopErr  error
 
 	committed, batches, refused, lost atomic.Uint64
-	retrying                          atomic.Int64
 }
 
 // job is a caller's part of a transaction. run may be called more than once, each time in a transaction of its own of which
@@ -160,7 +159,7 @@ func (w *writer) stop() error {
 
 func (w *writer) stats() Stats {
 	return Stats{
-		Queued:    w.queue.len() + int(w.retrying.Load()),
+		Queued:    w.queue.pending(),
 		Committed: w.committed.Load(), Batches: w.batches.Load(), Refused: w.refused.Load(), Lost: w.lost.Load(),
 	}
 }
@@ -265,7 +264,6 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 		w.store.log.Error("sqlite: records of accepted rows can't be stored; trying again",
 			slog.Int("records", len(plain)), slog.Any("error", err))
 	}
-	w.retrying.Store(int64(len(w.retry)))
 }
 
 func (j *job) finish(err error) {
