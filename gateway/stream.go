@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -238,8 +236,7 @@ func (s *clientStream) laneFor(q *question) *lane {
 func (s *clientStream) guarded(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.g.metrics.panics.Inc()
-			s.g.log.ErrorContext(s.outer, "a stream panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			s.g.guard().Tell("a client's stream", p)
 			s.cancel(errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "a defect of the gateway; its log has the details"))
 		}
 	}()

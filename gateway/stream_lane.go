@@ -150,8 +150,10 @@ func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
 	l.s.receiver.Add(1)
 	l.s.g.streaming.Go(func() {
 		defer l.s.receiver.Done()
-		defer l.release(stream)
-		l.s.guarded(func() { l.receive(stream) })
+		l.s.guarded(func() {
+			defer l.release(stream)
+			l.receive(stream)
+		})
 	})
 	return stream, nil
 }

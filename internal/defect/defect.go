@@ -67,7 +67,7 @@ func (g Guard) Tell(work string, panicked any) {
 type Group struct {
 	running sync.WaitGroup
 	mu      sync.Mutex
-	first   *carried
+	first   any
 }
 
 // carried is a panic on its way to another goroutine.
@@ -75,6 +75,9 @@ type carried struct {
 	value any
 	stack []byte
 }
+
+// Carried is a panic, which was just recovered, for another goroutine to panic with: whoever guards that one learns where it was.
+func Carried(panicked any) any { return &carried{panicked, debug.Stack()} }
 
 func (c *carried) String() string {
 	return fmt.Sprintf("%v\n\nin a goroutine of its own:\n%s", c.value, c.stack)
@@ -88,7 +91,7 @@ func (g *Group) Go(f func()) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
 				if g.first == nil {
-					g.first = &carried{p, debug.Stack()}
+					g.first = Carried(p)
 				}
 			}
 		}()

@@ -34,6 +34,8 @@ type Options struct {
 	MaxConnections int
 	// Logger is told of commits that fail and connections that break; nil: nobody is.
 	Logger *slog.Logger
+	// Panicked is called once for each panic that the store gets over, which Logger is told of; nil: nobody is.
+	Panicked func()
 }
 
 func (o *Options) setDefaults() {
@@ -131,6 +133,7 @@ func Open(ctx context.Context, url, identity string, opts Options) (_ *Store, er
 		return nil, err
 	}
 	s := newStore(d, opts.Logger)
+	s.guard.Count = opts.Panicked
 	defer func() {
 		if err != nil {
 			s.release()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/webhook"
@@ -26,6 +27,7 @@ type Store struct {
 	db           database
 	identity, id string
 	log          *slog.Logger
+	guard        defect.Guard
 
 	pool *pgxpool.Pool
 	// nil on a store opened read-only.
@@ -44,7 +46,7 @@ type Store struct {
 
 func newStore(d database, log *slog.Logger) *Store {
 	return &Store{
-		db: d, log: log, closed: make(chan struct{}), kinds: newKinds(),
+		db: d, log: log, guard: defect.Guard{Log: log}, closed: make(chan struct{}), kinds: newKinds(),
 		finals: feed{changed: make(chan struct{})}, certified: feed{changed: make(chan struct{})},
 		queue: newSignal(), latches: newSignal(),
 	}

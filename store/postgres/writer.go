@@ -171,10 +171,9 @@ func (w *writer) stats() Stats {
 	}
 }
 
-// loop is the writer's goroutine.
+// loop is the writer's goroutine. A panic in it ends the process: nobody would know what is stored and what isn't, and what waits for it
+// must not be told that it is. Nothing is deferred here that could hold up that end, or let somebody go on before it.
 func (w *writer) loop() {
-	defer close(w.done)
-	defer w.drop()
 	for more := true; more; {
 		var plain []queued
 		var jobs []*job
@@ -182,6 +181,8 @@ func (w *writer) loop() {
 		w.commit(plain, jobs)
 	}
 	w.stopErr = w.end()
+	w.drop()
+	close(w.done)
 }
 
 // collect waits for something to commit. Queued records linger for company; a job takes along everything that is there.

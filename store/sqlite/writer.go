@@ -164,10 +164,9 @@ func (w *writer) stats() Stats {
 	}
 }
 
-// loop is the writer's goroutine.
+// loop is the writer's goroutine. A panic in it ends the process: nobody would know what is stored and what isn't, and what waits for it
+// must not be told that it is. Nothing is deferred here that could hold up that end, or let somebody go on before it.
 func (w *writer) loop() {
-	defer close(w.done)
-	defer w.release()
 	for more := true; more; {
 		var plain []queued
 		var jobs []*job
@@ -175,6 +174,8 @@ func (w *writer) loop() {
 		w.commit(plain, jobs)
 	}
 	w.stopErr = w.end()
+	w.release()
+	close(w.done)
 }
 
 // collect waits for something to commit. Queued records linger for company; a job takes along everything that is there.

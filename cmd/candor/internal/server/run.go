@@ -18,6 +18,7 @@ import (
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/people"
 )
 
@@ -78,7 +79,11 @@ func run(ctx context.Context, o Options) (err error) {
 	}
 	cleanups.add(closePprof)
 
-	store, err := stores.Open(ctx, cfg, o.Log)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	guard := defect.Guard{Log: o.Log, Count: gateway.PanicCounter(registry).Inc}
+
+	store, err := stores.Open(ctx, cfg, guard)
 	if err != nil {
 		return err
 	}
@@ -93,9 +98,6 @@ func run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	cleanups.add(closeSpans)
-
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	users := store.People()
 	tokens := people.NewTokens(people.TokensOptions{Config: cfg, Store: users, Log: o.Log})
@@ -115,14 +117,14 @@ func run(ctx context.Context, o Options) (err error) {
 		return nil
 	})
 
-	site, err := openPages(cfg, g, users, store.Moved, o.Log)
+	site, err := openPages(cfg, g, users, store.Moved, guard)
 	if err != nil {
 		return err
 	}
 	cleanups.add(site.close)
-	reload := &reloader{file: o.Config, gateway: g, users: users, tokens: tokens, pages: site, log: o.Log, metrics: newReloadMetrics(registry)}
+	reload := &reloader{file: o.Config, gateway: g, users: users, tokens: tokens, pages: site, log: o.Log, guard: guard, metrics: newReloadMetrics(registry)}
 	reload.current.Store(cfg)
-	cleanups.add(startSweep(ctx, store, func() *candorv1.Retention { return reload.config().GetRetention() }, o.Log))
+	cleanups.add(startSweep(ctx, store, func() *candorv1.Retention { return reload.config().GetRetention() }, o.Log, guard))
 	ctx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	// Whatever ends the gateway ends the pages, and reloading.
@@ -130,7 +132,9 @@ func run(ctx context.Context, o Options) (err error) {
 
 	return g.Run(ctx, func(a gateway.Addrs) {
 		site.serve(ctx, func() time.Duration { return reload.config().GetListen().GetDrainTimeout().AsDuration() })
-		beside.Go(func() { reload.run(ctx, o.Hangup, o.Unwatched) })
+		beside.Go(func() {
+			guard.Lasting(ctx, "watching the configuration", func() { reload.run(ctx, o.Hangup, o.Unwatched) })
+		})
 		if o.Pages != nil && site.url != "" {
 			o.Pages(site.url)
 		}
