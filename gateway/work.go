@@ -105,7 +105,9 @@ func (g *Gateway) every(ctx context.Context, period time.Duration, wake <-chan s
 }
 
 // guard is for goroutines of the gateway's own, behind which no handler recovers.
-func (g *Gateway) guard() defect.Guard { return defect.Guard{Log: g.log, Count: g.metrics.panics.Inc} }
+func (g *Gateway) guard() defect.Guard {
+	return defect.Guard{Log: g.log, Count: func() { g.metrics.panics.Inc() }}
+}
 
 // guarded does one turn of the work, and says whether it came to its end. After a panic the work goes on at its next turn.
 func (g *Gateway) guarded(ctx context.Context, f func(context.Context)) bool {
