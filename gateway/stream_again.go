@@ -32,7 +32,7 @@ func (l *lane) resend(f *backend.Failure, again []repeat) {
 		data, err := r.q.request(l.primary)
 		if err != nil {
 			// It could be sent before, to the same dialect.
-			l.s.cancel(defect(err))
+			l.s.cancel(unbuilt(err))
 			l.s.finish(r.q)
 			continue
 		}

@@ -98,7 +98,7 @@ func (s *clientStream) pass(q *question, response *wire.Response, final bool) {
 		err = wire.ExtendResponse(message, &q.id, nil)
 	}
 	if err != nil {
-		s.cancel(defect(err))
+		s.cancel(unbuilt(err))
 		return
 	}
 	s.send("", message)

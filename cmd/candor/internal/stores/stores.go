@@ -87,6 +87,24 @@ func Open(ctx context.Context, cfg *candorv1.Config, tell defect.Guard) (Store, 
 	return s, nil
 }
 
+// Name is what errors call the store of a configuration; empty where the configuration leads nowhere.
+func Name(cfg *candorv1.Config) string {
+	if p := cfg.GetStore().GetPostgres(); p != nil {
+		url, err := urlOf(p)
+		if err != nil {
+			return ""
+		}
+		return postgres.Name(url)
+	}
+	return cfg.GetStore().GetSqlite().GetPath()
+}
+
+// Passing says of an error that came of opening a store, or of making a gateway over it, that waiting may mend it.
+func Passing(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return postgres.Passing(err) || sqlite.Passing(err) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
 // Init makes the store of a configuration, and answers what to call it.
 func Init(ctx context.Context, cfg *candorv1.Config) (name string, err error) {
 	identity := cfg.GetStore().GetIdentity()
