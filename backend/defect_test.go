@@ -88,11 +88,10 @@ func TestPanicOfABreakersObserver(t *testing.T) {
 	if _, f := infer(t, t.Context(), b, digitsRequest(t, 1)); f == nil || f.Message != "broken" {
 		t.Errorf("failure %+v", f)
 	}
-	eventually(t, "an answer", func() bool {
+	eventually(t, "a closed breaker", func() bool {
 		_, f := infer(t, t.Context(), b, digitsRequest(t, 1))
-		return f == nil
+		return f == nil && b.Status().Breaker == closed
 	})
-	eventually(t, "a closed breaker", func() bool { return b.Status().Breaker == closed })
 	// Opened, half open, closed; it may have been half open more than once.
 	if panics.Load() < 3 || !log.has("a defect of the observer") || b.Status().InFlight != 0 {
 		t.Errorf("%d panics, status %+v", panics.Load(), b.Status())

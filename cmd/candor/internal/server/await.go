@@ -21,8 +21,8 @@ const (
 	lastGrace = time.Second
 )
 
-// patience is what a start has with its store, in all that it needs of it.
-type patience struct {
+// vigil is what a start has with its store, in all that it needs of it.
+type vigil struct {
 	// store is what to call it, most how long it may take.
 	store string
 	most  time.Duration
@@ -41,7 +41,7 @@ type attempt[T any] struct {
 
 // await does what needs the store until it is done, fails with what waiting can't mend, or the patience is over; ctx ends it at once, with
 // ctx's error. What was got by an attempt that nobody waited for any longer is undone.
-func await[T any](ctx context.Context, p *patience, do func(context.Context) (T, error), undo func(T)) (got T, err error) {
+func await[T any](ctx context.Context, p *vigil, do func(context.Context) (T, error), undo func(T) error) (got T, err error) {
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		if got, err = once(ctx, p, do, undo); err == nil {
 			p.there()
@@ -67,7 +67,7 @@ func await[T any](ctx context.Context, p *patience, do func(context.Context) (T,
 }
 
 // once makes one attempt. It runs beside us: whatever it hangs on, the log says so, and the end of ctx isn't put off by it.
-func once[T any](ctx context.Context, p *patience, do func(context.Context) (T, error), undo func(T)) (T, error) {
+func once[T any](ctx context.Context, p *vigil, do func(context.Context) (T, error), undo func(T) error) (T, error) {
 	ended, left := make(chan attempt[T]), make(chan struct{})
 	go func() {
 		var a attempt[T]
@@ -76,7 +76,7 @@ func once[T any](ctx context.Context, p *patience, do func(context.Context) (T, 
 		case ended <- a:
 		case <-left:
 			if a.err == nil {
-				undo(a.got)
+				_ = undo(a.got) // the process is about to end
 			}
 		}
 	}()
@@ -101,7 +101,7 @@ func once[T any](ctx context.Context, p *patience, do func(context.Context) (T, 
 }
 
 // say tells the log why the start waits, when that is news or has not been said for a while.
-func (p *patience) say(why string) {
+func (p *vigil) say(why string) {
 	now := time.Now()
 	if why == p.said && now.Sub(p.saidAt) < sayEvery {
 		return
@@ -113,7 +113,7 @@ func (p *patience) say(why string) {
 }
 
 // there tells the log that it waits no longer, if it was told that it does.
-func (p *patience) there() {
+func (p *vigil) there() {
 	if p.said != "" {
 		p.log.Info("the store answers", slog.String("store", p.store), slog.Duration("waited", time.Since(p.began).Round(time.Second)))
 		p.said = ""

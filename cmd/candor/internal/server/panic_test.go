@@ -21,8 +21,25 @@ func TestPanicInAReload(t *testing.T) {
 	s := newSubject(t, plainConfig)
 	write(t, s.file(), s.text)
 	log, panics := slog.New(slog.NewTextHandler(s.log, nil)), 0
+	if _, _, err := Init(t.Context(), s.file()); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := load(s.file(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := stores.Open(t.Context(), cfg, defect.Guard{Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close(context.Background()) //nolint:errcheck // nothing is stored
+	f, err := newFront(t.Context(), Options{Config: s.file(), Log: log}, cfg, store, nil, gateway.PanicCounter(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close() //nolint:errcheck // nothing is traced
 	r := &reloader{
-		file: s.file(), gateway: new(gateway.Gateway), log: log, guard: defect.Guard{Log: log, Count: func() { panics++ }},
+		file: s.file(), gateway: f.Gateway, log: log, guard: defect.Guard{Log: log, Count: func() { panics++ }},
 		metrics: newReloadMetrics(prometheus.NewRegistry()), // and no pages, which is what panics
 	}
 	if again := r.reload(t.Context(), false); !again || panics != 1 || r.refusal == "" || r.config() != nil {
