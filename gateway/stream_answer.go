@@ -33,8 +33,11 @@ func (l *lane) receive(stream *backend.Stream) {
 func (l *lane) deliver(q *question, m *backend.Message) {
 	mark, marked := m.Response.Param(paramFinal)
 	final := marked && mark.Bool || !marked && m.Error != ""
-	l.settle(q, final, !marked)
+	overdue := l.settle(q, final, !marked)
 	defer l.settled(q, final)
+	if overdue {
+		return
+	}
 	l.s.answer(q, m, final, marked)
 }
 
@@ -112,6 +115,7 @@ func (l *lane) ended() {
 	counted := true
 	for _, q := range l.take() {
 		switch {
+		case q.overdue.Load() > 0:
 		case l.own && q.wantsFinal:
 			l.s.empty(q)
 		case q.heard || closed && l.primary.StreamsBare():
@@ -144,6 +148,7 @@ func (l *lane) broken(f *backend.Failure) {
 	var again []repeat
 	for _, q := range l.take() {
 		switch {
+		case q.overdue.Load() > 0:
 		case !unary && (q.heard && !l.own || vague):
 			open = q
 		case unary:
@@ -182,8 +187,11 @@ func (l *lane) stray(id string, f *backend.Failure) {
 	l.s.tell(notice{id: id, final: true}, backendError(f).with("backend", l.primary.Name()).with("said_by", saidBy(f)))
 }
 
-// finish gives back what a request held.
+// finish gives back what a request held. Of an overdue one the second to be done with it does.
 func (s *clientStream) finish(q *question) {
+	if q.overdue.Load() > 0 && q.overdue.Add(-1) > 0 {
+		return
+	}
 	q.turn.End()
 	s.letGo(q)
 }

@@ -30,6 +30,12 @@ type lane struct {
 	sent   int
 	first  struct{ id, sent string }
 	echoes bool
+	// alarm rings when the time of a request that waits behind others is over: at next, while it is watched. unwatched: it rang while a
+	// response was being dealt with, since busySince; dealt is how long that has taken of all together. See stream_due.go.
+	alarm              *time.Timer
+	next, busySince    time.Time
+	watched, unwatched bool
+	dealt              time.Duration
 	// closed: no more requests come.
 	closed bool
 	// sequence: one of its requests belongs to a sequence, whose state only the model server at the other end has.
@@ -127,7 +133,9 @@ func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
 	if l.stream != nil {
 		defer l.mu.Unlock()
 		q.turn.On(l.stream)
+		others := l.owedLocked() > 0
 		l.asked = append(l.asked, q)
+		l.lineUpLocked(q, others)
 		l.sent++
 		if l.owedLocked() == 1 {
 			l.expect()
@@ -144,6 +152,7 @@ func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
 	l.stream, l.sent, l.echoes, l.closed = stream, 1, false, l.closed || l.own
 	l.first.id, l.first.sent = q.id, q.sent
 	l.asked = append(l.asked, q)
+	l.lineUpLocked(q, false)
 	l.expect()
 	l.mu.Unlock()
 	l.s.opened(stream, l)

@@ -41,6 +41,10 @@ func TestPanicOfAListener(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("nobody is told of a new item")
 	}
+	// The writer has lost its connection, too, and makes another.
+	if _, err := put(t.Context(), s, 1); err != nil {
+		t.Error(err)
+	}
 	if panics.Load() != 1 || told.Load() != 1 {
 		t.Errorf("%d panics, told %d times", panics.Load(), told.Load())
 	}
