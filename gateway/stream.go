@@ -165,6 +165,9 @@ func (s *clientStream) request(data *wire.Frame) {
 	asked := false
 	// A panic, which ends the stream, may come before anybody is there to let go of the request.
 	defer func() {
+		if !asked && q.turn != nil {
+			q.turn.End()
+		}
 		if !asked {
 			s.letGo(q)
 		}

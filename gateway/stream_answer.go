@@ -113,7 +113,7 @@ func (l *lane) ended() {
 	closed := l.closed
 	l.mu.Unlock()
 	counted := true
-	for _, q := range l.take() {
+	l.s.each(l.take(), func(q *question) (kept bool) {
 		switch {
 		case q.overdue.Load() > 0:
 		case l.own && q.wantsFinal:
@@ -124,7 +124,22 @@ func (l *lane) ended() {
 			l.s.failed(q, q.turn.Fail(l.s.ctx, backend.Unanswered(), counted), true)
 			counted = false
 		}
-		l.s.finish(q)
+		return false
+	})
+}
+
+// each deals with requests that were taken, in turn, and finishes those that aren't kept; those, too, that a panic leaves.
+func (s *clientStream) each(taken []*question, deal func(*question) (kept bool)) {
+	defer func() {
+		for _, q := range taken {
+			s.finish(q)
+		}
+	}()
+	for len(taken) > 0 {
+		if !deal(taken[0]) {
+			s.finish(taken[0])
+		}
+		taken = taken[1:]
 	}
 }
 
@@ -146,7 +161,15 @@ func (l *lane) broken(f *backend.Failure) {
 	owed := 0
 	var open *question
 	var again []repeat
-	for _, q := range l.take() {
+	sent := false
+	defer func() {
+		for _, r := range again {
+			if !sent { // a panic came before
+				l.s.finish(r.q)
+			}
+		}
+	}()
+	l.s.each(l.take(), func(q *question) (kept bool) {
 		switch {
 		case q.overdue.Load() > 0:
 		case !unary && (q.heard && !l.own || vague):
@@ -162,13 +185,14 @@ func (l *lane) broken(f *backend.Failure) {
 			if !l.s.over() {
 				if q.responses == 0 && !q.heard && q.turn.Again(l.s.ctx, own, others) {
 					again = append(again, repeat{q, own})
-					continue
+					return true
 				}
 				l.s.failed(q, own, true)
 			}
 		}
-		l.s.finish(q)
-	}
+		return false
+	})
+	sent = true
 	l.resend(f, again)
 	if open != nil && owed == 0 && (closed || vague) && !l.s.over() {
 		// The client waits for the end, and must not take this one for the right one: answers may be missing.

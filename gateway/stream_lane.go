@@ -40,8 +40,10 @@ type lane struct {
 	closed bool
 	// sequence: one of its requests belongs to a sequence, whose state only the model server at the other end has.
 	sequence bool
-	// resending, while requests of a stream that broke go on another; it is closed after that.
+	// resending, while requests of a stream that broke go on another; it is closed after that. moving are those that were on the one that
+	// broke.
 	resending chan struct{}
+	moving    []*question
 	// unary, once made: the primary has no streams, and is asked by ModelInfer. It is closed when those that were sent on a stream
 	// have been asked.
 	unary chan struct{}
@@ -70,14 +72,13 @@ func (l *lane) ask(q *question) {
 		return
 	}
 	q.turn = turn
-	l.settleDown()
-	l.post(q, data)
+	l.post(q, data, false)
 }
 
-// post puts a request on the lane's stream, and on another one than that which can't be opened.
-func (l *lane) post(q *question, data *wire.Frame) {
+// post puts a request on the lane's stream, and on another one than that which can't be opened. again: it was on one that broke.
+func (l *lane) post(q *question, data *wire.Frame, again bool) {
 	for {
-		stream, failure := l.join(q)
+		stream, failure := l.join(q, again)
 		if stream != nil {
 			// An error is the end of the stream, and the receiver's to tell: it has the request already.
 			_ = stream.Send(data)
@@ -122,9 +123,16 @@ func (l *lane) alone(q *question) {
 }
 
 // join puts the request on the lane's stream, which it opens if there is none. From then on its answers, and its failures, are the
-// receiver's. Neither a stream nor a failure: the primary turned out to have no streams.
-func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
+// receiver's. Neither a stream nor a failure: the primary turned out to have no streams. Requests that come for the first time are
+// behind those of a stream that broke: these open the next one, and nobody beside them.
+func (l *lane) join(q *question, again bool) (*backend.Stream, *backend.Failure) {
 	l.mu.Lock()
+	for !again && l.resending != nil {
+		resending := l.resending
+		l.mu.Unlock()
+		<-resending
+		l.mu.Lock()
+	}
 	l.sequence = l.sequence || inSequence(q.template.req)
 	if l.unary != nil {
 		l.mu.Unlock()

@@ -23,6 +23,10 @@ func (l *lane) name(q *question) {
 		}
 		q.sent = ""
 	}
+	// Those that are on their way to another stream have a name of theirs, too, or will ask for it again.
+	if slices.ContainsFunc(l.moving, func(other *question) bool { return other != q && other.sent == q.sent }) {
+		q.sent = ""
+	}
 	if q.sent == "" {
 		q.sent = q.template.id.String()
 	}
@@ -148,6 +152,9 @@ func (l *lane) take() []*question {
 	defer l.mu.Unlock()
 	asked := l.asked
 	l.stream, l.asked = nil, nil
+	if l.resending != nil {
+		l.moving = asked
+	}
 	if l.alarm != nil {
 		l.alarm.Stop()
 		l.watched = false
