@@ -25,6 +25,9 @@ func ApplyDefaults(cfg *candorv1.Config) {
 		fillDuration(&listen.MaxConnectionIdle, 15*time.Minute)
 		fill(&listen.MaxInFlightBytes, 512<<20)
 	}
+	if cfg.GetStore() != nil {
+		fillDuration(&cfg.Store.Wait, time.Minute)
+	}
 	if postgres := cfg.GetStore().GetPostgres(); postgres != nil {
 		fill(&postgres.MaxConnections, 16)
 	}

@@ -10,7 +10,7 @@ import (
 // watchBackends shows backends as they are when they are looked at: a gauge fed by changes alone would show an open breaker for as long
 // as nobody calls.
 func (m *metrics) watchBackends(g *Gateway) {
-	m.reg.MustRegister(&backendCollector{g: g, figures: backendFigures()})
+	m.collects(&backendCollector{g: g, figures: backendFigures()})
 }
 
 // backendCollector reads the status of each backend in force once when it is scraped, so that calls pay for no metric of it.

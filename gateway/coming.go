@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -191,7 +192,7 @@ func received(ctx context.Context, recv func(any) error, into any) error {
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				broke <- p
+				broke <- defect.Carried(p)
 			}
 		}()
 		got <- recv(into)
