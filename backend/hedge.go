@@ -71,7 +71,8 @@ func (b *Backend) arm(ctx context.Context, t Terms, now time.Time, beside *repli
 func (h *hedge) run() {
 	defer h.b.hedging.Done()
 	b, now := h.b, time.Now()
-	if !b.limiter.try(h.terms.Priority) {
+	seat, ok := b.limiter.try(h.terms.caller())
+	if !ok {
 		return
 	}
 	permit := b.breaker.allow(b.set.timeout)
@@ -79,21 +80,21 @@ func (h *hedge) run() {
 		if permit != nil {
 			permit.report(ignored)
 		}
-		b.limiter.release(now, loadUnknown, 0)
+		b.limiter.release(seat, now, loadUnknown, 0)
 		return
 	}
 	ctx := h.begin(permit, now)
 	if ctx == nil {
 		permit.report(ignored)
 		b.budget.refund(now)
-		b.limiter.release(now, loadUnknown, 0)
+		b.limiter.release(seat, now, loadUnknown, 0)
 		return
 	}
 	defer h.conn.release()
 	response, failure := h.attempt(ctx)
 	now = time.Now()
 	took := now.Sub(h.start)
-	b.limiter.release(now, loadOf(failure), took)
+	b.limiter.release(seat, now, loadOf(failure), took)
 
 	defer close(h.ran)
 	if h.settle(response, failure, took) {
