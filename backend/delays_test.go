@@ -9,26 +9,32 @@ import (
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
+// short makes a gateway's own processor so busy that each answer needs it for this long, and has the limiter know, or not, how long they wait
+// for it.
+func (w *workshop) short(l *limiter, work time.Duration, known bool) {
+	w.ours, w.work, l.g.own = make(chan struct{}, 1), work, nil
+	if known {
+		l.g.own = func(time.Time) time.Duration { return time.Duration(w.waited.Load()) / ownWaits }
+	}
+}
+
 // A gateway that is short of a processor itself doesn't take that for load of the model server: 30 callers of one that could answer 100 at once
 // are let through as before, though every answer takes many times what it did. A limiter that doesn't know its own delay refuses some.
 func TestLimiterKnowsItsOwnDelay(t *testing.T) {
-	const takes, delay = 2 * time.Millisecond, 10 * time.Millisecond
-	for name, own := range map[string]func(time.Time) time.Duration{
-		"known": func(time.Time) time.Duration { return delay }, "not known": nil,
-	} {
+	for _, known := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLimiter(256, true)
-			w := newWorkshop(100, takes)
+			w := newWorkshop(100, 2*time.Millisecond)
 			if n := w.load(l, 30, 10*time.Second); n > 0 {
 				t.Errorf("%d calls were refused before", n)
 			}
-			l.g.own, w.late = own, ownWaits*delay
+			w.short(l, 6*time.Millisecond, known)
 			n := w.load(l, 30, time.Minute)
-			if own != nil && n > 0 {
-				t.Errorf("%s: %d calls were refused, the limit is %v", name, n, l.g.limit)
+			if known && n > 0 {
+				t.Errorf("%d calls were refused, the limit is %v", n, l.g.limit)
 			}
-			if own == nil && n == 0 {
-				t.Error("nobody is refused without knowing: the test shows nothing")
+			if !known && n == 0 {
+				t.Errorf("nobody is refused without knowing, with a limit of %v: the test shows nothing", l.g.limit)
 			}
 		})
 	}
@@ -37,10 +43,10 @@ func TestLimiterKnowsItsOwnDelay(t *testing.T) {
 // What is left is the model server's: with our own delay on top of it, its overload is found as without.
 func TestLimiterFindsTheCapacityDespiteItsOwnDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const at, callers, takes, delay = 8, 200, 50 * time.Millisecond, 10 * time.Millisecond
+		const at, callers, takes = 8, 200, 50 * time.Millisecond
 		l := newLimiter(256, true)
 		w := newWorkshop(at, takes)
-		w.late, l.g.own = ownWaits*delay, func(time.Time) time.Duration { return delay }
+		w.short(l, 4*time.Millisecond, true)
 		w.load(l, callers, 3*time.Minute)
 		before := w.done.Load()
 		w.load(l, callers, time.Minute)

@@ -17,9 +17,11 @@ import (
 type workshop struct {
 	places chan struct{}
 	takes  time.Duration
-	// late is how long our own side takes beside it.
-	late time.Duration
-	done atomic.Int64
+	// Each answer needs our own processor for so long, where ours isn't nil; waited is how long it last waited for it.
+	ours   chan struct{}
+	work   time.Duration
+	waited atomic.Int64
+	done   atomic.Int64
 }
 
 func newWorkshop(at int, takes time.Duration) *workshop {
@@ -30,7 +32,13 @@ func (w *workshop) serve() {
 	w.places <- struct{}{}
 	time.Sleep(w.takes)
 	<-w.places
-	time.Sleep(w.late)
+	if w.ours != nil {
+		ready := time.Now()
+		w.ours <- struct{}{}
+		w.waited.Store(int64(time.Since(ready)))
+		time.Sleep(w.work)
+		<-w.ours
+	}
 	w.done.Add(1)
 }
 

@@ -211,14 +211,14 @@ func TestNetwork(t *testing.T) {
 	for addr, want := range map[string]string{
 		"192.0.2.1:80": "192.0.2.1", "[::ffff:192.0.2.1]:80": "192.0.2.1", "[2001:db8:1:2:3:4:5:6]:80": "2001:db8:1:2::/64", "[fe80::1%eth0]:80": "fe80::/64", "@": "@",
 	} {
-		if got := network(said(addr)); got != want {
+		if got := network(written(addr)); got != want {
 			t.Errorf("%s is of %s, want %s", addr, got, want)
 		}
 	}
 }
 
-// said is an address as it is written.
-type said string
+// written is an address as it is written.
+type written string
 
-func (said) Network() string  { return "tcp" }
-func (s said) String() string { return string(s) }
+func (written) Network() string  { return "tcp" }
+func (s written) String() string { return string(s) }

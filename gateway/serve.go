@@ -25,7 +25,9 @@ type Addrs struct{ GRPC, HTTP string }
 // Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused after listen.drain_delay, calls in flight
 // finish within listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
 func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
-	lis, err := net.Listen("tcp", g.plan().cfg.GetListen().GetGrpc())
+	// Without TCP's own probes, which gRPC's pings make needless: they are most of what it costs to turn a connection away.
+	listening := net.ListenConfig{KeepAlive: -1}
+	lis, err := listening.Listen(ctx, "tcp", g.plan().cfg.GetListen().GetGrpc())
 	if err != nil {
 		return fmt.Errorf("listen.grpc: %w; another program may have the port: choose one with port 0, or another number", err)
 	}
