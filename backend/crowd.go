@@ -13,6 +13,18 @@ type caller struct {
 	consumer, address string
 }
 
+// slot of a caller among recent lines. Names and addresses differ most at their ends.
+func (who *caller) slot() int {
+	n := who.class
+	if k := len(who.consumer); k > 0 {
+		n += k + int(who.consumer[k-1])
+	}
+	if k := len(who.address); k > 0 {
+		n += k + int(who.address[k-1])
+	}
+	return n % recentLines
+}
+
 // line is what one caller has in flight, and what waits, in order.
 type line struct {
 	caller
@@ -42,6 +54,8 @@ const (
 	// linesKept and partiesKept are how many are remembered without a look for those that have nothing any more.
 	linesKept   = 64
 	partiesKept = 256
+	// recentLines is a power of two.
+	recentLines = 16
 )
 
 // crowd are those who have calls in flight at a backend, or wait for it, and who of them is next. Between parties of a class a place goes to
@@ -51,8 +65,8 @@ const (
 type crowd struct {
 	lines   map[caller]*line
 	parties map[caller]*party
-	// last is the line that was asked for last.
-	last *line
+	// recent are lines that were asked for of late, at their slots: to hash a caller costs more than all else here.
+	recent [recentLines]*line
 	// standing are the parties of a class in which somebody waits, waiting how many calls that are. active are those with a call in
 	// flight or waiting.
 	standing        [priorities][]*party
@@ -67,8 +81,9 @@ type crowd struct {
 
 // line finds or makes a caller's.
 func (c *crowd) line(who caller) *line {
-	if c.last != nil && c.last.caller == who {
-		return c.last
+	slot := who.slot()
+	if at := c.recent[slot]; at != nil && at.caller == who {
+		return at
 	}
 	at := c.lines[who]
 	if at == nil {
@@ -83,7 +98,7 @@ func (c *crowd) line(who caller) *line {
 		at = &line{caller: who, of: p}
 		c.lines[who] = at
 	}
-	c.last = at
+	c.recent[slot] = at
 	return at
 }
 
@@ -111,7 +126,7 @@ func (c *crowd) forgetLines() {
 			delete(c.lines, who)
 		}
 	}
-	c.last, c.linesMost = nil, max(linesKept, 2*len(c.lines))
+	c.recent, c.linesMost = [recentLines]*line{}, max(linesKept, 2*len(c.lines))
 }
 
 func (c *crowd) forgetParties() {

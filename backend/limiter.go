@@ -31,7 +31,7 @@ const priorities = int(candorv1.Priority_PRIORITY_HIGH) + 1
 // in order; when nobody more may wait, the newest of the lowest priority makes room, or of the consumer with the most. Safe for concurrent
 // use.
 type limiter struct {
-	// adaptive: gradient moves the limit. Otherwise it is most, and nobody waits.
+	// adaptive: gradient moves the limit. Otherwise it is most, and nobody waits but those with less than their share.
 	adaptive bool
 	most     int
 

@@ -1822,7 +1822,7 @@ type Backend struct {
 	// A second attempt beside one that takes longer than most do; the first that answers counts. Absent: none. It draws on retry.budget.
 	Hedge *HedgeConfig `protobuf:"bytes,21,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	// Fewer calls than max_in_flight at once where more would only wait at the model server: how many is measured. Default true;
-	// false: max_in_flight is the limit, and nobody waits here.
+	// false: max_in_flight is the limit, and nobody waits here but calls of consumers that have less than their share of it.
 	AdaptiveLimit *bool `protobuf:"varint,22,opt,name=adaptive_limit,json=adaptiveLimit,proto3,oneof" json:"adaptive_limit,omitempty"`
 	// Replicas of the same model version, each host:port, in place of address.
 	Addresses []string `protobuf:"bytes,30,rep,name=addresses,proto3" json:"addresses,omitempty"`
