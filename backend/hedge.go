@@ -73,14 +73,15 @@ func (h *hedge) run() {
 	defer h.b.hedging.Done()
 	h.b.guard.Whole("a second attempt", func() {
 		now := time.Now()
-		if !h.b.limiter.spare(h.terms.Priority) {
+		seat, ok := h.b.limiter.spare(h.terms.caller())
+		if !ok {
 			return
 		}
 		says, took := loadUnknown, time.Duration(0)
 		var response *wire.Response
 		var failure *Failure
 		made := func() bool {
-			defer func() { h.b.limiter.release(time.Now(), says, took) }()
+			defer func() { h.b.limiter.release(seat, time.Now(), says, took) }()
 			ctx := h.allowed(now)
 			if ctx == nil {
 				return false

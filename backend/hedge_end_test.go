@@ -310,17 +310,19 @@ func TestHedgeTakesNoPlaceThatACallWaitsFor(t *testing.T) {
 	b := hedged(t, oiptest.Start(t, digitsModel()), Options{})
 	b.limiter = newLimiter(100, true)
 	b.limiter.g.limit = 1
-	if !b.limiter.try(candorv1.Priority_PRIORITY_NORMAL) {
+	held, ok := b.limiter.try(caller{class: class(candorv1.Priority_PRIORITY_NORMAL)})
+	if !ok {
 		t.Fatal("no place")
 	}
 	var waits sync.WaitGroup
 	defer waits.Wait()
 	waits.Go(func() {
-		if f := b.limiter.take(t.Context(), time.Now(), wish{priority: candorv1.Priority_PRIORITY_LOW, patience: time.Hour}); f != nil {
+		s, f := b.limiter.take(t.Context(), time.Now(), wish{caller: caller{class: lowest}, patience: time.Hour})
+		if f != nil {
 			t.Error(f)
 			return
 		}
-		b.limiter.release(time.Now(), loadUnknown, 0)
+		b.limiter.release(s, time.Now(), loadUnknown, 0)
 	})
 	eventually(t, "a call waits", func() bool { return b.Status().Queued == 1 })
 	request := wire.NewFrame(digitsRequest(t, 1))
@@ -331,7 +333,7 @@ func TestHedgeTakesNoPlaceThatACallWaitsFor(t *testing.T) {
 	if h.stop() {
 		t.Error("a second attempt was made while a call waited for a place")
 	}
-	b.limiter.release(time.Now(), loadUnknown, 0)
+	b.limiter.release(held, time.Now(), loadUnknown, 0)
 }
 
 // When both attempts have failed, the next comes no sooner than the model server asked in either.

@@ -19,6 +19,7 @@ func ApplyDefaults(cfg *candorv1.Config) {
 	if listen := cfg.GetListen(); listen != nil {
 		fill(&listen.MaxMessageBytes, 64<<20)
 		fill(&listen.MaxConcurrentStreams, 256)
+		fill(&listen.MaxConnectionsPerAddress, 1000)
 		fillDuration(&listen.DefaultDeadline, 10*time.Second)
 		fillDuration(&listen.DrainTimeout, 30*time.Second)
 		fillDuration(&listen.DrainDelay, 200*time.Millisecond)

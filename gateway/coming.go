@@ -62,6 +62,9 @@ func begins(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	if !ok {
 		return ctx, nil // from inside
 	}
+	if from := a.conn.from; from != nil && !from.called.Load() {
+		from.called.Store(true)
+	}
 	c := &a.conn.coming
 	in := &coming{Context: ctx, conn: a.conn, id: c.opened.stream}
 	in.whole.Store(c.opened.last())

@@ -43,6 +43,8 @@ type metrics struct {
 	recordFailures,
 	resetWaits,
 	panics prometheus.Counter
+	// connectionsRefused were turned away as soon as they were accepted.
+	connectionsRefused *prometheus.CounterVec
 	*certificateMetrics
 	*reviewMetrics
 	// conditionErrors: evaluations that gave no result, and so counted as holding.
@@ -114,11 +116,12 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		defaulted:          counter("candor_default_deadline_total", "Calls that stated no deadline, and got listen.default_deadline.", "model"),
 		conditionErrors:    counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(), webhookDeliveries: newWebhookDeliveries(),
-		resetWaits: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
-		panics:     PanicCounter(reg),
+		resetWaits:         prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
+		connectionsRefused: counter("candor_connections_refused_total", "Connections turned away because their address had too many open, too many that were beginning, or too many that came to nothing (failed).", "why"),
+		panics:             PanicCounter(reg),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.waitTime, m.transitions, m.limitTrips, m.limitStoreErrors, m.limitBadInputs,
-		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
+		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.connectionsRefused, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	m.ofBackend.Store(&map[string]backendMetrics{})
 	return m

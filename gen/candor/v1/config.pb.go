@@ -1080,6 +1080,9 @@ type Listen struct {
 	MaxMessageBytes *int64 `protobuf:"varint,6,opt,name=max_message_bytes,json=maxMessageBytes,proto3,oneof" json:"max_message_bytes,omitempty"`
 	// Per connection. Default 256.
 	MaxConcurrentStreams *uint32 `protobuf:"varint,7,opt,name=max_concurrent_streams,json=maxConcurrentStreams,proto3,oneof" json:"max_concurrent_streams,omitempty"`
+	// Connections to the gRPC front that one address may have open, of IPv6 one network of 64 bits; more are turned away. Behind a proxy that
+	// opens connections of its own, all clients have its address. Default 1000; 0: any number.
+	MaxConnectionsPerAddress *uint32 `protobuf:"varint,41,opt,name=max_connections_per_address,json=maxConnectionsPerAddress,proto3,oneof" json:"max_connections_per_address,omitempty"`
 	// For a caller that states no deadline. Default 10s.
 	DefaultDeadline *durationpb.Duration `protobuf:"bytes,8,opt,name=default_deadline,json=defaultDeadline,proto3" json:"default_deadline,omitempty"`
 	// How long in-flight calls may take after SIGTERM. Default 30s.
@@ -1179,6 +1182,13 @@ func (x *Listen) GetMaxMessageBytes() int64 {
 func (x *Listen) GetMaxConcurrentStreams() uint32 {
 	if x != nil && x.MaxConcurrentStreams != nil {
 		return *x.MaxConcurrentStreams
+	}
+	return 0
+}
+
+func (x *Listen) GetMaxConnectionsPerAddress() uint32 {
+	if x != nil && x.MaxConnectionsPerAddress != nil {
+		return *x.MaxConnectionsPerAddress
 	}
 	return 0
 }
@@ -1822,7 +1832,7 @@ type Backend struct {
 	// A second attempt beside one that takes longer than most do; the first that answers counts. Absent: none. It draws on retry.budget.
 	Hedge *HedgeConfig `protobuf:"bytes,21,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	// Fewer calls than max_in_flight at once where more would only wait at the model server: how many is measured. Default true;
-	// false: max_in_flight is the limit, and nobody waits here.
+	// false: max_in_flight is the limit, and nobody waits here but calls of consumers that have less than their share of it.
 	AdaptiveLimit *bool `protobuf:"varint,22,opt,name=adaptive_limit,json=adaptiveLimit,proto3,oneof" json:"adaptive_limit,omitempty"`
 	// Replicas of the same model version, each host:port, in place of address.
 	Addresses []string `protobuf:"bytes,30,rep,name=addresses,proto3" json:"addresses,omitempty"`
@@ -7004,7 +7014,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xce\x06\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xb2\a\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -7014,7 +7024,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"reflection\x18\x05 \x01(\bR\n" +
 	"reflection\x12?\n" +
 	"\x11max_message_bytes\x18\x06 \x01(\x03B\x0e\xbaH\v\"\t\x18\xff\xff\xff\xff\a(\x80\bH\x00R\x0fmaxMessageBytes\x88\x01\x01\x12F\n" +
-	"\x16max_concurrent_streams\x18\a \x01(\rB\v\xbaH\b*\x06\x18\xa0\x8d\x06(\x01H\x01R\x14maxConcurrentStreams\x88\x01\x01\x12N\n" +
+	"\x16max_concurrent_streams\x18\a \x01(\rB\v\xbaH\b*\x06\x18\xa0\x8d\x06(\x01H\x01R\x14maxConcurrentStreams\x88\x01\x01\x12B\n" +
+	"\x1bmax_connections_per_address\x18) \x01(\rH\x02R\x18maxConnectionsPerAddress\x88\x01\x01\x12N\n" +
 	"\x10default_deadline\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x0fdefaultDeadline\x12H\n" +
 	"\rdrain_timeout\x18\t \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\fdrainTimeout\x12S\n" +
 	"\x13max_connection_idle\x18\n" +
@@ -7026,9 +7037,10 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\xaa\x01\a\"\x03\b\xd8\x042\x00R\n" +
 	"drainDelay\x12'\n" +
 	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxies\x12<\n" +
-	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x02R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
+	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x03R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
-	"\x17_max_concurrent_streamsB\x16\n" +
+	"\x17_max_concurrent_streamsB\x1e\n" +
+	"\x1c_max_connections_per_addressB\x16\n" +
 	"\x14_max_in_flight_bytes\"{\n" +
 	"\tServerTLS\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
