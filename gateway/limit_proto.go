@@ -92,6 +92,7 @@ func historyProto(e limits.Event) *candorv1.LimitHistory {
 	return &candorv1.LimitHistory{
 		Time: stampOrNil(e.At), Event: e.Event, By: e.By, Reason: e.Reason, Count: e.Count, MaxCount: e.MaxCount, PredictionId: e.PredictionID,
 		AskedBy: e.AskedBy, ProbationEndTime: stampOrNil(e.Probation.Until), ProbationShare: float64(e.Probation.SharePPM) / whole, ExpireTime: stampOrNil(e.Expires),
+		Amount: e.Amount, Unit: e.Unit, Denominator: e.Denominator,
 	}
 }
 

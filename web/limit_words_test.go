@@ -18,7 +18,7 @@ func TestResetOfAKey(t *testing.T) {
 		p.limit.Name, p.limit.Key, p.limit.KeyValue, p.limit.Unit = "limits/nines/keys/"+key, "parameter:shop", "Café/1 "+hostile, "USD cents"
 		s := newPlantSite(t, p, operator)
 		page := s.get("/ops/limits")
-		if text := apart(page.parse(t)); !strings.Contains(text, "at most 160 USD cents in 10 s") {
+		if text := apart(page.parse(t)); !strings.Contains(text, "at most 1.60 USD in 10 s") {
 			t.Errorf("the page says\n%s", text)
 		}
 		path := "/ops/limits/nines/keys/" + url.PathEscape(key)

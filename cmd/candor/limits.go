@@ -12,6 +12,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
 )
 
 const limitPrefix = "limits/"
@@ -43,6 +44,7 @@ named stop:action:NAME or stop:model:NAME among the limits, and is reset as they
 	}
 	online := []*cobra.Command{
 		limitsListCommand(f), limitsShowCommand(f), limitsAckCommand(f), limitsResetCommand(f), limitsConfirmCommand(f), limitsStopCommand(f),
+		limitsCountCommand(f),
 	}
 	for _, one := range online {
 		f.Register(one.Flags())
@@ -106,7 +108,10 @@ func limitCells(l *candorv1.Limit) []string {
 		reset = fmt.Sprintf("%s by %s: %s", cli.Time(t.AsTime()), resetBy(l), l.GetLastResetReason())
 	}
 	if counted(l) {
-		used, window = fmt.Sprintf("%d/%s", l.GetUsed(), amount(l, l.GetBound())), cli.Span(l.GetWindow().AsDuration())
+		used, window = figure(l, l.GetUsed())+"/"+amount(l, l.GetBound()), cli.Span(l.GetWindow().AsDuration())
+	}
+	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO && l.GetKeys() == nil {
+		used += " among " + limits.Words(l.GetDenominatorCount(), "")
 	}
 	if k := l.GetKeys(); k != nil {
 		used += fmt.Sprintf(" (most used of %s)", cli.Count(k.GetLive(), "key"))

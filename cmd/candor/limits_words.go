@@ -14,22 +14,16 @@ func counted(l *candorv1.Limit) bool {
 	return l.GetMaxCount() > 0 || l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO
 }
 
-// amount is a number of what the limit counts.
-func amount(l *candorv1.Limit, n int64) string { return inUnit(n, l.GetUnit()) }
+// amount is a number of what the limit counts, and figure the number alone.
+func amount(l *candorv1.Limit, n int64) string { return limits.Words(n, l.GetUnit()) }
 
-// inUnit is a number of a unit; empty: of answers.
-func inUnit(n int64, unit string) string {
-	if unit == "" {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d %s", n, unit)
-}
+func figure(l *candorv1.Limit, n int64) string { return limits.Figure(n, l.GetUnit()) }
 
 // boundWords say what the limit allows.
 func boundWords(l *candorv1.Limit) string {
 	out := fmt.Sprintf("at most %s in %s", amount(l, l.GetMaxCount()), cli.Span(l.GetWindow().AsDuration()))
 	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
-		out = fmt.Sprintf("at most %s of %s in %s, which count as %d at least", shareWords(l.GetMaxShare()), denominator(l), cli.Span(l.GetWindow().AsDuration()), l.GetMinCount())
+		out = fmt.Sprintf("at most %s of %s in %s, which count as %s at least", shareWords(l.GetMaxShare()), denominator(l), cli.Span(l.GetWindow().AsDuration()), limits.Words(l.GetMinCount(), ""))
 	}
 	if l.GetAmount() != "" {
 		out += ", by " + l.GetAmount()
@@ -52,9 +46,9 @@ func denominator(l *candorv1.Limit) string {
 
 // usedWords say what has been released of what may be. Of a limit with a key that is what its most used key has.
 func usedWords(l *candorv1.Limit) string {
-	out := fmt.Sprintf("%d of %s", l.GetUsed(), amount(l, l.GetBound()))
+	out := limits.PartWords(l.GetUsed(), l.GetBound(), l.GetUnit())
 	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
-		out += fmt.Sprintf(", among %d of %s", l.GetDenominatorCount(), denominator(l))
+		out += fmt.Sprintf(", among %s of %s", limits.Words(l.GetDenominatorCount(), ""), denominator(l))
 	}
 	return out
 }
@@ -64,7 +58,7 @@ func probationWords(l *candorv1.Limit) string {
 	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
 		return shareWords(l.GetMaxShare()) + " instead of the limit's share"
 	}
-	return fmt.Sprintf("%d instead of %s", l.GetBound(), amount(l, l.GetMaxCount()))
+	return figure(l, l.GetBound()) + " instead of " + amount(l, l.GetMaxCount())
 }
 
 // keyWords sum up the keys of a limit that has some; empty: it has none.
