@@ -67,7 +67,7 @@ func limitProto(s limits.Status, people int) *candorv1.Limit {
 	l := &candorv1.Limit{
 		Name: limits.ResourceName(s.Definition.Name), Action: s.Definition.Action, Model: s.Definition.Model, Consumer: s.Definition.Consumer,
 		MaxCount: s.Definition.MaxCount, Window: durationpb.New(s.Definition.Window), DryRun: s.Definition.DryRun,
-		Used: s.Used, Tripped: s.Tripped, TripTime: stampOrNil(s.Trip.At), WithheldSinceTrip: s.Withheld,
+		Used: s.Used, Leased: s.Leased, Tripped: s.Tripped, TripTime: stampOrNil(s.Trip.At), WithheldSinceTrip: s.Withheld,
 		LastResetBy: s.LastReset.By, LastResetReason: s.LastReset.Reason, LastResetTime: stampOrNil(s.LastReset.At),
 		Bound: s.Bound, ProbationEndTime: stampOrNil(s.ProbationEnd), ResetPeople: uint32(people), RoomTime: stampOrNil(s.Room),
 		AcknowledgedBy: s.Ack.By, AcknowledgeTime: stampOrNil(s.Ack.At),

@@ -64,6 +64,11 @@ func boundWords(l *candorv1.Limit) string {
 	return out
 }
 
+// usedShare is the share that a ratio's numerators come to, of as many answers as it counts at least.
+func usedShare(l *candorv1.Limit) string {
+	return percentage(float64(l.GetUsed()-l.GetLeased()) / float64(max(l.GetDenominatorCount(), l.GetMinCount(), 1)))
+}
+
 // tripWords are a trip's numbers: what had been released of what may be, and what didn't fit. Empty: the entry is of no trip.
 func tripWords(e *candorv1.LimitHistory) string {
 	if e.GetMaxCount() == 0 {

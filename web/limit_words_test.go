@@ -48,8 +48,8 @@ func TestWhatALimitCounts(t *testing.T) {
 	}
 	s := newPlantSite(t, p, auditor)
 	for path, says := range map[string][]string{
-		"/ops/limits":       {"at most 5 % of pay + refuse (100 at least) for each parameter:shop in 10 s", "12 of 15 80 % among 300 answers", "most used key of 7", "1 key tripped", "3 answers found no place"},
-		"/ops/limits/share": {"12 of 15 in 10 s, among 300 answers", "7 of 10000, 1 tripped", "a/b " + hostile + " 12 of 15 tripped"},
+		"/ops/limits":       {"at most 5 % of pay + refuse (100 at least) for each parameter:shop in 10 s", "12 of 15 80 % among 300 answers: 4 %", "most used key of 7", "1 key tripped", "3 answers found no place"},
+		"/ops/limits/share": {"12 of 15 in 10 s, among 300 answers: 4 %", "7 of 10000, 1 tripped", "a/b " + hostile + " 12 of 15 tripped"},
 	} {
 		r := s.get(path)
 		text := apart(r.parse(t))

@@ -12,7 +12,6 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/limits"
 )
 
 const limitPrefix = "limits/"
@@ -39,6 +38,7 @@ named stop:action:NAME or stop:model:NAME among the limits, and is reset as they
   candor limits reset declines --reason "checked 20 of them with risk, INC-4711"
   candor limits confirm declines
   candor limits stop decline --reason "the feed is wrong, INC-4712"
+  candor limits count ITEM --amount 700000 --reason "by the invoice"
   candor limits simulate --config candor.yaml --limit declines --max-count 300 --since 7d`,
 		RunE: cli.Group,
 	}
@@ -110,8 +110,8 @@ func limitCells(l *candorv1.Limit) []string {
 	if counted(l) {
 		used, window = figure(l, l.GetUsed())+"/"+amount(l, l.GetBound()), cli.Span(l.GetWindow().AsDuration())
 	}
-	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO && l.GetKeys() == nil {
-		used += " among " + limits.Words(l.GetDenominatorCount(), "")
+	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
+		used = usedShareWords(l) + ", at most " + shareWords(l.GetMaxShare())
 	}
 	if k := l.GetKeys(); k != nil {
 		used += fmt.Sprintf(" (most used of %s)", cli.Count(k.GetLive(), "key"))

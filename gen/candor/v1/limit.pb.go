@@ -138,6 +138,8 @@ type Limit struct {
 	RoomTime *timestamppb.Timestamp `protobuf:"bytes,37,opt,name=room_time,json=roomTime,proto3" json:"room_time,omitempty"`
 	// Who confirmed the last reset, where it took two.
 	LastResetConfirmedBy string `protobuf:"bytes,38,opt,name=last_reset_confirmed_by,json=lastResetConfirmedBy,proto3" json:"last_reset_confirmed_by,omitempty"`
+	// Of used: leased and not yet used. What isn't used comes back when its lease is over.
+	Leased int64 `protobuf:"varint,60,opt,name=leased,proto3" json:"leased,omitempty"`
 	// Who is told of the trip that holds, and whether they got it; and what hasn't been delivered of a trip before. Only in
 	// GetLimitResponse.
 	Alerts        []*LimitAlert `protobuf:"bytes,39,rep,name=alerts,proto3" json:"alerts,omitempty"`
@@ -404,6 +406,13 @@ func (x *Limit) GetLastResetConfirmedBy() string {
 		return x.LastResetConfirmedBy
 	}
 	return ""
+}
+
+func (x *Limit) GetLeased() int64 {
+	if x != nil {
+		return x.Leased
+	}
+	return 0
 }
 
 func (x *Limit) GetAlerts() []*LimitAlert {
@@ -1825,7 +1834,7 @@ var File_candor_v1_limit_proto protoreflect.FileDescriptor
 
 const file_candor_v1_limit_proto_rawDesc = "" +
 	"\n" +
-	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\n" +
+	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\n" +
 	"\n" +
 	"\x05Limit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
@@ -1861,7 +1870,8 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\x10acknowledge_time\x18# \x01(\v2\x1a.google.protobuf.TimestampR\x0facknowledgeTime\x12!\n" +
 	"\freset_people\x18$ \x01(\rR\vresetPeople\x127\n" +
 	"\troom_time\x18% \x01(\v2\x1a.google.protobuf.TimestampR\broomTime\x125\n" +
-	"\x17last_reset_confirmed_by\x18& \x01(\tR\x14lastResetConfirmedBy\x12-\n" +
+	"\x17last_reset_confirmed_by\x18& \x01(\tR\x14lastResetConfirmedBy\x12\x16\n" +
+	"\x06leased\x18< \x01(\x03R\x06leased\x12-\n" +
 	"\x06alerts\x18' \x03(\v2\x15.candor.v1.LimitAlertR\x06alerts\"\xa6\x01\n" +
 	"\tLimitKeys\x12\x19\n" +
 	"\bmax_keys\x18\x01 \x01(\x03R\amaxKeys\x12\x12\n" +
