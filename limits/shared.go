@@ -102,8 +102,9 @@ func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
 	case got.Pending > 0:
 		return errStarved
 	case !l.latch.tripped:
-		l.trip(w.answer, g.clock.ns.Load(), w.need)
-		l.latch.trip.Count = got.Used
+		t := g.clock.ns.Load()
+		l.trip(w.answer, t, w.need)
+		l.latch.trip.Count, l.latch.trip.Denominator = got.Used, l.denominator(t, got.Used)
 	}
 	return nil
 }

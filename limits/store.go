@@ -136,7 +136,11 @@ type Trip struct {
 	Count, MaxCount int64
 	// Amount of a sum that didn't fit; 0 where answers are counted.
 	Amount int64
-	Window time.Duration
+	// Unit of Count, MaxCount and Amount; empty: answers, or the trip was stored before units were.
+	Unit string
+	// Denominator of a ratio: the answers in the window that Count was a share of.
+	Denominator int64
+	Window      time.Duration
 	// DryRun trips are reported and hold nothing.
 	DryRun bool
 	// By is the person who stopped an action or a model, and Reason why; both are empty for a limit that was reached. A stop has no

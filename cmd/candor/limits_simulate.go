@@ -211,10 +211,7 @@ func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader s
 		out.PeakEnd = &s.PeakEnd
 	}
 	for _, t := range s.Trips {
-		trip := simulatedTrip{At: t.At, Bound: t.Bound, Withheld: t.Withheld}
-		if _, key, keyed := limits.SplitName(t.Limit); keyed {
-			trip.Key = key
-		}
+		trip := simulatedTrip{Key: limits.KeyOf(t.Limit), At: t.At, Bound: t.Bound, Withheld: t.Withheld}
 		if !t.Reset.IsZero() {
 			trip.Reset = &t.Reset
 		}
