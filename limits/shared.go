@@ -76,9 +76,10 @@ func (g *Gate) greet(ctx context.Context, l *limit) error {
 // sightingFor is how long a quick answer is preferred to slower ones after it.
 const sightingFor = time.Minute
 
-// or answers the sighting that says more about the limit's time from now on: the question that took less, unless it was long ago.
+// or answers the sighting that says more about the limit's time from now on: the question that took less, unless it was long ago, or of an
+// account that isn't any more.
 func (s Sighting) or(newer Sighting) Sighting {
-	if s.Now.IsZero() || newer.Answered.Sub(newer.Asked) <= s.Answered.Sub(s.Asked) || newer.Answered.Sub(s.Answered) > sightingFor {
+	if s.Now.IsZero() || !s.Born.Equal(newer.Born) || newer.Answered.Sub(newer.Asked) <= s.Answered.Sub(s.Asked) || newer.Answered.Sub(s.Answered) > sightingFor {
 		return newer
 	}
 	return s
