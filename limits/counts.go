@@ -27,16 +27,21 @@ func (d *Definition) Counts() string {
 	default:
 		of = "answers"
 	}
-	if d.Key != "" {
-		of += ", for each key"
-	}
 	return of
+}
+
+// countsByKey is Counts, and whether it has a key, which doesn't change while the process runs: what is in memory is of the one or the other.
+func (d *Definition) countsByKey() string {
+	if d.Key == "" {
+		return d.Counts()
+	}
+	return d.Counts() + ", for each key"
 }
 
 // CountsError: what a limit counts isn't what is stored under its name.
 type CountsError struct {
 	Limit string
-	// Stored and Now are of Definition.Counts.
+	// Stored and Now are of Definition.Counts; where only a reload refuses it, they say whether it has a key, too.
 	Stored, Now string
 }
 

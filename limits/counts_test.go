@@ -11,8 +11,6 @@ import (
 // whatIsCounted are definitions of one name of which each counts something else.
 func whatIsCounted() []Definition {
 	count := declines(10, 1)
-	keyed := count
-	keyed.Key = "parameter:merchant"
 	cents := count
 	cents.Amount, cents.Unit = "parameter:cents", "EUR cents"
 	dollars := cents
@@ -23,7 +21,7 @@ func whatIsCounted() []Definition {
 	of.Ratio = &Ratio{SharePPM: 100_000, MinCount: 100, Denominator: []string{"approve", "decline"}}
 	approved := of
 	approved.Action = "approve"
-	return []Definition{count, keyed, cents, dollars, ratio, of, approved}
+	return []Definition{count, cents, dollars, ratio, of, approved}
 }
 
 // TestWhatIsCountedStays: over a restart, and while the gateway runs, a limit that counts something else under its name is refused, before the
@@ -63,7 +61,7 @@ func TestWhatIsCountedStays(t *testing.T) {
 // the others of its configuration from being noted.
 func TestWhatChangesNothingCounted(t *testing.T) {
 	st := newMemStore(t)
-	of := whatIsCounted()[5]
+	of := whatIsCounted()[4]
 	newGate(t, st, epoch, Options{}, of)
 	changed := of
 	changed.Window, changed.Model, changed.DryRun = of.Window+1, "fraud", true
@@ -71,7 +69,7 @@ func TestWhatChangesNothingCounted(t *testing.T) {
 	newGate(t, st, epoch, Options{}, changed)
 	other := declines(1, 1)
 	other.Name = "other"
-	sum := whatIsCounted()[2]
+	sum := whatIsCounted()[1]
 	if _, err := New(context.Background(), []Definition{other, sum}, st, epoch, Options{}); err == nil {
 		t.Fatal("a sum under the name of a ratio was taken")
 	}

@@ -150,7 +150,7 @@ func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster
 	var stored map[string]State
 	for _, d := range defs {
 		if had := old.configured(d.Name); had != nil {
-			if before, now := had.def.Counts(), d.Counts(); before != now {
+			if before, now := had.def.countsByKey(), d.countsByKey(); before != now {
 				return nil, &CountsError{Limit: d.Name, Stored: before, Now: now}
 			}
 			next.add(&limit{def: d, keys: had.keys, state: had.state})
