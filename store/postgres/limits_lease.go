@@ -81,6 +81,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	}
 	var g limits.Grant
 	err := s.directly(ctx, doing, func(d *direct) error {
+		d.later(`SET LOCAL idle_in_transaction_session_timeout = '` + grantIdleTimeout + `'`)
 		a, raw, latched, err := lockAccount(d, r.Limit, !r.Retire)
 		switch {
 		case r.Retire && errors.Is(err, pgx.ErrNoRows):
