@@ -38,3 +38,26 @@ func TestALeaseThatIsClosedMeanwhileIsSettled(t *testing.T) {
 		}
 	})
 }
+
+// TestAForgottenKeyIsTakenOutOfTheStore: also when the store failed at first; nobody else would ever tell it.
+func TestAForgottenKeyIsTakenOutOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newSharedStore(t)
+		g := newGate(t, st, time.Now(), Options{}, perMerchant(5, time.Minute))
+		if !released(g, time.Now(), "a") {
+			t.Fatal("withheld")
+		}
+		st.setScript(func(int, string, string) outcome { return fails })
+		time.Sleep(2 * time.Minute)
+		if err := g.Settle(context.Background(), time.Now()); err == nil {
+			t.Fatal("the store fails, and nobody is told")
+		}
+		st.setScript(nil)
+		if err := g.Settle(context.Background(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(st.accounts); n != 0 {
+			t.Errorf("%d accounts are left", n)
+		}
+	})
+}
