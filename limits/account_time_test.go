@@ -35,6 +35,38 @@ func TestAStrangerIsNotTakenInByTheServersClock(t *testing.T) {
 	}
 }
 
+// TestAStrangerCountsWhatWasReleasedBefore: also where the server's clock says that it has left the window; and no longer than the window.
+func TestAStrangerCountsWhatWasReleasedBefore(t *testing.T) {
+	for _, set := range []time.Duration{time.Hour, 6 * time.Second, -6 * time.Second, -time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			st := newSharedStore(t)
+			def := declines(1, 10*time.Second)
+			old := newGate(t, st, time.Now(), Options{}, def)
+			if v := ask(old); !v.Released {
+				t.Fatalf("%+v", v)
+			}
+			if err := old.Close(context.Background(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			st.serverClock += set
+			st.setScript(func(_ int, op, _ string) outcome {
+				if op == "trip" {
+					return fails
+				}
+				return works
+			})
+			if v := ask(newGate(t, st, time.Now(), Options{}, def)); v.Released {
+				t.Errorf("set by %v: a second answer in the window", set)
+			}
+			time.Sleep(16 * time.Second)
+			if v := ask(newGate(t, st, time.Now(), Options{}, def)); !v.Released {
+				t.Errorf("set by %v: nothing is in the window: %+v", set, v)
+			}
+		})
+	}
+}
+
 // TestTwoClocksOfAStranger: what passes is what both clocks say, where they agree, and the smaller otherwise; then what was seen before is void.
 func TestTwoClocksOfAStranger(t *testing.T) {
 	const passed = time.Minute
