@@ -15,6 +15,8 @@ var limitKindTests = []test{
 	{"keys are limits of their own", testKeyedLeases},
 	{"many keys are kept, and followed without their leases", testManyKeys},
 	{"a key that is retired leaves nothing", testRetire},
+	{"what a limit counts stays", testCounts},
+	{"of two who say it counts something else one is first", testCountsRace},
 }
 
 // cents asks for units of a limit of 1e15 in an hour.
