@@ -300,3 +300,47 @@ func TestALatchFromBeforeTheKeyHolds(t *testing.T) {
 		t.Error("after the reset the key has another limit than its own")
 	}
 }
+
+// TestKeyIsForgottenUnderAnAnswer: an answer has found its key's limit, and before it has locked it the key is forgotten, and maybe comes
+// again. It is held by the key's limit of then, and by none that nobody else sees.
+func TestKeyIsForgottenUnderAnAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		shared, released bool // shared: nobody else asks for the key
+	}{
+		{"it comes again and is full", false, false},
+		{"the store has deleted it", true, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st := newMemStore(t)
+			if c.shared {
+				st = newSharedStore(t)
+			}
+			one, full := perMerchant(1, time.Minute), perMerchant(5, time.Minute)
+			full.Name, full.Consumer, full.MaxKeys = "full", "shop", 1 // asked after the other, and tells of keys without a place
+			late, meanwhile := time.Now().Add(3*time.Minute), 0
+			var g *Gate
+			g = newGate(t, st, time.Now(), Options{OnOverflow: func(string, int64) {
+				meanwhile++
+				if err := g.Settle(context.Background(), late); err != nil {
+					t.Error(err)
+				}
+				if !c.shared && !released(g, late, "k") {
+					t.Error("the key that comes again has no room")
+				}
+			}}, one, full)
+			var v Verdict
+			for _, key := range []string{"first", "k"} {
+				a := of(key)
+				a.Consumer = "shop"
+				v = g.Acquire(context.Background(), time.Now(), a)
+			}
+			if v.Released != c.released || v.Unavailable || meanwhile != 1 || !c.released && v.Limit != KeyName("declines", "k") {
+				t.Errorf("%s: %+v, after the key was forgotten %d times", c.name, v, meanwhile)
+			}
+			if n := len(st.trips); (n == 0) != c.released {
+				t.Errorf("%s: %d trips", c.name, n)
+			}
+		})
+	}
+}

@@ -2,8 +2,11 @@ package limits
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -256,6 +259,39 @@ func TestMeeting(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%q is looked at by %q, want %q", action, got, want)
+		}
+	}
+}
+
+// TestRatioUnderConcurrency: of many who answer at once at one moment, as many declines leave as half of all answers, or one less than that.
+func TestRatioUnderConcurrency(t *testing.T) {
+	for range 20 {
+		g := newGate(t, newMemStore(t), epoch, Options{}, declinesOf(500_000, 2, time.Minute, "decline", "approve"))
+		var approved, declined atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for range 100 {
+					if i%2 == 0 {
+						approved.Add(1) // before it is: declines are counted after they are
+						meets(g, epoch, "approve")
+						continue
+					}
+					before := declined.Load()
+					if meets(g, epoch, "decline").Released {
+						if n := declined.Add(1); n > max(1, approved.Load()) {
+							t.Errorf("%d declines beside %d approvals (%d before)", n, approved.Load(), before)
+						}
+						continue
+					}
+					_ = g.Reset(context.Background(), resetBy(fmt.Sprint(i, before, time.Now()), epoch))
+				}
+			})
+		}
+		wg.Wait()
+		s := statusOf(t, g, epoch, "declines")
+		if s.Used-s.Leased != declined.Load() || s.Denominator != declined.Load()+400 || declined.Load() < 2 {
+			t.Errorf("%d declines, 400 approvals; the gate has %+v", declined.Load(), s)
 		}
 	}
 }
