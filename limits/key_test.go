@@ -148,6 +148,46 @@ func TestKeysAreForgotten(t *testing.T) {
 	}
 }
 
+// TestAKeyInProbationStays: forgotten, it would come again with all of its bound.
+func TestAKeyInProbationStays(t *testing.T) {
+	def := perMerchant(4, time.Minute)
+	def.After = Aftermath{SharePPM: 500_000, For: time.Hour}
+	g := newGate(t, newMemStore(t), epoch, Options{}, def)
+	for range 5 {
+		released(g, epoch, "bad")
+	}
+	now := epoch.Add(2 * time.Minute)
+	if err := g.Reset(context.Background(), Reset{Limit: KeyName("declines", "bad"), By: "ann", Reason: "why", RequestID: "r", At: now}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		now = now.Add(2 * time.Minute)
+		if err := g.Settle(context.Background(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []bool{true, true, false} {
+		if released(g, now, "bad") != want {
+			t.Errorf("answer %d of a probation of 2: released %t", i, !want)
+		}
+	}
+}
+
+// TestUpdateOfWhatKeysShare: a new bound holds for the keys without a place, too.
+func TestUpdateOfWhatKeysShare(t *testing.T) {
+	def := perMerchant(3, time.Minute)
+	def.MaxKeys = 1
+	g := newGate(t, newMemStore(t), epoch, Options{}, def)
+	if !released(g, epoch, "a") || !released(g, epoch, "b") {
+		t.Fatal("the first of each isn't released")
+	}
+	def.MaxCount = 1
+	update(t, g, epoch, def)
+	if released(g, epoch, "b") {
+		t.Error("what keys share has the bound of before")
+	}
+}
+
 // TestKeysOverflow: beyond max_keys they share one limit, which is never passed, and a key that shared it has none of its own before
 // that has left the window.
 func TestKeysOverflow(t *testing.T) {
