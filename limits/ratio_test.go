@@ -189,6 +189,25 @@ func TestRatioOverRestarts(t *testing.T) {
 	}
 }
 
+// TestReportsFollow: what is counted after a report is in the next.
+func TestReportsFollow(t *testing.T) {
+	st, now := newMemStore(t), epoch
+	def := declinesOf(500_000, 2, time.Hour, "approve")
+	g := newGate(t, st, now, Options{}, def)
+	for n := range 3 {
+		for range n + 1 {
+			now = now.Add(time.Second)
+			meets(g, now, "approve")
+		}
+		if err := g.Settle(context.Background(), now.Add(reportEvery)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := statusOf(t, newGate(t, st, now, Options{}, def), now, "declines"); s.Denominator != 1+2+3 {
+		t.Errorf("the store was told of %d answers, want 6", s.Denominator)
+	}
+}
+
 func TestRatioInProbation(t *testing.T) {
 	def := declinesOf(500_000, 10, time.Minute, "decline", "approve")
 	def.After = Aftermath{SharePPM: 500_000, For: time.Hour}
@@ -259,6 +278,26 @@ func TestMeeting(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%q is looked at by %q, want %q", action, got, want)
+		}
+	}
+}
+
+// Limits that look at every answer are looked at with those of one action, and none of another.
+func TestMeetingOfMany(t *testing.T) {
+	var defs []Definition
+	for _, name := range []string{"a", "b", "c"} {
+		d := declinesOf(500_000, 2, time.Minute)
+		d.Name = name
+		defs = append(defs, d)
+	}
+	for _, action := range []string{"page", "sell", "buy"} {
+		defs = append(defs, Definition{Name: "x" + action, Action: action, MaxCount: 1, Window: time.Minute})
+	}
+	g := newGate(t, newMemStore(t), epoch, Options{}, defs...)
+	for _, action := range []string{"page", "sell", "buy"} {
+		all := g.roster.Load().meets.of(action)
+		if len(all) != 4 || all[3].def.Name != "x"+action {
+			t.Errorf("%s is looked at by %d limits, at last by %s", action, len(all), all[len(all)-1].def.Name)
 		}
 	}
 }
