@@ -12,13 +12,13 @@ func stretched(d time.Duration) time.Duration { return d + d/driftShare }
 // agreed is how much the clocks of the server and of gateways may differ in what has passed, without one of them having been set.
 const agreed = 100 * time.Millisecond
 
-// Readings are the clocks at a decision: Server's, read under the lock, and, read after it, the process's: as it is, with its monotonic part,
-// and the Wall clock alone, in whole microseconds.
-type Readings struct{ Server, Process, Wall time.Time }
+// Readings are the clocks at a decision: Server's, read under the lock, between two readings of the process's clock with its monotonic part,
+// Before it was asked for and After it was answered; and the Wall clock alone as it was then, in whole microseconds.
+type Readings struct{ Server, Before, After, Wall time.Time }
 
-// Read is the server's clock beside the process's.
-func Read(server, process time.Time) Readings {
-	return Readings{Server: server, Process: process, Wall: process.Round(0).Truncate(time.Microsecond)}
+// Read is the server's clock between two readings of the process's.
+func Read(server, before, after time.Time) Readings {
+	return Readings{Server: server, Before: before, After: after, Wall: after.Round(0).Truncate(time.Microsecond)}
 }
 
 // Tick answers the limit's time: the server's clock, corrected so that it neither goes back nor jumps. What has passed since the gateway
@@ -28,33 +28,46 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	now := at.Server.Add(a.Shift)
 	behind := now.Before(a.Clock)
 	var latest time.Time
+	// then is what the limit's time was when the server's clock was read, which Shift goes by: a process that was stopped before it read its
+	// own would have the server's set back otherwise, and the limit's time go on too fast for who asks next.
+	then := now
 	switch {
 	case seen.tells(a.Born, a.Wall.IsZero()):
 		// What was lost since stays lost: others have leased by the slower time.
 		since := seen.Now.Add(seen.Lost - a.Lost)
-		passed := at.Process.Sub(seen.Answered)
-		earliest := floorTime(since.Add(passed - passed/driftShare).UnixNano())
-		latest = floorTime(since.Add(at.Process.Sub(seen.Asked)).UnixNano())
+		least := func(at time.Time) time.Time {
+			passed := at.Sub(seen.Answered)
+			return floorTime(since.Add(passed - passed/driftShare).UnixNano())
+		}
+		earliest, sure := least(at.After), least(at.Before)
+		latest = floorTime(since.Add(at.After.Sub(seen.Asked)).UnixNano())
 		switch {
 		case now.Before(earliest):
+			if then.Before(sure) {
+				then = sure
+			}
 			now, behind = earliest, true
-		case now.After(latest.Add(passed / driftShare)):
+		case now.After(latest.Add(at.After.Sub(seen.Answered) / driftShare)):
 			// It was set forward. latest may be ahead of what has passed, by as long as the answer took then, and leases would leave the
 			// window that much too early.
-			now, behind = earliest, true
+			now, then, behind = earliest, sure, true
 		case now.After(latest):
-			now = latest
+			now, then = latest, latest
 		}
 	case !a.Wall.IsZero():
 		now = a.meet(now, at.Wall)
+		then = now
 	}
 	if now.Before(a.Clock) {
 		now = a.Clock
 	}
+	if then.Before(a.Clock) {
+		then = a.Clock
+	}
 	if behind && now.Before(latest) {
 		a.Lost += latest.Sub(now)
 	}
-	a.Clock, a.Shift, a.Wall = now, now.Sub(at.Server), at.Wall
+	a.Clock, a.Shift, a.Wall = now, then.Sub(at.Server), at.Wall
 	return now
 }
 

@@ -89,14 +89,14 @@ func TestTwoClocksOfAStranger(t *testing.T) {
 	} {
 		born := epoch.Add(-time.Hour)
 		a := Account{Clock: epoch, Wall: epoch, Born: born}
-		now := a.Tick(Readings{Server: epoch.Add(c.server), Process: time.Now(), Wall: epoch.Add(c.wall)}, Sighting{})
+		now := a.Tick(Readings{Server: epoch.Add(c.server), Before: time.Now(), After: time.Now(), Wall: epoch.Add(c.wall)}, Sighting{})
 		if got := now.Sub(epoch); got != c.want || a.Born.Equal(born) == c.void {
 			t.Errorf("%s: %v have passed, want %v; void %t, want %t", name, got, c.want, !a.Born.Equal(born), c.void)
 		}
 		if ahead := now.Add(a.Lost); c.void && ahead.Before(epoch.Add(max(c.server, c.wall))) {
 			t.Errorf("%s: %v are lost: what was counted against may stay too long", name, a.Lost)
 		}
-		next := a.Tick(Readings{Server: epoch.Add(c.server + time.Second), Process: time.Now(), Wall: epoch.Add(c.wall + time.Second)}, Sighting{Now: epoch, Born: born.Add(1)})
+		next := a.Tick(Readings{Server: epoch.Add(c.server + time.Second), Before: time.Now(), After: time.Now(), Wall: epoch.Add(c.wall + time.Second)}, Sighting{Now: epoch, Born: born.Add(1)})
 		if next.Sub(now) != time.Second && !(name == "both back" || name == "both, a little") {
 			t.Errorf("%s: then %v pass in a second", name, next.Sub(now))
 		}

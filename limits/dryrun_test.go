@@ -29,6 +29,12 @@ func TestDryRunCountsTripsAndWithholdsNothing(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 
+	// A restart ends no dry run, and tells of no trip again.
+	g = newGate(t, st, epoch, opts, def)
+	if v := g.Acquire(context.Background(), epoch, Answer{Action: "decline"}); !v.Released || len(v.DryRunLimits) != 1 || len(told) != 1 {
+		t.Errorf("after a restart: %+v, told of %+v", v, told)
+	}
+
 	// Once the limit holds, its dry-run trip is no latch; the next excess is a trip of its own.
 	def.DryRun = false
 	later := epoch.Add(2 * time.Minute)

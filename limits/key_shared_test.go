@@ -61,6 +61,39 @@ func TestKeysAreFollowed(t *testing.T) {
 	})
 }
 
+// TestKeysAreFollowedLate: a gateway that knows neither a key nor its trip holds its probation, and the latch of those without a place.
+func TestKeysAreFollowedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		def := perMerchant(4, time.Minute)
+		def.MaxKeys, def.After = 1, Aftermath{SharePPM: 500_000, For: time.Hour}
+		all := gates(t, newSharedStore(t), 2, Options{}, def)
+		for range 5 {
+			released(all[0], time.Now(), "bad")
+			released(all[0], time.Now(), "one more")
+		}
+		time.Sleep(2 * time.Minute)
+		if err := all[0].Reset(context.Background(), Reset{Limit: KeyName("declines", "bad"), By: "ann", Reason: "why", RequestID: "r", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		follows(t, all)
+		if s, err := all[1].State(time.Now(), OtherKeys("declines")); err != nil || !s.Tripped {
+			t.Errorf("what keys without a place share: %+v, %v", s, err)
+		}
+		if k := statusOf(t, all[1], time.Now(), "declines").Keys; k.Live != 2 || k.Tripped != 1 {
+			t.Errorf("%+v; want the key in probation, and what the others share", k)
+		}
+		n := 0
+		for range 4 {
+			if released(all[1], time.Now(), "bad") {
+				n++
+			}
+		}
+		if n != 2 || released(all[1], time.Now(), "one more") {
+			t.Errorf("%d released in a probation of 2, or a latch doesn't hold", n)
+		}
+	})
+}
+
 // TestALatchOfAKeyThatTheStoreLost stays, with an error that names it.
 func TestALatchOfAKeyThatTheStoreLost(t *testing.T) {
 	st := newMemStore(t)

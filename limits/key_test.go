@@ -148,6 +148,46 @@ func TestKeysAreForgotten(t *testing.T) {
 	}
 }
 
+// TestAKeyInProbationStays: forgotten, it would come again with all of its bound.
+func TestAKeyInProbationStays(t *testing.T) {
+	def := perMerchant(4, time.Minute)
+	def.After = Aftermath{SharePPM: 500_000, For: time.Hour}
+	g := newGate(t, newMemStore(t), epoch, Options{}, def)
+	for range 5 {
+		released(g, epoch, "bad")
+	}
+	now := epoch.Add(2 * time.Minute)
+	if err := g.Reset(context.Background(), Reset{Limit: KeyName("declines", "bad"), By: "ann", Reason: "why", RequestID: "r", At: now}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		now = now.Add(2 * time.Minute)
+		if err := g.Settle(context.Background(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []bool{true, true, false} {
+		if released(g, now, "bad") != want {
+			t.Errorf("answer %d of a probation of 2: released %t", i, !want)
+		}
+	}
+}
+
+// TestUpdateOfWhatKeysShare: a new bound holds for the keys without a place, too.
+func TestUpdateOfWhatKeysShare(t *testing.T) {
+	def := perMerchant(3, time.Minute)
+	def.MaxKeys = 1
+	g := newGate(t, newMemStore(t), epoch, Options{}, def)
+	if !released(g, epoch, "a") || !released(g, epoch, "b") {
+		t.Fatal("the first of each isn't released")
+	}
+	def.MaxCount = 1
+	update(t, g, epoch, def)
+	if released(g, epoch, "b") {
+		t.Error("what keys share has the bound of before")
+	}
+}
+
 // TestKeysOverflow: beyond max_keys they share one limit, which is never passed, and a key that shared it has none of its own before
 // that has left the window.
 func TestKeysOverflow(t *testing.T) {
@@ -298,5 +338,59 @@ func TestALatchFromBeforeTheKeyHolds(t *testing.T) {
 	}
 	if !released(g, late, "a") || released(g, late, "a") {
 		t.Error("after the reset the key has another limit than its own")
+	}
+}
+
+// TestKeyIsForgottenUnderAnAnswer: an answer has found its key's limit, and before it has locked that the key is forgotten. What it trips is
+// the limit that holds for the key from then on, and none that nobody else sees.
+func TestKeyIsForgottenUnderAnAnswer(t *testing.T) {
+	one, full := spends(100, time.Minute), spends(5000, time.Minute)
+	full.Name, full.Consumer, full.MaxKeys = "through", "shop", 1 // looked at after the other, and tells of keys without a place
+	one.Key, full.Key = merchant, merchant
+	late, forgotten := epoch.Add(3*time.Minute), 0
+	var g *Gate
+	g = newGate(t, newMemStore(t), epoch, Options{OnOverflow: func(string, int64) {
+		forgotten++
+		if err := g.Settle(context.Background(), late); err != nil {
+			t.Error(err)
+		}
+	}}, one, full)
+	ask := func(key string, amount int64) Verdict {
+		return g.Acquire(context.Background(), epoch, Answer{Action: "buy", Consumer: "shop", Inputs: []Input{{Source: notional, Amount: amount}, {Source: merchant, Key: key}}})
+	}
+	ask("first", 1)
+	if v := ask("k", 101); v.Released || v.Unavailable || v.Limit != KeyName("spend", "k") || forgotten != 1 {
+		t.Errorf("%+v, after the key was forgotten %d times", v, forgotten)
+	}
+	if s, err := g.State(late, KeyName("spend", "k")); err != nil || !s.Tripped || ask("k", 1).Released {
+		t.Errorf("the trip doesn't hold: %+v, %v", s, err)
+	}
+}
+
+// TestForgottenKeyHasNothingStored: a lease whose reply was lost may be stored, and by it a restart gives the key its limit again. Forgotten
+// before that has left the window, the key would share the other meanwhile, and have its bound twice.
+func TestForgottenKeyHasNothingStored(t *testing.T) {
+	st, def, opts := newMemStore(t), perMerchant(4, time.Second), Options{LeaseFor: 5 * time.Second}
+	def.MaxKeys = 1
+	g := newGate(t, st, epoch, opts, def)
+	st.setScript(func(int, string, string) outcome { return lost })
+	released(g, epoch, "a")
+	st.setScript(nil)
+	now := epoch.Add(1100 * time.Millisecond)
+	released(g, now, "b")
+	n := 0
+	for range 2 {
+		for range 4 {
+			if released(g, now, "a") {
+				n++
+			}
+		}
+		if err := g.Close(context.Background(), now); err != nil {
+			t.Fatal(err)
+		}
+		g = newGate(t, st, now, opts, def)
+	}
+	if n != 4 {
+		t.Errorf("%d of at most 4 released before and after a restart", n)
 	}
 }

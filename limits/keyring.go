@@ -160,7 +160,7 @@ func (r *keyring) forget(t int64, n int) {
 			return
 		}
 		v := e.Value.(*valued)
-		if v.used > t-int64(r.def.Window) {
+		if edge := t - int64(r.def.Window); v.used > edge || v.limit.stored(edge) {
 			return
 		}
 		if !v.limit.retire(t) {
@@ -175,6 +175,14 @@ func (r *keyring) forget(t int64, n int) {
 			r.leaving = append(r.leaving, v.limit)
 		}
 	}
+}
+
+// stored says whether a restart might find leases of a key that count later than edge, and so give it its limit again. Forgotten before
+// that, it could have shared the other meanwhile. Where the store is shared a restart gives none.
+func (l *limit) stored(edge int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.shared && l.leases.ends > edge
 }
 
 // retire says whether nothing of a key's limit counts at t, and then it is gone.

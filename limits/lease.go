@@ -32,6 +32,8 @@ type leases struct {
 	open   *openLease
 	settle *Lease // what was really used of the lease before; stored with the next one
 	lastID int64
+	// ends is the latest end of all leases that were asked for, whether they were granted or not.
+	ends int64
 	// cautious after a failed call, whose lease may be stored all the same and then counts as used after a restart: the next
 	// asks for one permit only.
 	cautious bool
@@ -218,6 +220,7 @@ func (g *Gate) send(ctx context.Context, l *limit, m moment, w *want) *flight {
 	}
 	if w != nil {
 		r.Count, r.Need = w.count, w.need
+		s.ends = max(s.ends, r.Until.UnixNano())
 	} else {
 		r.Until = r.From
 	}

@@ -176,3 +176,14 @@ func TestCorruptLeasesAreHarmless(t *testing.T) {
 		t.Errorf("after the window: %+v", v)
 	}
 }
+
+// TestLeaseEndsByTheFasterClock: the server's clock may show more of a span than the process's, so a lease is over a little earlier.
+func TestLeaseEndsByTheFasterClock(t *testing.T) {
+	began := time.Now()
+	s := leases{open: &openLease{Lease: Lease{ID: 1, Count: 1, From: tick(0)}, until: tick(1).UnixNano(), began: began}}
+	for early, want := range map[time.Duration]bool{2 * time.Millisecond: true, 500 * time.Microsecond: false} {
+		if m := (moment{process: began.Add(time.Second - early)}); s.ready(m, 1) != want {
+			t.Errorf("%v before the end of a lease of a second: in hand %t", early, !want)
+		}
+	}
+}

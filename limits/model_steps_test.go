@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -15,11 +16,15 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 	if size.end == 0 || w.now < size.end {
 		step(func(c *world) {
 			c.now++
-			c.released = slices.DeleteFunc(c.released, func(at int) bool { return at <= c.now-size.window })
+			left := func(at int) bool { return at <= c.now-size.window }
+			c.released, c.others = slices.DeleteFunc(c.released, left), slices.DeleteFunc(c.others, left)
+			for i := range c.gates {
+				c.gates[i].forget(tick(c.now - size.window))
+			}
 		})
 	}
 	if w.sets > 0 {
-		for _, by := range []int{size.window, -size.window} {
+		for _, by := range []int{size.window, -1, -size.window} {
 			if !size.walls {
 				step(func(c *world) { c.server, c.sets = c.server+by, c.sets-1 })
 				continue
@@ -35,18 +40,27 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 	for i := range w.gates {
 		g := &w.gates[i]
 		m := moment{t: tick(w.now).UnixNano(), process: tick(w.now)}
+		if !size.asks(i) && len(w.others) < size.others {
+			step(func(c *world) {
+				c.others = append(c.others, c.now)
+				c.gates[i].addLately(tick(c.now), 1, time.Second, time.Duration(size.window)*time.Second)
+			})
+		}
 		late := bad == usesExpired && g.open != nil && g.open.used < g.open.Count
 		for amount := int64(1); amount <= max(1, size.amounts); amount++ {
 			if g.ready(m, amount) || late && amount == 1 || bad == takesOneOfAll && g.ready(m, 1) {
-				step(func(c *world) { c.release(i, m, amount) })
+				step(func(c *world) { c.release(i, m, amount, size) })
 			}
 		}
-		if !w.calling[i] {
-			for need := int64(1); need <= size.max; need++ {
+		if !g.calling {
+			for need := int64(1); need <= size.max && size.asks(i); need++ {
 				// An amount of more than is in hand closes the lease.
 				if !g.ready(m, 1) || need <= size.amounts && !g.ready(m, need) {
 					step(func(c *world) { c.ask(i, need, size, bad) })
 				}
+			}
+			if len(g.sending) > 0 || len(g.waiting) > 0 {
+				step(func(c *world) { c.ask(i, 0, size, bad) })
 			}
 		}
 		if size.fails && w.orphans() == 0 {
@@ -63,8 +77,7 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 		switch {
 		case bad == noLock && w.calls[i].stale == nil && !w.calls[i].decided:
 			step(func(c *world) {
-				old := c.account
-				old.leases = append([]memLease(nil), old.leases...)
+				old := c.account.clone()
 				c.calls[i].stale = &old
 			})
 		case !w.calls[i].decided:
@@ -72,7 +85,8 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 		default:
 			step(func(c *world) { c.deliver(i, bad) })
 		}
-		if size.fails && w.calls[i].gate >= 0 && (w.calls[i].decided || w.orphans() == 0) {
+		fails := size.fails || !size.asks(w.calls[i].gate)
+		if fails && w.calls[i].gate >= 0 && (w.calls[i].decided || w.orphans() == 0) {
 			step(func(c *world) { c.lose(i) })
 		}
 	}
@@ -97,7 +111,7 @@ func (w *world) orphans() (n int) {
 	return n
 }
 
-func (w *world) release(i int, m moment, amount int64) {
+func (w *world) release(i int, m moment, amount int64, size modelSize) {
 	g := &w.gates[i]
 	if g.use(m, amount) == 0 {
 		g.open.used++
@@ -105,11 +119,15 @@ func (w *world) release(i int, m moment, amount int64) {
 	for range amount {
 		w.released = append(w.released, w.now)
 	}
+	w.excess = size.others > 0 && len(w.released) > max(1, len(w.others))
 }
 
+// ask is a request for permits; need 0: a report alone, which leaves an open lease as it is.
 func (w *world) ask(i int, need int64, size modelSize, bad mutant) {
 	g := &w.gates[i]
-	g.close(need)
+	if need > 0 {
+		g.close(need)
+	}
 	r := LeaseRequest{
 		Lease: Lease{Limit: "a", Count: need, From: tick(0), Until: tick(size.lease)}, Need: need,
 		Max: size.max, Window: time.Duration(size.window) * time.Second, Seen: g.seen,
@@ -121,7 +139,17 @@ func (w *world) ask(i int, need int64, size modelSize, bad mutant) {
 		}
 		r.Settled = &s
 	}
-	w.calling[i] = true
+	if size.others > 0 {
+		if g.by == "" {
+			w.reporters++
+			g.by = fmt.Sprint(w.reporters)
+		}
+		if bad == tellsAnew && g.sending != nil {
+			g.sending, g.waiting = nil, append(slices.Clone(g.sending), g.waiting...)
+		}
+		r.Share, r.Report = &Share{PPM: whole, Min: 1}, g.report(time.Microsecond)
+	}
+	g.calling = true
 	w.calls = append(w.calls, call{gate: i, wall: w.walls[i], asked: w.now, r: r})
 }
 
@@ -132,8 +160,7 @@ func (w *world) decide(i int, bad mutant) {
 	if c.gate >= 0 {
 		c.wall = w.walls[c.gate]
 	}
-	raw := tick(w.now + w.server)
-	at := Readings{Server: raw, Process: tick(w.now), Wall: tick(w.now + c.wall)}
+	at := Readings{Server: tick(w.now + w.server), Before: tick(c.asked), After: tick(w.now), Wall: tick(w.now + c.wall)}
 	known := !c.r.Seen.Now.IsZero() && c.r.Seen.Born.Equal(a.Born)
 	switch {
 	case bad == trustsTheClock:
@@ -143,42 +170,64 @@ func (w *world) decide(i int, bad mutant) {
 	}
 	if bad == reclaimsEarly {
 		for j := range a.leases {
-			if l := &a.leases[j]; !l.settled && l.From.Before(raw) {
+			if l := &a.leases[j]; !l.settled && l.From.Before(at.Server) {
 				a.Permits -= l.Count
 				l.Count = 0
 			}
 		}
 	}
 	latched := w.tripped >= 0 && bad != forgetsTheLatch
+	by := a
 	if c.stale != nil {
-		c.grant, _ = c.stale.Decide(c.stale, c.r, c.stale.Tick(at, c.r.Seen), latched)
-		a.Account = c.stale.Account
+		old := c.stale.clone()
+		by = &old
+	}
+	r := c.r
+	w.misread(&r, at.After, bad)
+	born := by.Born
+	now := by.Tick(at, r.Seen)
+	if bad == letsOthersRun {
+		by.Born = born
+	}
+	_, _ = by.Weigh(by, &r, now, at.After)
+	r.Until = c.r.Until
+	c.grant, _ = by.Decide(by, r, now, latched)
+	if c.stale != nil {
+		a.Account = by.Account
 		if c.grant.Count > 0 {
 			_ = a.Add(c.grant.Lease)
 		}
 		c.stale = nil
-	} else {
-		born := a.Born
-		now := a.Tick(at, c.r.Seen)
-		if bad == letsOthersRun {
-			a.Born = born
-		}
-		c.grant, _ = a.Decide(a, c.r, now, latched)
 	}
 	if n := len(a.leases); bad == countsAtGrant && c.grant.Count > 0 {
 		a.leases[n-1].Until = c.grant.From
 	}
-	kept := a.leases[:0]
-	for _, l := range a.leases {
-		if l.Count > 0 {
-			kept = append(kept, l)
-		}
-	}
-	a.leases = kept
+	a.leases = slices.DeleteFunc(a.leases, func(l memLease) bool { return l.Count == 0 })
 	w.lateGrant = w.lateGrant || w.tripped >= 0 && c.grant.Count > 0
 	c.decided = true
 	if c.gate < 0 {
 		w.calls = append(w.calls[:i], w.calls[i+1:]...)
+	}
+}
+
+// misread is what a store that is wrong about ratios makes of a request.
+func (w *world) misread(r *LeaseRequest, at time.Time, bad mutant) {
+	if bad == grantsForNow {
+		r.Until = r.From
+	}
+	if r.Report == nil || bad != countsTwice && bad != countsFromReport {
+		return
+	}
+	p := *r.Report
+	r.Report = &p
+	if bad == countsTwice {
+		w.reporters++
+		p.By = fmt.Sprint(w.reporters)
+		return
+	}
+	p.Tallies = slices.Clone(p.Tallies)
+	for j := range p.Tallies {
+		p.Tallies[j].From = at
 	}
 }
 
@@ -187,8 +236,8 @@ func (w *world) deliver(i int, bad mutant) {
 	c := w.calls[i]
 	w.calls = append(w.calls[:i], w.calls[i+1:]...)
 	g := &w.gates[c.gate]
-	w.calling[c.gate] = false
-	g.settle = nil
+	g.calling, g.settle = false, nil
+	g.told(c.r.Report)
 	if w.setting {
 		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Born: c.grant.Born, Asked: tick(c.asked), Answered: tick(w.now)})
 	}
@@ -204,7 +253,7 @@ func (w *world) deliver(i int, bad mutant) {
 // lose is a call that fails: whether the store has decided, or still will, its gateway never learns.
 func (w *world) lose(i int) {
 	c := &w.calls[i]
-	w.calling[c.gate] = false
+	w.gates[c.gate].calling = false
 	c.gate = -1
 	if c.decided {
 		w.calls = append(w.calls[:i], w.calls[i+1:]...)
@@ -213,7 +262,7 @@ func (w *world) lose(i int) {
 
 // crashes is a gateway that is started anew; what it had asked is still under way.
 func (w *world) crashes(i int) {
-	w.gates[i], w.calling[i] = leases{}, false
+	w.gates[i] = modelGate{}
 	for j := len(w.calls) - 1; j >= 0; j-- {
 		if w.calls[j].gate != i {
 			continue

@@ -1,47 +1,54 @@
 package limits
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
 
-// The lease protocol as a state machine, of which every reachable state is looked at. The store's part is the code that
-// store/postgres runs (Account.Tick and Decide), and so is what a gateway does with a lease (leases). Whatever happens between the two
-// may happen at any time: a request and its answer take as long as they like or get lost, gateways crash and start anew, stand still
-// (then they just do nothing for a while), and the server's clock is set forward or back, or those of the gateways are.
+// The protocol of leases, and of what ratios report, as a state machine, of which every reachable state is looked at. The store's part is
+// the code that store/postgres runs (Account.Tick, Weigh and Decide), and so is what a gateway does with a lease (leases) and with what
+// it has counted (outbox). Whatever happens between the two may happen at any time: a request and its answer take as long as they like or
+// get lost, gateways crash and start anew, stand still (then they just do nothing for a while), and the server's clock is set forward or
+// back, or those of the gateways are.
 
 // mutant is a protocol that is wrong in one place.
-type mutant int
+type mutant string
 
 const (
-	sound mutant = iota
+	sound mutant = "sound"
 	// reclaimsEarly: the store takes back a lease that isn't over.
-	reclaimsEarly
+	reclaimsEarly mutant = "reclaims early"
 	// countsAtGrant: a lease leaves the window a window after its grant, not after its end.
-	countsAtGrant
+	countsAtGrant mutant = "counts at the grant"
 	// noLock: a grant is decided by what was stored a while ago.
-	noLock
+	noLock mutant = "no lock"
 	// timedFromAnswer: the gateway counts a lease's time from when it got it.
-	timedFromAnswer
+	timedFromAnswer mutant = "timed from the answer"
 	// settlesAtGrant: what was used counts as used at the grant.
-	settlesAtGrant
+	settlesAtGrant mutant = "settles at the grant"
 	// usesExpired: a permit in hand is used whenever.
-	usesExpired
+	usesExpired mutant = "uses what is over"
 	// trustsTheClock: the server's clock is believed when it is set forward.
-	trustsTheClock
+	trustsTheClock mutant = "trusts the clock"
 	// trustsTheFirst: it is believed when a gateway asks for the first time.
-	trustsTheFirst
+	trustsTheFirst mutant = "trusts the first"
 	// letsOthersRun: where such a one can't tell what has passed, those who know go on by what they know.
-	letsOthersRun
+	letsOthersRun mutant = "lets others run"
 	// forgetsTheLatch: a grant doesn't look at the latch.
-	forgetsTheLatch
+	forgetsTheLatch mutant = "forgets the latch"
 	// takesOneOfAll: any amount is released for one permit.
-	takesOneOfAll
+	takesOneOfAll mutant = "takes one of all"
+	// countsTwice: a report that is told again counts again.
+	countsTwice mutant = "counts twice"
+	// grantsForNow: permits are granted for what is in the window at the grant, not at the lease's end.
+	grantsForNow mutant = "grants for now"
+	// countsFromReport: an answer of a denominator counts from when the store is told of it.
+	countsFromReport mutant = "counts from the report"
+	// tellsAnew: what may have been told is told again as something new.
+	tellsAnew mutant = "tells anew"
 )
 
 // modelSize is what the exploration is bounded by. Time runs in ticks of a second, and for ever, unless it ends.
@@ -49,7 +56,10 @@ type modelSize struct {
 	gates int
 	max   int64
 	// amounts that answers have, from 1 on; 0: they are counted.
-	amounts            int64
+	amounts int64
+	// others is how many answers of its denominator a ratio meets in a window, all at the first gateway, whose calls may fail; the others
+	// release numerators: as many as there are others, and one at least. 0: it is no ratio.
+	others             int
 	window, lease, end int
 	// fails: gateways crash and calls fail, as often as they like; of calls whose gateway has gone one at a time is under way.
 	fails, trips bool
@@ -58,6 +68,9 @@ type modelSize struct {
 	sets, starts int
 	walls        bool
 }
+
+// asks says whether the i-th gateway wants permits.
+func (s *modelSize) asks(i int) bool { return s.others == 0 || i > 0 }
 
 // call is a request on its way, or its answer.
 type call struct {
@@ -70,145 +83,53 @@ type call struct {
 	grant   Grant
 }
 
+type modelGate struct {
+	leases
+	outbox
+	calling bool
+}
+
 // world is one state.
 type world struct {
 	now, server int // true time; how far the server's clock is ahead
 	account     memAccount
-	gates       []leases
-	calling     []bool
+	gates       []modelGate
 	calls       []call
-	released    []int // true times, in the last window
-	tripped     int   // when; -1: not
-	lateGrant   bool
-	walls       []int
-	sets        int // how many are left
-	starts      int
-	setting     bool // the server's clock is set at some time: only then does it matter what was seen
+	// true times, in the last window, of what was released, and of the answers of a ratio's denominator beside it
+	released, others []int
+	excess           bool // a numerator was one too many
+	reporters        int  // how many there have been
+	tripped          int  // when; -1: not
+	lateGrant        bool
+	walls            []int
+	sets             int // how many are left
+	starts           int
+	setting          bool // the server's clock is set at some time: only then does it matter what was seen
 }
 
 var modelEpoch = time.Unix(1_000_000, 0).UTC()
 
 func tick(n int) time.Time { return modelEpoch.Add(time.Duration(n) * time.Second) }
 
+func (a *memAccount) clone() memAccount {
+	c := *a
+	c.leases, c.tallies, c.reporters = slices.Clone(a.leases), slices.Clone(a.tallies), slices.Clone(a.reporters)
+	return c
+}
+
 func (w *world) clone() *world {
 	c := *w
-	c.account.leases = slices.Clone(w.account.leases)
-	c.gates = slices.Clone(w.gates)
+	c.account, c.gates = w.account.clone(), slices.Clone(w.gates)
 	for i := range c.gates {
-		if o := c.gates[i].open; o != nil {
-			n := *o
-			c.gates[i].open = &n
+		g := &c.gates[i]
+		if g.open != nil {
+			o := *g.open
+			g.open = &o
 		}
+		g.waiting = slices.Clone(g.waiting)
 	}
-	c.calling, c.calls, c.released, c.walls = slices.Clone(w.calling), slices.Clone(w.calls), slices.Clone(w.released), slices.Clone(w.walls)
+	c.calls, c.released, c.others, c.walls = slices.Clone(w.calls), slices.Clone(w.released), slices.Clone(w.others), slices.Clone(w.walls)
 	return &c
-}
-
-// key says all that the future depends on: times by how long ago they were, and nothing of what is over. Gateways are alike, so
-// that their order doesn't matter, and neither does that of calls; leases are known by their place among those that are stored.
-func (w *world) key(size modelSize) string {
-	var b []byte
-	n := func(v ...int64) {
-		for _, one := range v {
-			b = binary.AppendVarint(b, one)
-		}
-	}
-	oldest := int64(-1000 * (size.window + size.lease + 1))
-	ago := func(t time.Time) int64 { return t.Sub(tick(w.now)).Milliseconds() }
-	at := func(t time.Time) { n(max(ago(t), oldest)) }
-	place := func(id int64) int64 {
-		return int64(slices.IndexFunc(w.account.leases, func(o memLease) bool { return o.ID == id }))
-	}
-	settled := func(l *Lease) {
-		if l != nil && place(l.ID) >= 0 {
-			n(-5, place(l.ID), l.Count)
-			at(l.Until)
-		}
-	}
-	account := func(a *memAccount) {
-		n(a.Permits, int64(len(a.leases)))
-		for i := range a.leases {
-			n(a.leases[i].Count)
-			at(a.leases[i].Until)
-		}
-		if w.setting {
-			n(ago(a.Clock), a.Shift.Milliseconds()+int64(w.server)*1000, ago(a.Wall))
-		}
-	}
-	sight := func(s Sighting) {
-		if !s.Now.IsZero() && s.Born.Equal(w.account.Born) {
-			n(s.Now.Sub(s.Asked).Milliseconds(), s.Now.Sub(s.Answered).Milliseconds(), (w.account.Lost - s.Lost).Milliseconds())
-		}
-	}
-	asked := func(c *call) {
-		n(-3, c.r.Need, truth(c.decided), int64(c.wall))
-		at(tick(c.asked))
-		if !c.decided {
-			settled(c.r.Settled)
-			sight(c.r.Seen)
-			if c.stale != nil {
-				account(c.stale)
-			}
-			return
-		}
-		if c.grant.Count > 0 {
-			n(place(c.grant.ID), c.grant.Count)
-			at(c.grant.From)
-		}
-		if w.setting {
-			n(ago(c.grant.Now), (w.account.Lost - c.grant.Lost).Milliseconds(), truth(c.grant.Born.Equal(w.account.Born)))
-		}
-	}
-	var parts []string
-	for i := range w.gates {
-		b = nil
-		g := &w.gates[i]
-		n(int64(w.walls[i]))
-		sight(g.seen)
-		settled(g.settle)
-		if o := g.open; o != nil {
-			n(-6, place(o.ID), o.Count, o.used)
-			at(o.From)
-			at(o.began)
-			if o.used > 0 {
-				at(time.Unix(0, o.lastUse))
-			}
-		}
-		for j := range w.calls {
-			if w.calls[j].gate == i {
-				asked(&w.calls[j])
-			}
-		}
-		parts = append(parts, string(b))
-	}
-	for j := range w.calls {
-		if w.calls[j].gate < 0 {
-			b = nil
-			asked(&w.calls[j])
-			parts = append(parts, string(b))
-		}
-	}
-	slices.Sort(parts)
-	b = nil
-	if size.end > 0 {
-		n(int64(w.now))
-	}
-	if w.tripped >= 0 {
-		n(max(int64(w.tripped-w.now)*1000, oldest))
-	}
-	n(-4, int64(w.sets), int64(w.starts), truth(w.lateGrant))
-	account(&w.account)
-	for _, r := range w.released {
-		n(int64(w.now - r))
-	}
-	return string(b) + strings.Join(parts, "|")
-}
-
-func truth(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // fault says which promise a state breaks.
@@ -220,7 +141,9 @@ func (w *world) fault(size modelSize) error {
 		}
 	}
 	switch {
-	case n > size.max:
+	case w.excess:
+		return fmt.Errorf("at %d, released at %v beside others at %v", w.now, w.released, w.others)
+	case size.others == 0 && n > size.max:
 		return fmt.Errorf("the window that ends at %d holds %d of at most %d: %v", w.now, n, size.max, w.released)
 	case w.lateGrant:
 		return fmt.Errorf("a lease was granted after the trip at %d", w.tripped)
@@ -233,7 +156,7 @@ func (w *world) fault(size modelSize) error {
 // explore looks at every state that can be reached, and answers how many there are, and the first that breaks a promise.
 func explore(size modelSize, bad mutant) (states int, fault error) {
 	first := &world{
-		gates: make([]leases, size.gates), calling: make([]bool, size.gates), walls: make([]int, size.gates),
+		gates: make([]modelGate, size.gates), walls: make([]int, size.gates),
 		tripped: -1, sets: size.sets, starts: size.starts, setting: size.sets > 0,
 	}
 	if first.setting {
@@ -263,6 +186,28 @@ func explore(size modelSize, bad mutant) (states int, fault error) {
 	return len(seen), nil
 }
 
+// exploreAll wants no broken promise at any size, and one of every mutant at its size.
+func exploreAll(t *testing.T, sizes map[string]modelSize, mutants map[mutant]string) {
+	for name, size := range sizes {
+		began := time.Now()
+		n, err := explore(size, sound)
+		t.Logf("%s: %d states, %v", name, n, time.Since(began))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n < 10_000 {
+			t.Errorf("%s: only %d states", name, n)
+		}
+	}
+	for bad, name := range mutants {
+		n, err := explore(sizes[name], bad)
+		t.Logf("%s, %s: after %d states: %v", bad, name, n, err)
+		if err == nil {
+			t.Errorf("%s breaks no promise in %d states: the model sees nothing", bad, n)
+		}
+	}
+}
+
 // TestModelOfLeases: in no reachable state is a window exceeded or a latch passed, and every mutant is caught.
 func TestModelOfLeases(t *testing.T) {
 	sizes := map[string]modelSize{
@@ -280,26 +225,16 @@ func TestModelOfLeases(t *testing.T) {
 		sizes["long: walls"] = modelSize{gates: 2, max: 1, window: 2, lease: 2, sets: 1, starts: 1, walls: true, end: 4}
 		sizes["long: three gateways"] = modelSize{gates: 3, max: 1, window: 2, lease: 2}
 	}
-	for name, size := range sizes {
-		began := time.Now()
-		n, err := explore(size, sound)
-		t.Logf("%s: %d states, %v", name, n, time.Since(began))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if n < 10_000 {
-			t.Errorf("%s: only %d states", name, n)
-		}
-	}
-	for bad, name := range map[mutant]string{
+	exploreAll(t, sizes, map[mutant]string{
 		reclaimsEarly: "two permits", countsAtGrant: "two permits", noLock: "two permits", timedFromAnswer: "two permits",
 		settlesAtGrant: "two permits", usesExpired: "two permits", trustsTheClock: "clocks", trustsTheFirst: "a start", letsOthersRun: "a start",
 		forgetsTheLatch: "a trip", takesOneOfAll: "amounts",
-	} {
-		n, err := explore(sizes[name], bad)
-		t.Logf("mutant %d, %s: after %d states: %v", bad, name, n, err)
-		if err == nil {
-			t.Errorf("mutant %d breaks no promise in %d states: the model sees nothing", bad, n)
-		}
-	}
+	})
+}
+
+// TestModelOfRatios: in no reachable state is a numerator one too many, and every mutant is caught.
+func TestModelOfRatios(t *testing.T) {
+	exploreAll(t, map[string]modelSize{"ratio": {gates: 2, max: 1, others: 2, window: 3, lease: 2}}, map[mutant]string{
+		countsTwice: "ratio", grantsForNow: "ratio", countsFromReport: "ratio", tellsAnew: "ratio",
+	})
 }

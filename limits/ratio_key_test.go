@@ -84,14 +84,17 @@ func TestRatioOfKeysWithoutAPlace(t *testing.T) {
 // TestRatiosDenominatorStays: what was counted under another denominator isn't taken for this one's.
 func TestRatiosDenominatorStays(t *testing.T) {
 	g := newGate(t, newMemStore(t), epoch, Options{}, declinesOf(500_000, 4, time.Minute, "decline", "approve"))
+	numerator := declinesOf(500_000, 4, time.Minute, "decline", "approve")
+	numerator.Action = "approve"
 	for name, c := range map[string]struct {
 		def  Definition
 		good bool
 	}{
-		"the same":      {declinesOf(300_000, 40, time.Hour, "approve", "decline"), true},
-		"another":       {declinesOf(500_000, 4, time.Minute, "approve"), false},
-		"every answer":  {declinesOf(500_000, 4, time.Minute), false},
-		"another limit": {declines(4, time.Minute), false},
+		"another action": {numerator, false},
+		"the same":       {declinesOf(300_000, 40, time.Hour, "approve", "decline"), true},
+		"another":        {declinesOf(500_000, 4, time.Minute, "approve"), false},
+		"every answer":   {declinesOf(500_000, 4, time.Minute), false},
+		"another limit":  {declines(4, time.Minute), false},
 	} {
 		if err := g.Update(context.Background(), []Definition{c.def}, epoch); (err == nil) != c.good {
 			t.Errorf("%s: %v", name, err)

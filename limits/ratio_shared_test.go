@@ -2,7 +2,6 @@ package limits
 
 import (
 	"context"
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,88 +129,6 @@ func TestRatioLeaseEndsWithItsDenominator(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestRatioAcrossGates: gates crash, are paused, lose answers of the store, and the server's clock is set by up to five minutes,
-// forward and back. By the true clock no numerator is ever one too many.
-func TestRatioAcrossGates(t *testing.T) {
-	var released, more int
-	for seed := range uint64(120) {
-		synctest.Test(t, func(t *testing.T) {
-			n, m := playRatio(t, seed)
-			released, more = released+n, more+m
-		})
-	}
-	t.Logf("%d released, %d of them by grace of a denominator above its minimum", released, more)
-	if released < 3000 || more < 500 {
-		t.Error("the test tries too little")
-	}
-}
-
-func playRatio(t *testing.T, seed uint64) (released, more int) {
-	rnd := rand.New(rand.NewPCG(seed, 8))
-	st := newSharedStore(t)
-	ppm := 50_000 + rnd.Int64N(500_000)
-	def := declinesOf(ppm, (whole+ppm-1)/ppm+rnd.Int64N(4), time.Duration(2+rnd.IntN(8))*time.Second,
-		[][]string{nil, {"approve"}, {"decline", "approve"}}[rnd.IntN(3)]...)
-	opts := Options{MaxLease: 1 + rnd.Int64N(10), LeaseFor: time.Duration(50+rnd.IntN(500)) * time.Millisecond, StoreTimeout: 10 * time.Second}
-	all := gates(t, st, 4, opts, def)
-	o := &ratioSim{sim: &sim{t: t, def: def}}
-	for range 600 {
-		i := rnd.IntN(len(all))
-		switch rnd.IntN(40) {
-		case 0: // the process dies
-			st.setScript(nil)
-			all[i] = newGate(t, st, time.Now(), opts, def)
-		case 1:
-			_ = all[i].Settle(context.Background(), time.Now())
-		case 2:
-			st.mu.Lock()
-			st.serverClock += time.Duration(rnd.Int64N(int64(10*time.Minute))) - 5*time.Minute
-			st.mu.Unlock()
-			// One that was there before asks before another starts: nobody else can know that time hasn't passed, or that it has.
-			st.setScript(nil)
-			if err := all[i].greet(context.Background(), all[i].roster.Load().limits[0]); err != nil {
-				t.Fatal(err)
-			}
-			fallthrough
-		case 3: // everybody is stopped for a while
-			time.Sleep(time.Duration(rnd.Int64N(int64(2 * time.Second))))
-		case 4:
-			flaky := rand.New(rand.NewPCG(seed, rnd.Uint64()))
-			st.setScript(func(int, string, string) outcome { return outcome(flaky.IntN(3)) })
-		case 5, 6:
-			st.setScript(nil)
-		case 7, 8:
-			_ = all[i].Reset(context.Background(), resetBy(time.Now().String(), time.Now()))
-			_ = all[i].Follow(context.Background())
-		case 9, 10, 11:
-			_ = all[i].report(context.Background(), all[i].moment(time.Now()))
-		default:
-			time.Sleep(time.Duration(rnd.Int64N(int64(20 * time.Millisecond))))
-			action := []string{"decline", "approve", "approve", "approve"}[rnd.IntN(4)]
-			short, cancel := context.WithTimeout(context.Background(), time.Second)
-			v := all[i].Acquire(short, time.Now(), Answer{Action: action})
-			cancel()
-			now := time.Now().UnixNano()
-			switch {
-			case action != "decline" && !v.Released:
-				t.Fatalf("%q was withheld: %+v", action, v)
-			case action != "decline":
-				o.others = append(o.others, now)
-			case v.Released:
-				o.released = append(o.released, now)
-				n := in(o.released, now, int64(def.Window))
-				if most := o.allowed(now, int64(def.Window), n); n > most {
-					t.Fatalf("seed %d: released as %d of at most %d: %+v, %+v", seed, n, most, def, *def.Ratio)
-				}
-				if n > def.Ratio.SharePPM*def.Ratio.MinCount/whole {
-					more++
-				}
-			}
-		}
-	}
-	return len(o.released), more
 }
 
 // TestRatioProbationIsShared: after a reset all gates together release half the share.

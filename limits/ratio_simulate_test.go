@@ -40,7 +40,7 @@ func TestSimulatedRatioIsTheGate(t *testing.T) {
 		now := epoch
 		for range 80 {
 			now = now.Add(time.Duration(1+r.IntN(3000)) * time.Millisecond)
-			answers = append(answers, Offer{At: now, Action: ratioActions[r.IntN(len(ratioActions))]})
+			answers = append(answers, Offer{At: now, Action: everyAction[r.IntN(len(everyAction))]})
 		}
 		least := 4 + r.Int64N(10)
 		def := func(ppm int64) Definition {

@@ -2,8 +2,11 @@ package limits
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -186,6 +189,25 @@ func TestRatioOverRestarts(t *testing.T) {
 	}
 }
 
+// TestReportsFollow: what is counted after a report is in the next.
+func TestReportsFollow(t *testing.T) {
+	st, now := newMemStore(t), epoch
+	def := declinesOf(500_000, 2, time.Hour, "approve")
+	g := newGate(t, st, now, Options{}, def)
+	for n := range 3 {
+		for range n + 1 {
+			now = now.Add(time.Second)
+			meets(g, now, "approve")
+		}
+		if err := g.Settle(context.Background(), now.Add(reportEvery)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := statusOf(t, newGate(t, st, now, Options{}, def), now, "declines"); s.Denominator != 1+2+3 {
+		t.Errorf("the store was told of %d answers, want 6", s.Denominator)
+	}
+}
+
 func TestRatioInProbation(t *testing.T) {
 	def := declinesOf(500_000, 10, time.Minute, "decline", "approve")
 	def.After = Aftermath{SharePPM: 500_000, For: time.Hour}
@@ -256,6 +278,59 @@ func TestMeeting(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%q is looked at by %q, want %q", action, got, want)
+		}
+	}
+}
+
+// Limits that look at every answer are looked at with those of one action, and none of another.
+func TestMeetingOfMany(t *testing.T) {
+	var defs []Definition
+	for _, name := range []string{"a", "b", "c"} {
+		d := declinesOf(500_000, 2, time.Minute)
+		d.Name = name
+		defs = append(defs, d)
+	}
+	for _, action := range []string{"page", "sell", "buy"} {
+		defs = append(defs, Definition{Name: "x" + action, Action: action, MaxCount: 1, Window: time.Minute})
+	}
+	g := newGate(t, newMemStore(t), epoch, Options{}, defs...)
+	for _, action := range []string{"page", "sell", "buy"} {
+		all := g.roster.Load().meets.of(action)
+		if len(all) != 4 || all[3].def.Name != "x"+action {
+			t.Errorf("%s is looked at by %d limits, at last by %s", action, len(all), all[len(all)-1].def.Name)
+		}
+	}
+}
+
+// TestRatioUnderConcurrency: of many who answer at once at one moment, as many declines leave as half of all answers, or one less than that.
+func TestRatioUnderConcurrency(t *testing.T) {
+	for range 20 {
+		g := newGate(t, newMemStore(t), epoch, Options{}, declinesOf(500_000, 2, time.Minute, "decline", "approve"))
+		var approved, declined atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for range 100 {
+					if i%2 == 0 {
+						approved.Add(1) // before it is: declines are counted after they are
+						meets(g, epoch, "approve")
+						continue
+					}
+					before := declined.Load()
+					if meets(g, epoch, "decline").Released {
+						if n := declined.Add(1); n > max(1, approved.Load()) {
+							t.Errorf("%d declines beside %d approvals (%d before)", n, approved.Load(), before)
+						}
+						continue
+					}
+					_ = g.Reset(context.Background(), resetBy(fmt.Sprint(i, before, time.Now()), epoch))
+				}
+			})
+		}
+		wg.Wait()
+		s := statusOf(t, g, epoch, "declines")
+		if s.Used-s.Leased != declined.Load() || s.Denominator != declined.Load()+400 || declined.Load() < 2 {
+			t.Errorf("%d declines, 400 approvals; the gate has %+v", declined.Load(), s)
 		}
 	}
 }

@@ -37,9 +37,9 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	}
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
-	at := Read(raw, time.Now())
+	at := Read(raw, time.Now(), time.Now())
 	now := a.Tick(at, r.Seen)
-	others, err := a.Weigh(a, &r, now, at.Process)
+	others, err := a.Weigh(a, &r, now, at.After)
 	if err != nil {
 		return Grant{}, err
 	}

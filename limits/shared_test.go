@@ -3,7 +3,6 @@ package limits
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,70 +141,4 @@ func TestATripElsewhereBinds(t *testing.T) {
 			t.Errorf("Follow over a store that fails: %v", err)
 		}
 	})
-}
-
-// TestNoExcessOfManyGates: gates crash, are paused, lose answers of the store, and the server's clock is set by up to five
-// minutes, forward and back. By the true clock no window is ever exceeded.
-func TestNoExcessOfManyGates(t *testing.T) {
-	var released, steps int
-	for seed := range uint64(120) {
-		synctest.Test(t, func(t *testing.T) {
-			n, s := playGates(t, seed)
-			released, steps = released+n, steps+s
-		})
-	}
-	t.Logf("%d released over %d steps of the server's clock", released, steps)
-	if released < 5_000 || steps < 500 {
-		t.Errorf("%d released over %d steps of the clock: the test tries too little", released, steps)
-	}
-}
-
-func playGates(t *testing.T, seed uint64) (released, steps int) {
-	rnd := rand.New(rand.NewPCG(seed, 7))
-	st := newSharedStore(t)
-	def := declines(1+rnd.Int64N(60), time.Duration(1+rnd.IntN(8))*time.Second)
-	opts := Options{MaxLease: 1 + rnd.Int64N(10), LeaseFor: time.Duration(50+rnd.IntN(500)) * time.Millisecond, StoreTimeout: 10 * time.Second}
-	all := gates(t, st, 4, opts, def)
-	var at []int64
-	for range 400 {
-		i := rnd.IntN(len(all))
-		switch rnd.IntN(30) {
-		case 0: // the process dies
-			st.setScript(nil)
-			all[i] = newGate(t, st, time.Now(), opts, def)
-		case 1:
-			_ = all[i].Settle(context.Background(), time.Now())
-		case 2:
-			st.mu.Lock() // a call that nobody waits for any more may be under way
-			st.serverClock += time.Duration(rnd.Int64N(int64(10*time.Minute))) - 5*time.Minute
-			st.mu.Unlock()
-			steps++
-			if rnd.IntN(2) == 0 { // the next to ask may know nothing of what has passed
-				st.setScript(nil)
-				all[i] = newGate(t, st, time.Now(), opts, def)
-			}
-			fallthrough
-		case 3: // everybody is stopped for a while
-			time.Sleep(time.Duration(rnd.Int64N(int64(2 * time.Second))))
-		case 4:
-			flaky := rand.New(rand.NewPCG(seed, rnd.Uint64()))
-			st.setScript(func(int, string, string) outcome { return outcome(flaky.IntN(3)) })
-		case 5:
-			st.setScript(nil)
-		case 6:
-			_ = all[i].Reset(context.Background(), resetBy(time.Now().String(), time.Now()))
-			_ = all[i].Follow(context.Background())
-		default:
-			time.Sleep(time.Duration(rnd.Int64N(int64(20 * time.Millisecond))))
-			short, cancel := context.WithTimeout(context.Background(), time.Second)
-			if all[i].Acquire(short, time.Now(), Answer{Action: "decline"}).Released {
-				at = append(at, time.Now().UnixNano())
-			}
-			cancel()
-		}
-	}
-	if end, n, bad := excess(at, def.Window, def.MaxCount); bad {
-		t.Errorf("seed %d: the window of %v that ends at %v holds %d of at most %d", seed, def.Window, time.Unix(0, end).UTC(), n, def.MaxCount)
-	}
-	return len(at), steps
 }

@@ -82,16 +82,15 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	var g limits.Grant
 	err := s.directly(ctx, doing, func(d *direct) error {
 		d.later(`SET LOCAL idle_in_transaction_session_timeout = '` + grantIdleTimeout + `'`)
-		a, raw, latched, err := lockAccount(d, r.Limit, !r.Retire)
+		a, at, latched, err := lockAccount(d, r.Limit, !r.Retire)
 		switch {
 		case r.Retire && errors.Is(err, pgx.ErrNoRows):
 			return nil
 		case err != nil:
 			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
-		at := limits.Read(raw, time.Now())
 		now, rows, weighed := a.Tick(at, r.Seen), leaseRows{d, r.Limit}, r
-		others, err := a.Weigh(rows, &weighed, now, at.Process)
+		others, err := a.Weigh(rows, &weighed, now, at.After)
 		if err != nil {
 			return err
 		}
@@ -137,9 +136,11 @@ const firstAccount = `INSERT INTO limit_accounts (limit_name, born_us, clock_us,
 	GROUP BY now_us ON CONFLICT (limit_name) DO NOTHING`
 
 // lockAccount makes the account where there is none, or answers pgx.ErrNoRows.
-func lockAccount(d *direct, limit string, make bool) (a limits.Account, raw time.Time, latched bool, err error) {
+func lockAccount(d *direct, limit string, make bool) (a limits.Account, at limits.Readings, latched bool, err error) {
 	var born, clock, shift, wall, lost, window, windowAt, now int64
+	var before time.Time
 	read := func() error {
+		before = time.Now()
 		return d.queryRow(account, []any{limit}, &born, &clock, &shift, &wall, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
 	}
 	if err = read(); make && errors.Is(err, pgx.ErrNoRows) {
@@ -147,12 +148,13 @@ func lockAccount(d *direct, limit string, make bool) (a limits.Account, raw time
 			err = read()
 		}
 	}
+	at = limits.Read(instant(now), before, time.Now())
 	a.Born = instant(born)
 	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
 	a.Wall = instant(wall)
 	a.Lost = time.Duration(lost) * time.Microsecond
 	a.Window, a.WindowAt = time.Duration(window), instant(windowAt)
-	return a, instant(now), latched, err
+	return a, at, latched, err
 }
 
 // leaseRows are a limit's leases, whose account the transaction has locked.
