@@ -32,8 +32,10 @@ func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time
 
 	err := conn.Invoke(tell(timed, given), b.Speech().infer, request, x, &x.head, &x.tail)
 	p.answered.Store(true)
+	now := time.Now()
+	x.took = now.Sub(start)
 	if err != nil {
-		e := ended{status: status.Convert(err), ours: ours, elapsed: time.Since(start), given: given, enough: b.tempo.enough(given)}
+		e := ended{status: status.Convert(err), ours: ours, elapsed: x.took, given: given, enough: b.tempo.enough(given)}
 		e.said, e.trailer = saidIt(x.trailer, e.status.Message()), x.trailer
 		ender := context.Cause(timed)
 		if ender == nil && !e.said && e.status.Code() == codes.Canceled && float64(e.elapsed) >= nearlyAll*float64(given) {
@@ -56,12 +58,11 @@ func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time
 		x.answer.Free()
 		return nil, Verdict{}, f
 	}
-	now := time.Now()
-	b.tempo.answered(now, now.Sub(start))
+	b.tempo.answered(now, x.took)
 	if b.latencies != nil {
-		b.latencies.add(now, now.Sub(start))
+		b.latencies.add(now, x.took)
 	}
-	conn.timed(start, now.Sub(start))
+	conn.timed(start, x.took)
 	return b.read(&x.answer, check)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // Options are what all backends of a gateway share. The zero value works.
@@ -25,6 +26,8 @@ type Options struct {
 	// Lookup answers the addresses of a host, for backends at dns:///; nil: the system's resolver. It is asked by one goroutine at a
 	// time for each backend.
 	Lookup func(ctx context.Context, host string) ([]string, error)
+	// Panicked is called once for each panic in a goroutine of the backend's own, which the log has; nil: nobody is told.
+	Panicked func()
 	// DialOptions are added to the connection's own; tests use them.
 	DialOptions []grpc.DialOption
 }
@@ -48,6 +51,7 @@ type Backend struct {
 	hedging   sync.WaitGroup
 	observer  Observer
 	log       *slog.Logger
+	guard     defect.Guard
 	alarm     sync.Once
 
 	tongue   tongue
@@ -84,6 +88,7 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 		limiter: newLimiter(int(set.maxInFlight), set.adaptive), tempo: newTempo(set.minTimeout, set.timeout), budget: newBudget(set.retry.budget), observer: o.Observer,
 		log: o.Logger.With("backend", name, "model", set.model, "version", set.version),
 	}
+	b.guard = defect.Guard{Log: b.log, Count: o.Panicked}
 	if set.hedge > 0 {
 		b.latencies = new(latencies)
 	}
@@ -97,7 +102,11 @@ func Dial(name string, cfg *candorv1.Backend, o Options) (*Backend, error) {
 		b.end()
 		return nil, fmt.Errorf("backends.%s.%w", name, err)
 	}
-	b.breaker = newBreaker(name, set.breaker, set.timeout, b.breakerChanged)
+	// Whoever changes the breaker's state tells of it, in the middle of a call or of what watches one: neither may break off there.
+	b.breaker = newBreaker(name, set.breaker, set.timeout, func(from, to candorv1.BreakerState) {
+		b.guard.Whole("telling of a breaker's change", func() { b.breakerChanged(from, to) })
+	})
+	b.breaker.guard = b.guard
 	return b, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // windowBuckets divides the breaker's window, which slides by one bucket at a time. With one bucket it would not slide but
@@ -44,6 +45,8 @@ var (
 type breaker struct {
 	cb    *gobreaker.TwoStepCircuitBreaker[struct{}]
 	grace time.Duration
+	// guard of the watchdogs.
+	guard defect.Guard
 
 	// last is the state after the last change, a gobreaker.State. An open breaker that has waited long enough still shows as
 	// open here; state tells the truth.
@@ -118,7 +121,7 @@ func (b *breaker) allow(limit time.Duration) *permit {
 	}
 	p := &permit{breaker: b, done: done, probe: probe}
 	if probe {
-		p.watchdog = time.AfterFunc(limit+b.grace, p.expire)
+		p.watchdog = time.AfterFunc(limit+b.grace, func() { b.guard.Whole("watching a probe", p.expire) })
 	}
 	return p
 }

@@ -8,9 +8,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/oiptest"
@@ -62,6 +65,37 @@ func TestPanicInAProbe(t *testing.T) {
 	}
 	armed.Store(false)
 	eventually(t, "an answer", func() bool { _, err := b.Metadata(t.Context()); return err == nil })
+}
+
+// offended panics when a breaker changes.
+type offended struct{}
+
+func (offended) Attempt(context.Context, Attempt) {}
+
+func (offended) BreakerChanged(string, candorv1.BreakerState, candorv1.BreakerState) {
+	panic("a defect of the observer")
+}
+
+// A defect in telling of the breaker costs neither the call that opened it nor the probe that closes it.
+func TestPanicOfABreakersObserver(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	cfg := digitsConfig(server.Addr())
+	cfg.Breaker = &candorv1.BreakerConfig{MinCalls: proto.Uint32(1), OpenFor: durationpb.New(time.Millisecond)}
+	var panics atomic.Int64
+	log := new(logged)
+	b := dial(t, cfg, Options{Observer: offended{}, Logger: slog.New(slog.NewTextHandler(log, nil)), Panicked: func() { panics.Add(1) }})
+	server.Script(oiptest.Fail(codes.Internal, "broken"))
+	if _, f := infer(t, t.Context(), b, digitsRequest(t, 1)); f == nil || f.Message != "broken" {
+		t.Errorf("failure %+v", f)
+	}
+	eventually(t, "a closed breaker", func() bool {
+		_, f := infer(t, t.Context(), b, digitsRequest(t, 1))
+		return f == nil && b.Status().Breaker == closed
+	})
+	// Opened, half open, closed; it may have been half open more than once.
+	if panics.Load() < 3 || !log.has("a defect of the observer") || b.Status().InFlight != 0 {
+		t.Errorf("%d panics, status %+v", panics.Load(), b.Status())
+	}
 }
 
 // A defect in watching replicas is logged, and they are watched again.

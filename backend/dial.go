@@ -84,6 +84,7 @@ func (b *Backend) connect(tlsCfg *candorv1.ClientTLS, o Options) (*fleet, error)
 		return nil, err
 	}
 	f := newFleet(b.set.replicas, b.set.timeout, b.log)
+	f.guard = b.guard
 	f.ask = b.askReady
 	switch at := b.set.place; {
 	case len(at.addresses) > 0:

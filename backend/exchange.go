@@ -23,6 +23,8 @@ type exchange struct {
 	// made are the attempts, of a call of which there may be more to tell than its answer does. waited: for a place in flight.
 	made   []Attempt
 	waited time.Duration
+	// took is how long the model server had the attempt, as far as we can tell: what we did with its answer isn't in it.
+	took time.Duration
 }
 
 // asked notes that the attempt asks a replica; nil: the backend has one address.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // fleet is whom a backend's calls go to: the connections of its one model server, or its replicas. Safe for concurrent use.
@@ -23,6 +24,7 @@ type fleet struct {
 	// patience is how long a call lasts at most.
 	patience time.Duration
 	log      *slog.Logger
+	guard    defect.Guard
 	// dial makes the connections to a replica, which connect later.
 	dial func(address string) (conns, error)
 	// ask asks a replica whether its model is ready. It returns soon after ctx ends.
@@ -156,7 +158,7 @@ func (f *fleet) setAddresses(addresses []string) error {
 		f.draining = append(f.draining, r)
 		r.gone.Store(true)
 		r.stop()
-		f.work.Go(func() { f.lasting("draining a replica", func() { f.drain(r) }) })
+		f.lasting("draining a replica", func() { f.drain(r) })
 	}
 	return errors.Join(errs...)
 }

@@ -29,6 +29,9 @@ const (
 	// probeGain: where half the calls are answered in this part of the time or less, the other half was only waiting. Above a half,
 	// so that the half that stays isn't less than what the model server can do.
 	probeGain = 0.55
+	// ownWaits are how often an answer waits for one of our goroutines to run: the one that writes its request, the one that reads from
+	// the connection, and the one that called.
+	ownWaits = 3
 	// growDiv: by this part, and one, a limit grows in a window that nothing slowed down.
 	growDiv = 20
 )
@@ -58,6 +61,9 @@ type gradient struct {
 	peak    int
 	begun   time.Time
 	dropped bool
+
+	// own is how long a goroutine of ours has waited for a processor of late; nil: nobody knows.
+	own func(now time.Time) time.Duration
 }
 
 func newGradient(most int) gradient {
@@ -115,8 +121,23 @@ func (g *gradient) next(now time.Time) {
 	g.samples, g.sum, g.peak, g.begun, g.dropped = 0, 0, 0, now, false
 }
 
+// slow says that an answer took longer than load alone would explain away.
+func (g *gradient) slow(took time.Duration) bool {
+	return g.base > 0 && float64(took) > gradientTolerance*float64(g.base)+float64(gradientSlack)
+}
+
+// theirs is what is the model server's of the mean time of a window's answers: what our own goroutines waited for a processor is none of
+// its load. Never less than without load, which only an answer can say.
+func (g *gradient) theirs(now time.Time, mean time.Duration) time.Duration {
+	if g.own == nil || g.base == 0 {
+		return mean
+	}
+	return max(min(g.base, mean), mean-ownWaits*g.own(now))
+}
+
 // settle moves the limit by what a full window says.
-func (g *gradient) settle(now time.Time, short time.Duration) {
+func (g *gradient) settle(now time.Time, mean time.Duration) {
+	short := g.theirs(now, mean)
 	if g.probing > 0 {
 		if g.probing--; g.probing == 0 {
 			g.probedWith(now, short)

@@ -67,38 +67,58 @@ func (b *Backend) arm(ctx context.Context, t Terms, now time.Time, beside *repli
 	return h, ctx
 }
 
-// run makes the attempt.
+// run makes the attempt. In the timer's goroutine nobody else recovers: what panics here costs the second attempt, and what it holds is
+// given back all the same.
 func (h *hedge) run() {
 	defer h.b.hedging.Done()
-	b, now := h.b, time.Now()
-	if !b.limiter.spare(h.terms.Priority) {
-		return
+	h.b.guard.Whole("a second attempt", func() {
+		now := time.Now()
+		seat, ok := h.b.limiter.spare(h.terms.caller())
+		if !ok {
+			return
+		}
+		says, took := loadUnknown, time.Duration(0)
+		var response *wire.Response
+		var failure *Failure
+		made := func() bool {
+			defer func() { h.b.limiter.release(seat, time.Now(), says, took) }()
+			ctx := h.allowed(now)
+			if ctx == nil {
+				return false
+			}
+			response, failure = h.attempt(ctx)
+			says, took = loadOf(failure), time.Since(now)
+			return true
+		}()
+		if !made {
+			return
+		}
+		defer h.conn.release()
+		defer close(h.ran)
+		if h.settle(response, failure, took) {
+			h.conclude()
+		}
+	})
+}
+
+// allowed begins the attempt and answers its context; nil: there is to be none.
+func (h *hedge) allowed(now time.Time) (ctx context.Context) {
+	permit := h.b.breaker.allow(h.b.set.timeout)
+	if permit == nil {
+		return nil
 	}
-	permit := b.breaker.allow(b.set.timeout)
-	if permit == nil || permit.probe || !b.budget.spend(now) {
-		if permit != nil {
+	defer func() {
+		if ctx == nil {
 			permit.report(ignored)
 		}
-		b.limiter.release(now, loadUnknown, 0)
-		return
+	}()
+	if permit.probe || !h.b.budget.spend(now) {
+		return nil
 	}
-	ctx := h.begin(permit, now)
-	if ctx == nil {
-		permit.report(ignored)
-		b.budget.refund(now)
-		b.limiter.release(now, loadUnknown, 0)
-		return
+	if ctx = h.begin(permit, now); ctx == nil {
+		h.b.budget.refund(now)
 	}
-	defer h.conn.release()
-	response, failure := h.attempt(ctx)
-	now = time.Now()
-	took := now.Sub(h.start)
-	b.limiter.release(now, loadOf(failure), took)
-
-	defer close(h.ran)
-	if h.settle(response, failure, took) {
-		h.conclude()
-	}
+	return ctx
 }
 
 // begin answers the attempt's context; nil: the first attempt was faster, and there is to be none.
@@ -108,13 +128,15 @@ func (h *hedge) begin(p *permit, now time.Time) context.Context {
 	if h.over {
 		return nil
 	}
+	// First: after a panic of theirs there is no attempt.
+	ctx := h.ctx
+	if h.terms.Headers != nil {
+		ctx = h.terms.Headers.Again(ctx, hedgeNumber)
+	}
+	h.conn = h.b.conns.takeOther(h.beside)
 	h.b.counters.hedges.Add(1)
 	h.permit, h.start, h.x, h.ran = p, now, newExchange(), make(chan struct{})
-	h.conn = h.b.conns.takeOther(h.beside)
-	if h.terms.Headers == nil {
-		return h.ctx
-	}
-	return h.terms.Headers.Again(h.ctx, hedgeNumber)
+	return ctx
 }
 
 // settle notes how the attempt ended, and says whether this goroutine is to conclude it.
@@ -134,7 +156,7 @@ func (h *hedge) settle(response *wire.Response, failure *Failure, took time.Dura
 	return false
 }
 
-// attempt makes the call. In the timer's goroutine nobody else recovers: a panic is this attempt's failure, and not the model server's.
+// attempt makes the call. A panic is this attempt's failure, and not the model server's.
 func (h *hedge) attempt(ctx context.Context) (response *wire.Response, failure *Failure) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -147,6 +169,7 @@ func (h *hedge) attempt(ctx context.Context) (response *wire.Response, failure *
 
 // conclude tells of an attempt whose answer nobody takes. One goroutine calls it, once, without mu.
 func (h *hedge) conclude() {
+	defer h.permit.report(ignored) // where what comes before the report panics
 	h.b.counters.hedgesLost.Add(1)
 	h.mu.Lock()
 	f, response := h.failure, h.response

@@ -147,6 +147,62 @@ func TestPanicInAHedge(t *testing.T) {
 	}
 }
 
+// clumsy breaks where it is told of a hedge, or asked for the headers of one.
+type clumsy struct{ hedges, headers atomic.Int64 }
+
+func (c *clumsy) Attempt(_ context.Context, a Attempt) {
+	if a.Hedge {
+		c.hedges.Add(1)
+		panic("a defect of the observer")
+	}
+}
+
+func (c *clumsy) BreakerChanged(string, candorv1.BreakerState, candorv1.BreakerState) {}
+
+func (c *clumsy) Again(context.Context, int) context.Context {
+	c.headers.Add(1)
+	panic("a defect of the headers")
+}
+
+// So does one before it or after it, and what the hedge held is given back.
+func TestPanicBesideAHedge(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		terms func(*clumsy) Terms
+		told  int64 // of the hedge
+	}{
+		{"before", func(c *clumsy) Terms { return Terms{Headers: c} }, 0},
+		{"after", func(*clumsy) Terms { return Terms{} }, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			server := oiptest.Start(t, digitsModel())
+			var panics atomic.Int64
+			broke := new(clumsy)
+			b := hedged(t, server, Options{Observer: broke, Panicked: func() { panics.Add(1) }})
+			server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+				for panics.Load() == 0 && ctx.Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				return oiptest.Const(0.25, 0.75)(ctx, req)
+			}, oiptest.Fail(codes.Internal, "second"))
+			answer, err := b.Infer(t.Context(), tc.terms(broke), wire.NewFrame(digitsRequest(t, 1)), nil)
+			if err != nil || answer.Attempts != 1+int(tc.told) {
+				t.Fatalf("answer %+v, %v", answer, err)
+			}
+			b.hedging.Wait()
+			if s := b.Status(); s.InFlight != 0 || s.Hedges != tc.told || s.Breaker != closed {
+				t.Errorf("status %+v", s)
+			}
+			if panics.Load() != 1 || broke.hedges.Load() != tc.told || broke.headers.Load() != 1-tc.told {
+				t.Errorf("%d panics; told of %d hedges, asked for %d headers", panics.Load(), broke.hedges.Load(), broke.headers.Load())
+			}
+			if n := b.conns.only.carried(); n != 0 {
+				t.Errorf("the connections carry %d calls", n)
+			}
+		})
+	}
+}
+
 // A request that the model server refuses is wrong whoever answers: its hedge is stopped, and nobody waits for it.
 func TestRefusalEndsTheHedge(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
@@ -254,17 +310,19 @@ func TestHedgeTakesNoPlaceThatACallWaitsFor(t *testing.T) {
 	b := hedged(t, oiptest.Start(t, digitsModel()), Options{})
 	b.limiter = newLimiter(100, true)
 	b.limiter.g.limit = 1
-	if !b.limiter.try(candorv1.Priority_PRIORITY_NORMAL) {
+	held, ok := b.limiter.try(caller{class: class(candorv1.Priority_PRIORITY_NORMAL)})
+	if !ok {
 		t.Fatal("no place")
 	}
 	var waits sync.WaitGroup
 	defer waits.Wait()
 	waits.Go(func() {
-		if f := b.limiter.take(t.Context(), time.Now(), wish{priority: candorv1.Priority_PRIORITY_LOW, patience: time.Hour}); f != nil {
+		s, f := b.limiter.take(t.Context(), time.Now(), wish{caller: caller{class: lowest}, patience: time.Hour})
+		if f != nil {
 			t.Error(f)
 			return
 		}
-		b.limiter.release(time.Now(), loadUnknown, 0)
+		b.limiter.release(s, time.Now(), loadUnknown, 0)
 	})
 	eventually(t, "a call waits", func() bool { return b.Status().Queued == 1 })
 	request := wire.NewFrame(digitsRequest(t, 1))
@@ -275,7 +333,7 @@ func TestHedgeTakesNoPlaceThatACallWaitsFor(t *testing.T) {
 	if h.stop() {
 		t.Error("a second attempt was made while a call waited for a place")
 	}
-	b.limiter.release(time.Now(), loadUnknown, 0)
+	b.limiter.release(held, time.Now(), loadUnknown, 0)
 }
 
 // When both attempts have failed, the next comes no sooner than the model server asked in either.

@@ -45,11 +45,16 @@ type Terms struct {
 	Until time.Time
 	// Once: the model server keeps something of this request (it is part of a sequence), so it is never sent twice.
 	Once bool
-	// Priority of the caller, where there are too few places for all; unspecified: normal.
-	Priority candorv1.Priority
+	// Priority of the caller, where there are too few places for all; unspecified: normal. Between calls of one priority places are shared
+	// fairly between Consumers, and, of one whose calls have Addresses, between these. Both are names and no more; empty: one of its own.
+	Priority          candorv1.Priority
+	Consumer, Address string
 	// Headers of attempts after the first; nil: they are sent what the first is.
 	Headers Headers
 }
+
+// caller is for whom the call is, to a limiter.
+func (t *Terms) caller() caller { return caller{class(t.Priority), t.Consumer, t.Address} }
 
 // Headers gives an attempt after the first outgoing metadata of its own, in a context below ctx. number is the attempt's. It may be asked by
 // several goroutines at once, but never after the attempt's Infer has returned.
@@ -159,16 +164,13 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 // its result, or stopped; nil: there is none. told becomes what is to be told of the attempt, and stays as it is where none was made.
 func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict, told *Attempt) (_ *Answer, second *hedge, _ *Failure) {
 	start, size := time.Now(), request.Len()
-	waited, f := b.place(ctx, t, start, 0)
+	seat, waited, f := b.place(ctx, t, start, 0)
 	x.waited = waited
 	if f != nil {
 		return nil, nil, b.finish(f, start)
 	}
 	says, asked := loadUnknown, start
-	defer func() {
-		now := time.Now()
-		b.limiter.release(now, says, now.Sub(asked))
-	}()
+	defer func() { b.limiter.release(seat, time.Now(), says, x.took) }()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
 		return nil, nil, b.finish(b.shut(), start)
@@ -231,17 +233,17 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 }
 
 // place takes a place in flight, for which it may wait: shortly, or with patience. waited is how long it did.
-func (b *Backend) place(ctx context.Context, t Terms, now time.Time, patience time.Duration) (waited time.Duration, _ *Failure) {
-	if b.limiter.try(t.Priority) {
-		return 0, nil
+func (b *Backend) place(ctx context.Context, t Terms, now time.Time, patience time.Duration) (_ seat, waited time.Duration, _ *Failure) {
+	if s, ok := b.limiter.try(t.caller()); ok {
+		return s, 0, nil
 	}
 	mean, _ := b.tempo.typical()
-	f := b.limiter.take(ctx, now, wish{priority: t.Priority, end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean, patience: patience})
+	s, f := b.limiter.take(ctx, now, wish{caller: t.caller(), end: callersEnd(ctx, t.Until), least: b.set.minTimeout, usual: mean, patience: patience})
 	if f == nil && !callersEnd(ctx, t.Until).IsZero() && time.Until(callersEnd(ctx, t.Until)) < b.set.minTimeout {
-		b.limiter.release(time.Now(), loadUnknown, 0)
-		return time.Since(now), inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")
+		b.limiter.release(s, time.Now(), loadUnknown, 0)
+		return seat{}, time.Since(now), inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")
 	}
-	return time.Since(now), f
+	return s, time.Since(now), f
 }
 
 // admit refuses what shall not be tried.

@@ -33,7 +33,7 @@ func (f *fleet) warm() {
 		f.watch()
 		return
 	}
-	f.work.Go(func() { f.lasting("keeping the connection", f.keepLink) })
+	f.lasting("keeping the connection", f.keepLink)
 }
 
 // keepLink connects whenever there is no connection.
@@ -60,7 +60,7 @@ func (f *fleet) watch() {
 		f.keep(r)
 	}
 	if f.lookup != nil {
-		f.work.Go(func() { f.lasting("looking the name up", f.resolve) })
+		f.lasting("looking the name up", f.resolve)
 	}
 	f.renew()
 }
@@ -68,9 +68,9 @@ func (f *fleet) watch() {
 // keep needs mu, and watches a replica until its life ends.
 func (f *fleet) keep(r *replica) {
 	if len(r.conns) > 0 {
-		f.work.Go(func() { f.lasting("watching a replica's connection", func() { f.watchLink(r) }) })
+		f.lasting("watching a replica's connection", func() { f.watchLink(r) })
 	}
-	f.work.Go(func() { f.lasting("asking a replica", func() { f.keepAsking(r) }) })
+	f.lasting("asking a replica", func() { f.keepAsking(r) })
 }
 
 // keepAsking asks a replica whether it is ready until its life ends.

@@ -27,36 +27,43 @@ const retrySoonest = 100 * time.Millisecond
 const priorities = int(candorv1.Priority_PRIORITY_HIGH) + 1
 
 // limiter bounds the calls in flight: by what the model server can do at once, as gradient finds it, and by max_in_flight, which
-// bounds those in flight and those that wait together. Who waits is served by priority, then in order; when nobody more may wait,
-// the newest of the lowest priority makes room. Safe for concurrent use.
+// bounds those in flight and those that wait together. Who waits is served by priority, then fairly between consumers, as crowd says, then
+// in order; when nobody more may wait, the newest of the lowest priority makes room, or of the consumer with the most. Safe for concurrent
+// use.
 type limiter struct {
-	// adaptive: gradient moves the limit. Otherwise it is most, and nobody waits.
+	// adaptive: gradient moves the limit. Otherwise it is most, and nobody waits but those with less than their share.
 	adaptive bool
 	most     int
 
-	mu      sync.Mutex
-	g       gradient
-	used    int
-	waiting [priorities][]*waiter
-	queued  int
+	mu     sync.Mutex
+	g      gradient
+	used   int
+	crowd  crowd
+	queued int
+	// spared counts those of them in flight that began beyond the limit because their consumers have few.
+	spared int
 	// shed counts calls that were refused, by priority.
 	shed [priorities]int64
 	// waited counts those that got a place after they had waited for it.
 	waited int64
+	delays delays
 }
 
-// waiter is a call that waits for a place. done gets true with a place, false without.
+// waiter is a call that waits for a place. done gets true with a place, seat, and false without.
 type waiter struct {
 	done chan bool
+	seat seat
 }
 
 func newLimiter(most int, adaptive bool) *limiter {
-	return &limiter{adaptive: adaptive, most: most, g: newGradient(most)}
+	l := &limiter{adaptive: adaptive, most: most, g: newGradient(most)}
+	l.g.own = l.delays.mean
+	return l
 }
 
 // wish is what a call needs of a limiter beside a place.
 type wish struct {
-	priority candorv1.Priority
+	caller caller
 	// end of the caller's time; zero: never. least of it must be left for an attempt. usual is how long an answer takes; 0: not known.
 	end          time.Time
 	least, usual time.Duration
@@ -80,81 +87,41 @@ func (l *limiter) allowed() int {
 	return l.most
 }
 
-// headroomDiv: by this part, and by one place at least, calls of high priority may pass what the others may be in flight together. What is
-// measured leaves room for it; and without it calls of others that never end would keep out those that matter most.
-const headroomDiv = 4
-
-// bound is how many calls may be in flight when one of class p begins. It needs mu.
-func (l *limiter) bound(p int) int {
-	n := l.allowed()
-	if p == int(candorv1.Priority_PRIORITY_HIGH) {
-		n += max(1, n/headroomDiv)
-	}
-	return min(n, l.most)
-}
-
-// try takes a place if one is free for somebody who doesn't wait.
-func (l *limiter) try(p candorv1.Priority) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.seat(class(p))
-}
-
-// spare takes a place for an attempt that need not be, if one is free that nobody waits for, whatever their priority.
-func (l *limiter) spare(p candorv1.Priority) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.queued == 0 && l.seat(class(p))
-}
-
-// seat takes a place for a call of class p if it has one at once: one is free, and nobody of its class or a higher one waits for it. It
-// needs mu.
-func (l *limiter) seat(p int) bool {
-	if l.queued > 0 && l.ahead(p) > 0 || l.used >= l.bound(p) {
-		return false
-	}
-	if l.used+l.queued >= l.most && !l.makeRoom(p) {
-		return false
-	}
-	l.occupy()
-	return true
-}
-
-// occupy needs mu.
-func (l *limiter) occupy() {
-	l.used++
-	l.g.busy(l.used)
-}
-
 // take takes a place, for which it may wait. A Failure says why there is none; it is nobody's failing but one of load, or of ctx.
-func (l *limiter) take(ctx context.Context, now time.Time, w wish) *Failure {
+func (l *limiter) take(ctx context.Context, now time.Time, w wish) (seat, *Failure) {
 	l.mu.Lock()
-	p := class(w.priority)
-	if l.seat(p) {
+	at := l.crowd.line(w.caller)
+	if s, ok := l.seat(at); ok {
 		l.mu.Unlock()
-		return nil
+		return s, nil
 	}
-	wait, ahead := l.expected(p, w.usual), l.ahead(p)
-	longest := l.longest(now, p, w)
+	ahead := l.crowd.ahead(at)
+	wait := l.expected(ahead, w.usual)
+	longest := l.longest(now, at.class, w)
 	switch {
 	case l.adaptive && wait > longest:
-		f := l.refused(p, wait, "%d calls are in flight, as many as the model server can do at once, and %d wait before this one", l.used, ahead)
+		f := l.refused(at, wait, "%d calls are in flight, as many as the model server can do at once, and %d wait before this one", l.used, ahead)
 		l.mu.Unlock()
-		return f
-	case !l.adaptive || l.used+l.queued >= l.most && !l.makeRoom(p):
-		f := l.refused(p, wait, "%d calls are in flight, as many as max_in_flight allows", l.used+l.queued)
+		return seat{}, f
+	case !l.adaptive && !l.few(at) || !l.room(at):
+		f := l.refused(at, wait, "%d calls are in flight, as many as max_in_flight allows", l.used+l.queued)
 		l.mu.Unlock()
-		return f
+		return seat{}, f
 	}
 	me := &waiter{done: make(chan bool, 1)}
-	l.waiting[p] = append(l.waiting[p], me)
+	l.crowd.stand(at, me)
 	l.queued++
+	l.handOn()
 	l.mu.Unlock()
-	return l.await(ctx, p, me, wait, longest)
+	f := l.await(ctx, at, me, wait, longest)
+	if f != nil {
+		return seat{}, f
+	}
+	return me.seat, nil
 }
 
 // await waits until the waiter has a place, and no longer than longest.
-func (l *limiter) await(ctx context.Context, p int, me *waiter, wait, longest time.Duration) *Failure {
+func (l *limiter) await(ctx context.Context, at *line, me *waiter, wait, longest time.Duration) *Failure {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	granted, decided, late := false, false, false
@@ -170,16 +137,17 @@ func (l *limiter) await(ctx context.Context, p int, me *waiter, wait, longest ti
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := slices.Index(l.waiting[p], me); i >= 0 {
-		l.waiting[p] = slices.Delete(l.waiting[p], i, i+1)
+	if i := slices.Index(at.waiting, me); i >= 0 {
+		l.crowd.quit(at, i)
 		l.queued--
+		l.handOn() // the shares of those who are left have grown
 	} else if !decided {
 		// Somebody has decided meanwhile.
 		if <-me.done {
 			if ctx.Err() == nil {
 				return nil
 			}
-			l.leave()
+			l.leave(me.seat)
 		}
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -189,24 +157,27 @@ func (l *limiter) await(ctx context.Context, p int, me *waiter, wait, longest ti
 		return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "the caller's time ended while the call waited for a place")
 	}
 	if !late {
-		return l.refused(p, wait, "a call of higher priority took the place that this one waited for")
+		return l.refused(at, wait, "a call of higher priority, or of a consumer with fewer calls, took the place that this one waited for")
 	}
-	return l.refused(p, wait, "there was no place within %v, the model server is as busy as it can be", longest.Round(time.Millisecond))
+	return l.refused(at, wait, "there was no place within %v, the model server is as busy as it can be", longest.Round(time.Millisecond))
 }
 
-// release gives a place back. ended tells what the call says about load.
-func (l *limiter) release(now time.Time, ended load, took time.Duration) {
+// release gives a place back. ended tells what the call says about load, took how long the model server needed.
+func (l *limiter) release(s seat, now time.Time, ended load, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.adaptive {
 		switch ended {
 		case loadAnswered:
+			if l.g.slow(took) {
+				l.delays.look(now)
+			}
 			l.g.answered(now, took)
 		case loadRefused:
 			l.g.drop(now)
 		}
 	}
-	l.leave()
+	l.leave(s)
 }
 
 // load is what the end of a call says about the model server's load.
@@ -231,15 +202,27 @@ func loadOf(f *Failure) load {
 }
 
 // leave frees a place and hands free ones on. It needs mu.
-func (l *limiter) leave() {
+func (l *limiter) leave(s seat) {
 	l.used--
+	if s.spared {
+		l.spared--
+	}
+	l.crowd.end(s.at)
+	l.handOn()
+}
+
+// handOn gives free places to those who wait. It needs mu.
+func (l *limiter) handOn() {
+	if l.queued == 0 {
+		return
+	}
 	for p := priorities - 1; p >= 0; p-- {
-		for len(l.waiting[p]) > 0 && l.used < l.bound(p) {
-			next := l.waiting[p][0]
-			l.waiting[p] = l.waiting[p][1:]
+		for at := l.crowd.next(p); at != nil && l.used < l.bound(at); at = l.crowd.next(p) {
 			l.queued--
 			l.waited++
-			l.occupy()
+			s := l.occupy(at)
+			next := l.crowd.serve(at)
+			next.seat = s
 			next.done <- true
 		}
 	}
@@ -251,21 +234,13 @@ func (l *limiter) reset() {
 	defer l.mu.Unlock()
 	peak := l.g.peak
 	l.g = newGradient(l.most)
-	l.g.peak = peak
+	l.g.peak, l.g.own = peak, l.delays.mean
+	l.handOn()
 }
 
-// ahead is how many waiters would be served before one of class p. It needs mu.
-func (l *limiter) ahead(p int) int {
-	n := 0
-	for q := p; q < priorities; q++ {
-		n += len(l.waiting[q])
-	}
-	return n
-}
-
-// expected is how long one of class p would wait. It needs mu.
-func (l *limiter) expected(p int, usual time.Duration) time.Duration {
-	return usual * time.Duration(l.ahead(p)+1) / time.Duration(max(1, l.allowed()))
+// expected is how long one would wait that has so many before it. It needs mu.
+func (l *limiter) expected(ahead int, usual time.Duration) time.Duration {
+	return usual * time.Duration(ahead+1) / time.Duration(max(1, l.allowed()))
 }
 
 // longest is how long one of class p may wait; the lowest waits half as long, so that it is refused before the others are.
@@ -280,22 +255,10 @@ func (l *limiter) longest(now time.Time, p int, w wish) time.Duration {
 	return out
 }
 
-// makeRoom refuses the newest waiter of the lowest class below p, if there is one. It needs mu.
-func (l *limiter) makeRoom(p int) bool {
-	for q := range p {
-		if n := len(l.waiting[q]); n > 0 {
-			l.waiting[q][n-1].done <- false
-			l.waiting[q] = l.waiting[q][:n-1]
-			l.queued--
-			return true
-		}
-	}
-	return false
-}
-
 // refused makes the Failure of a call that gets no place. It needs mu.
-func (l *limiter) refused(p int, wait time.Duration, format string, args ...any) *Failure {
-	l.shed[p]++
+func (l *limiter) refused(at *line, wait time.Duration, format string, args ...any) *Failure {
+	l.shed[at.class]++
+	l.crowd.party(at.caller).shed++
 	f := inferred(Overload, candorv1.Reason_REASON_OVERLOAD, codes.ResourceExhausted, format, args...)
 	f.RetryAfter = max(retrySoonest, wait)
 	return f
@@ -307,5 +270,6 @@ func (l *limiter) fill(s *Status) {
 	defer l.mu.Unlock()
 	s.MaxInFlight, s.Measured, s.Waited = int64(l.most), l.adaptive, l.waited
 	s.Limit, s.InFlight, s.Queued = int64(min(l.allowed(), l.most)), int64(l.used), int64(l.queued)
+	s.Consumers = l.crowd.loads()
 	s.ShedLow, s.ShedNormal, s.ShedHigh = l.shed[candorv1.Priority_PRIORITY_LOW], l.shed[candorv1.Priority_PRIORITY_NORMAL], l.shed[candorv1.Priority_PRIORITY_HIGH]
 }

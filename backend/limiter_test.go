@@ -17,6 +17,10 @@ import (
 type workshop struct {
 	places chan struct{}
 	takes  time.Duration
+	// Each answer needs our own processor for so long, where ours isn't nil; waited is how long it last waited for it.
+	ours   chan struct{}
+	work   time.Duration
+	waited atomic.Int64
 	done   atomic.Int64
 }
 
@@ -28,6 +32,13 @@ func (w *workshop) serve() {
 	w.places <- struct{}{}
 	time.Sleep(w.takes)
 	<-w.places
+	if w.ours != nil {
+		ready := time.Now()
+		w.ours <- struct{}{}
+		w.waited.Store(int64(time.Since(ready)))
+		time.Sleep(w.work)
+		<-w.ours
+	}
 	w.done.Add(1)
 }
 
@@ -39,14 +50,15 @@ func (w *workshop) load(l *limiter, n int, lasts time.Duration) (refused int64) 
 	for range n {
 		all.Go(func() {
 			for time.Now().Before(end) {
-				if f := l.take(context.Background(), time.Now(), wish{usual: w.takes}); f != nil {
+				s, f := l.take(context.Background(), time.Now(), wish{caller: by(normal), usual: w.takes})
+				if f != nil {
 					no.Add(1)
 					time.Sleep(f.RetryAfter)
 					continue
 				}
 				began := time.Now()
 				w.serve()
-				l.release(time.Now(), loadAnswered, time.Since(began))
+				l.release(s, time.Now(), loadAnswered, time.Since(began))
 			}
 		})
 	}
@@ -116,10 +128,11 @@ func TestLimiterObeysRefusals(t *testing.T) {
 		}
 		before := limit()
 		refuse := func() {
-			if f := l.take(t.Context(), time.Now(), wish{}); f != nil {
+			s, f := l.take(t.Context(), time.Now(), wish{caller: by(normal)})
+			if f != nil {
 				t.Fatal(f)
 			}
-			l.release(time.Now(), loadRefused, 0)
+			l.release(s, time.Now(), loadRefused, 0)
 		}
 		refuse()
 		first := limit()
@@ -152,14 +165,15 @@ func TestLimiterIsExact(t *testing.T) {
 	for range 200 {
 		all.Go(func() {
 			for range 100 {
-				if !l.try(candorv1.Priority_PRIORITY_NORMAL) {
+				s, ok := l.try(by(normal))
+				if !ok {
 					continue
 				}
 				n := in.Add(1)
 				for old := top.Load(); n > old && !top.CompareAndSwap(old, n); old = top.Load() {
 				}
 				in.Add(-1)
-				l.release(time.Now(), loadUnknown, 0)
+				l.release(s, time.Now(), loadUnknown, 0)
 			}
 		})
 	}
@@ -175,19 +189,33 @@ const (
 	high   = candorv1.Priority_PRIORITY_HIGH
 )
 
+// by is a consumer of a priority, always the same one.
+func by(p candorv1.Priority) caller { return caller{class: class(p)} }
+
+// fill takes n places of normal priority, which must be free.
+func fill(t *testing.T, l *limiter, n int) (seats []seat) {
+	t.Helper()
+	for range n {
+		s, ok := l.try(by(normal))
+		if !ok {
+			t.Fatal("no place")
+		}
+		seats = append(seats, s)
+	}
+	return seats
+}
+
 // The lowest priority is refused first, and the highest served first.
 func TestLimiterShedsByPriority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(limitLeast+4, true)
 		l.g.limit = limitLeast
-		for range limitLeast {
-			l.take(t.Context(), time.Now(), wish{})
-		}
+		seats := fill(t, l, limitLeast)
 		var mu sync.Mutex
 		var served, refused []candorv1.Priority
 		ask := func(p candorv1.Priority) {
 			go func() {
-				f := l.take(t.Context(), time.Now(), wish{priority: p})
+				_, f := l.take(t.Context(), time.Now(), wish{caller: by(p)})
 				mu.Lock()
 				defer mu.Unlock()
 				if f != nil {
@@ -213,8 +241,8 @@ func TestLimiterShedsByPriority(t *testing.T) {
 			t.Errorf("refused %v, want %v; served %v", refused, want, served)
 		}
 		mu.Unlock()
-		for range 4 {
-			l.release(time.Now(), loadUnknown, 0)
+		for _, s := range seats {
+			l.release(s, time.Now(), loadUnknown, 0)
 			synctest.Wait()
 		}
 		if want := []candorv1.Priority{high, normal, normal, normal}; !equal(served, want) {
@@ -244,20 +272,18 @@ func TestLimiterWaitsShortly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(64, true)
 		l.g.limit = limitLeast
-		for range limitLeast {
-			l.take(t.Context(), time.Now(), wish{})
-		}
+		fill(t, l, limitLeast)
 		began := time.Now()
 		end := began.Add(200 * time.Millisecond)
-		if f := l.take(t.Context(), began, wish{end: end, usual: time.Second}); f == nil || time.Since(began) > 0 {
+		if _, f := l.take(t.Context(), began, wish{caller: by(normal), end: end, usual: time.Second}); f == nil || time.Since(began) > 0 {
 			t.Errorf("failure %v after %v, want one at once: a place takes a quarter of a second", f, time.Since(began))
 		}
-		if f := l.take(t.Context(), began, wish{end: end}); f == nil || time.Since(began) != 50*time.Millisecond {
+		if _, f := l.take(t.Context(), began, wish{caller: by(normal), end: end}); f == nil || time.Since(began) != 50*time.Millisecond {
 			t.Errorf("failure %v after %v, want one after a quarter of the time", f, time.Since(began))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		if f := l.take(ctx, time.Now(), wish{}); f == nil || f.Class != Excluded {
+		if _, f := l.take(ctx, time.Now(), wish{caller: by(normal)}); f == nil || f.Class != Excluded {
 			t.Errorf("failure %v of a caller whose time ended", f)
 		}
 		var s Status
@@ -276,7 +302,7 @@ func TestLimiterDecidedAndGivenUp(t *testing.T) {
 			l := newLimiter(limitLeast, true)
 			me := &waiter{done: make(chan bool, 1)}
 			me.done <- false
-			if f := l.await(ctx, int(normal), me, 0, time.Second); f == nil || f.Code != codes.Canceled {
+			if f := l.await(ctx, l.crowd.line(by(normal)), me, 0, time.Second); f == nil || f.Code != codes.Canceled {
 				t.Fatalf("failure %+v", f)
 			}
 		}
@@ -288,24 +314,22 @@ func TestLimiterShedsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(limitLeast+3, true)
 		l.g.limit = limitLeast
-		for range limitLeast {
-			l.take(t.Context(), time.Now(), wish{})
-		}
+		seats := fill(t, l, limitLeast)
 		var waited sync.WaitGroup
 		for _, p := range []candorv1.Priority{low, high, high} {
 			waited.Go(func() {
-				if f := l.take(t.Context(), time.Now(), wish{priority: p}); f != nil {
+				if _, f := l.take(t.Context(), time.Now(), wish{caller: by(p)}); f != nil {
 					t.Errorf("priority %v: failure %v", p, f)
 				}
 			})
 			synctest.Wait()
 		}
 		soon := time.Now().Add(time.Second)
-		if f := l.take(t.Context(), time.Now(), wish{priority: high, end: soon, usual: time.Second}); f == nil {
+		if _, f := l.take(t.Context(), time.Now(), wish{caller: by(high), end: soon, usual: time.Second}); f == nil {
 			t.Error("a place for a call whose time would be over")
 		}
-		for range 3 {
-			l.release(time.Now(), loadUnknown, 0)
+		for _, s := range seats[:3] {
+			l.release(s, time.Now(), loadUnknown, 0)
 		}
 		waited.Wait()
 	})
@@ -319,7 +343,10 @@ func TestLimiterKeepsPlacesForHighPriority(t *testing.T) {
 		l.g.limit = float64(test.allowed)
 		all := map[candorv1.Priority]int{}
 		for _, p := range []candorv1.Priority{normal, high, normal} {
-			for l.try(p) {
+			for {
+				if _, ok := l.try(by(p)); !ok {
+					break
+				}
 				all[p]++
 			}
 		}
@@ -331,25 +358,25 @@ func TestLimiterKeepsPlacesForHighPriority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(3, true)
 		l.g.limit = 1
-		if !l.try(normal) {
-			t.Fatal("no place")
-		}
+		seats := fill(t, l, 1)
 		refused := make(chan *Failure, 2)
 		for range 2 {
 			go func() {
-				refused <- l.take(t.Context(), time.Now(), wish{priority: normal, patience: time.Minute})
+				_, f := l.take(t.Context(), time.Now(), wish{caller: by(normal), patience: time.Minute})
+				refused <- f
 			}()
 			synctest.Wait()
 		}
-		if !l.try(high) {
-			t.Error("calls that wait keep one of high priority out")
+		first, ok := l.try(by(high))
+		if !ok {
+			t.Fatal("calls that wait keep one of high priority out")
 		}
 		synctest.Wait()
 		if l.used+l.queued != 3 || len(refused) != 1 {
 			t.Errorf("%d in flight and %d wait of 3, %d refused", l.used, l.queued, len(refused))
 		}
-		l.release(time.Now(), loadUnknown, 0)
-		l.release(time.Now(), loadUnknown, 0)
+		l.release(seats[0], time.Now(), loadUnknown, 0)
+		l.release(first, time.Now(), loadUnknown, 0)
 		synctest.Wait()
 		if len(refused) != 2 || l.used != 1 || l.queued != 0 {
 			t.Errorf("%d in flight, %d wait, %d answered", l.used, l.queued, len(refused))

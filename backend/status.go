@@ -29,6 +29,8 @@ type Status struct {
 	BreakerTime time.Time
 	// ShedLow, ShedNormal and ShedHigh were refused a place, by the priority of their callers.
 	ShedLow, ShedNormal, ShedHigh int64
+	// Consumers are those that have, or had, calls at the backend, by name; without a name those that are not remembered.
+	Consumers []ConsumerLoad
 	// Calls were made to the model server. Failures are those of class Failed, or whose answer broke the card for a row;
 	// ContractFailures are the ones among them that broke the card.
 	Calls, Failures, ContractFailures int64

@@ -236,6 +236,12 @@ func NoStreams(f *Failure) bool {
 	return f.Code == codes.Unimplemented && f.Source == candorv1.FailureSource_FAILURE_SOURCE_BACKEND
 }
 
+// Overdue is the Failure of a request whose own time was over while it waited behind others on its stream, which go on: the model server
+// need not be at fault.
+func Overdue(own time.Duration) *Failure {
+	return inferred(Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, "no answer within %v, behind other requests of the stream", own.Round(time.Millisecond))
+}
+
 // Unanswered is the Failure of a request on a stream that the model server ended, without an error, before it was answered.
 func Unanswered() *Failure {
 	return inferred(Failed, candorv1.Reason_REASON_BACKEND_FAILURE, codes.Unavailable, "the model server ended the stream without an answer")

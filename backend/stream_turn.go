@@ -31,8 +31,9 @@ type Turn struct {
 	// last is when it was sent, or when its last answer came.
 	last    time.Time
 	answers int
-	// placed: it holds a place in flight. waits: its stream counts it.
+	// placed: it holds a place in flight, seat. waits: its stream counts it.
 	placed, waits bool
+	seat          seat
 	// queued: others were waiting for their answers when it was sent, so its time is theirs, too.
 	queued bool
 }
@@ -49,16 +50,17 @@ func (b *Backend) Begin(ctx context.Context, t Terms, size int, queued bool) (*T
 	if queued {
 		patience = b.set.timeout
 	}
-	if _, f := b.place(ctx, t, start, patience); f != nil {
+	seat, _, f := b.place(ctx, t, start, patience)
+	if f != nil {
 		return nil, b.finish(f, start)
 	}
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
-		b.limiter.release(time.Now(), loadUnknown, 0)
+		b.limiter.release(seat, time.Now(), loadUnknown, 0)
 		return nil, b.finish(b.shut(), start)
 	}
 	b.budget.call(start)
-	return &Turn{b: b, terms: t, bytes: size, permit: permit, last: time.Now(), queued: queued, placed: true, attempts: 1}, nil
+	return &Turn{b: b, terms: t, bytes: size, permit: permit, last: time.Now(), queued: queued, placed: true, seat: seat, attempts: 1}, nil
 }
 
 // shut is the Failure of a call that an open breaker refuses.
@@ -170,7 +172,7 @@ func (t *Turn) vacate(says load, took time.Duration) {
 	t.placed = false
 	t.mu.Unlock()
 	if placed {
-		t.b.limiter.release(time.Now(), says, took)
+		t.b.limiter.release(t.seat, time.Now(), says, took)
 	}
 }
 

@@ -19,11 +19,15 @@ func ApplyDefaults(cfg *candorv1.Config) {
 	if listen := cfg.GetListen(); listen != nil {
 		fill(&listen.MaxMessageBytes, 64<<20)
 		fill(&listen.MaxConcurrentStreams, 256)
+		fill(&listen.MaxConnectionsPerAddress, 1000)
 		fillDuration(&listen.DefaultDeadline, 10*time.Second)
 		fillDuration(&listen.DrainTimeout, 30*time.Second)
 		fillDuration(&listen.DrainDelay, 200*time.Millisecond)
 		fillDuration(&listen.MaxConnectionIdle, 15*time.Minute)
 		fill(&listen.MaxInFlightBytes, 512<<20)
+	}
+	if cfg.GetStore() != nil {
+		fillDuration(&cfg.Store.Wait, time.Minute)
 	}
 	if postgres := cfg.GetStore().GetPostgres(); postgres != nil {
 		fill(&postgres.MaxConnections, 16)

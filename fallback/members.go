@@ -5,6 +5,7 @@ import (
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // memberShares is how much more time the members get than one remedial backend: a member that hangs must not use up what the
@@ -40,11 +41,17 @@ func (e *Ensemble) askMembers(ctx context.Context, rows []int, ask Ask) []Stage 
 	return stages
 }
 
-// begin asks one backend in a goroutine of its own. wait answers when it has, or soon after ctx has ended.
+// begin asks one backend in a goroutine of its own. wait answers when it has, or soon after ctx has ended. A panic of ask's becomes one
+// of wait's.
 func begin(ctx context.Context, kind candorv1.StepKind, backend string, rows []int, ask Ask) (wait func() Stage) {
 	start := time.Now()
-	reply := make(chan Stage, 1)
+	reply, broke := make(chan Stage, 1), make(chan any, 1)
 	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				broke <- defect.Carried(p)
+			}
+		}()
 		r := ask(ctx, backend, rows)
 		reply <- stageOf(kind, backend, rows, r, time.Since(start))
 	}()
@@ -52,6 +59,8 @@ func begin(ctx context.Context, kind candorv1.StepKind, backend string, rows []i
 		select {
 		case s := <-reply:
 			return s
+		case p := <-broke:
+			panic(p)
 		case <-ctx.Done():
 		}
 		took := time.Since(start)
@@ -60,6 +69,8 @@ func begin(ctx context.Context, kind candorv1.StepKind, backend string, rows []i
 		select {
 		case s := <-reply:
 			return s
+		case p := <-broke:
+			panic(p)
 		case <-timer.C:
 		}
 		return Stage{

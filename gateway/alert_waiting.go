@@ -91,7 +91,7 @@ func (m *metrics) ofAlerts(pl *plan) {
 
 // watchAlerts shows what waits, counted when it is looked at: other gateways deliver from the same store.
 func (m *metrics) watchAlerts(g *Gateway) {
-	m.reg.MustRegister(&alertCollector{
+	m.collects(&alertCollector{
 		g:       g,
 		waiting: prometheus.NewDesc("candor_alerts_waiting", "Messages about trips and resets that a receiver should have had and hasn't, of all gateways that share the store.", []string{"receiver"}, nil),
 		oldest:  prometheus.NewDesc("candor_alert_oldest_seconds", "For how long the oldest of them waits; 0: none does.", []string{"receiver"}, nil),

@@ -10,13 +10,34 @@ import (
 // watchBackends shows backends as they are when they are looked at: a gauge fed by changes alone would show an open breaker for as long
 // as nobody calls.
 func (m *metrics) watchBackends(g *Gateway) {
-	m.reg.MustRegister(&backendCollector{g: g, figures: backendFigures()})
+	m.collects(&backendCollector{g: g, figures: backendFigures(), consumers: consumerFigures()})
 }
 
 // backendCollector reads the status of each backend in force once when it is scraped, so that calls pay for no metric of it.
 type backendCollector struct {
-	g       *Gateway
-	figures []backendFigure
+	g         *Gateway
+	figures   []backendFigure
+	consumers []consumerFigure
+}
+
+// consumerFigure is one metric of each backend and consumer. Their number is bounded: by the configuration, and where many configurations
+// follow one another, by what a backend remembers.
+type consumerFigure struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	of   func(backend.ConsumerLoad) int64
+}
+
+func consumerFigures() []consumerFigure {
+	figure := func(kind prometheus.ValueType, metric, help string, of func(backend.ConsumerLoad) int64) consumerFigure {
+		return consumerFigure{prometheus.NewDesc(metric, help+" Without a name: those of which nothing else is remembered.", []string{"backend", "consumer"}, nil), kind, of}
+	}
+	return []consumerFigure{
+		figure(prometheus.GaugeValue, "candor_backend_consumer_in_flight", "Calls in flight, by consumer.", func(c backend.ConsumerLoad) int64 { return c.InFlight }),
+		figure(prometheus.GaugeValue, "candor_backend_consumer_queued", "Calls that wait for a place in flight, by consumer.", func(c backend.ConsumerLoad) int64 { return c.Queued }),
+		figure(prometheus.CounterValue, "candor_backend_consumer_waited_total", "Calls that got a place in flight after they had waited for one, by consumer.", func(c backend.ConsumerLoad) int64 { return c.Waited }),
+		figure(prometheus.CounterValue, "candor_backend_consumer_shed_total", "Calls that were refused a place in flight, by consumer.", func(c backend.ConsumerLoad) int64 { return c.Shed }),
+	}
 }
 
 // backendFigure is one metric of each backend.
@@ -75,6 +96,9 @@ func (c *backendCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, f := range c.figures {
 		ch <- f.desc
 	}
+	for _, f := range c.consumers {
+		ch <- f.desc
+	}
 }
 
 func (c *backendCollector) Collect(ch chan<- prometheus.Metric) {
@@ -82,6 +106,11 @@ func (c *backendCollector) Collect(ch chan<- prometheus.Metric) {
 		status := b.Status()
 		for _, f := range c.figures {
 			ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.of(status), name)
+		}
+		for _, f := range c.consumers {
+			for _, load := range status.Consumers {
+				ch <- prometheus.MustNewConstMetric(f.desc, f.kind, float64(f.of(load)), name, load.Consumer)
+			}
 		}
 	}
 }

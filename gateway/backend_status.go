@@ -13,6 +13,9 @@ import (
 // fillStatus has what a backend does about faults, and what has happened to it.
 func fillStatus(out *candorv1.BackendStatus, st *backend.Status) {
 	out.MaxInFlight, out.LimitMeasured, out.Waited = st.MaxInFlight, st.Measured, st.Waited
+	for _, c := range st.Consumers {
+		out.Consumers = append(out.Consumers, &candorv1.ConsumerLoad{Consumer: c.Consumer, InFlight: c.InFlight, Queued: c.Queued, Waited: c.Waited, Shed: c.Shed})
+	}
 	out.Refused, out.Overloads = st.Refused, st.Overloads
 	if st.HedgePercentile > 0 {
 		out.HedgePercentile, out.HedgeDelay = &st.HedgePercentile, lengthOrNil(st.HedgeAfter)

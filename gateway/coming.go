@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -60,6 +61,9 @@ func begins(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	a, ok := pr.Addr.(calmAddr)
 	if !ok {
 		return ctx, nil // from inside
+	}
+	if from := a.conn.from; from != nil && !from.called.Load() {
+		from.called.Store(true)
 	}
 	c := &a.conn.coming
 	in := &coming{Context: ctx, conn: a.conn, id: c.opened.stream}
@@ -191,7 +195,7 @@ func received(ctx context.Context, recv func(any) error, into any) error {
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				broke <- p
+				broke <- defect.Carried(p)
 			}
 		}()
 		got <- recv(into)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // lastWord is how long streams without an end of their own may go on when draining begins: time for health's watchers to be told
@@ -45,9 +46,18 @@ func (s *endless) Context() context.Context { return s.ctx }
 
 // RecvMsg gives up on a client that sends nothing more; the read beside it ends with the stream, at the handler's return.
 func (s *endless) RecvMsg(m any) error {
-	got := make(chan error, 1)
-	go func() { got <- receive(s.ctx, s.ServerStream.RecvMsg, m) }()
+	got, broke := make(chan error, 1), make(chan any, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				broke <- defect.Carried(p)
+			}
+		}()
+		got <- receive(s.ctx, s.ServerStream.RecvMsg, m)
+	}()
 	select {
+	case p := <-broke:
+		panic(p) // for the handler's guard
 	case err := <-got:
 		return err
 	case <-s.ctx.Done():

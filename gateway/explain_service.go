@@ -13,6 +13,7 @@ import (
 	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 type explainService struct {
@@ -99,18 +100,18 @@ func (s *explainService) ListBackends(ctx context.Context, in *candorv1.ListBack
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	// All at once: one that doesn't answer must not use up the time of the others.
-	var wg sync.WaitGroup
+	var all defect.Group
 	var mu sync.Mutex
 	out := &candorv1.ListBackendsResponse{}
 	for _, b := range s.g.planOf(ctx).backends {
-		wg.Go(func() {
+		all.Go(func() {
 			status := s.g.backendStatus(ctx, b)
 			mu.Lock()
 			defer mu.Unlock()
 			out.Backends = append(out.Backends, status)
 		})
 	}
-	wg.Wait()
+	all.Wait()
 	slices.SortFunc(out.Backends, func(a, b *candorv1.BackendStatus) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return out, nil
 }

@@ -89,7 +89,9 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		return v
 	}
 	ctx, headers := c.trace.attempt(ctx, name, kind)
-	answer, err := b.Infer(ctx, backend.Terms{Priority: c.who.priority, Headers: headers}, request, check)
+	terms := c.who.terms(ctx)
+	terms.Headers = headers
+	answer, err := b.Infer(ctx, terms, request, check)
 	if err != nil {
 		var f *backend.Failure
 		reply.Evidence = nil

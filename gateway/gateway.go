@@ -121,6 +121,7 @@ func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	}
 	g.memory.limit, g.memory.receiving.patience = cfg.GetListen().GetMaxInFlightBytes(), comingPatience
 	g.metrics = newMetrics(g.registry)
+	g.metrics.guard = g.guard()
 	g.metrics.watchMemory(&g.memory)
 	g.monitors = newMonitors()
 	g.tracing = newTracing(d.Spans)

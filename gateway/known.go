@@ -35,7 +35,9 @@ func (g *Gateway) whileKnown(ctx context.Context, pl *plan, p *Principal) (_ con
 				return
 			}
 			pl = g.plan()
-			if err := pl.principals.still(ctx, p); err != nil {
+			var err error
+			g.guard().Whole("asking who a stream's caller is", func() { err = pl.principals.still(ctx, p) })
+			if err != nil {
 				cancel(err)
 				return
 			}

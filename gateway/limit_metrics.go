@@ -12,7 +12,7 @@ func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
 	of := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, []string{"limit"}, nil)
 	}
-	m.reg.MustRegister(&limitCollector{
+	m.collects(&limitCollector{
 		keys:        of("candor_limit_keys", "Keys that have a limit of their own now."),
 		keysTripped: of("candor_limit_keys_tripped", "Keys whose limit is latched."),
 		overflowed:  of("candor_limit_keys_overflowed_total", "Answers whose key shared one limit with others, because the limit had as many keys as it may have."),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -12,6 +11,7 @@ import (
 	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -145,9 +145,9 @@ func offers(ctx context.Context, b *backend.Backend, method string, has func(*wi
 func (s *oipServer) RepositoryIndex(ctx context.Context, in *inference.RepositoryIndexRequest) (*inference.RepositoryIndexResponse, error) {
 	models := s.granted(ctx)
 	entries := make([]*inference.RepositoryIndexResponse_ModelIndex, len(models))
-	var wg sync.WaitGroup
+	var all defect.Group
 	for i, m := range models {
-		wg.Go(func() {
+		all.Go(func() {
 			entry := &inference.RepositoryIndexResponse_ModelIndex{Name: m.name, Version: m.backendCfg.GetVersion(), State: "READY"}
 			if !s.g.ready(ctx, m) {
 				entry.State, entry.Reason = "UNAVAILABLE", "neither the model server nor a fallback is ready"
@@ -155,7 +155,7 @@ func (s *oipServer) RepositoryIndex(ctx context.Context, in *inference.Repositor
 			entries[i] = entry
 		})
 	}
-	wg.Wait()
+	all.Wait()
 	if in.GetReady() {
 		entries = slices.DeleteFunc(entries, func(e *inference.RepositoryIndexResponse_ModelIndex) bool { return e.GetState() != "READY" })
 	}

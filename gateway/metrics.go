@@ -11,12 +11,14 @@ import (
 
 	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // metrics are the gateway's counters. Labels are names from the configuration and enums, never anything that a client sends,
 // so that their number is bounded.
 type metrics struct {
 	reg       *prometheus.Registry
+	guard     defect.Guard
 	decisions *prometheus.CounterVec
 	reasons   *prometheus.CounterVec
 	answers   *prometheus.CounterVec
@@ -41,6 +43,8 @@ type metrics struct {
 	recordFailures,
 	resetWaits,
 	panics prometheus.Counter
+	// connectionsRefused were turned away as soon as they were accepted.
+	connectionsRefused *prometheus.CounterVec
 	*certificateMetrics
 	*reviewMetrics
 	// conditionErrors: evaluations that gave no result, and so counted as holding.
@@ -53,6 +57,33 @@ type metrics struct {
 	// What every call to a backend counts, bound to its labels: looking labels up costs more than counting. The map is read-only, and
 	// replaced by one that has more names.
 	ofBackend atomic.Pointer[map[string]backendMetrics]
+}
+
+// PanicCounter is candor_panics_total of a registry, which is made and registered where it isn't there: for those who count their own
+// panics beside the gateway's.
+func PanicCounter(reg prometheus.Registerer) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Panics in calls, and in the work beside them, that were recovered; the log has their stacks."})
+	var there prometheus.AlreadyRegisteredError
+	if err := reg.Register(c); errors.As(err, &there) {
+		if before, ok := there.ExistingCollector.(prometheus.Counter); ok {
+			return before
+		}
+	}
+	return c
+}
+
+// collects registers a collector of ours. The registry collects in goroutines of its own, so that a panic would end the process with
+// whoever was scraping it.
+func (m *metrics) collects(c prometheus.Collector) { m.reg.MustRegister(guardedCollector{c, m.guard}) }
+
+// guardedCollector leaves out what is missing after a panic.
+type guardedCollector struct {
+	prometheus.Collector
+	guard defect.Guard
+}
+
+func (c guardedCollector) Collect(ch chan<- prometheus.Metric) {
+	c.guard.Whole("reading metrics", func() { c.Collector.Collect(ch) })
 }
 
 // buckets in seconds: from what a hop on one machine takes to the longest deadlines that anybody sets.
@@ -85,11 +116,12 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		defaulted:          counter("candor_default_deadline_total", "Calls that stated no deadline, and got listen.default_deadline.", "model"),
 		conditionErrors:    counter("candor_condition_errors_total", "Conditions of a policy that could not be computed, and so counted as holding.", "model", "condition"),
 		certificateMetrics: newCertificateMetrics(), reviewMetrics: newReviewMetrics(), webhookDeliveries: newWebhookDeliveries(),
-		resetWaits: prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
-		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_panics_total", Help: "Handlers that panicked."}),
+		resetWaits:         prometheus.NewCounter(prometheus.CounterOpts{Name: "candor_reset_waits_total", Help: "Times that a connection was not read on because its client cancels too fast."}),
+		connectionsRefused: counter("candor_connections_refused_total", "Connections turned away because their address had too many open, too many that were beginning, or too many that came to nothing (failed).", "why"),
+		panics:             PanicCounter(reg),
 	}
 	reg.MustRegister(m.decisions, m.reasons, m.answers, m.seconds, m.errors, m.refused, m.attempts, m.attemptTime, m.waitTime, m.transitions, m.limitTrips, m.limitStoreErrors, m.limitBadInputs,
-		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.panics, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
+		m.finals, m.age, m.alertFailures, m.webhookDeliveries, m.recordFailures, m.resetWaits, m.connectionsRefused, m.queueFull, m.conditionErrors, m.defaulted, m.evidenceLost, m.looked, m.certificateMetrics)
 	reg.MustRegister(m.collectors()...)
 	m.ofBackend.Store(&map[string]backendMetrics{})
 	return m

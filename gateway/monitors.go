@@ -240,7 +240,7 @@ func monitorName(k candorv1.MonitorKind) string { return strings.ToLower(short(k
 
 func (m *metrics) watchMonitors(set *monitor.Set) {
 	labels := []string{"model", "stage", "field", "segment", "kind"}
-	m.reg.MustRegister(&monitorCollector{
+	m.collects(&monitorCollector{
 		set:     set,
 		value:   prometheus.NewDesc("candor_monitor_value", "What a monitor's last full window says; its meaning is the kind's. Absent: too little data.", labels, nil),
 		warning: prometheus.NewDesc("candor_monitor_warning", "1 while a monitor warns.", labels, nil),

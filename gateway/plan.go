@@ -123,7 +123,7 @@ func (g *Gateway) addBackend(ctx context.Context, pl *plan, name string, bc *can
 	share := before.share(name, bc)
 	if share == nil {
 		b, err := backend.Dial(name, bc, backend.Options{
-			MaxMessageBytes: int(pl.cfg.GetListen().GetMaxMessageBytes()), Observer: g.metrics, Logger: g.log,
+			MaxMessageBytes: int(pl.cfg.GetListen().GetMaxMessageBytes()), Observer: g.metrics, Logger: g.log, Panicked: g.metrics.panics.Inc,
 		})
 		if err != nil {
 			return fmt.Errorf("backends.%s: %w", name, err)
@@ -153,7 +153,7 @@ func (g *Gateway) giveBack(shares []*sharedBackend) {
 	for _, s := range shares {
 		if s.plans.Add(-1) == 0 {
 			// Beside whoever was the last to use it, and need not wait.
-			g.closing.Go(func() { g.closed(s.Close()) })
+			g.closing.Go(func() { g.guard().Whole("closing a backend", func() { g.closed(s.Close()) }) })
 		}
 	}
 }

@@ -28,7 +28,9 @@ func (g *Gateway) askPrimary(c *call) error {
 	var evidence []router.Evidence
 	var readable *wire.Response
 	ctx, headers := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	answer, err := b.Infer(ctx, backend.Terms{Until: until, Once: inSequence(c.req), Priority: c.who.priority, Headers: headers}, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
+	terms := c.who.terms(ctx)
+	terms.Until, terms.Once, terms.Headers = until, inSequence(c.req), headers
+	answer, err := b.Infer(ctx, terms, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
 	return g.heard(c, began, answer, readable, evidence, err)
 }
 

@@ -67,6 +67,9 @@ func (pl *plan) promiseOf(model string) *promise {
 	return pl.models[model].promise
 }
 
+// errPanicked is what became of a look that panicked: licenses rest on it no longer than on one that failed.
+var errPanicked = errors.New("a defect of the gateway; its log has the details")
+
 // keepPromises keeps the views fresh until ctx ends.
 func (g *Gateway) keepPromises(ctx context.Context) {
 	if g.certificates == nil {
@@ -75,8 +78,9 @@ func (g *Gateway) keepPromises(ctx context.Context) {
 	seen := g.ledger.Now()
 	for {
 		changed := g.certificates.CertificatesChanged()
+		err := errPanicked
+		g.guarded(ctx, func(ctx context.Context) { err = g.lookAtCertificates(ctx) })
 		g.guarded(ctx, func(ctx context.Context) {
-			err := g.lookAtCertificates(ctx)
 			now := g.ledger.Now()
 			switch {
 			case err == nil:

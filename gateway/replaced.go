@@ -26,7 +26,7 @@ func (g *Gateway) replaceItems(ctx context.Context) {
 	for ctx.Err() == nil {
 		left := 0
 		var replaced chan struct{}
-		g.guarded(ctx, func(ctx context.Context) {
+		whole := g.guarded(ctx, func(ctx context.Context) {
 			pl := g.hold()
 			defer pl.drop()
 			replaced = pl.replaced
@@ -37,7 +37,7 @@ func (g *Gateway) replaceItems(ctx context.Context) {
 			}
 		})
 		var again <-chan time.Time
-		if left > 0 {
+		if left > 0 || !whole {
 			again = time.After(replacedEvery)
 		}
 		select {

@@ -32,7 +32,7 @@ func (m *metrics) watchReplicas(g *Gateway) {
 	one := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, []string{"backend", "replica"}, nil)
 	}
-	m.reg.MustRegister(&replicaCollector{
+	m.collects(&replicaCollector{
 		g:         g,
 		replicas:  prometheus.NewDesc("candor_replicas", "Replicas of a backend, by state.", []string{"backend", "state"}, nil),
 		panicking: prometheus.NewDesc("candor_replica_panic", "1 while so many replicas are ejected that ejection is ignored.", []string{"backend"}, nil),

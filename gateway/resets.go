@@ -35,9 +35,17 @@ type calmCredentials struct {
 	waited func()
 	// memory counts what is being received.
 	memory *memory
+	// turns are places for handshakes that compute; nil: none do.
+	turns chan struct{}
 }
 
 func (c calmCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	from, counted := raw.(*arrival)
+	if counted {
+		defer from.hasBegun()
+		from.begins(c.turns)
+		defer from.computed()
+	}
 	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
 		return nil, nil, err
@@ -51,11 +59,13 @@ func (c calmCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 		return nil, nil, errors.New("the connection doesn't begin with the preface of HTTP/2")
 	}
 	in := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(begun), conn), readBuffer)
-	return &calmConn{Conn: conn, in: in, waited: c.waited, memory: c.memory, closed: make(chan struct{}), heard: frames{skip: len(preface)}}, info, nil
+	calm := &calmConn{Conn: conn, in: in, waited: c.waited, memory: c.memory, closed: make(chan struct{}), heard: frames{skip: len(preface)}, from: from}
+	calm.host = network(raw.RemoteAddr())
+	return calm, info, nil
 }
 
 func (c calmCredentials) Clone() credentials.TransportCredentials {
-	return calmCredentials{c.TransportCredentials.Clone(), c.waited, c.memory}
+	return calmCredentials{c.TransportCredentials.Clone(), c.waited, c.memory, c.turns}
 }
 
 // calmConn is a connection of which the server reads no faster than its resets allow. Read is for one goroutine, and Write for one, as
@@ -69,6 +79,9 @@ type calmConn struct {
 	memory      *memory
 	heard, said frames
 	coming      comings
+	// host is the address, or the network, that it comes from; from, which is told when a call begins, may be nil.
+	host string
+	from *arrival
 	// refused are resets that were said, and what else counts as such, since the last Read.
 	refused atomic.Int64
 	// free is when the resets so far have been paid for.

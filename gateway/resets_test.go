@@ -79,7 +79,7 @@ func TestResetsAreSlowed(t *testing.T) {
 		waits := 0
 		data := spoken(t, calls)
 		go func() { _, _ = theirs.Write(data) }()
-		conn, _, err := calmCredentials{insecure.NewCredentials(), func() { waits++ }, &memory{}}.ServerHandshake(ours)
+		conn, _, err := calmCredentials{insecure.NewCredentials(), func() { waits++ }, &memory{}, nil}.ServerHandshake(ours)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestOthersThanHTTP2AreSentAway(t *testing.T) {
 	for _, said := range []string{"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", "PRI", ""} {
 		theirs, ours := net.Pipe()
 		go func() { _, _ = theirs.Write([]byte(said)); _ = theirs.Close() }()
-		if _, _, err := (calmCredentials{insecure.NewCredentials(), func() {}, &memory{}}).ServerHandshake(ours); err == nil {
+		if _, _, err := (calmCredentials{insecure.NewCredentials(), func() {}, &memory{}, nil}).ServerHandshake(ours); err == nil {
 			t.Errorf("%q was let in", said)
 		}
 		_ = ours.Close()

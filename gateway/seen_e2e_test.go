@@ -164,11 +164,13 @@ func TestWaitingAndSheddingAreSeen(t *testing.T) {
 	if step := w.prediction(a.param("candor_prediction_id")).GetPath()[0]; step.GetWaited().AsDuration() <= 0 || step.GetShed() {
 		t.Errorf("path %v", step)
 	}
-	if b := w.backend("primary"); b.GetWaited() != 1 || b.GetShedNormal() != 1 || b.GetMaxInFlight() != 5 || !b.GetLimitMeasured() {
+	if b := w.backend("primary"); b.GetWaited() != 1 || b.GetShedNormal() != 1 || b.GetMaxInFlight() != 5 || !b.GetLimitMeasured() || b.GetConsumers()[0].GetShed() != 1 || b.GetConsumers()[0].GetWaited() != 1 {
 		t.Errorf("status %v", b)
 	}
 	for series, want := range map[string]float64{
 		`candor_backend_waited_total{backend="primary"}`: 1, `candor_backend_wait_seconds_count{backend="primary"}`: 1, `candor_backend_max_in_flight{backend="primary"}`: 5,
+		`candor_backend_consumer_waited_total{backend="primary",consumer="payments"}`: 1, `candor_backend_consumer_shed_total{backend="primary",consumer="payments"}`: 1,
+		`candor_backend_consumer_in_flight{backend="primary",consumer="payments"}`: 0, `candor_backend_consumer_queued{backend="primary",consumer="payments"}`: 0,
 	} {
 		if n := w.metric(series); n != want {
 			t.Errorf("%s is %v", series, n)

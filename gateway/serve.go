@@ -25,7 +25,9 @@ type Addrs struct{ GRPC, HTTP string }
 // Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused after listen.drain_delay, calls in flight
 // finish within listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
 func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
-	lis, err := net.Listen("tcp", g.plan().cfg.GetListen().GetGrpc())
+	// Without TCP's own probes, which gRPC's pings make needless: they are most of what it costs to turn a connection away.
+	listening := net.ListenConfig{KeepAlive: -1}
+	lis, err := listening.Listen(ctx, "tcp", g.plan().cfg.GetListen().GetGrpc())
 	if err != nil {
 		return fmt.Errorf("listen.grpc: %w; another program may have the port: choose one with port 0, or another number", err)
 	}
@@ -43,7 +45,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	work := g.startWork(workCtx)
 	served := make(chan error, 3)
-	go func() { served <- srv.Serve(lis) }()
+	go func() { served <- srv.Serve(g.arrivals(lis)) }()
 	go func() { served <- srv.Serve(g.inside.Listener()) }()
 	if web != nil {
 		go func() {
@@ -109,7 +111,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 	l := g.plan().cfg.GetListen()
 	size := int(l.GetMaxMessageBytes())
 	srv := grpc.NewServer(
-		grpc.Creds(inside.Credentials(calmCredentials{g.serverCredentials(), g.metrics.resetWaits.Inc, &g.memory})),
+		grpc.Creds(inside.Credentials(g.calmCredentials())),
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(size), grpc.MaxSendMsgSize(size),
 		grpc.MaxConcurrentStreams(l.GetMaxConcurrentStreams()),
@@ -147,6 +149,24 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 		reflection.Register(srv)
 	}
 	return srv, h
+}
+
+// arrivals are those of a listener, bounded by the configuration in force.
+func (g *Gateway) arrivals(lis net.Listener) *arrivals {
+	return &arrivals{
+		Listener: lis,
+		most:     func() int { return int(g.plan().cfg.GetListen().GetMaxConnectionsPerAddress()) },
+		refused:  func(why string) { g.metrics.connectionsRefused.WithLabelValues(why).Inc() },
+	}
+}
+
+// calmCredentials are the network's. Handshakes that compute do so on some of the processors, as in turns.
+func (g *Gateway) calmCredentials() calmCredentials {
+	c := calmCredentials{TransportCredentials: g.serverCredentials(), waited: g.metrics.resetWaits.Inc, memory: &g.memory}
+	if g.plan().tls != nil {
+		c.turns = turns()
+	}
+	return c
 }
 
 // What makes many small calls cheap. Constant windows, for streams and connections: without them gRPC measures the path's

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -167,6 +165,9 @@ func (s *clientStream) request(data *wire.Frame) {
 	asked := false
 	// A panic, which ends the stream, may come before anybody is there to let go of the request.
 	defer func() {
+		if !asked && q.turn != nil {
+			q.turn.End()
+		}
 		if !asked {
 			s.letGo(q)
 		}
@@ -238,8 +239,7 @@ func (s *clientStream) laneFor(q *question) *lane {
 func (s *clientStream) guarded(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.g.metrics.panics.Inc()
-			s.g.log.ErrorContext(s.outer, "a stream panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			s.g.guard().Tell("a client's stream", p)
 			s.cancel(errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "a defect of the gateway; its log has the details"))
 		}
 	}()

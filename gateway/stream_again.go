@@ -17,34 +17,44 @@ func (l *lane) resend(f *backend.Failure, again []repeat) {
 	if len(again) == 0 {
 		return
 	}
+	defer func() {
+		for _, r := range again { // those that a panic has left
+			l.s.finish(r.q)
+		}
+	}()
 	pause := l.primary.Pause(l.s.ctx, f)
-	for _, r := range again {
+	for len(again) > 0 {
+		r := again[0]
 		switch {
 		case l.s.over():
 			l.s.finish(r.q)
-			continue
 		case !pause:
 			l.s.failed(r.q, r.own, true)
 			l.s.finish(r.q)
-			continue
+		default:
+			l.sendAgain(r.q)
 		}
-		l.name(r.q)
-		data, err := r.q.request(l.primary)
-		if err != nil {
-			// It could be sent before, to the same dialect.
-			l.s.cancel(defect(err))
-			l.s.finish(r.q)
-			continue
-		}
-		l.post(r.q, data)
+		again = again[1:]
 	}
+}
+
+func (l *lane) sendAgain(q *question) {
+	l.name(q)
+	data, err := q.request(l.primary)
+	if err != nil {
+		// It could be sent before, to the same dialect.
+		l.s.cancel(unbuilt(err))
+		l.s.finish(q)
+		return
+	}
+	l.post(q, data, true)
 }
 
 // resent lets new requests on the lane again.
 func (l *lane) resent() {
 	l.mu.Lock()
 	resending := l.resending
-	l.resending = nil
+	l.resending, l.moving = nil, nil
 	closed, stream := l.closed && !l.own, l.stream
 	l.mu.Unlock()
 	if closed && stream != nil {
@@ -53,7 +63,7 @@ func (l *lane) resent() {
 	close(resending)
 }
 
-// settleDown waits until requests of a stream that broke are on another: those that come later are behind them.
+// settleDown waits until requests of a stream that broke are on another.
 func (l *lane) settleDown() {
 	l.mu.Lock()
 	resending := l.resending

@@ -33,8 +33,11 @@ func (l *lane) receive(stream *backend.Stream) {
 func (l *lane) deliver(q *question, m *backend.Message) {
 	mark, marked := m.Response.Param(paramFinal)
 	final := marked && mark.Bool || !marked && m.Error != ""
-	l.settle(q, final, !marked)
+	overdue := l.settle(q, final, !marked)
 	defer l.settled(q, final)
+	if overdue {
+		return
+	}
 	l.s.answer(q, m, final, marked)
 }
 
@@ -98,7 +101,7 @@ func (s *clientStream) pass(q *question, response *wire.Response, final bool) {
 		err = wire.ExtendResponse(message, &q.id, nil)
 	}
 	if err != nil {
-		s.cancel(defect(err))
+		s.cancel(unbuilt(err))
 		return
 	}
 	s.send("", message)
@@ -110,8 +113,9 @@ func (l *lane) ended() {
 	closed := l.closed
 	l.mu.Unlock()
 	counted := true
-	for _, q := range l.take() {
+	l.s.each(l.take(), func(q *question) (kept bool) {
 		switch {
+		case q.overdue.Load() > 0:
 		case l.own && q.wantsFinal:
 			l.s.empty(q)
 		case q.heard || closed && l.primary.StreamsBare():
@@ -120,7 +124,22 @@ func (l *lane) ended() {
 			l.s.failed(q, q.turn.Fail(l.s.ctx, backend.Unanswered(), counted), true)
 			counted = false
 		}
-		l.s.finish(q)
+		return false
+	})
+}
+
+// each deals with requests that were taken, in turn, and finishes those that aren't kept; those, too, that a panic leaves.
+func (s *clientStream) each(taken []*question, deal func(*question) (kept bool)) {
+	defer func() {
+		for _, q := range taken {
+			s.finish(q)
+		}
+	}()
+	for len(taken) > 0 {
+		if !deal(taken[0]) {
+			s.finish(taken[0])
+		}
+		taken = taken[1:]
 	}
 }
 
@@ -142,8 +161,17 @@ func (l *lane) broken(f *backend.Failure) {
 	owed := 0
 	var open *question
 	var again []repeat
-	for _, q := range l.take() {
+	sent := false
+	defer func() {
+		for _, r := range again {
+			if !sent { // a panic came before
+				l.s.finish(r.q)
+			}
+		}
+	}()
+	l.s.each(l.take(), func(q *question) (kept bool) {
 		switch {
+		case q.overdue.Load() > 0:
 		case !unary && (q.heard && !l.own || vague):
 			open = q
 		case unary:
@@ -157,13 +185,14 @@ func (l *lane) broken(f *backend.Failure) {
 			if !l.s.over() {
 				if q.responses == 0 && !q.heard && q.turn.Again(l.s.ctx, own, others) {
 					again = append(again, repeat{q, own})
-					continue
+					return true
 				}
 				l.s.failed(q, own, true)
 			}
 		}
-		l.s.finish(q)
-	}
+		return false
+	})
+	sent = true
 	l.resend(f, again)
 	if open != nil && owed == 0 && (closed || vague) && !l.s.over() {
 		// The client waits for the end, and must not take this one for the right one: answers may be missing.
@@ -182,8 +211,11 @@ func (l *lane) stray(id string, f *backend.Failure) {
 	l.s.tell(notice{id: id, final: true}, backendError(f).with("backend", l.primary.Name()).with("said_by", saidBy(f)))
 }
 
-// finish gives back what a request held.
+// finish gives back what a request held. Of an overdue one the second to be done with it does.
 func (s *clientStream) finish(q *question) {
+	if q.overdue.Load() > 0 && q.overdue.Add(-1) > 0 {
+		return
+	}
 	q.turn.End()
 	s.letGo(q)
 }

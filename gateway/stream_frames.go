@@ -54,7 +54,7 @@ func (s *clientStream) reply(q *question, c *call, index int, reply *Reply, err 
 		}
 	}
 	if err := wire.ExtendResponse(reply.Frame, id, params); err != nil {
-		s.cancel(defect(err))
+		s.cancel(unbuilt(err))
 		return
 	}
 	s.send("", reply.Frame)
@@ -65,7 +65,7 @@ func (s *clientStream) empty(q *question) {
 	m := q.template.model
 	data, err := wire.BuildResponse(m.name, m.backendCfg.GetVersion(), q.id, []wire.Param{wire.BoolParam(paramFinal, true)}, nil, true)
 	if err != nil {
-		s.cancel(defect(err))
+		s.cancel(unbuilt(err))
 		return
 	}
 	s.send("", wire.NewFrame(data))
@@ -109,7 +109,7 @@ func (s *clientStream) tell(n notice, err error) {
 	}
 	data, buildErr := wire.BuildResponse(n.model, version, n.id, params, nil, true)
 	if buildErr != nil {
-		s.cancel(defect(buildErr))
+		s.cancel(unbuilt(buildErr))
 		return
 	}
 	s.send(brief(message, maxStreamError), wire.NewFrame(data, tail))
@@ -123,7 +123,7 @@ func (s *clientStream) send(message string, frame *wire.Frame) {
 	if !s.frames.Bare {
 		var err error
 		if frame, err = wire.WrapStream(message, frame); err != nil {
-			s.cancel(defect(err))
+			s.cancel(unbuilt(err))
 			return
 		}
 	}
@@ -137,7 +137,7 @@ func (s *clientStream) send(message string, frame *wire.Frame) {
 	}
 }
 
-// defect is the Error of an answer that can't be put together although everything in it has been checked.
-func defect(err error) *Error {
+// unbuilt is the Error of an answer that can't be put together although everything in it has been checked.
+func unbuilt(err error) *Error {
 	return errf(codes.Internal, candorv1.ErrorReason_ERROR_REASON_INTERNAL, "the answer could not be put together: %v", err)
 }

@@ -41,6 +41,18 @@ func (w *world) openStreamOn(conn *grpc.ClientConn, md ...string) *chat {
 	return &chat{t: w.t, stream: stream, cancel: cancel}
 }
 
+// openStreamIn opens one whose deadline, if it has any, is ctx's.
+func (w *world) openStreamIn(ctx context.Context) *chat {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	w.t.Cleanup(cancel)
+	stream, err := inference.NewGRPCInferenceServiceClient(w.conn).ModelStreamInfer(ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &chat{t: w.t, stream: stream, cancel: cancel}
+}
+
 // ask sends rows under an id.
 func (c *chat) ask(id string, rows [][4]float32, outputs ...string) {
 	c.t.Helper()

@@ -30,12 +30,20 @@ type lane struct {
 	sent   int
 	first  struct{ id, sent string }
 	echoes bool
+	// alarm rings when the time of a request that waits behind others is over: at next, while it is watched. unwatched: it rang while a
+	// response was being dealt with, since busySince; dealt is how long that has taken of all together. See stream_due.go.
+	alarm              *time.Timer
+	next, busySince    time.Time
+	watched, unwatched bool
+	dealt              time.Duration
 	// closed: no more requests come.
 	closed bool
 	// sequence: one of its requests belongs to a sequence, whose state only the model server at the other end has.
 	sequence bool
-	// resending, while requests of a stream that broke go on another; it is closed after that.
+	// resending, while requests of a stream that broke go on another; it is closed after that. moving are those that were on the one that
+	// broke.
 	resending chan struct{}
+	moving    []*question
 	// unary, once made: the primary has no streams, and is asked by ModelInfer. It is closed when those that were sent on a stream
 	// have been asked.
 	unary chan struct{}
@@ -56,7 +64,8 @@ func (l *lane) ask(q *question) {
 	}
 	q.ctx, _ = q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
 	q.last = time.Now()
-	terms := backend.Terms{Once: inSequence(q.template.req), Priority: q.template.who.priority}
+	terms := q.template.who.terms(q.ctx)
+	terms.Once = inSequence(q.template.req)
 	turn, failure := l.primary.Begin(q.ctx, terms, data.Len(), l.owes() > 0)
 	if failure != nil {
 		l.s.failed(q, failure, true)
@@ -64,14 +73,13 @@ func (l *lane) ask(q *question) {
 		return
 	}
 	q.turn = turn
-	l.settleDown()
-	l.post(q, data)
+	l.post(q, data, false)
 }
 
-// post puts a request on the lane's stream, and on another one than that which can't be opened.
-func (l *lane) post(q *question, data *wire.Frame) {
+// post puts a request on the lane's stream, and on another one than that which can't be opened. again: it was on one that broke.
+func (l *lane) post(q *question, data *wire.Frame, again bool) {
 	for {
-		stream, failure := l.join(q)
+		stream, failure := l.join(q, again)
 		if stream != nil {
 			// An error is the end of the stream, and the receiver's to tell: it has the request already.
 			_ = stream.Send(data)
@@ -116,9 +124,16 @@ func (l *lane) alone(q *question) {
 }
 
 // join puts the request on the lane's stream, which it opens if there is none. From then on its answers, and its failures, are the
-// receiver's. Neither a stream nor a failure: the primary turned out to have no streams.
-func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
+// receiver's. Neither a stream nor a failure: the primary turned out to have no streams. Requests that come for the first time are
+// behind those of a stream that broke: these open the next one, and nobody beside them.
+func (l *lane) join(q *question, again bool) (*backend.Stream, *backend.Failure) {
 	l.mu.Lock()
+	for !again && l.resending != nil {
+		resending := l.resending
+		l.mu.Unlock()
+		<-resending
+		l.mu.Lock()
+	}
 	l.sequence = l.sequence || inSequence(q.template.req)
 	if l.unary != nil {
 		l.mu.Unlock()
@@ -127,7 +142,9 @@ func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
 	if l.stream != nil {
 		defer l.mu.Unlock()
 		q.turn.On(l.stream)
+		others := l.owedLocked() > 0
 		l.asked = append(l.asked, q)
+		l.lineUpLocked(q, others)
 		l.sent++
 		if l.owedLocked() == 1 {
 			l.expect()
@@ -144,14 +161,17 @@ func (l *lane) join(q *question) (*backend.Stream, *backend.Failure) {
 	l.stream, l.sent, l.echoes, l.closed = stream, 1, false, l.closed || l.own
 	l.first.id, l.first.sent = q.id, q.sent
 	l.asked = append(l.asked, q)
+	l.lineUpLocked(q, false)
 	l.expect()
 	l.mu.Unlock()
 	l.s.opened(stream, l)
 	l.s.receiver.Add(1)
 	l.s.g.streaming.Go(func() {
 		defer l.s.receiver.Done()
-		defer l.release(stream)
-		l.s.guarded(func() { l.receive(stream) })
+		l.s.guarded(func() {
+			defer l.release(stream)
+			l.receive(stream)
+		})
 	})
 	return stream, nil
 }

@@ -1,6 +1,9 @@
 package gateway
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // What a lane knows of its requests: which is whose, and what is still owed.
 
@@ -18,6 +21,10 @@ func (l *lane) name(q *question) {
 			l.s.finish(other)
 			break
 		}
+		q.sent = ""
+	}
+	// Those that are on their way to another stream have a name of theirs, too, or will ask for it again.
+	if slices.ContainsFunc(l.moving, func(other *question) bool { return other != q && other.sent == q.sent }) {
 		q.sent = ""
 	}
 	if q.sent == "" {
@@ -77,19 +84,20 @@ func (l *lane) vague() bool { return l.primary.StreamsBare() && l.sent > 1 }
 
 // settle notes that a response has come for q, before anybody hears of it: then its id is free for the client's next request.
 // done: nothing more comes; open: nobody knows. An attempt's time begins anew for the request that has waited longest, when it gets a
-// response or another takes its place: what comes for those behind it doesn't help it.
-func (l *lane) settle(q *question, done, open bool) {
+// response or another takes its place: what comes for those behind it doesn't help it. overdue: nobody waits for the response any more.
+func (l *lane) settle(q *question, done, open bool) (overdue bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := l.firstOwed()
-	q.heard = q.heard || open
-	l.busy = q
+	q.heard, q.got = q.heard || open, true
+	l.busy, l.busySince = q, time.Now()
 	if done {
 		l.asked = slices.DeleteFunc(l.asked, func(other *question) bool { return other == q })
 	}
 	if first == nil || first == q {
 		l.expect()
 	}
+	return q.overdue.Load() > 0
 }
 
 // firstOwed needs mu, and is the request that has waited longest; nil: nothing is owed.
@@ -106,6 +114,11 @@ func (l *lane) firstOwed() *question {
 func (l *lane) settled(q *question, done bool) {
 	l.mu.Lock()
 	l.busy = nil
+	l.dealt += time.Since(l.busySince)
+	if l.unwatched {
+		l.unwatched = false
+		l.watchLocked()
+	}
 	l.mu.Unlock()
 	if done {
 		l.s.finish(q)
@@ -139,6 +152,13 @@ func (l *lane) take() []*question {
 	defer l.mu.Unlock()
 	asked := l.asked
 	l.stream, l.asked = nil, nil
+	if l.resending != nil {
+		l.moving = asked
+	}
+	if l.alarm != nil {
+		l.alarm.Stop()
+		l.watched = false
+	}
 	return asked
 }
 

@@ -40,6 +40,15 @@ type question struct {
 	responses int
 	// heard: it was answered, by a server that doesn't say whether more will come. It is owed nothing, and may get more.
 	heard bool
+	// behind: it was sent while others waited for their answers; got: it has got a response. dealtBefore is the lane's dealt of then. These
+	// are the lane's to guard.
+	behind, got bool
+	dealtBefore time.Duration
+	// overdue is how many have yet to be done with a request whose time was over before its first response: the one who tells its client,
+	// and the one who receives what the model server says of it all the same. 0: it is not one.
+	overdue atomic.Int32
+	// until is when the route of an overdue one ends.
+	until time.Time
 	// vague: its responses may be another's. See lane.vague.
 	vague bool
 }
@@ -102,6 +111,9 @@ func (q *question) call(s *clientStream) *call {
 		deadline = time.Now().Add(t.model.plan.cfg.GetListen().GetDefaultDeadline().AsDuration())
 	}
 	c.until = deadline.Add(-ownShare(time.Until(deadline)))
+	if !q.until.IsZero() {
+		c.until = q.until
+	}
 	c.ctx.Context, c.ctx.until = s.outer, c.until
 	return c
 }

@@ -33,14 +33,16 @@ func (s *clientStream) replaced(before, now *plan) *time.Timer {
 	}
 	limit := now.cfg.GetListen().GetDrainTimeout().AsDuration()
 	return time.AfterFunc(limit, func() {
-		s.openMu.Lock()
-		defer s.openMu.Unlock()
-		for stream, l := range s.open {
-			l.forget()
-			if l.holds(before) {
-				stream.GiveUp("the configuration that the request came under was replaced, and %v later the model was still answering", limit)
+		s.guarded(func() {
+			s.openMu.Lock()
+			defer s.openMu.Unlock()
+			for stream, l := range s.open {
+				l.forget()
+				if l.holds(before) {
+					stream.GiveUp("the configuration that the request came under was replaced, and %v later the model was still answering", limit)
+				}
 			}
-		}
+		})
 	})
 }
 

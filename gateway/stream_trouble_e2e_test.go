@@ -20,6 +20,7 @@ import (
 	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/internal/wire"
+	"github.com/candor-gateway/candor/review"
 )
 
 // What is wrong with one request is said in band, and the stream goes on.
@@ -312,6 +313,39 @@ func TestStreamAndBreaker(t *testing.T) {
 	c.end()
 	if s := w.backend("primary"); s.GetBreaker() != candorv1.BreakerState_BREAKER_STATE_CLOSED {
 		t.Errorf("%v", s)
+	}
+}
+
+// shattered panics wherever it is asked to store a prediction.
+type shattered struct{ gateway.Ledger }
+
+func (shattered) Enqueue(context.Context, *candorv1.Record) error { panic("no such luck") }
+
+func (shattered) Record(context.Context, *candorv1.Record, []review.Item) error {
+	panic("no such luck")
+}
+
+// A defect in dealing with one request of a stream that broke leaves nothing behind of the others either.
+func TestPanicOnAStreamThatBroke(t *testing.T) {
+	w := startWith(t, options{deps: func(d *gateway.Deps) {
+		d.Ledger, d.Log = shattered{d.Ledger}, slog.New(slog.DiscardHandler)
+	}})
+	w.primary.ScriptStream(func(st *oiptest.Stream) error {
+		for range 3 {
+			if _, err := st.Recv(); err != nil {
+				return err
+			}
+		}
+		return status.Error(codes.Internal, "the model is broken")
+	})
+	c := w.openStream()
+	for _, id := range []string{"x", "y", "z"} {
+		c.ask(id, [][4]float32{row(.6, .97, .5)})
+	}
+	wantError(t, c.failed(), codes.Internal, "INTERNAL")
+	w.eventually(func() bool { return w.backend("primary").GetInFlight() == 0 })
+	if n := w.metric("candor_panics_total"); n != 1 {
+		t.Errorf("%v panics", n)
 	}
 }
 

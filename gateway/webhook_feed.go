@@ -69,7 +69,7 @@ var predictionJSON = protojson.MarshalOptions{UseProtoNames: true}
 func (f webhookFeed) body(ctx context.Context, item *review.Item) (body []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.g.metrics.panics.Inc()
+			f.g.guard().Tell("making a message of a final answer", p)
 			body, err = nil, &unfit{fmt.Errorf("a defect of the gateway: %v", p)}
 		}
 	}()
@@ -115,7 +115,7 @@ func (g *Gateway) openWebhooks(ctx context.Context, pl, before *plan) error {
 		targets[name] = targetOf(w)
 	}
 	pl.dispatcher = webhook.NewDispatcher(webhook.Options{
-		Store: g.webhooks, Feed: webhookFeed{g, pl.cfg.GetWebhooks()}, Sender: g.sender, Targets: targets, Log: g.log, Observe: g.metrics.delivered,
+		Store: g.webhooks, Feed: webhookFeed{g, pl.cfg.GetWebhooks()}, Sender: g.sender, Targets: targets, Log: g.log, Observe: g.metrics.delivered, Panicked: g.metrics.panics.Inc,
 	})
 	return nil
 }

@@ -35,7 +35,7 @@ func (m *metrics) ofWebhooks(cfg *candorv1.Config) {
 
 // watchWebhooks shows what waits, counted when it is looked at: other gateways deliver from the same store.
 func (m *metrics) watchWebhooks(g *Gateway) {
-	m.reg.MustRegister(&webhookCollector{g: g, pending: prometheus.NewDesc("candor_webhook_pending", "Deliveries that wait.", []string{"webhook"}, nil)})
+	m.collects(&webhookCollector{g: g, pending: prometheus.NewDesc("candor_webhook_pending", "Deliveries that wait.", []string{"webhook"}, nil)})
 }
 
 // webhookCollector reads the store when it is scraped. Where it doesn't answer, the series are absent.

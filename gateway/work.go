@@ -3,11 +3,11 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // Periods of the work beside the request path. That of finals is how late a default action or the end of an undo window may be; settling gives unused permits
@@ -26,19 +26,22 @@ const (
 	depthEvery = 10 * time.Second
 )
 
-// startWork runs what goes on beside calls until ctx ends.
+// startWork runs what goes on beside calls until ctx ends. A panic costs a turn of it; one outside of a turn begins it anew.
 func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 	var wg sync.WaitGroup
-	wg.Go(func() {
+	begin := func(work string, f func()) {
+		wg.Go(func() { g.guard().Lasting(ctx, work, f) })
+	}
+	begin("making answers final", func() {
 		g.every(ctx, finalEvery, g.due, func(ctx context.Context) {
 			g.finalizeDue(ctx)
 			g.letOut(ctx)
 		})
 	})
-	wg.Go(func() { g.every(ctx, depthEvery, nil, g.measureQueues) })
-	wg.Go(func() { g.watchDesks(ctx) })
-	wg.Go(func() { g.replaceItems(ctx) })
-	wg.Go(func() {
+	begin("measuring the queues", func() { g.every(ctx, depthEvery, nil, g.measureQueues) })
+	begin("watching the desks", func() { g.watchDesks(ctx) })
+	begin("replacing items", func() { g.replaceItems(ctx) })
+	begin("settling permits", func() {
 		g.every(ctx, settleEvery, nil, func(ctx context.Context) {
 			if err := g.gate.Settle(ctx, g.ledger.Now()); err != nil && ctx.Err() == nil {
 				g.log.WarnContext(ctx, "permits could not be settled", slog.Any("error", err))
@@ -50,13 +53,13 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 			g.log.WarnContext(ctx, "unused permits stay deducted until they leave their window", slog.Any("error", err))
 		}
 	})
-	wg.Go(func() { g.runAlerts(ctx) })
-	wg.Go(func() { g.keepFollowing(ctx) })
-	wg.Go(func() { g.dispatch(ctx) })
+	begin("sending alerts", func() { g.runAlerts(ctx) })
+	begin("following latches", func() { g.keepFollowing(ctx) })
+	begin("sending to webhooks", func() { g.dispatch(ctx) })
 	if g.webhooks != nil {
-		wg.Go(func() { g.every(ctx, sweepEvery, nil, g.sweepWebhooks) })
+		begin("sweeping deliveries", func() { g.every(ctx, sweepEvery, nil, g.sweepWebhooks) })
 	}
-	wg.Go(func() {
+	begin("telling the log of gaps", func() {
 		<-ctx.Done()
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
@@ -64,9 +67,9 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 			g.log.ErrorContext(ctx, "the decision log has a gap that it doesn't know of", slog.Any("error", err))
 		}
 	})
-	wg.Go(func() { g.every(ctx, detectEvery, nil, g.detectDialects) })
-	wg.Go(func() { g.keepPromises(ctx) })
-	wg.Go(func() {
+	begin("detecting dialects", func() { g.every(ctx, detectEvery, nil, g.detectDialects) })
+	begin("keeping promises", func() { g.keepPromises(ctx) })
+	begin("telling of monitors", func() {
 		told := map[string]bool{}
 		g.every(ctx, tellEvery, g.monitors.full, func(ctx context.Context) { g.tellMonitors(ctx, told) })
 	})
@@ -77,13 +80,13 @@ func (g *Gateway) startWork(ctx context.Context) *sync.WaitGroup {
 func (g *Gateway) detectDialects(ctx context.Context) {
 	pl := g.hold()
 	defer pl.drop()
-	var wg sync.WaitGroup
+	var all defect.Group
 	for name, b := range pl.backends {
 		if pl.cfg.GetBackends()[name].GetDialect() == candorv1.Dialect_DIALECT_UNSPECIFIED {
-			wg.Go(func() { b.Detect(ctx) })
+			all.Go(func() { b.Detect(ctx) })
 		}
 	}
-	wg.Wait()
+	all.Wait()
 }
 
 // every calls f at once, then at each tick and whenever wake fires, until ctx ends.
@@ -101,13 +104,12 @@ func (g *Gateway) every(ctx context.Context, period time.Duration, wake <-chan s
 	}
 }
 
-// guarded keeps a panic in one turn of the work from ending the process, and with it everybody's calls.
-func (g *Gateway) guarded(ctx context.Context, f func(context.Context)) {
-	defer func() {
-		if p := recover(); p != nil {
-			g.metrics.panics.Inc()
-			g.log.ErrorContext(ctx, "work beside the calls panicked; it goes on at its next turn", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-		}
-	}()
-	f(ctx)
+// guard is for goroutines of the gateway's own, behind which no handler recovers.
+func (g *Gateway) guard() defect.Guard {
+	return defect.Guard{Log: g.log, Count: func() { g.metrics.panics.Inc() }}
+}
+
+// guarded does one turn of the work, and says whether it came to its end. After a panic the work goes on at its next turn.
+func (g *Gateway) guarded(ctx context.Context, f func(context.Context)) bool {
+	return g.guard().Whole("a turn of the work beside the calls", func() { f(ctx) })
 }

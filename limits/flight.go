@@ -2,12 +2,19 @@ package limits
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
 
-var errStoreSlow = errors.New("the store has not answered in time")
+var errStoreSlow error = storeSlow{}
+
+// storeSlow is an error that passes, as those of a network do that say Timeout.
+type storeSlow struct{}
+
+func (storeSlow) Error() string { return "the store has not answered in time" }
+
+// Timeout is true.
+func (storeSlow) Timeout() bool { return true }
 
 // flight is one call to the store that several answers may wait for. It isn't bound to the request that started it: a client
 // that hangs up must neither undo a trip nor leave the effect of a lease in doubt for everybody else.

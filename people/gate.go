@@ -13,6 +13,7 @@ import (
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // GateOptions are what a Gate is made of.
@@ -28,6 +29,8 @@ type GateOptions struct {
 	Open []string
 	// Log; nil: nobody is told.
 	Log *slog.Logger
+	// Panicked is called once for each panic in a goroutine of the gate's own, which Log has; nil: nobody is told.
+	Panicked func()
 	// Cost of new password hashes; zero: DefaultCost.
 	Cost Cost
 	// Before is the Gate of the configuration before, which goes on being used; nil: there is none. Logins under way and the count of
@@ -42,6 +45,7 @@ type Gate struct {
 	store      Store
 	pages      Pages
 	log        *slog.Logger
+	guard      defect.Guard
 	open       []string
 	public     *url.URL
 	anonymous  *Person
@@ -82,6 +86,7 @@ func NewGate(o GateOptions) (*Gate, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
+	g.guard = defect.Guard{Log: g.log, Count: o.Panicked}
 	g.throttle = throttle{g.store, g.log}
 	if err := g.crossSites.AddTrustedOrigin(g.origin()); err != nil {
 		return nil, fmt.Errorf("listen.public_url: %w", err)

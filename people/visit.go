@@ -155,7 +155,13 @@ func (g *Gate) watch(ctx context.Context, key Sum) (context.Context, context.Can
 			case <-ctx.Done():
 				return
 			}
-			if _, err := g.store.Session(ctx, key); errors.Is(err, ErrNotFound) {
+			// What can't be asked, for whatever reason, is asked again.
+			ended := false
+			g.guard.Whole("asking for a session", func() {
+				_, err := g.store.Session(ctx, key)
+				ended = errors.Is(err, ErrNotFound)
+			})
+			if ended {
 				cancel()
 				return
 			}

@@ -36,10 +36,18 @@ var badRequests = []struct {
 	{"an unknown model", func() *inference.ModelInferRequest { r := sure(); r.ModelName = "nope"; return r }, codes.NotFound},
 }
 
-// TestPromise5ClientsCantOpenBreakers: bad tensors and cancelled calls of one client change nothing for the others.
+// TestPromise5ClientsCantOpenBreakers: bad tensors and cancelled calls of one client change nothing for the others, be they more important or
+// not.
 func TestPromise5ClientsCantOpenBreakers(t *testing.T) {
 	f := promise(t, 5, "clients can't open breakers",
-		"one client sends bad requests of eight kinds as fast as it can, then calls that it cancels while the model works; another measures")
+		"one client sends bad requests of eight kinds as fast as it can, then calls that it cancels while the model works; another measures, of high priority, and then of the same as the first")
+	for _, priority := range []string{"high", "normal"} {
+		t.Run(priority, func(t *testing.T) { beside(t, f, priority) })
+	}
+}
+
+// beside attacks a gateway, and measures another client of a priority; the attacker's is normal. None of the other's calls may fail or be shed.
+func beside(t *testing.T, f *figures, priority string) {
 	model := oiptest.Start(t, oiptest.Model{
 		Name: "primary", Outputs: []oiptest.TensorSpec{{Name: "probabilities", Datatype: "FP32", Shape: []int64{-1, 2}}},
 		Infer: func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
@@ -61,7 +69,7 @@ listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0"}
 store: {identity: soak, sqlite: {path: candor.db}}
 consumers:
   anyone: {identity: {anonymous: true}, models: ["*"]}
-  healthy: {identity: {token_sha256: 93c0f0ebfef46bab6c0f57b299c5e1bec04a56ffb552d205aa1e39e978f68cde}, models: ["*"], priority: high}
+  healthy: {identity: {token_sha256: 93c0f0ebfef46bab6c0f57b299c5e1bec04a56ffb552d205aa1e39e978f68cde}, models: ["*"], priority: `+priority+`}
 backends:`+backendConfig("primary", model.Addr(), "")+`
 models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {probability: 0.9}}, answers: [{output: probabilities, fill: scores}]}}}
 `)
@@ -120,9 +128,12 @@ models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {
 	if n := g.metric("candor_breaker_transitions_total{"); n != 0 {
 		t.Errorf("breakers moved %v times", n)
 	}
+	if n := g.metric(`candor_backend_consumer_shed_total{backend="primary",consumer="healthy"}`); n != 0 {
+		t.Errorf("%v calls of the other client were shed", n)
+	}
 	f.say("bad requests, cancelled calls", "%d and %d", rounds*bad, cancelRounds*bad)
 	f.say("changes of a breaker's state", "0")
-	f.say("calls of the other client (high priority), none failed", "%d alone, %d and %d meanwhile", alone.count(), during.count(), cancelling.count())
+	f.say("calls of the other client ("+priority+" priority, the attacker's is normal), none failed or shed", "%d alone, %d and %d meanwhile", alone.count(), during.count(), cancelling.count())
 	base := float64(alone.quantile(.99))
 	f.say("its p99 beside alone (same run)", "bad requests %.1f x, cancelled calls %.1f x of %v",
 		float64(during.quantile(.99))/base, float64(cancelling.quantile(.99))/base, alone.quantile(.99).Round(10*time.Microsecond))

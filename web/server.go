@@ -38,6 +38,8 @@ type Deps struct {
 	Moved func() <-chan struct{}
 	// Log gets what failed; nil: nobody does.
 	Log *slog.Logger
+	// Panicked is called once for each page that panicked, which the log has; nil: nobody is told.
+	Panicked func()
 }
 
 // Server is the pages. It shows what a gate has to say, too: it is a people.Pages. Safe for use by many at once.
@@ -126,6 +128,9 @@ func (s *Server) page(h handler) http.Handler {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
 					panic(p)
+				}
+				if s.deps.Panicked != nil {
+					s.deps.Panicked()
 				}
 				s.deps.Log.ErrorContext(r.Context(), "a page panicked", slog.String("path", r.URL.Path), slog.Any("panic", p),
 					slog.String("stack", string(debug.Stack())))

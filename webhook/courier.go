@@ -8,6 +8,7 @@ import (
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // courier sends to one endpoint.
@@ -16,6 +17,7 @@ type courier struct {
 	name   string
 	target Target
 	log    *slog.Logger
+	guard  defect.Guard
 	// wake is poked from outside, freed when a slot is.
 	wake, freed chan struct{}
 	underWay    sync.WaitGroup
@@ -36,7 +38,7 @@ func (c *courier) run(ctx, sending context.Context) {
 		// Taken before reading, so that what is stored in between isn't missed.
 		changed := c.d.Feed.Changed()
 		next := c.d.poll
-		c.guard("a turn", func() { next = c.turn(ctx, sending) })
+		c.guard.Whole("webhook: a turn", func() { next = c.turn(ctx, sending) })
 		timer.Reset(next)
 		select {
 		case <-ctx.Done():
@@ -118,7 +120,7 @@ func (c *courier) dispatch(ctx, sending context.Context) (next time.Duration, er
 			defer poke(c.freed)
 			defer c.give()
 			// What is left undone is left to its lease.
-			c.guard("a delivery", func() { c.send(sending, d, leased.Secrets) })
+			c.guard.Whole("webhook: a delivery", func() { c.send(sending, d, leased.Secrets) })
 		})
 	}
 	next = c.d.poll
@@ -158,7 +160,7 @@ func (c *courier) give() {
 // send makes an attempt and stores what came of it.
 func (c *courier) send(ctx context.Context, d Delivery, secrets []Secret) {
 	reply := Reply{Err: errDefect}
-	c.guard("an attempt", func() { reply = c.d.Sender.Send(ctx, c.target, Message{ID: d.ID, Body: d.Body, Secrets: secrets}) })
+	c.guard.Whole("webhook: an attempt", func() { reply = c.d.Sender.Send(ctx, c.target, Message{ID: d.ID, Body: d.Body, Secrets: secrets}) })
 	if ctx.Err() != nil && reply.Status == 0 {
 		// Cut off by the stop: nobody knows whether it arrived, so it is left to its lease.
 		return

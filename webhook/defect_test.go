@@ -108,6 +108,34 @@ func TestPanicBesideADelivery(t *testing.T) {
 	})
 }
 
+// stumbling is a feed that panics when it is asked at first whether it has changed: outside of every turn.
+type stumbling struct {
+	webhook.Feed
+	asked atomic.Int64
+}
+
+func (f *stumbling) Changed() <-chan struct{} {
+	if f.asked.Add(1) == 1 {
+		panic("a defect of the feed")
+	}
+	return f.Feed.Changed()
+}
+
+// A defect that ends a courier is counted, and another one goes on a moment later.
+func TestPanicOfACourier(t *testing.T) {
+	run(t, 0, takes, func(b *bench) {
+		log, panics := new(logged), new(atomic.Int64)
+		b.feed.grow(t, 1, 1)
+		b.dispatch(webhook.Options{
+			Feed: &stumbling{Feed: b.feed}, Sender: b.sender, Log: slog.New(slog.NewTextHandler(log, nil)), Panicked: func() { panics.Add(1) },
+		}, func() { time.Sleep(2 * poll) })
+		b.wantAll()
+		if panics.Load() != 2 || !log.has("a courier panicked", "a turn panicked") { // the store's leasing panics at first, too
+			t.Errorf("%d panics, log %s", panics.Load(), log.all.String())
+		}
+	})
+}
+
 // A defect in an attempt is one that has failed: it is tried again as after any failure, and fails for good in the end.
 func TestPanicInAnAttempt(t *testing.T) {
 	run(t, 0, takes, func(b *bench) {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // How much is sent at once. Every endpoint has a slot of its own, so that others that hang can't take its last; more come from a
@@ -37,7 +39,7 @@ const (
 	Failed    Outcome = "failed"
 )
 
-// Options are what a Dispatcher is made of. All but Observe are required.
+// Options are what a Dispatcher is made of. All but Observe and Panicked are required.
 type Options struct {
 	Store  Store
 	Feed   Feed
@@ -47,6 +49,8 @@ type Options struct {
 	Log     *slog.Logger
 	// Observe is told of every attempt whose result is stored; nil: nobody is. It is called from many goroutines.
 	Observe func(endpoint string, o Outcome)
+	// Panicked is called once for each panic, which the log has, by any goroutine; nil: nobody is told.
+	Panicked func()
 }
 
 // Dispatcher sends what is in the feed. It is made by NewDispatcher and works in Run, once.
@@ -64,8 +68,9 @@ func NewDispatcher(o Options) *Dispatcher {
 	}
 	d := &Dispatcher{Options: o, poll: pollEvery, shared: make(chan struct{}, sharedSlots), couriers: map[string]*courier{}}
 	for name, t := range o.Targets {
+		log := o.Log.With(slog.String("webhook", name))
 		d.couriers[name] = &courier{
-			d: d, name: name, target: t, log: o.Log.With(slog.String("webhook", name)),
+			d: d, name: name, target: t, log: log, guard: defect.Guard{Log: log, Count: o.Panicked},
 			wake: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		}
 	}
@@ -95,7 +100,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	defer stop()
 	var wg sync.WaitGroup
 	for _, c := range d.couriers {
-		wg.Go(func() { c.run(ctx, sending) })
+		wg.Go(func() { c.guard.Lasting(ctx, "webhook: a courier", func() { c.run(ctx, sending) }) })
 	}
 	<-ctx.Done()
 	timer := time.AfterFunc(drainTime, stop)

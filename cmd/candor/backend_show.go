@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -60,6 +61,9 @@ func writeBackend(w io.Writer, b *candorv1.BackendStatus, now time.Time) error {
 	if err := cli.Table(w, table); err != nil {
 		return err
 	}
+	if err := writeConsumers(w, b.GetConsumers()); err != nil {
+		return err
+	}
 	if err := writeReplicas(w, []*candorv1.BackendStatus{b}, now); err != nil {
 		return err
 	}
@@ -74,6 +78,23 @@ func writeBackend(w io.Writer, b *candorv1.BackendStatus, now time.Time) error {
 		events = append(events, []string{stampText(e.GetTime()), strings.ToLower(strings.ReplaceAll(cli.Enum(e.GetKind()), "_", " ")), e.GetReplica(), e.GetWhy()})
 	}
 	return cli.Table(w, events)
+}
+
+// writeConsumers shows what each consumer has; nothing where there is none.
+func writeConsumers(w io.Writer, all []*candorv1.ConsumerLoad) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	table := [][]string{{"CONSUMER", "IN FLIGHT", "WAIT", "GOT THEIR PLACE", "SHED"}}
+	for _, c := range all {
+		table = append(table, []string{
+			cmp.Or(c.GetConsumer(), "others"), fmt.Sprint(c.GetInFlight()), fmt.Sprint(c.GetQueued()), fmt.Sprint(c.GetWaited()), fmt.Sprint(c.GetShed()),
+		})
+	}
+	return cli.Table(w, table)
 }
 
 func stampText(t *timestamppb.Timestamp) string { return t.AsTime().UTC().Format(time.RFC3339) }

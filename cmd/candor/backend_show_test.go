@@ -20,6 +20,7 @@ func TestWriteBackend(t *testing.T) {
 		InFlight: 3, Limit: 5, MaxInFlight: 256, LimitMeasured: true, Queued: 1, Waited: 30, ShedLow: 4, ShedNormal: 5, ShedHigh: 6, Overloads: 17,
 		Retries: 8, RetriesRefused: 2, RetryBudgetLeft: 3, HedgePercentile: proto.Float64(0.95), HedgeDelay: durationpb.New(50 * time.Millisecond), Hedges: 6, HedgesWon: 4,
 		Panicking: true, Replicas: []*candorv1.ReplicaStatus{{Address: "a:1"}},
+		Consumers: []*candorv1.ConsumerLoad{{Consumer: "checkout", InFlight: 3, Queued: 1, Waited: 30, Shed: 15}, {Shed: 2}},
 		Events: []*candorv1.BackendEvent{{
 			Time: timestamppb.New(now), Kind: candorv1.BackendEventKind_BACKEND_EVENT_KIND_REPLICA_EJECTED, Replica: "a:1", Why: "5 failures in a row",
 		}},
@@ -30,7 +31,7 @@ func TestWriteBackend(t *testing.T) {
 			"BREAKER half open since 2026-01-31T12:00:00Z; opened 2, closed 1 times; refused 7 calls", "CALLS 100; an answer takes 12.35ms",
 			"FAILED 9, of them 1 broke the card, 0 were suddenly unsure; the last at 2026-01-31T12:00:00Z: down", "IN FLIGHT 3 of 5 (measured, max_in_flight is 256)",
 			"WAIT 1 now; 30 got their place", "SHED low 4, normal 5, high 6;", "RETRIES 8; 2 refused for want of budget, which allows 3 more now",
-			"HEDGES after 50ms (percentile 0.95); 6 made, 4 won", "PANIC", "net a:1", "2026-01-31T12:00:00Z replica ejected a:1 5 failures in a row",
+			"HEDGES after 50ms (percentile 0.95); 6 made, 4 won", "PANIC", "net a:1", "CONSUMER IN FLIGHT WAIT GOT THEIR PLACE SHED checkout 3 1 30 15 others 0 0 0 2", "2026-01-31T12:00:00Z replica ejected a:1 5 failures in a row",
 		},
 		bare: {"BREAKER closed; opened 0", "an answer takes not known how long", "0 of 256 (max_in_flight)", "HEDGES off"},
 	} {
@@ -44,7 +45,7 @@ func TestWriteBackend(t *testing.T) {
 				t.Errorf("%s: no %q in\n%s", b.GetName(), want, text)
 			}
 		}
-		if b == bare && (strings.Contains(text, "PANIC") || strings.Contains(text, "EVENT")) {
+		if b == bare && (strings.Contains(text, "PANIC") || strings.Contains(text, "EVENT") || strings.Contains(text, "CONSUMER")) {
 			t.Errorf("more than there is:\n%s", text)
 		}
 	}

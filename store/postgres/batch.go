@@ -79,6 +79,7 @@ func (w *writer) refuse(some []queued) ([]queued, error) {
 	for _, r := range some {
 		if r.prediction.Valid && known[r.prediction.Bytes] {
 			w.refused.Add(1)
+			w.queue.settle(1)
 			w.store.log.Error("postgres: a queued record is refused",
 				slog.Any("error", fmt.Errorf("prediction %s: %w", uuid.UUID(r.prediction.Bytes), errRecorded)))
 			continue
@@ -167,6 +168,8 @@ func (w *writer) transact(plain []queued, jobs []*job) (err error) {
 	} else if err := b.seal(); err != nil {
 		return err
 	}
+	// Before the callers go on: one who has waited for what was queued finds nothing queued.
+	w.queue.settle(len(plain))
 	for i, j := range jobs {
 		j.finish(results[i])
 	}

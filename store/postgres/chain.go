@@ -41,7 +41,7 @@ func (w *writer) join(ctx context.Context) error {
 func (w *writer) end() error {
 	if lost := len(w.retry); lost > 0 {
 		w.lost.Add(uint64(lost))
-		w.retrying.Store(0)
+		w.queue.settle(lost)
 		return fmt.Errorf("%d records of accepted rows could not be stored and are lost; see the log for the cause", lost)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -34,6 +33,8 @@ type Options struct {
 	MaxConnections int
 	// Logger is told of commits that fail and connections that break; nil: nobody is.
 	Logger *slog.Logger
+	// Panicked is called once for each panic that the store gets over, which Logger is told of; nil: nobody is.
+	Panicked func()
 }
 
 func (o *Options) setDefaults() {
@@ -105,25 +106,15 @@ func (d database) halfMoved() error {
 		"none of the latches of the one that was to be moved, drop the schema " + schema + " (DROP SCHEMA " + schema + " CASCADE) and run candor init"}
 }
 
-// reach connects, and refuses a server that can't keep a store.
-func (d database) reach(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := d.connect(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, &OpenError{d.name, fmt.Errorf("%w: %w", ErrUnreachable, err), "start the server, or correct store.postgres.url"}
-	}
-	if err := d.checkServer(ctx, conn); err != nil {
-		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
-	}
-	return conn, nil
-}
+// openTimeout bounds what Open asks before it migrates, and after that: a server that is held up answers nothing, and a session's own
+// timeouts are the server's to keep.
+const openTimeout = 15 * time.Second
 
 // Open opens the store in the database that url names for serving, beside as many other gateways as the server has connections
 // for. A store with an older schema is migrated. Close the store when done.
 //
-// Errors: an *OpenError with ErrAbsent, ErrForeign, ErrNewer, ErrNotStore, ErrServer or ErrUnreachable; the server's.
+// Errors: an *OpenError with ErrAbsent, ErrForeign, ErrNewer, ErrNotStore, ErrServer or ErrUnreachable; the server's. Passing says which
+// waiting may mend.
 func Open(ctx context.Context, url, identity string, opts Options) (_ *Store, err error) {
 	opts.setDefaults()
 	d, err := parse(url, opts.MaxConnections)
@@ -131,13 +122,20 @@ func Open(ctx context.Context, url, identity string, opts Options) (_ *Store, er
 		return nil, err
 	}
 	s := newStore(d, opts.Logger)
+	s.guard.Count = opts.Panicked
 	defer func() {
 		if err != nil {
 			s.release()
 		}
 	}()
-	older, err := s.identify(ctx, identity)
-	if err != nil {
+	asking, cancel := context.WithTimeout(ctx, openTimeout)
+	older, err := s.identify(asking, identity)
+	late := asking.Err() != nil && ctx.Err() == nil
+	cancel()
+	switch {
+	case err != nil && late:
+		return nil, d.unreachable(err)
+	case err != nil:
 		return nil, err
 	}
 	if older {
@@ -145,6 +143,8 @@ func Open(ctx context.Context, url, identity string, opts Options) (_ *Store, er
 			return nil, fmt.Errorf("open store %s: %w", d.name, err)
 		}
 	}
+	ctx, cancel = context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	if s.pool, err = pgxpool.NewWithConfig(ctx, d.pool); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", d.name, err)
 	}

@@ -21,6 +21,8 @@ type plainQueue struct {
 
 	mu    sync.Mutex
 	items []queued
+	// taken are those that the writer has, and has not settled.
+	taken int
 	// room is closed when records are taken; nil: nobody waits for that.
 	room chan struct{}
 }
@@ -74,9 +76,18 @@ func (q *plainQueue) state() (n int, first time.Time) {
 	return len(q.items), q.items[0].arrived
 }
 
-func (q *plainQueue) len() int {
-	n, _ := q.state()
-	return n
+// pending is how many records are neither stored nor given up: those that wait, and those that the writer has.
+func (q *plainQueue) pending() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) + q.taken
+}
+
+// settle says that so many of those that the writer has are stored, or given up.
+func (q *plainQueue) settle(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken -= n
 }
 
 // take answers the first records, up to limit.
@@ -87,6 +98,7 @@ func (q *plainQueue) take(limit int) []queued {
 	if n <= 0 {
 		return nil
 	}
+	q.taken += n
 	taken := q.items[:n:n]
 	q.items = append([]queued(nil), q.items[n:]...)
 	if q.room != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/webhook"
@@ -26,6 +27,7 @@ type Store struct {
 	db           database
 	identity, id string
 	log          *slog.Logger
+	guard        defect.Guard
 
 	pool *pgxpool.Pool
 	// nil on a store opened read-only.
@@ -44,7 +46,7 @@ type Store struct {
 
 func newStore(d database, log *slog.Logger) *Store {
 	return &Store{
-		db: d, log: log, closed: make(chan struct{}), kinds: newKinds(),
+		db: d, log: log, guard: defect.Guard{Log: log}, closed: make(chan struct{}), kinds: newKinds(),
 		finals: feed{changed: make(chan struct{})}, certified: feed{changed: make(chan struct{})},
 		queue: newSignal(), latches: newSignal(),
 	}
@@ -73,7 +75,7 @@ func (s *Store) CertificatesChanged() <-chan struct{} { return s.certified.next(
 
 // Stats counts what the store has done since it was opened.
 type Stats struct {
-	// Queued plain accepts wait for the group commit.
+	// Queued plain accepts wait for the group commit, or are in the one under way.
 	Queued int
 	// Committed counts records of predictions that are durable; Batches the commits of the writer, of whatever.
 	Committed, Batches uint64

@@ -65,8 +65,8 @@ func startWatch(ctx context.Context, s *Store) (*watch, error) {
 		}
 	}
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	w.wait.Go(func() { w.loop(ctx) })
-	w.wait.Go(func() { w.tell(ctx) })
+	w.wait.Go(func() { s.guard.Lasting(ctx, "postgres: listening to other gateways", func() { w.loop(ctx) }) })
+	w.wait.Go(func() { s.guard.Lasting(ctx, "postgres: telling other gateways", func() { w.tell(ctx) }) })
 	return w, nil
 }
 

@@ -52,7 +52,6 @@ type writer struct {
 	stopErr  error
 
 	committed, batches, refused, lost atomic.Uint64
-	retrying                          atomic.Int64
 }
 
 // job is a caller's part of a transaction. run may be called more than once, each time in a transaction of its own of which
@@ -167,15 +166,14 @@ func (w *writer) closing() bool {
 
 func (w *writer) stats() Stats {
 	return Stats{
-		Queued:    w.queue.len() + int(w.retrying.Load()),
+		Queued:    w.queue.pending(),
 		Committed: w.committed.Load(), Batches: w.batches.Load(), Refused: w.refused.Load(), Lost: w.lost.Load(),
 	}
 }
 
-// loop is the writer's goroutine.
+// loop is the writer's goroutine. A panic in it ends the process: nobody would know what is stored and what isn't, and what waits for it
+// must not be told that it is. Nothing is deferred here that could hold up that end, or let somebody go on before it.
 func (w *writer) loop() {
-	defer close(w.done)
-	defer w.drop()
 	for more := true; more; {
 		var plain []queued
 		var jobs []*job
@@ -183,6 +181,8 @@ func (w *writer) loop() {
 		w.commit(plain, jobs)
 	}
 	w.stopErr = w.end()
+	w.drop()
+	close(w.done)
 }
 
 // collect waits for something to commit. Queued records linger for company; a job takes along everything that is there.
@@ -275,7 +275,6 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 		w.store.log.Error("postgres: records of accepted rows can't be stored; trying again",
 			slog.Int("records", len(plain)), slog.Any("error", err))
 	}
-	w.retrying.Store(int64(len(w.retry)))
 }
 
 func (j *job) finish(err error) {

@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,8 +62,8 @@ func TestFullQueue(t *testing.T) {
 		}
 		stored[id] = true
 	}
-	if n := s.Stats().Queued; n != 4 {
-		t.Errorf("%d records are queued in a full queue of 4", n)
+	if n := s.Stats().Queued; n != 8 {
+		t.Errorf("%d records are queued; want 4 that the writer has and a full queue of 4", n)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -84,6 +86,39 @@ func TestFullQueue(t *testing.T) {
 		if _, err := s.Find(t.Context(), id.String()); (err == nil) != want {
 			t.Errorf("found: %v; accepted: %t", err, want)
 		}
+	}
+}
+
+// What the writer has in hand is queued until it is stored, also to the one who gives up waiting for that.
+func TestClosedInTheMiddle(t *testing.T) {
+	url := initialised(t)
+	s := open(t, url, postgres.Options{QueueRecords: 4, MaxLinger: time.Hour, Writer: "w"})
+	tx, err := connect(t, url).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `SELECT * FROM candor.writers FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	// The fifth has room when the writer has taken the others, and not before.
+	for range 5 {
+		if err := s.Enqueue(t.Context(), storetest.Accept(uuid.New())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Close(ended); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), ": 5 records still queued") {
+		t.Errorf("Close gave up with %v; want 5 records still queued", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if st := s.Stats(); st.Queued != 0 || st.Committed != 5 || st.Lost != 0 {
+		t.Errorf("closed with %+v; want 5 committed", st)
 	}
 }
 

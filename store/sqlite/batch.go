@@ -32,7 +32,7 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 	if t.dirty {
 		w.batches.Add(1)
 	}
-	// Before the callers go on: one who has stored a final answer finds it announced.
+	// Before the callers go on: one who has stored a final answer finds it announced, and one who waited for what was queued finds none.
 	if t.final {
 		w.store.announce(&w.store.changed)
 	}
@@ -45,6 +45,7 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 	if t.ofLimits {
 		w.store.announce(&w.store.latches)
 	}
+	w.queue.settle(len(plain))
 	for i, j := range jobs {
 		j.finish(results[i])
 	}

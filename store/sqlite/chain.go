@@ -49,7 +49,7 @@ func (w *writer) join(name string) error {
 func (w *writer) end() error {
 	if lost := len(w.retry); lost > 0 {
 		w.lost.Add(uint64(lost))
-		w.retrying.Store(0)
+		w.queue.settle(lost)
 		return fmt.Errorf("%d records of accepted rows could not be stored and are lost; see the log for the cause", lost)
 	}
 	if _, err := w.exec(`UPDATE clock SET high_water_us = max(high_water_us, ?)`, w.store.Now().UnixMicro()); err != nil {

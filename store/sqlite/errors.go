@@ -49,6 +49,12 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // isConstraint says whether the statement was refused for what it would store, and did nothing.
 func isConstraint(err error) bool { return hasCode(err, lib.SQLITE_CONSTRAINT) }
 
+// Passing says of an error of Open that it may be another one, or none, a while later: another process holds up what Open needs. It doesn't
+// say so of ErrLocked: whoever serves from the store may go on for ever.
+func Passing(err error) bool {
+	return hasCode(err, lib.SQLITE_BUSY) || hasCode(err, lib.SQLITE_LOCKED)
+}
+
 // hasCode says whether SQLite answered with that primary result code.
 func hasCode(err error, code int) bool {
 	var e *driver.Error

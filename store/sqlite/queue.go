@@ -17,6 +17,8 @@ type plainQueue struct {
 	items []queued
 	// spare is the memory of records that have been stored.
 	spare []queued
+	// taken are those that the writer has, and has not settled.
+	taken int
 	// room is closed when records are taken; nil: nobody waits for that.
 	room chan struct{}
 }
@@ -75,6 +77,20 @@ func (q *plainQueue) len() int {
 	return n
 }
 
+// pending is how many records are neither stored nor given up: those that wait, and those that the writer has.
+func (q *plainQueue) pending() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) + q.taken
+}
+
+// settle says that so many of those that the writer has are stored, or given up.
+func (q *plainQueue) settle(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken -= n
+}
+
 // take appends up to limit records to those that the writer has. to is the writer's to give back when they are stored.
 func (q *plainQueue) take(to []queued, limit int) []queued {
 	q.mu.Lock()
@@ -83,6 +99,7 @@ func (q *plainQueue) take(to []queued, limit int) []queued {
 	if n <= 0 {
 		return to
 	}
+	q.taken += n
 	if len(to) == 0 && n == len(q.items) {
 		to, q.items, q.spare = q.items, q.spare[:0], nil
 	} else {

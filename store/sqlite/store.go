@@ -76,7 +76,7 @@ func (s *Store) announce(to *chan struct{}) {
 
 // Stats counts what the store has done since it was opened.
 type Stats struct {
-	// Queued plain accepts wait for the group commit.
+	// Queued plain accepts wait for the group commit, or are in the one under way.
 	Queued int
 	// Committed counts records of predictions that are durable; Batches the commits, of whatever.
 	Committed, Batches uint64

@@ -52,7 +52,6 @@ type writer struct {
 	stopErr  error
 
 	committed, batches, refused, lost atomic.Uint64
-	retrying                          atomic.Int64
 }
 
 // job is a caller's part of a transaction. run may be called more than once, each time in a transaction of its own of which
@@ -160,15 +159,14 @@ func (w *writer) stop() error {
 
 func (w *writer) stats() Stats {
 	return Stats{
-		Queued:    w.queue.len() + int(w.retrying.Load()),
+		Queued:    w.queue.pending(),
 		Committed: w.committed.Load(), Batches: w.batches.Load(), Refused: w.refused.Load(), Lost: w.lost.Load(),
 	}
 }
 
-// loop is the writer's goroutine.
+// loop is the writer's goroutine. A panic in it ends the process: nobody would know what is stored and what isn't, and what waits for it
+// must not be told that it is. Nothing is deferred here that could hold up that end, or let somebody go on before it.
 func (w *writer) loop() {
-	defer close(w.done)
-	defer w.release()
 	for more := true; more; {
 		var plain []queued
 		var jobs []*job
@@ -176,6 +174,8 @@ func (w *writer) loop() {
 		w.commit(plain, jobs)
 	}
 	w.stopErr = w.end()
+	w.release()
+	close(w.done)
 }
 
 // collect waits for something to commit. Queued records linger for company; a job takes along everything that is there.
@@ -265,7 +265,6 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 		w.store.log.Error("sqlite: records of accepted rows can't be stored; trying again",
 			slog.Int("records", len(plain)), slog.Any("error", err))
 	}
-	w.retrying.Store(int64(len(w.retry)))
 }
 
 func (j *job) finish(err error) {

@@ -283,6 +283,37 @@ func TestQueuedTwice(t *testing.T) {
 	}
 }
 
+// What the writer has in hand is queued until it is stored, also to the one who gives up waiting for that.
+func TestClosedInTheMiddle(t *testing.T) {
+	s := fresh(t, Options{MaxLinger: time.Hour})
+	enqueue := func(n int) {
+		t.Helper()
+		for range n {
+			if err := s.Enqueue(t.Context(), storetest.Accept(uuid.Must(uuid.NewV7()))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	enqueue(5)
+	release := hold(t, s) // with the five in its transaction
+	enqueue(2)
+	if n := s.Stats().Queued; n != 7 {
+		t.Errorf("%d queued; want 5 that the writer has and 2 that wait", n)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Close(ended); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), ": 7 records still queued") {
+		t.Errorf("Close gave up with %v; want 7 records still queued", err)
+	}
+	release()
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if st := s.Stats(); st.Queued != 0 || st.Committed != 7 || st.Lost != 0 {
+		t.Errorf("closed with %+v; want 7 committed", st)
+	}
+}
+
 func TestCloseFlushes(t *testing.T) {
 	s := fresh(t, Options{MaxLinger: time.Hour, Writer: "w"})
 	var ids []uuid.UUID

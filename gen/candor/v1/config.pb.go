@@ -1081,6 +1081,9 @@ type Listen struct {
 	MaxMessageBytes *int64 `protobuf:"varint,6,opt,name=max_message_bytes,json=maxMessageBytes,proto3,oneof" json:"max_message_bytes,omitempty"`
 	// Per connection. Default 256.
 	MaxConcurrentStreams *uint32 `protobuf:"varint,7,opt,name=max_concurrent_streams,json=maxConcurrentStreams,proto3,oneof" json:"max_concurrent_streams,omitempty"`
+	// Connections to the gRPC front that one address may have open, of IPv6 one network of 64 bits; more are turned away. Behind a proxy that
+	// opens connections of its own, all clients have its address. Default 1000; 0: any number.
+	MaxConnectionsPerAddress *uint32 `protobuf:"varint,41,opt,name=max_connections_per_address,json=maxConnectionsPerAddress,proto3,oneof" json:"max_connections_per_address,omitempty"`
 	// For a caller that states no deadline. Default 10s.
 	DefaultDeadline *durationpb.Duration `protobuf:"bytes,8,opt,name=default_deadline,json=defaultDeadline,proto3" json:"default_deadline,omitempty"`
 	// How long in-flight calls may take after SIGTERM. Default 30s.
@@ -1180,6 +1183,13 @@ func (x *Listen) GetMaxMessageBytes() int64 {
 func (x *Listen) GetMaxConcurrentStreams() uint32 {
 	if x != nil && x.MaxConcurrentStreams != nil {
 		return *x.MaxConcurrentStreams
+	}
+	return 0
+}
+
+func (x *Listen) GetMaxConnectionsPerAddress() uint32 {
+	if x != nil && x.MaxConnectionsPerAddress != nil {
+		return *x.MaxConnectionsPerAddress
 	}
 	return 0
 }
@@ -1310,7 +1320,10 @@ type Store struct {
 	//
 	//	*Store_Sqlite
 	//	*Store_Postgres
-	Kind          isStore_Kind `protobuf_oneof:"kind"`
+	Kind isStore_Kind `protobuf_oneof:"kind"`
+	// How long `candor serve` waits for a store that isn't there yet, or doesn't answer, when it starts. What waiting can't mend ends it at
+	// once: a store of another gateway, a user who is refused. Default 1m; 0s: it doesn't wait.
+	Wait          *durationpb.Duration `protobuf:"bytes,10,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1373,6 +1386,13 @@ func (x *Store) GetPostgres() *PostgresStore {
 		if x, ok := x.Kind.(*Store_Postgres); ok {
 			return x.Postgres
 		}
+	}
+	return nil
+}
+
+func (x *Store) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
 	}
 	return nil
 }
@@ -1813,7 +1833,7 @@ type Backend struct {
 	// A second attempt beside one that takes longer than most do; the first that answers counts. Absent: none. It draws on retry.budget.
 	Hedge *HedgeConfig `protobuf:"bytes,21,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	// Fewer calls than max_in_flight at once where more would only wait at the model server: how many is measured. Default true;
-	// false: max_in_flight is the limit, and nobody waits here.
+	// false: max_in_flight is the limit, and nobody waits here but calls of consumers that have less than their share of it.
 	AdaptiveLimit *bool `protobuf:"varint,22,opt,name=adaptive_limit,json=adaptiveLimit,proto3,oneof" json:"adaptive_limit,omitempty"`
 	// Replicas of the same model version, each host:port, in place of address.
 	Addresses []string `protobuf:"bytes,30,rep,name=addresses,proto3" json:"addresses,omitempty"`
@@ -6995,7 +7015,7 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x16.candor.v1.LimitConfigR\x05value:\x028\x01\x1aO\n" +
 	"\rWebhooksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xce\x06\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.candor.v1.WebhookR\x05value:\x028\x01\"\xb2\a\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04grpc\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04grpc\x12\x12\n" +
 	"\x04http\x18\x02 \x01(\tR\x04http\x12&\n" +
@@ -7005,7 +7025,8 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"reflection\x18\x05 \x01(\bR\n" +
 	"reflection\x12?\n" +
 	"\x11max_message_bytes\x18\x06 \x01(\x03B\x0e\xbaH\v\"\t\x18\xff\xff\xff\xff\a(\x80\bH\x00R\x0fmaxMessageBytes\x88\x01\x01\x12F\n" +
-	"\x16max_concurrent_streams\x18\a \x01(\rB\v\xbaH\b*\x06\x18\xa0\x8d\x06(\x01H\x01R\x14maxConcurrentStreams\x88\x01\x01\x12N\n" +
+	"\x16max_concurrent_streams\x18\a \x01(\rB\v\xbaH\b*\x06\x18\xa0\x8d\x06(\x01H\x01R\x14maxConcurrentStreams\x88\x01\x01\x12B\n" +
+	"\x1bmax_connections_per_address\x18) \x01(\rH\x02R\x18maxConnectionsPerAddress\x88\x01\x01\x12N\n" +
 	"\x10default_deadline\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x0fdefaultDeadline\x12H\n" +
 	"\rdrain_timeout\x18\t \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\fdrainTimeout\x12S\n" +
 	"\x13max_connection_idle\x18\n" +
@@ -7017,18 +7038,22 @@ const file_candor_v1_config_proto_rawDesc = "" +
 	"\xaa\x01\a\"\x03\b\xd8\x042\x00R\n" +
 	"drainDelay\x12'\n" +
 	"\x0ftrusted_proxies\x18\r \x03(\tR\x0etrustedProxies\x12<\n" +
-	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x02R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
+	"\x13max_in_flight_bytes\x18\x14 \x01(\x03B\b\xbaH\x05\"\x03(\x80\bH\x03R\x10maxInFlightBytes\x88\x01\x01B\x14\n" +
 	"\x12_max_message_bytesB\x19\n" +
-	"\x17_max_concurrent_streamsB\x16\n" +
+	"\x17_max_concurrent_streamsB\x1e\n" +
+	"\x1c_max_connections_per_addressB\x16\n" +
 	"\x14_max_in_flight_bytes\"{\n" +
 	"\tServerTLS\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
 	"\bkey_file\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\akeyFile\x12$\n" +
-	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\"\xc0\x01\n" +
+	"\x0eclient_ca_file\x18\x03 \x01(\tR\fclientCaFile\"\xfe\x01\n" +
 	"\x05Store\x12>\n" +
 	"\bidentity\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\bidentity\x120\n" +
 	"\x06sqlite\x18\x02 \x01(\v2\x16.candor.v1.SQLiteStoreH\x00R\x06sqlite\x126\n" +
-	"\bpostgres\x18\x03 \x01(\v2\x18.candor.v1.PostgresStoreH\x00R\bpostgresB\r\n" +
+	"\bpostgres\x18\x03 \x01(\v2\x18.candor.v1.PostgresStoreH\x00R\bpostgres\x12<\n" +
+	"\x04wait\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\x04waitB\r\n" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xc7\x01\n" +
 	"\rPostgresStore\x12\x1b\n" +
 	"\x03url\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\x03url\x12:\n" +
@@ -7794,135 +7819,136 @@ var file_candor_v1_config_proto_depIdxs = []int32{
 	93,  // 18: candor.v1.Listen.drain_delay:type_name -> google.protobuf.Duration
 	20,  // 19: candor.v1.Store.sqlite:type_name -> candor.v1.SQLiteStore
 	19,  // 20: candor.v1.Store.postgres:type_name -> candor.v1.PostgresStore
-	21,  // 21: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
-	3,   // 22: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
-	1,   // 23: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
-	0,   // 24: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
-	21,  // 25: candor.v1.Operator.identity:type_name -> candor.v1.Identity
-	2,   // 26: candor.v1.Operator.roles:type_name -> candor.v1.Role
-	31,  // 27: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
-	28,  // 28: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
-	3,   // 29: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
-	93,  // 30: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
-	93,  // 31: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
-	29,  // 32: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
-	4,   // 33: candor.v1.Backend.allow:type_name -> candor.v1.Control
-	26,  // 34: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
-	25,  // 35: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
-	27,  // 36: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
-	93,  // 37: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
-	93,  // 38: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
-	93,  // 39: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
-	93,  // 40: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
-	93,  // 41: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
-	93,  // 42: candor.v1.Replicas.slow_by:type_name -> google.protobuf.Duration
-	93,  // 43: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
-	93,  // 44: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
-	30,  // 45: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
-	94,  // 46: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
-	5,   // 47: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
-	32,  // 48: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
-	33,  // 49: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
-	34,  // 50: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
-	95,  // 51: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
-	96,  // 52: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
-	97,  // 53: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
-	35,  // 54: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
-	37,  // 55: candor.v1.Ensemble.members:type_name -> candor.v1.Member
-	6,   // 56: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
-	38,  // 57: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
-	38,  // 58: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
-	93,  // 59: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
-	40,  // 60: candor.v1.Model.policy:type_name -> candor.v1.Policy
-	98,  // 61: candor.v1.Policy.mode:type_name -> candor.v1.Mode
-	99,  // 62: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
-	45,  // 63: candor.v1.Policy.accept:type_name -> candor.v1.Accept
-	52,  // 64: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
-	53,  // 65: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
-	11,  // 66: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
-	56,  // 67: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
-	57,  // 68: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
-	43,  // 69: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
-	52,  // 70: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
-	44,  // 71: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
-	50,  // 72: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
-	92,  // 73: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
-	41,  // 74: candor.v1.Policy.on_store_lost:type_name -> candor.v1.OnStoreLost
-	7,   // 75: candor.v1.OnStoreLost.withhold:type_name -> candor.v1.Withhold
-	93,  // 76: candor.v1.OnStoreLost.after:type_name -> google.protobuf.Duration
-	99,  // 77: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
-	51,  // 78: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
-	100, // 79: candor.v1.Condition.route:type_name -> candor.v1.Route
-	51,  // 80: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
-	46,  // 81: candor.v1.Accept.promise:type_name -> candor.v1.Promise
-	47,  // 82: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
-	48,  // 83: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
-	8,   // 84: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
-	93,  // 85: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
-	9,   // 86: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
-	49,  // 87: candor.v1.Promise.segments:type_name -> candor.v1.Segment
-	51,  // 88: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
-	93,  // 89: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
-	101, // 90: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
-	93,  // 91: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
-	54,  // 92: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
-	10,  // 93: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
-	55,  // 94: candor.v1.Costs.entries:type_name -> candor.v1.Cost
-	12,  // 95: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
-	58,  // 96: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
-	93,  // 97: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
-	93,  // 98: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
-	93,  // 99: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
-	93,  // 100: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
-	60,  // 101: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
-	61,  // 102: candor.v1.Queue.golden:type_name -> candor.v1.Golden
-	62,  // 103: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
-	63,  // 104: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
-	64,  // 105: candor.v1.Queue.hours:type_name -> candor.v1.Hours
-	93,  // 106: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
-	93,  // 107: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
-	65,  // 108: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
-	93,  // 109: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
-	68,  // 110: candor.v1.People.oidc:type_name -> candor.v1.OIDC
-	70,  // 111: candor.v1.People.sessions:type_name -> candor.v1.Sessions
-	69,  // 112: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
-	2,   // 113: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
-	93,  // 114: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
-	93,  // 115: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
-	93,  // 116: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
-	72,  // 117: candor.v1.LimitConfig.sum:type_name -> candor.v1.LimitSum
-	75,  // 118: candor.v1.LimitConfig.ratio:type_name -> candor.v1.LimitRatio
-	77,  // 119: candor.v1.LimitConfig.key:type_name -> candor.v1.LimitKey
-	13,  // 120: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
-	78,  // 121: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
-	79,  // 122: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
-	80,  // 123: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
-	73,  // 124: candor.v1.LimitSum.amount:type_name -> candor.v1.LimitAmount
-	74,  // 125: candor.v1.LimitAmount.input:type_name -> candor.v1.InputColumn
-	76,  // 126: candor.v1.LimitRatio.denominator:type_name -> candor.v1.LimitDenominator
-	74,  // 127: candor.v1.LimitKey.input:type_name -> candor.v1.InputColumn
-	93,  // 128: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
-	93,  // 129: candor.v1.Probation.for:type_name -> google.protobuf.Duration
-	93,  // 130: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
-	93,  // 131: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
-	93,  // 132: candor.v1.AlertReceiver.repeat_every:type_name -> google.protobuf.Duration
-	93,  // 133: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
-	14,  // 134: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
-	93,  // 135: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
-	22,  // 136: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
-	23,  // 137: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
-	24,  // 138: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
-	36,  // 139: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
-	39,  // 140: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
-	59,  // 141: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
-	71,  // 142: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
-	66,  // 143: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
-	42,  // 144: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
-	145, // [145:145] is the sub-list for method output_type
-	145, // [145:145] is the sub-list for method input_type
-	145, // [145:145] is the sub-list for extension type_name
-	145, // [145:145] is the sub-list for extension extendee
-	0,   // [0:145] is the sub-list for field type_name
+	93,  // 21: candor.v1.Store.wait:type_name -> google.protobuf.Duration
+	21,  // 22: candor.v1.Consumer.identity:type_name -> candor.v1.Identity
+	3,   // 23: candor.v1.Consumer.dialect:type_name -> candor.v1.Dialect
+	1,   // 24: candor.v1.Consumer.contents:type_name -> candor.v1.Contents
+	0,   // 25: candor.v1.Consumer.priority:type_name -> candor.v1.Priority
+	21,  // 26: candor.v1.Operator.identity:type_name -> candor.v1.Identity
+	2,   // 27: candor.v1.Operator.roles:type_name -> candor.v1.Role
+	31,  // 28: candor.v1.Backend.card:type_name -> candor.v1.ModelCard
+	28,  // 29: candor.v1.Backend.tls:type_name -> candor.v1.ClientTLS
+	3,   // 30: candor.v1.Backend.dialect:type_name -> candor.v1.Dialect
+	93,  // 31: candor.v1.Backend.timeout:type_name -> google.protobuf.Duration
+	93,  // 32: candor.v1.Backend.min_timeout:type_name -> google.protobuf.Duration
+	29,  // 33: candor.v1.Backend.breaker:type_name -> candor.v1.BreakerConfig
+	4,   // 34: candor.v1.Backend.allow:type_name -> candor.v1.Control
+	26,  // 35: candor.v1.Backend.retry:type_name -> candor.v1.RetryConfig
+	25,  // 36: candor.v1.Backend.hedge:type_name -> candor.v1.HedgeConfig
+	27,  // 37: candor.v1.Backend.replicas:type_name -> candor.v1.Replicas
+	93,  // 38: candor.v1.Replicas.probe_every:type_name -> google.protobuf.Duration
+	93,  // 39: candor.v1.Replicas.resolve_every:type_name -> google.protobuf.Duration
+	93,  // 40: candor.v1.Replicas.window:type_name -> google.protobuf.Duration
+	93,  // 41: candor.v1.Replicas.ejection:type_name -> google.protobuf.Duration
+	93,  // 42: candor.v1.Replicas.max_ejection:type_name -> google.protobuf.Duration
+	93,  // 43: candor.v1.Replicas.slow_by:type_name -> google.protobuf.Duration
+	93,  // 44: candor.v1.BreakerConfig.window:type_name -> google.protobuf.Duration
+	93,  // 45: candor.v1.BreakerConfig.open_for:type_name -> google.protobuf.Duration
+	30,  // 46: candor.v1.BreakerConfig.collapse:type_name -> candor.v1.CollapseConfig
+	94,  // 47: candor.v1.ModelCard.created_at:type_name -> google.protobuf.Timestamp
+	5,   // 48: candor.v1.ModelCard.rows:type_name -> candor.v1.Rows
+	32,  // 49: candor.v1.ModelCard.inputs:type_name -> candor.v1.InputSpec
+	33,  // 50: candor.v1.ModelCard.outputs:type_name -> candor.v1.OutputSpec
+	34,  // 51: candor.v1.ModelCard.scores:type_name -> candor.v1.Score
+	95,  // 52: candor.v1.InputSpec.view:type_name -> candor.v1.PayloadView
+	96,  // 53: candor.v1.InputSpec.features:type_name -> candor.v1.FeatureSpec
+	97,  // 54: candor.v1.Score.kind:type_name -> candor.v1.ScoreKind
+	35,  // 55: candor.v1.Score.regression:type_name -> candor.v1.RegressionScore
+	37,  // 56: candor.v1.Ensemble.members:type_name -> candor.v1.Member
+	6,   // 57: candor.v1.Ensemble.combiner:type_name -> candor.v1.Combiner
+	38,  // 58: candor.v1.Ensemble.remedial:type_name -> candor.v1.Remedial
+	38,  // 59: candor.v1.Ensemble.then:type_name -> candor.v1.Remedial
+	93,  // 60: candor.v1.Member.timeout:type_name -> google.protobuf.Duration
+	40,  // 61: candor.v1.Model.policy:type_name -> candor.v1.Policy
+	98,  // 62: candor.v1.Policy.mode:type_name -> candor.v1.Mode
+	99,  // 63: candor.v1.Policy.confidence:type_name -> candor.v1.ConfidenceMethod
+	45,  // 64: candor.v1.Policy.accept:type_name -> candor.v1.Accept
+	52,  // 65: candor.v1.Policy.fallback:type_name -> candor.v1.FallbackPolicy
+	53,  // 66: candor.v1.Policy.review:type_name -> candor.v1.ReviewPolicy
+	11,  // 67: candor.v1.Policy.on_defer:type_name -> candor.v1.OnDefer
+	56,  // 68: candor.v1.Policy.answers:type_name -> candor.v1.AnswerSpec
+	57,  // 69: candor.v1.Policy.actions:type_name -> candor.v1.ActionSpec
+	43,  // 70: candor.v1.Policy.conditions:type_name -> candor.v1.Condition
+	52,  // 71: candor.v1.Policy.then:type_name -> candor.v1.FallbackPolicy
+	44,  // 72: candor.v1.Policy.meta:type_name -> candor.v1.MetaScore
+	50,  // 73: candor.v1.Policy.monitors:type_name -> candor.v1.Monitors
+	92,  // 74: candor.v1.Policy.fields:type_name -> candor.v1.Policy.FieldsEntry
+	41,  // 75: candor.v1.Policy.on_store_lost:type_name -> candor.v1.OnStoreLost
+	7,   // 76: candor.v1.OnStoreLost.withhold:type_name -> candor.v1.Withhold
+	93,  // 77: candor.v1.OnStoreLost.after:type_name -> google.protobuf.Duration
+	99,  // 78: candor.v1.FieldPolicy.confidence:type_name -> candor.v1.ConfidenceMethod
+	51,  // 79: candor.v1.FieldPolicy.threshold:type_name -> candor.v1.Threshold
+	100, // 80: candor.v1.Condition.route:type_name -> candor.v1.Route
+	51,  // 81: candor.v1.Accept.threshold:type_name -> candor.v1.Threshold
+	46,  // 82: candor.v1.Accept.promise:type_name -> candor.v1.Promise
+	47,  // 83: candor.v1.Promise.audit:type_name -> candor.v1.AuditSampling
+	48,  // 84: candor.v1.Promise.grid:type_name -> candor.v1.ThresholdGrid
+	8,   // 85: candor.v1.Promise.on_stale:type_name -> candor.v1.OnStale
+	93,  // 86: candor.v1.Promise.stale_after:type_name -> google.protobuf.Duration
+	9,   // 87: candor.v1.Promise.on_new_version:type_name -> candor.v1.OnNewVersion
+	49,  // 88: candor.v1.Promise.segments:type_name -> candor.v1.Segment
+	51,  // 89: candor.v1.FallbackPolicy.threshold:type_name -> candor.v1.Threshold
+	93,  // 90: candor.v1.ReviewPolicy.deadline:type_name -> google.protobuf.Duration
+	101, // 91: candor.v1.ReviewPolicy.on_expire:type_name -> candor.v1.ExpireAction
+	93,  // 92: candor.v1.ReviewPolicy.audit_deadline:type_name -> google.protobuf.Duration
+	54,  // 93: candor.v1.ReviewPolicy.costs:type_name -> candor.v1.Costs
+	10,  // 94: candor.v1.ReviewPolicy.on_replaced:type_name -> candor.v1.OnReplaced
+	55,  // 95: candor.v1.Costs.entries:type_name -> candor.v1.Cost
+	12,  // 96: candor.v1.AnswerSpec.fill:type_name -> candor.v1.AnswerFill
+	58,  // 97: candor.v1.ActionSpec.when:type_name -> candor.v1.ActionCondition
+	93,  // 98: candor.v1.Queue.lease:type_name -> google.protobuf.Duration
+	93,  // 99: candor.v1.Queue.deadline:type_name -> google.protobuf.Duration
+	93,  // 100: candor.v1.Queue.undo_window:type_name -> google.protobuf.Duration
+	93,  // 101: candor.v1.Queue.skip_pause:type_name -> google.protobuf.Duration
+	60,  // 102: candor.v1.Queue.agreement:type_name -> candor.v1.Agreement
+	61,  // 103: candor.v1.Queue.golden:type_name -> candor.v1.Golden
+	62,  // 104: candor.v1.Queue.capacity:type_name -> candor.v1.Capacity
+	63,  // 105: candor.v1.Queue.coalesce:type_name -> candor.v1.Coalesce
+	64,  // 106: candor.v1.Queue.hours:type_name -> candor.v1.Hours
+	93,  // 107: candor.v1.Capacity.service_time:type_name -> google.protobuf.Duration
+	93,  // 108: candor.v1.Coalesce.within:type_name -> google.protobuf.Duration
+	65,  // 109: candor.v1.Hours.shifts:type_name -> candor.v1.Shift
+	93,  // 110: candor.v1.Webhook.timeout:type_name -> google.protobuf.Duration
+	68,  // 111: candor.v1.People.oidc:type_name -> candor.v1.OIDC
+	70,  // 112: candor.v1.People.sessions:type_name -> candor.v1.Sessions
+	69,  // 113: candor.v1.OIDC.grants:type_name -> candor.v1.OIDCGrant
+	2,   // 114: candor.v1.OIDCGrant.roles:type_name -> candor.v1.Role
+	93,  // 115: candor.v1.Sessions.idle:type_name -> google.protobuf.Duration
+	93,  // 116: candor.v1.Sessions.absolute:type_name -> google.protobuf.Duration
+	93,  // 117: candor.v1.LimitConfig.window:type_name -> google.protobuf.Duration
+	72,  // 118: candor.v1.LimitConfig.sum:type_name -> candor.v1.LimitSum
+	75,  // 119: candor.v1.LimitConfig.ratio:type_name -> candor.v1.LimitRatio
+	77,  // 120: candor.v1.LimitConfig.key:type_name -> candor.v1.LimitKey
+	13,  // 121: candor.v1.LimitConfig.on_trip:type_name -> candor.v1.OnTrip
+	78,  // 122: candor.v1.LimitConfig.reset:type_name -> candor.v1.LimitReset
+	79,  // 123: candor.v1.LimitConfig.probation:type_name -> candor.v1.Probation
+	80,  // 124: candor.v1.LimitConfig.alerts:type_name -> candor.v1.AlertReceiver
+	73,  // 125: candor.v1.LimitSum.amount:type_name -> candor.v1.LimitAmount
+	74,  // 126: candor.v1.LimitAmount.input:type_name -> candor.v1.InputColumn
+	76,  // 127: candor.v1.LimitRatio.denominator:type_name -> candor.v1.LimitDenominator
+	74,  // 128: candor.v1.LimitKey.input:type_name -> candor.v1.InputColumn
+	93,  // 129: candor.v1.LimitReset.expires:type_name -> google.protobuf.Duration
+	93,  // 130: candor.v1.Probation.for:type_name -> google.protobuf.Duration
+	93,  // 131: candor.v1.AlertReceiver.timeout:type_name -> google.protobuf.Duration
+	93,  // 132: candor.v1.AlertReceiver.escalate_after:type_name -> google.protobuf.Duration
+	93,  // 133: candor.v1.AlertReceiver.repeat_every:type_name -> google.protobuf.Duration
+	93,  // 134: candor.v1.Audit.max_linger:type_name -> google.protobuf.Duration
+	14,  // 135: candor.v1.Audit.on_full:type_name -> candor.v1.OnFull
+	93,  // 136: candor.v1.Retention.payloads:type_name -> google.protobuf.Duration
+	22,  // 137: candor.v1.Config.ConsumersEntry.value:type_name -> candor.v1.Consumer
+	23,  // 138: candor.v1.Config.OperatorsEntry.value:type_name -> candor.v1.Operator
+	24,  // 139: candor.v1.Config.BackendsEntry.value:type_name -> candor.v1.Backend
+	36,  // 140: candor.v1.Config.EnsemblesEntry.value:type_name -> candor.v1.Ensemble
+	39,  // 141: candor.v1.Config.ModelsEntry.value:type_name -> candor.v1.Model
+	59,  // 142: candor.v1.Config.QueuesEntry.value:type_name -> candor.v1.Queue
+	71,  // 143: candor.v1.Config.LimitsEntry.value:type_name -> candor.v1.LimitConfig
+	66,  // 144: candor.v1.Config.WebhooksEntry.value:type_name -> candor.v1.Webhook
+	42,  // 145: candor.v1.Policy.FieldsEntry.value:type_name -> candor.v1.FieldPolicy
+	146, // [146:146] is the sub-list for method output_type
+	146, // [146:146] is the sub-list for method input_type
+	146, // [146:146] is the sub-list for extension type_name
+	146, // [146:146] is the sub-list for extension extendee
+	0,   // [0:146] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_config_proto_init() }

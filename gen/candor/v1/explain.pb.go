@@ -1374,7 +1374,9 @@ type BackendStatus struct {
 	Refused   int64 `protobuf:"varint,58,opt,name=refused,proto3" json:"refused,omitempty"`
 	Overloads int64 `protobuf:"varint,59,opt,name=overloads,proto3" json:"overloads,omitempty"`
 	// Calls that got a place in flight after they had waited for one.
-	Waited        int64 `protobuf:"varint,60,opt,name=waited,proto3" json:"waited,omitempty"`
+	Waited int64 `protobuf:"varint,60,opt,name=waited,proto3" json:"waited,omitempty"`
+	// Consumers that have, or had, calls at this backend, by name; without a name the sum of those of which nothing else is remembered.
+	Consumers     []*ConsumerLoad `protobuf:"bytes,61,rep,name=consumers,proto3" json:"consumers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1703,6 +1705,91 @@ func (x *BackendStatus) GetWaited() int64 {
 	return 0
 }
 
+func (x *BackendStatus) GetConsumers() []*ConsumerLoad {
+	if x != nil {
+		return x.Consumers
+	}
+	return nil
+}
+
+// What one consumer has at a backend.
+type ConsumerLoad struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Consumer string                 `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	InFlight int64                  `protobuf:"varint,2,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	Queued   int64                  `protobuf:"varint,3,opt,name=queued,proto3" json:"queued,omitempty"`
+	// Calls that got a place in flight after they had waited for one, and those that were refused one.
+	Waited        int64 `protobuf:"varint,4,opt,name=waited,proto3" json:"waited,omitempty"`
+	Shed          int64 `protobuf:"varint,5,opt,name=shed,proto3" json:"shed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumerLoad) Reset() {
+	*x = ConsumerLoad{}
+	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumerLoad) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumerLoad) ProtoMessage() {}
+
+func (x *ConsumerLoad) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumerLoad.ProtoReflect.Descriptor instead.
+func (*ConsumerLoad) Descriptor() ([]byte, []int) {
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ConsumerLoad) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *ConsumerLoad) GetInFlight() int64 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *ConsumerLoad) GetQueued() int64 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+func (x *ConsumerLoad) GetWaited() int64 {
+	if x != nil {
+		return x.Waited
+	}
+	return 0
+}
+
+func (x *ConsumerLoad) GetShed() int64 {
+	if x != nil {
+		return x.Shed
+	}
+	return 0
+}
+
 // What happened to a backend.
 type BackendEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1718,7 +1805,7 @@ type BackendEvent struct {
 
 func (x *BackendEvent) Reset() {
 	*x = BackendEvent{}
-	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	mi := &file_candor_v1_explain_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1730,7 +1817,7 @@ func (x *BackendEvent) String() string {
 func (*BackendEvent) ProtoMessage() {}
 
 func (x *BackendEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[13]
+	mi := &file_candor_v1_explain_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1743,7 +1830,7 @@ func (x *BackendEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackendEvent.ProtoReflect.Descriptor instead.
 func (*BackendEvent) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{13}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BackendEvent) GetTime() *timestamppb.Timestamp {
@@ -1796,7 +1883,7 @@ type ReplicaStatus struct {
 
 func (x *ReplicaStatus) Reset() {
 	*x = ReplicaStatus{}
-	mi := &file_candor_v1_explain_proto_msgTypes[14]
+	mi := &file_candor_v1_explain_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1895,7 @@ func (x *ReplicaStatus) String() string {
 func (*ReplicaStatus) ProtoMessage() {}
 
 func (x *ReplicaStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[14]
+	mi := &file_candor_v1_explain_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1908,7 @@ func (x *ReplicaStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplicaStatus.ProtoReflect.Descriptor instead.
 func (*ReplicaStatus) Descriptor() ([]byte, []int) {
-	return file_candor_v1_explain_proto_rawDescGZIP(), []int{14}
+	return file_candor_v1_explain_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReplicaStatus) GetAddress() string {
@@ -1902,7 +1989,7 @@ type SummarizeDecisionsResponse_Group struct {
 
 func (x *SummarizeDecisionsResponse_Group) Reset() {
 	*x = SummarizeDecisionsResponse_Group{}
-	mi := &file_candor_v1_explain_proto_msgTypes[15]
+	mi := &file_candor_v1_explain_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2001,7 @@ func (x *SummarizeDecisionsResponse_Group) String() string {
 func (*SummarizeDecisionsResponse_Group) ProtoMessage() {}
 
 func (x *SummarizeDecisionsResponse_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_explain_proto_msgTypes[15]
+	mi := &file_candor_v1_explain_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2115,7 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x15example_prediction_id\x18\x04 \x01(\tR\x13examplePredictionId\"\x15\n" +
 	"\x13ListBackendsRequest\"L\n" +
 	"\x14ListBackendsResponse\x124\n" +
-	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xb5\f\n" +
+	"\bbackends\x18\x01 \x03(\v2\x18.candor.v1.BackendStatusR\bbackends\"\xec\f\n" +
 	"\rBackendStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
@@ -2077,8 +2164,15 @@ const file_candor_v1_explain_proto_rawDesc = "" +
 	"\x11last_failure_time\x189 \x01(\v2\x1a.google.protobuf.TimestampR\x0flastFailureTime\x12\x18\n" +
 	"\arefused\x18: \x01(\x03R\arefused\x12\x1c\n" +
 	"\toverloads\x18; \x01(\x03R\toverloads\x12\x16\n" +
-	"\x06waited\x18< \x01(\x03R\x06waitedB\x13\n" +
-	"\x11_hedge_percentile\"\x9b\x01\n" +
+	"\x06waited\x18< \x01(\x03R\x06waited\x125\n" +
+	"\tconsumers\x18= \x03(\v2\x17.candor.v1.ConsumerLoadR\tconsumersB\x13\n" +
+	"\x11_hedge_percentile\"\x8b\x01\n" +
+	"\fConsumerLoad\x12\x1a\n" +
+	"\bconsumer\x18\x01 \x01(\tR\bconsumer\x12\x1b\n" +
+	"\tin_flight\x18\x02 \x01(\x03R\binFlight\x12\x16\n" +
+	"\x06queued\x18\x03 \x01(\x03R\x06queued\x12\x16\n" +
+	"\x06waited\x18\x04 \x01(\x03R\x06waited\x12\x12\n" +
+	"\x04shed\x18\x05 \x01(\x03R\x04shed\"\x9b\x01\n" +
 	"\fBackendEvent\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12/\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1b.candor.v1.BackendEventKindR\x04kind\x12\x18\n" +
@@ -2176,7 +2270,7 @@ func file_candor_v1_explain_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_explain_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_candor_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_candor_v1_explain_proto_goTypes = []any{
 	(ReloadResult)(0),                        // 0: candor.v1.ReloadResult
 	(MonitorKind)(0),                         // 1: candor.v1.MonitorKind
@@ -2199,65 +2293,67 @@ var file_candor_v1_explain_proto_goTypes = []any{
 	(*ListBackendsRequest)(nil),              // 18: candor.v1.ListBackendsRequest
 	(*ListBackendsResponse)(nil),             // 19: candor.v1.ListBackendsResponse
 	(*BackendStatus)(nil),                    // 20: candor.v1.BackendStatus
-	(*BackendEvent)(nil),                     // 21: candor.v1.BackendEvent
-	(*ReplicaStatus)(nil),                    // 22: candor.v1.ReplicaStatus
-	(*SummarizeDecisionsResponse_Group)(nil), // 23: candor.v1.SummarizeDecisionsResponse.Group
-	(*timestamppb.Timestamp)(nil),            // 24: google.protobuf.Timestamp
-	(*Prediction)(nil),                       // 25: candor.v1.Prediction
-	(*PredictionRecord)(nil),                 // 26: candor.v1.PredictionRecord
-	(*ReviewItem)(nil),                       // 27: candor.v1.ReviewItem
-	(Route)(0),                               // 28: candor.v1.Route
-	(Dialect)(0),                             // 29: candor.v1.Dialect
-	(*durationpb.Duration)(nil),              // 30: google.protobuf.Duration
+	(*ConsumerLoad)(nil),                     // 21: candor.v1.ConsumerLoad
+	(*BackendEvent)(nil),                     // 22: candor.v1.BackendEvent
+	(*ReplicaStatus)(nil),                    // 23: candor.v1.ReplicaStatus
+	(*SummarizeDecisionsResponse_Group)(nil), // 24: candor.v1.SummarizeDecisionsResponse.Group
+	(*timestamppb.Timestamp)(nil),            // 25: google.protobuf.Timestamp
+	(*Prediction)(nil),                       // 26: candor.v1.Prediction
+	(*PredictionRecord)(nil),                 // 27: candor.v1.PredictionRecord
+	(*ReviewItem)(nil),                       // 28: candor.v1.ReviewItem
+	(Route)(0),                               // 29: candor.v1.Route
+	(Dialect)(0),                             // 30: candor.v1.Dialect
+	(*durationpb.Duration)(nil),              // 31: google.protobuf.Duration
 }
 var file_candor_v1_explain_proto_depIdxs = []int32{
-	24, // 0: candor.v1.GetConfigurationResponse.load_time:type_name -> google.protobuf.Timestamp
+	25, // 0: candor.v1.GetConfigurationResponse.load_time:type_name -> google.protobuf.Timestamp
 	10, // 1: candor.v1.GetConfigurationResponse.models:type_name -> candor.v1.ModelPolicy
-	24, // 2: candor.v1.GetConfigurationResponse.refuse_time:type_name -> google.protobuf.Timestamp
-	24, // 3: candor.v1.GetConfigurationResponse.reload_time:type_name -> google.protobuf.Timestamp
+	25, // 2: candor.v1.GetConfigurationResponse.refuse_time:type_name -> google.protobuf.Timestamp
+	25, // 3: candor.v1.GetConfigurationResponse.reload_time:type_name -> google.protobuf.Timestamp
 	0,  // 4: candor.v1.GetConfigurationResponse.reload_result:type_name -> candor.v1.ReloadResult
 	13, // 5: candor.v1.ListMonitorsResponse.monitors:type_name -> candor.v1.MonitorStatus
 	1,  // 6: candor.v1.MonitorStatus.kind:type_name -> candor.v1.MonitorKind
 	2,  // 7: candor.v1.MonitorStatus.state:type_name -> candor.v1.MonitorState
-	25, // 8: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
-	26, // 9: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
-	27, // 10: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
-	24, // 11: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
-	24, // 12: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
-	28, // 13: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
+	26, // 8: candor.v1.ExplainPredictionResponse.predictions:type_name -> candor.v1.Prediction
+	27, // 9: candor.v1.ExplainPredictionResponse.record:type_name -> candor.v1.PredictionRecord
+	28, // 10: candor.v1.ExplainPredictionResponse.review_items:type_name -> candor.v1.ReviewItem
+	25, // 11: candor.v1.SummarizeDecisionsRequest.since:type_name -> google.protobuf.Timestamp
+	25, // 12: candor.v1.SummarizeDecisionsRequest.until:type_name -> google.protobuf.Timestamp
+	29, // 13: candor.v1.SummarizeDecisionsRequest.route:type_name -> candor.v1.Route
 	3,  // 14: candor.v1.SummarizeDecisionsRequest.by:type_name -> candor.v1.GroupBy
-	23, // 15: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
+	24, // 15: candor.v1.SummarizeDecisionsResponse.groups:type_name -> candor.v1.SummarizeDecisionsResponse.Group
 	20, // 16: candor.v1.ListBackendsResponse.backends:type_name -> candor.v1.BackendStatus
 	4,  // 17: candor.v1.BackendStatus.breaker:type_name -> candor.v1.BreakerState
-	24, // 18: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
-	29, // 19: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
+	25, // 18: candor.v1.BackendStatus.create_time:type_name -> google.protobuf.Timestamp
+	30, // 19: candor.v1.BackendStatus.dialect:type_name -> candor.v1.Dialect
 	7,  // 20: candor.v1.BackendStatus.dialect_source:type_name -> candor.v1.DialectSource
-	22, // 21: candor.v1.BackendStatus.replicas:type_name -> candor.v1.ReplicaStatus
-	30, // 22: candor.v1.BackendStatus.hedge_delay:type_name -> google.protobuf.Duration
-	30, // 23: candor.v1.BackendStatus.usual_time:type_name -> google.protobuf.Duration
-	21, // 24: candor.v1.BackendStatus.events:type_name -> candor.v1.BackendEvent
-	24, // 25: candor.v1.BackendStatus.breaker_time:type_name -> google.protobuf.Timestamp
-	24, // 26: candor.v1.BackendStatus.last_failure_time:type_name -> google.protobuf.Timestamp
-	24, // 27: candor.v1.BackendEvent.time:type_name -> google.protobuf.Timestamp
-	5,  // 28: candor.v1.BackendEvent.kind:type_name -> candor.v1.BackendEventKind
-	6,  // 29: candor.v1.ReplicaStatus.state:type_name -> candor.v1.ReplicaState
-	24, // 30: candor.v1.ReplicaStatus.ejected_until:type_name -> google.protobuf.Timestamp
-	30, // 31: candor.v1.ReplicaStatus.usual_time:type_name -> google.protobuf.Duration
-	14, // 32: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
-	16, // 33: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
-	18, // 34: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
-	11, // 35: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
-	8,  // 36: candor.v1.ExplainService.GetConfiguration:input_type -> candor.v1.GetConfigurationRequest
-	15, // 37: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
-	17, // 38: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
-	19, // 39: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
-	12, // 40: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
-	9,  // 41: candor.v1.ExplainService.GetConfiguration:output_type -> candor.v1.GetConfigurationResponse
-	37, // [37:42] is the sub-list for method output_type
-	32, // [32:37] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	23, // 21: candor.v1.BackendStatus.replicas:type_name -> candor.v1.ReplicaStatus
+	31, // 22: candor.v1.BackendStatus.hedge_delay:type_name -> google.protobuf.Duration
+	31, // 23: candor.v1.BackendStatus.usual_time:type_name -> google.protobuf.Duration
+	22, // 24: candor.v1.BackendStatus.events:type_name -> candor.v1.BackendEvent
+	25, // 25: candor.v1.BackendStatus.breaker_time:type_name -> google.protobuf.Timestamp
+	25, // 26: candor.v1.BackendStatus.last_failure_time:type_name -> google.protobuf.Timestamp
+	21, // 27: candor.v1.BackendStatus.consumers:type_name -> candor.v1.ConsumerLoad
+	25, // 28: candor.v1.BackendEvent.time:type_name -> google.protobuf.Timestamp
+	5,  // 29: candor.v1.BackendEvent.kind:type_name -> candor.v1.BackendEventKind
+	6,  // 30: candor.v1.ReplicaStatus.state:type_name -> candor.v1.ReplicaState
+	25, // 31: candor.v1.ReplicaStatus.ejected_until:type_name -> google.protobuf.Timestamp
+	31, // 32: candor.v1.ReplicaStatus.usual_time:type_name -> google.protobuf.Duration
+	14, // 33: candor.v1.ExplainService.ExplainPrediction:input_type -> candor.v1.ExplainPredictionRequest
+	16, // 34: candor.v1.ExplainService.SummarizeDecisions:input_type -> candor.v1.SummarizeDecisionsRequest
+	18, // 35: candor.v1.ExplainService.ListBackends:input_type -> candor.v1.ListBackendsRequest
+	11, // 36: candor.v1.ExplainService.ListMonitors:input_type -> candor.v1.ListMonitorsRequest
+	8,  // 37: candor.v1.ExplainService.GetConfiguration:input_type -> candor.v1.GetConfigurationRequest
+	15, // 38: candor.v1.ExplainService.ExplainPrediction:output_type -> candor.v1.ExplainPredictionResponse
+	17, // 39: candor.v1.ExplainService.SummarizeDecisions:output_type -> candor.v1.SummarizeDecisionsResponse
+	19, // 40: candor.v1.ExplainService.ListBackends:output_type -> candor.v1.ListBackendsResponse
+	12, // 41: candor.v1.ExplainService.ListMonitors:output_type -> candor.v1.ListMonitorsResponse
+	9,  // 42: candor.v1.ExplainService.GetConfiguration:output_type -> candor.v1.GetConfigurationResponse
+	38, // [38:43] is the sub-list for method output_type
+	33, // [33:38] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_explain_proto_init() }
@@ -2278,7 +2374,7 @@ func file_candor_v1_explain_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_explain_proto_rawDesc), len(file_candor_v1_explain_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

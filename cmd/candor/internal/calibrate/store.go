@@ -16,6 +16,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
@@ -24,7 +25,7 @@ import (
 func store(ctx context.Context, cfg *candorv1.Config, f *remote.Flags, asked bool, all []*candorv1.Artefact) ([]*candorv1.Artefact, string, error) {
 	if p := cfg.GetStore().GetPostgres(); p != nil && !asked {
 		// Beside the gateways that serve from it.
-		s, err := stores.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+		s, err := stores.Open(ctx, cfg, defect.Guard{Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return nil, "", err
 		}

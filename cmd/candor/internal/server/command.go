@@ -31,7 +31,8 @@ func Command(version string) *cobra.Command {
 It refuses to start on any fault of the configuration, and on a store that is absent,
 belongs to another gateway or, where it is a file, is in use: a fresh store would free
 every action limit that has tripped. candor init makes the store once. Many gateways
-may serve from one PostgreSQL.
+may serve from one PostgreSQL. For a store that isn't there yet, or doesn't answer, it
+waits for up to store.wait, and says so; no port is open until it serves.
 
 SIGTERM or an interrupt drains: health turns NOT_SERVING, new calls are taken for
 listen.drain_delay more, calls in flight finish within listen.drain_timeout, records are

@@ -12,6 +12,7 @@ import (
 
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/web"
 )
@@ -23,6 +24,7 @@ type pages struct {
 	site   *web.Server
 	url    string
 	log    *slog.Logger
+	guard  defect.Guard
 	users  people.Store
 	door   door
 	// done is closed when nothing is served any more; nil: nothing ever was.
@@ -40,12 +42,12 @@ const (
 )
 
 // openPages listens at listen.web; without it there are no pages. moved tells of changes in the queue.
-func openPages(cfg *candorv1.Config, g *gateway.Gateway, store people.Store, moved func() <-chan struct{}, log *slog.Logger) (*pages, error) {
+func openPages(cfg *candorv1.Config, g *gateway.Gateway, store people.Store, moved func() <-chan struct{}, guard defect.Guard) (*pages, error) {
 	listen := cfg.GetListen()
 	if listen.GetWeb() == "" {
 		return &pages{}, nil
 	}
-	site, err := web.New(web.Deps{Conn: g.InProcess(), As: gateway.OutgoingAs, Moved: moved, Log: log})
+	site, err := web.New(web.Deps{Conn: g.InProcess(), As: gateway.OutgoingAs, Moved: moved, Log: guard.Log, Panicked: guard.Count})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func openPages(cfg *candorv1.Config, g *gateway.Gateway, store people.Store, mov
 	if err != nil {
 		return nil, fmt.Errorf("listen.web: %w; another program may have the port: choose one with port 0, or another number", err)
 	}
-	p := &pages{lis: lis, site: site, log: log, users: store, url: people.PublicURL(listen, lis.Addr().String())}
+	p := &pages{lis: lis, site: site, log: guard.Log, guard: guard, users: store, url: people.PublicURL(listen, lis.Addr().String())}
 	if err := p.prepare(cfg, g); err != nil {
 		return nil, errors.Join(err, lis.Close())
 	}
@@ -85,7 +87,7 @@ func (p *pages) gateOf(cfg *candorv1.Config) (*people.Gate, error) {
 		return nil, nil
 	}
 	return people.NewGate(people.GateOptions{
-		Config: cfg, Store: p.users, PublicURL: p.url, Pages: p.site, Open: web.OpenPaths(), Log: p.log, Before: p.gate(),
+		Config: cfg, Store: p.users, PublicURL: p.url, Pages: p.site, Open: web.OpenPaths(), Log: p.log, Panicked: p.guard.Count, Before: p.gate(),
 	})
 }
 

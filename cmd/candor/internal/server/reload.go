@@ -13,6 +13,7 @@ import (
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/people"
 )
 
@@ -27,6 +28,7 @@ type reloader struct {
 	tokens  *people.Tokens
 	pages   *pages
 	log     *slog.Logger
+	guard   defect.Guard
 	current atomic.Pointer[candorv1.Config]
 	metrics reloadMetrics
 	// refusal is what was last told, so that the same isn't told again at every look. refused is the configuration that it was about, as far
@@ -69,6 +71,9 @@ func newReloadMetrics(reg *prometheus.Registry) reloadMetrics {
 	return m
 }
 
+// errDefect is what became of a reload that panicked.
+var errDefect = errors.New("a defect of the gateway; its log has the details")
+
 // config is the configuration in force.
 func (r *reloader) config() *candorv1.Config { return r.current.Load() }
 
@@ -96,7 +101,8 @@ func (r *reloader) reload(ctx context.Context, asked bool) (again bool) {
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
 	began := time.Now()
-	changed, err := r.try(ctx)
+	changed, err := false, errDefect
+	r.guard.Whole("reloading", func() { changed, err = r.try(ctx) })
 	switch {
 	case err != nil && running.Err() != nil:
 		return false // Cut off by the stop, which says nothing about the configuration.

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -12,12 +11,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/people"
 )
 
@@ -56,8 +55,8 @@ func Run(ctx context.Context, o Options) error {
 		o.Stdout = io.Discard
 	}
 	err := run(ctx, o)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		// Stopped before it had begun to listen.
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		o.Log.Info("stopped before anything was served")
 		return nil
 	}
 	return err
@@ -78,59 +77,60 @@ func run(ctx context.Context, o Options) (err error) {
 	}
 	cleanups.add(closePprof)
 
-	store, err := stores.Open(ctx, cfg, o.Log)
-	if err != nil {
-		return err
-	}
-	cleanups.add(func() error {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	// It is counted in before there is a gateway whose metric it is.
+	panics := gateway.PanicCounter(prometheus.NewRegistry())
+	guard := defect.Guard{Log: o.Log, Count: panics.Inc}
+
+	waiting := &vigil{store: stores.Name(cfg), most: cfg.GetStore().GetWait().AsDuration(), log: o.Log, began: time.Now()}
+	serves := false
+	closeStore := func(store stores.Store) error {
+		// Nothing is queued before anything is served: then a store that is held up isn't waited for.
+		limit := lastGrace
+		if serves {
+			limit = closeTimeout
+		}
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 		defer cancel()
-		return store.Close(closing)
-	})
-
-	spans, closeSpans, err := openSpans(ctx, cfg.GetTelemetry(), o.Stdout)
+		err := store.Close(closing)
+		if err != nil && !serves {
+			o.Log.Warn("the store was not closed cleanly; nothing was stored", slog.Any("error", err))
+			return nil
+		}
+		return err
+	}
+	store, err := await(ctx, waiting, func(ctx context.Context) (stores.Store, error) { return stores.Open(ctx, cfg, guard) }, closeStore)
 	if err != nil {
 		return err
 	}
-	cleanups.add(closeSpans)
-
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	cleanups.add(func() error { return closeStore(store) })
 
 	users := store.People()
 	tokens := people.NewTokens(people.TokensOptions{Config: cfg, Store: users, Log: o.Log})
-	// The gateway closes its exporters when it is closed, and when it can't be made.
-	g, err := gateway.New(ctx, cfg, gateway.Deps{
-		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Webhooks: store,
-		Users: users, People: tokens, Log: o.Log, Registry: registry, Spans: spans, Version: o.Version,
-	})
+	g, err := await(ctx, waiting, func(ctx context.Context) (*front, error) { return newFront(ctx, o, cfg, store, tokens, panics) }, (*front).close)
 	if err != nil {
-		return fmt.Errorf("%s: %w", o.Config, err)
+		return err
 	}
-	cleanups.add(func() error {
-		// Spans that a collector doesn't take any more are a loss, and no reason to call the drain unclean.
-		if err := g.Close(); err != nil {
-			o.Log.Warn("the gateway was not closed cleanly", slog.Any("error", err))
-		}
-		return nil
-	})
+	cleanups.add(g.close)
 
-	site, err := openPages(cfg, g, users, store.Moved, o.Log)
+	site, err := openPages(cfg, g.Gateway, users, store.Moved, guard)
 	if err != nil {
 		return err
 	}
 	cleanups.add(site.close)
-	reload := &reloader{file: o.Config, gateway: g, users: users, tokens: tokens, pages: site, log: o.Log, metrics: newReloadMetrics(registry)}
+	reload := &reloader{file: o.Config, gateway: g.Gateway, users: users, tokens: tokens, pages: site, log: o.Log, guard: guard, metrics: newReloadMetrics(g.registry)}
 	reload.current.Store(cfg)
-	cleanups.add(startSweep(ctx, store, func() *candorv1.Retention { return reload.config().GetRetention() }, o.Log))
+	cleanups.add(startSweep(ctx, store, func() *candorv1.Retention { return reload.config().GetRetention() }, o.Log, guard))
 	ctx, stop := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	// Whatever ends the gateway ends the pages, and reloading.
 	defer func() { stop(); site.wait(); beside.Wait() }()
 
+	serves = true
 	return g.Run(ctx, func(a gateway.Addrs) {
 		site.serve(ctx, func() time.Duration { return reload.config().GetListen().GetDrainTimeout().AsDuration() })
-		beside.Go(func() { reload.run(ctx, o.Hangup, o.Unwatched) })
+		beside.Go(func() {
+			guard.Lasting(ctx, "watching the configuration", func() { reload.run(ctx, o.Hangup, o.Unwatched) })
+		})
 		if o.Pages != nil && site.url != "" {
 			o.Pages(site.url)
 		}

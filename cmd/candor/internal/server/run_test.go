@@ -19,10 +19,16 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/oiptest"
+	"github.com/candor-gateway/candor/store/postgres/pgtest"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+
+// tests stop the PostgreSQL that they have used.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return pgtest.Main(t.M) }
 
 const patience = 30 * time.Second
 

@@ -7,13 +7,14 @@ import (
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 )
 
 // sweepEvery is how late a payload may be removed after its retention.
 const sweepEvery = time.Hour
 
 // startSweep removes expired payloads at once and then every hour. stop ends it and waits.
-func startSweep(ctx context.Context, store stores.Store, retention func() *candorv1.Retention, log *slog.Logger) (stop func() error) {
+func startSweep(ctx context.Context, store stores.Store, retention func() *candorv1.Retention, log *slog.Logger, guard defect.Guard) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -21,7 +22,7 @@ func startSweep(ctx context.Context, store stores.Store, retention func() *cando
 		ticker := time.NewTicker(sweepEvery)
 		defer ticker.Stop()
 		for {
-			sweep(ctx, store, retention().GetPayloads().AsDuration(), log)
+			guard.Whole("removing payloads", func() { sweep(ctx, store, retention().GetPayloads().AsDuration(), log) })
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():

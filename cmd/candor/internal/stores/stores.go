@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
@@ -63,8 +63,8 @@ var (
 	_ Store = (*postgres.Store)(nil)
 )
 
-// Open opens the store of a configuration for serving. Close it.
-func Open(ctx context.Context, cfg *candorv1.Config, log *slog.Logger) (Store, error) {
+// Open opens the store of a configuration for serving. Close it. Who tells of panics tells of everything else, too.
+func Open(ctx context.Context, cfg *candorv1.Config, tell defect.Guard) (Store, error) {
 	identity, queue := cfg.GetStore().GetIdentity(), int(cfg.GetAudit().GetQueueRecords())
 	linger := cfg.GetAudit().GetMaxLinger().AsDuration()
 	if p := cfg.GetStore().GetPostgres(); p != nil {
@@ -73,18 +73,36 @@ func Open(ctx context.Context, cfg *candorv1.Config, log *slog.Logger) (Store, e
 			return nil, err
 		}
 		s, err := postgres.Open(ctx, url, identity, postgres.Options{
-			MaxLinger: linger, QueueRecords: queue, MaxConnections: int(p.GetMaxConnections()), Logger: log,
+			MaxLinger: linger, QueueRecords: queue, MaxConnections: int(p.GetMaxConnections()), Logger: tell.Log, Panicked: tell.Count,
 		})
 		if err != nil {
 			return nil, told(err)
 		}
 		return s, nil
 	}
-	s, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), identity, sqlite.Options{MaxLinger: linger, QueueRecords: queue, Logger: log})
+	s, err := sqlite.Open(ctx, cfg.GetStore().GetSqlite().GetPath(), identity, sqlite.Options{MaxLinger: linger, QueueRecords: queue, Logger: tell.Log})
 	if err != nil {
 		return nil, told(err)
 	}
 	return s, nil
+}
+
+// Name is what errors call the store of a configuration; empty where the configuration leads nowhere.
+func Name(cfg *candorv1.Config) string {
+	if p := cfg.GetStore().GetPostgres(); p != nil {
+		url, err := urlOf(p)
+		if err != nil {
+			return ""
+		}
+		return postgres.Name(url)
+	}
+	return cfg.GetStore().GetSqlite().GetPath()
+}
+
+// Passing says of an error that came of opening a store, or of making a gateway over it, that waiting may mend it.
+func Passing(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return postgres.Passing(err) || sqlite.Passing(err) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // Init makes the store of a configuration, and answers what to call it.

@@ -13,6 +13,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 	"github.com/candor-gateway/candor/cmd/candor/internal/stores"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/defect"
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
@@ -46,7 +47,7 @@ func first(ctx context.Context, stderr io.Writer, file string, u *candorv1.User)
 			return "", expire, cli.Usage("name one of the configuration", "--queue: there is no queue %q", q)
 		}
 	}
-	store, err := stores.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+	store, err := stores.Open(ctx, cfg, defect.Guard{Log: slog.New(slog.DiscardHandler)})
 	if errors.Is(err, sqlite.ErrLocked) {
 		err = &cli.Error{What: "a gateway serves from the store", Remedy: "leave out --config and ask it as an administrator, or stop it first", Err: err}
 	}
