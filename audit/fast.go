@@ -211,6 +211,24 @@ func (e *encoder) row(r *candorv1.RowRecord) {
 		e.uint(2, uint64(in.GetAmount()))
 		e.bytes(3, in.GetKey())
 		e.string(4, in.GetFault())
+		e.string(5, in.GetUnit())
+		e.string(6, in.GetStatedBy())
 		e.close(at)
 	}
+	for _, w := range r.GetLimits() {
+		at := e.open(60)
+		e.limitWord(w)
+		e.close(at)
+	}
+}
+
+func (e *encoder) limitWord(w *candorv1.LimitWord) {
+	e.string(1, w.GetLimit())
+	e.enum(2, int32(w.GetSays()))
+	e.bool(3, w.GetDryRun())
+	e.uint(4, uint64(w.GetCount()))
+	e.uint(5, uint64(w.GetMaxCount()))
+	e.uint(6, uint64(w.GetAmount()))
+	e.string(7, w.GetUnit())
+	e.uint(8, uint64(w.GetDenominator()))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
 	"github.com/candor-gateway/candor/webhook"
 )
@@ -28,9 +29,14 @@ type alertData struct {
 	MaxCount      int64   `json:"max_count"`
 	WindowSeconds float64 `json:"window_seconds"`
 	DryRun        bool    `json:"dry_run"`
-	// Unit of count and max_count where they aren't answers; Key of a limit that has one for each.
+	// Kind of the limit: count, sum, ratio or stop.
+	Kind string `json:"kind"`
+	// Unit of count, max_count and amount where they aren't answers; Key of a limit that has one for each.
 	Unit string `json:"unit,omitempty"`
 	Key  string `json:"key,omitempty"`
+	// Amount that didn't fit into a sum; nil: it is none. Denominator of a ratio, that count was a share of; nil: it is none.
+	Amount      *int64 `json:"amount,omitempty"`
+	Denominator *int64 `json:"denominator,omitempty"`
 	// Of a stop, or of the reset.
 	By      string `json:"by,omitempty"`
 	AskedBy string `json:"asked_by,omitempty"`
@@ -67,8 +73,14 @@ func (g *Gateway) alertBody(a limits.Alert, resolved bool, id string) alertBody 
 	b := alertBody{Type: limitTripped, ID: id, Timestamp: stamp(t.At), Data: alertData{
 		Limit: limits.ResourceName(t.Limit), Trip: t.ID, Action: t.Action, Model: t.Model, Consumer: t.Consumer, PredictionID: t.PredictionID,
 		Count: t.Count, MaxCount: t.MaxCount, WindowSeconds: t.Window.Seconds(), DryRun: t.DryRun, By: t.By, Reason: t.Reason, URL: g.limitsURL(),
-		Unit: g.unitOfLimit(t.Limit), Key: keyOfLimit(t.Limit),
+		Kind: kindNames[g.kindOfTrip(t)], Unit: g.unitOfTrip(t), Key: limits.KeyOf(t.Limit),
 	}}
+	switch g.kindOfTrip(t) {
+	case candorv1.LimitKind_LIMIT_KIND_SUM:
+		b.Data.Amount = &t.Amount
+	case candorv1.LimitKind_LIMIT_KIND_RATIO:
+		b.Data.Denominator = &t.Denominator
+	}
 	switch {
 	case resolved:
 		b.Type, b.Timestamp = limitReset, stamp(endOf(a))
@@ -95,15 +107,12 @@ const latchedFor = 10 * 365 * 24 * time.Hour
 // next.
 func (g *Gateway) alertmanagerAlert(a limits.Alert, resolved bool) alertmanagerAlert {
 	t := a.Trip
-	name, unit := shortLimit(t.Limit), g.unitOfLimit(t.Limit)
-	if unit != "" {
-		unit = " " + unit
-	}
+	name := shortLimit(t.Limit)
 	out := alertmanagerAlert{
 		Labels: map[string]string{"alertname": "CandorLimitTripped", "severity": "critical", "limit": name, "trip": t.ID},
 		Annotations: map[string]string{
 			"summary":     fmt.Sprintf("Candor withholds %q: the limit %s has tripped", t.Action, name),
-			"description": fmt.Sprintf("%d%s released in %v, of at most %d. It holds until an operator resets it.", t.Count, unit, t.Window, t.MaxCount),
+			"description": g.tripSentence(t) + " It holds until an operator resets it.",
 		},
 		StartsAt: stamp(t.At), EndsAt: stamp(t.At.Add(latchedFor)), GeneratorURL: g.limitsURL(),
 	}
@@ -146,15 +155,4 @@ func (g *Gateway) limitsURL() string {
 		return url + "/ops/limits"
 	}
 	return ""
-}
-
-// unitOfLimit is what a limit counts in, as the configuration has it now; empty: answers.
-func (g *Gateway) unitOfLimit(name string) string {
-	return g.plan().cfg.GetLimits()[limitOf(name)].GetSum().GetUnit()
-}
-
-// keyOfLimit is the key that a limit's name is of; empty: of none.
-func keyOfLimit(name string) string {
-	_, key, _ := limits.SplitName(name)
-	return keyValue(key)
 }

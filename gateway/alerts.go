@@ -16,10 +16,7 @@ func (g *Gateway) onTrip(t limits.Trip) {
 		g.log.Error("stopped by a person", slog.String("limit", t.Limit), slog.String("by", t.By), slog.String("reason", t.Reason), slog.String("alert_id", t.ID))
 	} else {
 		g.metrics.limitTrips.WithLabelValues(limitOf(t.Limit)).Inc()
-		g.log.Error("action limit tripped", slog.String("limit", t.Limit), slog.String("action", t.Action),
-			slog.String("model", t.Model), slog.String("consumer", t.Consumer), slog.Int64("count", t.Count),
-			slog.Int64("max_count", t.MaxCount), slog.Duration("window", t.Window), slog.Bool("dry_run", t.DryRun),
-			slog.String("prediction_id", t.PredictionID), slog.String("alert_id", t.ID))
+		g.log.Error("action limit tripped", g.tripAttributes(t)...)
 	}
 	g.wakeAlerts()
 }

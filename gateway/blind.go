@@ -24,6 +24,7 @@ func (g *Gateway) shown(p *Principal, item *review.Item) *candorv1.ReviewItem {
 		return out
 	}
 	if len(p.roles) > 0 {
+		out.LimitWants = g.wantsOf(item)
 		out.TraceUrl, out.ReviewTraceUrl = g.traceURL(item.Traceparent), g.traceURL(out.GetReviewTraceparent())
 	}
 	return out
@@ -96,10 +97,12 @@ func (g *Gateway) refuseReviewer(p *Principal, id string, items []review.Item) e
 	return nil
 }
 
-// withoutAudits is a prediction as its consumer may know it: nothing says which of its rows are audited. The record is copied.
+// withoutAudits is a prediction as its consumer may know it: nothing says which of its rows are audited, or what others have used of a limit.
+// The record is copied.
 func withoutAudits(rec *candorv1.Record, items []review.Item) (*candorv1.Record, []review.Item) {
 	rec = proto.CloneOf(rec)
 	for _, row := range rec.GetPrediction().GetRows() {
+		withoutOthers(row)
 		if row.GetAudited() {
 			row.Audited, row.ReviewItem, row.PayloadSha256 = false, nil, nil
 		}

@@ -104,6 +104,8 @@ type row struct {
 	// limitInputs are what the limits ask of the request, for this answer and for those of people; badInput why one of them can't count it.
 	limitInputs []limits.Input
 	badInput    badInput
+	// limitWords are of the limits that withheld the answer or would have; nil: none did.
+	limitWords []*candorv1.LimitWord
 	// segment of the policy's that the row is in; empty: the rest.
 	segment string
 	permit  limits.Permit

@@ -31,6 +31,7 @@ func (g *Gateway) checkLimits(c *call) {
 			}
 			v = g.gate.Acquire(&c.ctx, g.ledger.Now(), a)
 		}
+		r.limitWords = limitWords(&v, c.idText)
 		if v.Released {
 			r.permit = v.Permit
 			continue

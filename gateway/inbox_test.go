@@ -27,6 +27,9 @@ type alert struct {
 		Count          int
 		MaxCount       int `json:"max_count"`
 		Unit, Key      string
+		Kind           string
+		Amount         *int64
+		Denominator    *int64
 		PredictionID   string `json:"prediction_id"`
 		DryRun         bool   `json:"dry_run"`
 		header, method string

@@ -65,7 +65,7 @@ func (g *Gateway) itemOf(c *call, i int) review.Item {
 		Traceparent:         c.trace.traceparent(),
 		SamplingProbability: 1,
 		PolicyDigest:        m.digest,
-		LimitInputs:         limitInputProtos(r.limitInputs),
+		LimitInputs:         limitInputProtos(r.limitInputs, m.plan.limitUnits),
 	}
 	item.Wanted, item.Agree, item.Tolerance = g.agreement(item.Queue)
 	for _, se := range r.stageEvidence {

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
@@ -33,6 +35,21 @@ func definitions(cfg *candorv1.Config) []limits.Definition {
 		defs = append(defs, LimitDefinition(name, l))
 	}
 	return defs
+}
+
+// limitUnits are the units of amounts, by where limits take them from. Of several for one source it is the first limit's, by name.
+type limitUnits map[limits.Source]string
+
+func unitsOf(cfg *candorv1.Config) limitUnits {
+	units := limitUnits{}
+	defs := definitions(cfg)
+	slices.SortFunc(defs, func(a, b limits.Definition) int { return strings.Compare(a.Name, b.Name) })
+	for _, d := range defs {
+		if _, known := units[d.Amount]; d.Amount != "" && !known {
+			units[d.Amount] = d.Unit
+		}
+	}
+	return units
 }
 
 // limitOf is the limit that a name is of: the name itself, without its key.

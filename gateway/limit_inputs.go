@@ -119,10 +119,10 @@ func badInputOf(inputs []limits.Input, said error) badInput {
 }
 
 // limitInputProtos are inputs as records and items keep them.
-func limitInputProtos(inputs []limits.Input) []*candorv1.LimitInput {
+func limitInputProtos(inputs []limits.Input, units limitUnits) []*candorv1.LimitInput {
 	var out []*candorv1.LimitInput
 	for _, in := range inputs {
-		p := &candorv1.LimitInput{Source: string(in.Source), Amount: in.Amount, Fault: cut(in.Fault, maxDetail)}
+		p := &candorv1.LimitInput{Source: string(in.Source), Amount: in.Amount, Fault: cut(in.Fault, maxDetail), Unit: units[in.Source]}
 		if in.Key != "" {
 			p.Key = []byte(in.Key)
 		}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 // addKind tells what a limit counts.
 func addKind(l *candorv1.Limit, s limits.Status) {
 	d := s.Definition
-	l.Unit, l.Amount, l.Key, l.KeyValue = d.Unit, SourceWords(d.Amount), SourceWords(d.Key), keyValue(s.Key)
+	l.Unit, l.Amount, l.Key, l.KeyValue = d.Unit, SourceWords(d.Amount), SourceWords(d.Key), limits.KeyOf(d.Name)
 	switch {
 	case s.Stop:
 		l.Kind = candorv1.LimitKind_LIMIT_KIND_STOP
@@ -34,15 +33,6 @@ func addKind(l *candorv1.Limit, s limits.Status) {
 // SourceWords is a source as people are shown it.
 func SourceWords(s limits.Source) string { return strings.TrimSuffix(string(s), asKey) }
 
-// keyValue is what an escaped key stands for, as far as it is text; of one that only a digest tells it is what is left.
-func keyValue(escaped string) string {
-	plain, err := url.PathUnescape(escaped)
-	if err != nil {
-		plain = escaped
-	}
-	return strings.ToValidUTF8(plain, "?")
-}
-
 // largestKeys is how many keys a limit is shown with.
 const largestKeys = 10
 
@@ -56,7 +46,7 @@ func addKeys(l *candorv1.Limit, s limits.Status, states []limits.Status) {
 	for _, one := range states {
 		if one.Key != "" && limitOf(one.Definition.Name) == s.Definition.Name {
 			l.Keys.Largest = append(l.Keys.Largest, &candorv1.LimitKeyUse{
-				Name: limits.ResourceName(one.Definition.Name), KeyValue: keyValue(one.Key), Used: one.Used, Bound: one.Bound, Tripped: one.Tripped,
+				Name: limits.ResourceName(one.Definition.Name), KeyValue: limits.KeyOf(one.Definition.Name), Used: one.Used, Bound: one.Bound, Tripped: one.Tripped,
 			})
 		}
 	}

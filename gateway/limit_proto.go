@@ -67,7 +67,7 @@ func limitProto(s limits.Status, people int) *candorv1.Limit {
 	l := &candorv1.Limit{
 		Name: limits.ResourceName(s.Definition.Name), Action: s.Definition.Action, Model: s.Definition.Model, Consumer: s.Definition.Consumer,
 		MaxCount: s.Definition.MaxCount, Window: durationpb.New(s.Definition.Window), DryRun: s.Definition.DryRun,
-		Used: s.Used, Tripped: s.Tripped, TripTime: stampOrNil(s.Trip.At), WithheldSinceTrip: s.Withheld,
+		Used: s.Used, Leased: s.Leased, Tripped: s.Tripped, TripTime: stampOrNil(s.Trip.At), WithheldSinceTrip: s.Withheld,
 		LastResetBy: s.LastReset.By, LastResetReason: s.LastReset.Reason, LastResetTime: stampOrNil(s.LastReset.At),
 		Bound: s.Bound, ProbationEndTime: stampOrNil(s.ProbationEnd), ResetPeople: uint32(people), RoomTime: stampOrNil(s.Room),
 		AcknowledgedBy: s.Ack.By, AcknowledgeTime: stampOrNil(s.Ack.At),
@@ -92,6 +92,7 @@ func historyProto(e limits.Event) *candorv1.LimitHistory {
 	return &candorv1.LimitHistory{
 		Time: stampOrNil(e.At), Event: e.Event, By: e.By, Reason: e.Reason, Count: e.Count, MaxCount: e.MaxCount, PredictionId: e.PredictionID,
 		AskedBy: e.AskedBy, ProbationEndTime: stampOrNil(e.Probation.Until), ProbationShare: float64(e.Probation.SharePPM) / whole, ExpireTime: stampOrNil(e.Expires),
+		Amount: e.Amount, Unit: e.Unit, Denominator: e.Denominator,
 	}
 }
 

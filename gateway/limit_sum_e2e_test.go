@@ -79,7 +79,8 @@ func TestRunawaySum(t *testing.T) {
 				t.Fatalf("limit %v", l)
 			}
 			w.eventually(func() bool { return len(in.of("limit.tripped")) == 1 })
-			if a := in.of("limit.tripped")[0]; int64(a.Data.Count) != tc.released || a.Data.MaxCount != bound || a.Data.Unit != "USD cents" {
+			if a := in.of("limit.tripped")[0]; int64(a.Data.Count) != tc.released || a.Data.MaxCount != bound || a.Data.Unit != "USD cents" ||
+				a.Data.Kind != "sum" || a.Data.Amount == nil || *a.Data.Amount != cents || a.Data.Denominator != nil {
 				t.Errorf("alert %+v", a)
 			}
 			w.restart()
@@ -108,8 +109,8 @@ func TestRunawaySum(t *testing.T) {
 			}
 			released, events := auditOf(t, w)
 			want := []string{
-				fmt.Sprintf("LIMIT_EVENT_TRIPPED %d of 5000", tc.released), "LIMIT_EVENT_RESET_ASKED 0 of 0", "LIMIT_EVENT_RESET 0 of 0",
-				fmt.Sprintf("LIMIT_EVENT_TRIPPED %d of 2500", tc.halfway),
+				fmt.Sprintf("LIMIT_EVENT_TRIPPED %d of 5000 USD cents, and %d", tc.released, cents), "LIMIT_EVENT_RESET_ASKED 0 of 0", "LIMIT_EVENT_RESET 0 of 0",
+				fmt.Sprintf("LIMIT_EVENT_TRIPPED %d of 2500 USD cents, and %d", tc.halfway, cents),
 			}
 			if !slices.Equal(events, want) {
 				t.Errorf("the log has %q, want %q", events, want)
@@ -141,7 +142,11 @@ func auditOf(t *testing.T, w *world) (released int64, events []string) {
 			t.Fatal(err)
 		}
 		if l := rec.GetLimit(); l != nil {
-			events = append(events, fmt.Sprintf("%s %d of %d", l.GetEvent(), l.GetCount(), l.GetMaxCount()))
+			what := fmt.Sprintf("%s %d of %d", l.GetEvent(), l.GetCount(), l.GetMaxCount())
+			if l.GetEvent() == candorv1.LimitEvent_LIMIT_EVENT_TRIPPED && l.GetUnit() != "" {
+				what += fmt.Sprintf(" %s, and %d", l.GetUnit(), l.GetAmount())
+			}
+			events = append(events, what)
 		}
 		for _, r := range rec.GetPrediction().GetRows() {
 			if r.GetAnsweredBy() == 0 || r.GetAction() != "decline" {

@@ -45,6 +45,8 @@ type plan struct {
 	dispatcher *webhook.Dispatcher
 	// receivers are told of trips, by limit.
 	receivers map[string][]receiver
+	// limitUnits are what the amounts of its limits are in.
+	limitUnits limitUnits
 	// tls of the listeners; nil: plain text.
 	tls *serverTLS
 
@@ -63,7 +65,7 @@ type plan struct {
 func (g *Gateway) newPlan(ctx context.Context, cfg *candorv1.Config, who People, before *plan) (_ *plan, err error) {
 	pl := &plan{
 		cfg: cfg, backends: map[string]*backend.Backend{}, models: map[string]*model{},
-		calibrators: map[string]router.Calibrator{}, replaced: make(chan struct{}),
+		calibrators: map[string]router.Calibrator{}, replaced: make(chan struct{}), limitUnits: unitsOf(cfg),
 	}
 	if pl.digest, err = digestOf(cfg); err != nil {
 		return nil, err

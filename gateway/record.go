@@ -100,7 +100,7 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 	}
 	p.Rows = c.perRow.refs
 	for i := range c.rows {
-		p.Rows[i] = c.perRow.records[i].fill(&c.rows[i], p.ConfidenceMethod)
+		p.Rows[i] = c.perRow.records[i].fill(&c.rows[i], p.ConfidenceMethod, c.model.plan.limitUnits)
 		if name := c.fieldOf(&c.rows[i]).Name; name != "" {
 			p.Rows[i].Field, p.Rows[i].Row = name, uint32(c.rows[i].row)
 		}
@@ -161,8 +161,8 @@ func fillStage(out *candorv1.StageRecord, s *fallback.Stage, fields int) {
 	}
 }
 
-// fill makes the record of a row. method is the prediction's.
-func (room *rowRoom) fill(r *row, method candorv1.ConfidenceMethod) *candorv1.RowRecord {
+// fill makes the record of a row. method is the prediction's, units are the plan's.
+func (room *rowRoom) fill(r *row, method candorv1.ConfidenceMethod, units limitUnits) *candorv1.RowRecord {
 	out := &room.row
 	out.Route, out.AppliedRoute, out.Reasons, out.State = r.decision.Route, r.applied, r.decision.Reasons, r.state
 	out.Action, out.Limit, out.PayloadSha256, out.Condition = r.action, r.limit, r.payload, r.decision.Condition
@@ -174,7 +174,10 @@ func (room *rowRoom) fill(r *row, method candorv1.ConfidenceMethod) *candorv1.Ro
 		}
 	}
 	if r.limitInputs != nil {
-		out.LimitInputs = limitInputProtos(r.limitInputs)
+		out.LimitInputs = limitInputProtos(r.limitInputs, units)
+	}
+	if r.limitWords != nil {
+		out.Limits = r.limitWords
 	}
 	out.ConfidencePpm = ppmInto(&room.confidence, r.decision.Confidence)
 	out.RawConfidencePpm = ppmInto(&room.rawConfidence, r.decision.RawConfidence)

@@ -15,12 +15,13 @@ import (
 // added up was all of the others, and it left room for its own. Settling changes nothing of this: it takes away only what
 // wasn't used, and moves a lease's end only to where its last use was, or later.
 type Account struct {
-	// Clock is the time of the latest grant or settlement.
+	// Clock is the time of the latest grant or settlement, Shift what the server's clock was corrected by then, and Wall what the wall
+	// clock of the gateway said that asked; zero: not known. See Tick.
 	Clock time.Time
-	// Shift is what the server's clock was corrected by then; see Tick.
 	Shift time.Duration
-	// Born is when the account was made: another of the same limit has another. What a gateway has seen of one says nothing of the
-	// next.
+	Wall  time.Time
+	// Born is when the account was made, or its time was set anew: another of the same limit has another. What a gateway has seen of
+	// one says nothing of the next.
 	Born time.Time
 	// Lost is the most that the limit's time has fallen behind, in all, where the server's clock was set back.
 	Lost time.Duration
@@ -47,47 +48,6 @@ type Rows interface {
 	Pending(now time.Time) (permits int64, first time.Time, err error)
 	// Add stores a new lease.
 	Add(l Lease) error
-}
-
-// driftShare bounds how much two clocks differ in their rates: by one part in so many. Clocks of machines keep 1 in 10,000,
-// and what sets them right by slewing another 1 in 2,000.
-const driftShare = 1024
-
-// stretched is the most that another clock may show of a span.
-func stretched(d time.Duration) time.Duration { return d + d/driftShare }
-
-// Tick answers the limit's time: the server's clock, corrected so that it neither goes back nor jumps. raw is that clock, read
-// under the lock, and at the process's, read after it. What has passed since the gateway asked last, it knows by its monotonic
-// clock: if the server's says less, it was set back, and if more, forward. A gateway that asks for the first time knows nothing.
-func (a *Account) Tick(raw, at time.Time, seen Sighting) time.Time {
-	now := raw.Add(a.Shift)
-	behind := now.Before(a.Clock)
-	var latest time.Time
-	if !seen.Now.IsZero() && seen.Born.Equal(a.Born) {
-		// What was lost since stays lost: others have leased by the slower time.
-		since := seen.Now.Add(seen.Lost - a.Lost)
-		passed := at.Sub(seen.Answered)
-		earliest := floorTime(since.Add(passed - passed/driftShare).UnixNano())
-		latest = floorTime(since.Add(at.Sub(seen.Asked)).UnixNano())
-		switch {
-		case now.Before(earliest):
-			now, behind = earliest, true
-		case now.After(latest.Add(passed / driftShare)):
-			// It was set forward. latest may be ahead of what has passed, by as long as the answer took then, and leases would leave the
-			// window that much too early.
-			now, behind = earliest, true
-		case now.After(latest):
-			now = latest
-		}
-	}
-	if now.Before(a.Clock) {
-		now = a.Clock
-	}
-	if behind && now.Before(latest) {
-		a.Lost += latest.Sub(now)
-	}
-	a.Clock, a.Shift = now, now.Sub(raw)
-	return now
 }
 
 // Over says, after Decide, whether the account may be deleted: no lease is left, so that no time of the next one's is before one that

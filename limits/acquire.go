@@ -130,7 +130,7 @@ func (g *Gate) decide(ctx context.Context, parts []part, a Answer, m moment, unl
 func (g *Gate) deny(ctx context.Context, l *limit) (s step) {
 	l.latch.withheld++
 	s.decided, s.deniedBy = true, l
-	s.verdict = Verdict{Limit: l.def.Name, OnTrip: l.def.OnTrip}
+	s.verdict = Verdict{Limit: l.def.Name, OnTrip: l.def.OnTrip, Trips: []Trip{l.latch.trip}}
 	s.await(l, g.storeTrip(ctx, l))
 	return s
 }
@@ -156,7 +156,7 @@ func (g *Gate) grant(ctx context.Context, s *step, parts []part, a Answer, m mom
 				l.trip(a, m.t, need)
 			}
 			l.latch.withheld++
-			s.verdict.DryRunLimits = append(s.verdict.DryRunLimits, l.def.Name)
+			s.verdict.DryRunLimits, s.verdict.Trips = append(s.verdict.DryRunLimits, l.def.Name), append(s.verdict.Trips, l.latch.trip)
 			s.await(l, g.storeTrip(ctx, l))
 		}
 		if need > 0 {

@@ -96,6 +96,8 @@ type Verdict struct {
 	Invalid bool
 	// DryRunLimits are the limits in dry run that would have withheld the answer, in order of name.
 	DryRunLimits []string
+	// Trips that hold Limit and the DryRunLimits, where they have tripped. One with the answer's PredictionID is its own doing.
+	Trips []Trip
 	// Err is why Unavailable is set. With Limit set and Unavailable not, it says that the limit holds, but that its latch
 	// could not be stored yet: the next answer that meets it tries again.
 	Err error

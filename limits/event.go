@@ -13,7 +13,7 @@ import (
 func TripEvent(t Trip) Event {
 	e := Event{
 		Event: candorv1.LimitEvent_LIMIT_EVENT_TRIPPED, At: t.At, By: t.By, Reason: t.Reason, TripID: t.ID, Count: t.Count, MaxCount: t.MaxCount,
-		Amount: t.Amount, PredictionID: t.PredictionID,
+		Amount: t.Amount, Unit: t.Unit, Denominator: t.Denominator, PredictionID: t.PredictionID,
 	}
 	switch {
 	case t.By != "":
@@ -54,7 +54,7 @@ func (c Confirmation) Reset(askedBy, reason string) Reset {
 func (e Event) Record(limit string) *candorv1.Record {
 	r := &candorv1.LimitRecord{
 		Limit: limit, Event: e.Event, By: e.By, Reason: e.Reason, Count: e.Count, MaxCount: e.MaxCount, PredictionId: idBytes(e.PredictionID),
-		AskedBy: e.AskedBy, ProbationSharePpm: e.Probation.SharePPM,
+		AskedBy: e.AskedBy, ProbationSharePpm: e.Probation.SharePPM, Amount: e.Amount, Unit: e.Unit, Denominator: e.Denominator, Key: KeyOf(limit),
 	}
 	if !e.Probation.Until.IsZero() {
 		r.ProbationUntilUs = e.Probation.Until.UnixMicro()

@@ -100,7 +100,8 @@ type Gate struct {
 // configured any more is left in the store; States reports it. A dry-run trip of a limit that is no longer a dry run held
 // nothing and is reset, on record, by "configuration".
 //
-// now is the store's clock. Errors name the definition and the remedy, or are the store's.
+// now is the store's clock. Errors name the definition and the remedy, or are the store's; a *CountsError where a limit counts something
+// else than before.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
 	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared()}
 	if g.shared && g.opts.Clock == nil {
@@ -116,6 +117,9 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 	}
 
 	g.hearing = newHearing(g.process())
+	if err := g.declare(ctx, defs); err != nil {
+		return nil, err
+	}
 	stored, err := st.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("limits: the stored state can't be loaded: %w", err)

@@ -3,6 +3,7 @@ package limits
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"strings"
 )
 
@@ -27,6 +28,17 @@ func OtherKeys(limit string) string { return limit + keySeparator + otherKey }
 
 // SplitName answers the limit and the escaped key of a name; of one without a key it is the name itself.
 func SplitName(name string) (limit, key string, keyed bool) { return strings.Cut(name, keySeparator) }
+
+// KeyOf answers the value of the key that a name is of, as far as it is text; of a long one the part that its name has, of the empty one
+// ~empty. Empty: the name is of no key.
+func KeyOf(name string) string {
+	_, escaped, _ := SplitName(name)
+	plain, err := url.PathUnescape(escaped)
+	if err != nil {
+		plain = escaped
+	}
+	return strings.ToValidUTF8(plain, "?")
+}
 
 func escapeKey(key string) string {
 	if key == "" {

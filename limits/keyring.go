@@ -203,6 +203,15 @@ func (r *keyring) sweep(t int64, n int) []*limit {
 	return out
 }
 
+// keep is for one that the store couldn't be told of: it is told again.
+func (r *keyring) keep(l *limit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.leaving) < largestMaxKeys {
+		r.leaving = append(r.leaving, l)
+	}
+}
+
 // redefine gives every key the new definition of their limit. r.mu is held, and so are their states.
 func (r *keyring) redefine(d Definition) {
 	r.def = d

@@ -42,6 +42,7 @@ func (l *limit) statuses(m moment, as func(Status) Status) []Status {
 			largest := k.limit.status(m)
 			whole.Keys.Largest = k.limit.key()
 			whole.Used, whole.Leased, whole.Room = largest.Used, largest.Leased, largest.Room
+			whole.Bound, whole.Denominator = largest.Bound, largest.Denominator
 		}
 		if !slices.Contains(shown, k.limit) {
 			shown = append(shown, k.limit)

@@ -106,8 +106,10 @@ type Event struct {
 	// TripID of the trip that it is about; empty: not known.
 	TripID          string
 	Count, MaxCount int64
-	// Amount of a Trip.
+	// Amount, Unit and Denominator of a Trip.
 	Amount       int64
+	Unit         string
+	Denominator  int64
 	PredictionID string
 	AskedBy      string
 	Probation    Probation

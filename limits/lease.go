@@ -126,6 +126,13 @@ func (s *leases) close(need int64) {
 	s.open, s.settle = nil, &settled
 }
 
+// settled: the store has been told of it. Another one may have been closed meanwhile.
+func (s *leases) settled(l *Lease) {
+	if s.settle == l {
+		s.settle = nil
+	}
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
@@ -243,7 +250,7 @@ func (g *Gate) leaseAlone(ctx context.Context, l *limit, r LeaseRequest) error {
 	if err != nil {
 		return fmt.Errorf("limits: %s: lease: %w", r.Limit, err)
 	}
-	s.settle = nil
+	s.settled(r.Settled)
 	l.outbox.told(r.Report)
 	if r.Count == 0 {
 		return nil

@@ -20,7 +20,13 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 	}
 	if w.sets > 0 {
 		for _, by := range []int{size.window, -size.window} {
-			step(func(c *world) { c.server, c.sets = c.server+by, c.sets-1 })
+			if !size.walls {
+				step(func(c *world) { c.server, c.sets = c.server+by, c.sets-1 })
+				continue
+			}
+			for i := range w.walls {
+				step(func(c *world) { c.walls[i], c.sets = c.walls[i]+by, c.sets-1 })
+			}
 		}
 	}
 	if size.trips && w.tripped < 0 {
@@ -45,6 +51,12 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 		}
 		if size.fails && w.orphans() == 0 {
 			step(func(c *world) { c.crashes(i) })
+		}
+		if w.starts > 0 && w.orphans() == 0 {
+			step(func(c *world) {
+				c.starts--
+				c.crashes(i)
+			})
 		}
 	}
 	for i := range w.calls {
@@ -110,16 +122,24 @@ func (w *world) ask(i int, need int64, size modelSize, bad mutant) {
 		r.Settled = &s
 	}
 	w.calling[i] = true
-	w.calls = append(w.calls, call{gate: i, asked: w.now, r: r})
+	w.calls = append(w.calls, call{gate: i, wall: w.walls[i], asked: w.now, r: r})
 }
 
 // decide is the store's transaction.
 func (w *world) decide(i int, bad mutant) {
 	c := &w.calls[i]
 	a := &w.account
+	if c.gate >= 0 {
+		c.wall = w.walls[c.gate]
+	}
 	raw := tick(w.now + w.server)
-	if bad == trustsTheClock {
-		c.r.Seen = Sighting{}
+	at := Readings{Server: raw, Process: tick(w.now), Wall: tick(w.now + c.wall)}
+	known := !c.r.Seen.Now.IsZero() && c.r.Seen.Born.Equal(a.Born)
+	switch {
+	case bad == trustsTheClock:
+		c.r.Seen, a.Wall = Sighting{}, time.Time{}
+	case bad == trustsTheFirst && !known:
+		a.Wall = time.Time{}
 	}
 	if bad == reclaimsEarly {
 		for j := range a.leases {
@@ -131,14 +151,19 @@ func (w *world) decide(i int, bad mutant) {
 	}
 	latched := w.tripped >= 0 && bad != forgetsTheLatch
 	if c.stale != nil {
-		c.grant, _ = c.stale.Decide(c.stale, c.r, c.stale.Tick(raw, tick(w.now), c.r.Seen), latched)
+		c.grant, _ = c.stale.Decide(c.stale, c.r, c.stale.Tick(at, c.r.Seen), latched)
 		a.Account = c.stale.Account
 		if c.grant.Count > 0 {
 			_ = a.Add(c.grant.Lease)
 		}
 		c.stale = nil
 	} else {
-		c.grant, _ = a.Decide(a, c.r, a.Tick(raw, tick(w.now), c.r.Seen), latched)
+		born := a.Born
+		now := a.Tick(at, c.r.Seen)
+		if bad == letsOthersRun {
+			a.Born = born
+		}
+		c.grant, _ = a.Decide(a, c.r, now, latched)
 	}
 	if n := len(a.leases); bad == countsAtGrant && c.grant.Count > 0 {
 		a.leases[n-1].Until = c.grant.From
@@ -165,7 +190,7 @@ func (w *world) deliver(i int, bad mutant) {
 	w.calling[c.gate] = false
 	g.settle = nil
 	if w.setting {
-		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Asked: tick(c.asked), Answered: tick(w.now)})
+		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Born: c.grant.Born, Asked: tick(c.asked), Answered: tick(w.now)})
 	}
 	if c.grant.Count == 0 {
 		return

@@ -13,7 +13,7 @@ import (
 // The lease protocol as a state machine, of which every reachable state is looked at. The store's part is the code that
 // store/postgres runs (Account.Tick and Decide), and so is what a gateway does with a lease (leases). Whatever happens between the two
 // may happen at any time: a request and its answer take as long as they like or get lost, gateways crash and start anew, stand still
-// (then they just do nothing for a while), and the server's clock is set forward or back.
+// (then they just do nothing for a while), and the server's clock is set forward or back, or those of the gateways are.
 
 // mutant is a protocol that is wrong in one place.
 type mutant int
@@ -34,6 +34,10 @@ const (
 	usesExpired
 	// trustsTheClock: the server's clock is believed when it is set forward.
 	trustsTheClock
+	// trustsTheFirst: it is believed when a gateway asks for the first time.
+	trustsTheFirst
+	// letsOthersRun: where such a one can't tell what has passed, those who know go on by what they know.
+	letsOthersRun
 	// forgetsTheLatch: a grant doesn't look at the latch.
 	forgetsTheLatch
 	// takesOneOfAll: any amount is released for one permit.
@@ -49,13 +53,16 @@ type modelSize struct {
 	window, lease, end int
 	// fails: gateways crash and calls fail, as often as they like; of calls whose gateway has gone one at a time is under way.
 	fails, trips bool
-	// sets is how often the server's clock is set.
-	sets int
+	// sets is how often the server's clock is set, or, with walls, that of some gateway's machine. starts is how often a gateway is started
+	// anew meanwhile.
+	sets, starts int
+	walls        bool
 }
 
 // call is a request on its way, or its answer.
 type call struct {
 	gate    int // -1: whoever asked has crashed
+	wall    int // how far the clock of its machine was ahead
 	asked   int
 	r       LeaseRequest
 	decided bool
@@ -73,7 +80,9 @@ type world struct {
 	released    []int // true times, in the last window
 	tripped     int   // when; -1: not
 	lateGrant   bool
-	sets        int  // how many are left
+	walls       []int
+	sets        int // how many are left
+	starts      int
 	setting     bool // the server's clock is set at some time: only then does it matter what was seen
 }
 
@@ -91,7 +100,7 @@ func (w *world) clone() *world {
 			c.gates[i].open = &n
 		}
 	}
-	c.calling, c.calls, c.released = slices.Clone(w.calling), slices.Clone(w.calls), slices.Clone(w.released)
+	c.calling, c.calls, c.released, c.walls = slices.Clone(w.calling), slices.Clone(w.calls), slices.Clone(w.released), slices.Clone(w.walls)
 	return &c
 }
 
@@ -123,16 +132,16 @@ func (w *world) key(size modelSize) string {
 			at(a.leases[i].Until)
 		}
 		if w.setting {
-			n(ago(a.Clock), a.Shift.Milliseconds()+int64(w.server)*1000)
+			n(ago(a.Clock), a.Shift.Milliseconds()+int64(w.server)*1000, ago(a.Wall))
 		}
 	}
 	sight := func(s Sighting) {
-		if !s.Now.IsZero() {
+		if !s.Now.IsZero() && s.Born.Equal(w.account.Born) {
 			n(s.Now.Sub(s.Asked).Milliseconds(), s.Now.Sub(s.Answered).Milliseconds(), (w.account.Lost - s.Lost).Milliseconds())
 		}
 	}
 	asked := func(c *call) {
-		n(-3, c.r.Need, truth(c.decided))
+		n(-3, c.r.Need, truth(c.decided), int64(c.wall))
 		at(tick(c.asked))
 		if !c.decided {
 			settled(c.r.Settled)
@@ -147,13 +156,14 @@ func (w *world) key(size modelSize) string {
 			at(c.grant.From)
 		}
 		if w.setting {
-			n(ago(c.grant.Now), (w.account.Lost - c.grant.Lost).Milliseconds())
+			n(ago(c.grant.Now), (w.account.Lost - c.grant.Lost).Milliseconds(), truth(c.grant.Born.Equal(w.account.Born)))
 		}
 	}
 	var parts []string
 	for i := range w.gates {
 		b = nil
 		g := &w.gates[i]
+		n(int64(w.walls[i]))
 		sight(g.seen)
 		settled(g.settle)
 		if o := g.open; o != nil {
@@ -186,7 +196,7 @@ func (w *world) key(size modelSize) string {
 	if w.tripped >= 0 {
 		n(max(int64(w.tripped-w.now)*1000, oldest))
 	}
-	n(-4, int64(w.sets), truth(w.lateGrant))
+	n(-4, int64(w.sets), int64(w.starts), truth(w.lateGrant))
 	account(&w.account)
 	for _, r := range w.released {
 		n(int64(w.now - r))
@@ -222,10 +232,13 @@ func (w *world) fault(size modelSize) error {
 
 // explore looks at every state that can be reached, and answers how many there are, and the first that breaks a promise.
 func explore(size modelSize, bad mutant) (states int, fault error) {
-	first := &world{gates: make([]leases, size.gates), calling: make([]bool, size.gates), tripped: -1, sets: size.sets, setting: size.sets > 0}
+	first := &world{
+		gates: make([]leases, size.gates), calling: make([]bool, size.gates), walls: make([]int, size.gates),
+		tripped: -1, sets: size.sets, starts: size.starts, setting: size.sets > 0,
+	}
 	if first.setting {
 		// The gateways have asked once before the server's clock is set.
-		first.account.Clock = tick(0)
+		first.account.Clock, first.account.Wall = tick(0), tick(0)
 		for i := range first.gates {
 			first.gates[i].seen = Sighting{Now: tick(0), Asked: tick(0), Answered: tick(0)}
 		}
@@ -256,11 +269,15 @@ func TestModelOfLeases(t *testing.T) {
 		"two permits": {gates: 2, max: 2, window: 2, lease: 2},
 		"failures":    {gates: 2, max: 1, window: 3, lease: 2, fails: true},
 		"clocks":      {gates: 2, max: 1, window: 2, lease: 2, sets: 2, end: 4},
+		"a start":     {gates: 2, max: 1, window: 2, lease: 1, sets: 1, starts: 1, end: 3},
+		"walls":       {gates: 2, max: 1, window: 1, lease: 1, sets: 1, starts: 1, walls: true, end: 3},
 		"a trip":      {gates: 2, max: 1, window: 2, lease: 2, fails: true, trips: true},
 		"amounts":     {gates: 2, max: 3, amounts: 3, window: 2, lease: 1},
 	}
 	if os.Getenv("CANDOR_LONG") == "1" {
 		sizes["long: a trip"] = modelSize{gates: 2, max: 2, window: 2, lease: 2, trips: true}
+		sizes["long: a start"] = modelSize{gates: 2, max: 1, window: 2, lease: 2, sets: 1, starts: 1, end: 4}
+		sizes["long: walls"] = modelSize{gates: 2, max: 1, window: 2, lease: 2, sets: 1, starts: 1, walls: true, end: 4}
 		sizes["long: three gateways"] = modelSize{gates: 3, max: 1, window: 2, lease: 2}
 	}
 	for name, size := range sizes {
@@ -276,7 +293,8 @@ func TestModelOfLeases(t *testing.T) {
 	}
 	for bad, name := range map[mutant]string{
 		reclaimsEarly: "two permits", countsAtGrant: "two permits", noLock: "two permits", timedFromAnswer: "two permits",
-		settlesAtGrant: "two permits", usesExpired: "two permits", trustsTheClock: "clocks", forgetsTheLatch: "a trip", takesOneOfAll: "amounts",
+		settlesAtGrant: "two permits", usesExpired: "two permits", trustsTheClock: "clocks", trustsTheFirst: "a start", letsOthersRun: "a start",
+		forgetsTheLatch: "a trip", takesOneOfAll: "amounts",
 	} {
 		n, err := explore(sizes[name], bad)
 		t.Logf("mutant %d, %s: after %d states: %v", bad, name, n, err)

@@ -21,15 +21,6 @@ func (r *Ratio) minCount(limit string) error {
 // bounds says whether the limit withholds such an answer. One that it doesn't bound may still be in its denominator.
 func (d *Definition) bounds(action string) bool { return d.Action == action }
 
-// countsSame says whether answers count for the same in both: what was counted by one means something else otherwise.
-func (d *Definition) countsSame(now Definition) bool {
-	if d.Ratio == nil {
-		return true
-	}
-	sorted := func(d *Definition) []string { return slices.Sorted(slices.Values(d.Ratio.Denominator)) }
-	return d.Action == now.Action && (d.Ratio.Denominator == nil) == (now.Ratio.Denominator == nil) && slices.Equal(sorted(d), sorted(&now))
-}
-
 // own says whether the numerator's answers are in the denominator.
 func (d *Definition) own() bool {
 	return d.Ratio.Denominator == nil || slices.Contains(d.Ratio.Denominator, d.Action)

@@ -44,7 +44,11 @@ func TestRatioOfEachKey(t *testing.T) {
 		}
 	}
 	s, err := g.State(epoch, KeyName("declines", "a/b"))
-	if err != nil || !s.Tripped || s.Denominator != 10 || s.Trip.MaxCount != 5 {
+	if err != nil || !s.Tripped || s.Denominator != 10 || s.Trip.MaxCount != 5 || s.Trip.Count != 5 || s.Trip.Denominator != 10 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	// The limit itself is shown as its most used key is, its bound and its denominator too.
+	if s, err := g.State(epoch, "declines"); err != nil || s.Used-s.Leased != 5 || s.Bound != 5 || s.Denominator != 10 || s.Keys.Largest != "a%2Fb" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if s, err := g.State(epoch, KeyName("declines", "quiet")); err != nil || s.Denominator != 1 {

@@ -271,7 +271,7 @@ func (w *ratioWorld) decide(i int, bad ratioMutant) {
 	if bad == grantsForNow {
 		r.Until = r.From
 	}
-	now := a.Tick(at, at, Sighting{})
+	now := a.Tick(Read(at, at), Sighting{})
 	_, _ = a.Weigh(a, &r, now, at)
 	r.Until = c.r.Until
 	c.grant, _ = a.Decide(a, r, now, false)

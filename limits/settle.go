@@ -30,19 +30,22 @@ func (g *Gate) Close(ctx context.Context, now time.Time) error {
 func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 	m := g.moment(now)
 	var errs []error
-	var under []*flight
-	wait := func() {
-		for _, f := range under {
-			errs = append(errs, f.wait(ctx))
+	var under []wait // with limit, where that is a key's which is forgotten
+	finish := func() {
+		for _, w := range under {
+			err := w.call.wait(ctx)
+			if errs = append(errs, err); err != nil && w.limit != nil {
+				w.limit.ring.keep(w.limit)
+			}
 		}
 		under = under[:0]
 	}
-	start := func(f *flight) {
+	start := func(forgotten *limit, f *flight) {
 		if f != nil {
-			under = append(under, f)
+			under = append(under, wait{forgotten, f})
 		}
 		if len(under) == settledAtOnce {
-			wait()
+			finish()
 		}
 	}
 	for l := range g.roster.Load().all() {
@@ -52,7 +55,7 @@ func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 				gone.mu.Lock()
 				f := g.lease(ctx, gone, m, nil)
 				gone.mu.Unlock()
-				start(f)
+				start(gone, f)
 			}
 			limits = append(limits, l.keys.all()...)
 		}
@@ -68,10 +71,10 @@ func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 				f = g.lease(ctx, one, m, nil)
 			}
 			one.mu.Unlock()
-			start(f)
+			start(nil, f)
 		}
 	}
-	wait()
+	finish()
 	return errors.Join(errs...)
 }
 

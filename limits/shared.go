@@ -35,7 +35,8 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, got.Born, began, answered})
 		}
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
-			r.Settled, l.leases.settle = nil, nil
+			l.leases.settled(r.Settled)
+			r.Settled = nil
 			l.mu.Unlock()
 			if rest(ctx, min(max(got.Retry, time.Millisecond), starvedEvery)) {
 				continue
@@ -46,7 +47,7 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		l.leases.call = nil
 		l.leases.cautious = err != nil && !errors.Is(err, errStarved)
 		if err == nil {
-			err = g.take(l, got, began, w)
+			err = g.take(l, r.Settled, got, began, w)
 		}
 		l.mu.Unlock()
 		if err != nil {
@@ -76,18 +77,19 @@ func (g *Gate) greet(ctx context.Context, l *limit) error {
 // sightingFor is how long a quick answer is preferred to slower ones after it.
 const sightingFor = time.Minute
 
-// or answers the sighting that says more about the limit's time from now on: the question that took less, unless it was long ago.
+// or answers the sighting that says more about the limit's time from now on: the question that took less, unless it was long ago, or of an
+// account that isn't any more.
 func (s Sighting) or(newer Sighting) Sighting {
-	if s.Now.IsZero() || newer.Answered.Sub(newer.Asked) <= s.Answered.Sub(s.Asked) || newer.Answered.Sub(s.Answered) > sightingFor {
+	if s.Now.IsZero() || !s.Born.Equal(newer.Born) || newer.Answered.Sub(newer.Asked) <= s.Answered.Sub(s.Asked) || newer.Answered.Sub(s.Answered) > sightingFor {
 		return newer
 	}
 	return s
 }
 
 // take puts a shared store's answer into force. l.mu is held.
-func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
+func (g *Gate) take(l *limit, settled *Lease, got Grant, began time.Time, w *want) error {
 	s := &l.leases
-	s.settle = nil
+	s.settled(settled)
 	switch {
 	case got.Tripped:
 		if !l.latch.tripped {
@@ -102,8 +104,9 @@ func (g *Gate) take(l *limit, got Grant, began time.Time, w *want) error {
 	case got.Pending > 0:
 		return errStarved
 	case !l.latch.tripped:
-		l.trip(w.answer, g.clock.ns.Load(), w.need)
-		l.latch.trip.Count = got.Used
+		t := g.clock.ns.Load()
+		l.trip(w.answer, t, w.need)
+		l.latch.trip.Count, l.latch.trip.Denominator = got.Used, l.denominator(t, got.Used)
 	}
 	return nil
 }

@@ -37,9 +37,9 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	}
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
-	at := time.Now()
-	now := a.Tick(raw, at, r.Seen)
-	others, err := a.Weigh(a, &r, now, at)
+	at := Read(raw, time.Now())
+	now := a.Tick(at, r.Seen)
+	others, err := a.Weigh(a, &r, now, at.Process)
 	if err != nil {
 		return Grant{}, err
 	}

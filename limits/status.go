@@ -45,7 +45,7 @@ type Status struct {
 	Stop bool
 	// Key of the limit of one value of a limit's key, escaped as in KeyName; empty: it isn't one.
 	Key string
-	// Keys of a limit that has a key; nil: it has none. Used, Leased and Room are then those of the most used one, and Tripped is about
+	// Keys of a limit that has a key; nil: it has none. Used, Leased, Bound, Denominator and Room are then those of the most used one, and Tripped is about
 	// all of them: by a latch from when the limit had no key.
 	Keys *Keys
 }

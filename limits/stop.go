@@ -158,7 +158,7 @@ func (g *Gate) stopped(a Answer) (v Verdict, ok bool) {
 	if g.opts.OnDenied != nil {
 		g.opts.OnDenied(s.trip.Limit, a)
 	}
-	return Verdict{Limit: s.trip.Limit, OnTrip: s.trip.OnTrip}, true
+	return Verdict{Limit: s.trip.Limit, OnTrip: s.trip.OnTrip, Trips: []Trip{s.trip}}, true
 }
 
 // retire takes over the stored state of what isn't configured: limits of the past, and stops.

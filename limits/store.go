@@ -21,6 +21,9 @@ type Store interface {
 	// Load answers the stored state of every limit that has any, by name. Leases whose window has passed (Until+window <
 	// now) may be left out.
 	Load(ctx context.Context) (map[string]State, error)
+	// Declare notes what limits count, by their names: Definition.Counts. What was noted before stays; where that is something else, nothing is
+	// noted, and the error is a *CountsError. Nothing else of a limit is asked for before.
+	Declare(ctx context.Context, counts map[string]string) error
 	// Lease settles an earlier lease, when r.Settled isn't nil, and grants a new one, in one transaction. A settled lease of
 	// Count 0 may be deleted; one that isn't there any more is no error. A request for 0 permits only carries the settlement.
 	Lease(ctx context.Context, r LeaseRequest) (Grant, error)
@@ -136,7 +139,11 @@ type Trip struct {
 	Count, MaxCount int64
 	// Amount of a sum that didn't fit; 0 where answers are counted.
 	Amount int64
-	Window time.Duration
+	// Unit of Count, MaxCount and Amount; empty: answers, or the trip was stored before units were.
+	Unit string
+	// Denominator of a ratio: the answers in the window that Count was a share of.
+	Denominator int64
+	Window      time.Duration
 	// DryRun trips are reported and hold nothing.
 	DryRun bool
 	// By is the person who stopped an action or a model, and Reason why; both are empty for a limit that was reached. A stop has no

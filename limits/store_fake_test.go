@@ -3,6 +3,7 @@ package limits
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ type memStore struct {
 	// reports has the Seq of the last report of each By.
 	reports map[string]int64
 	trips   []Trip
+	counts  map[string]string
 	calls   int
 	// accounts by limit; not nil: the store is shared.
 	accounts map[string]*memAccount
@@ -48,7 +50,7 @@ type memStore struct {
 }
 
 func newMemStore(t testing.TB) *memStore {
-	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}, asks: map[string]bool{}, reports: map[string]int64{}}
+	return &memStore{t: t, states: map[string]*State{}, resets: map[string]bool{}, asks: map[string]bool{}, reports: map[string]int64{}, counts: map[string]string{}}
 }
 
 // do runs one scripted call.
@@ -103,6 +105,17 @@ func (m *memStore) Load(ctx context.Context) (map[string]State, error) {
 		return nil
 	})
 	return all, err
+}
+
+// Declare isn't scripted: nothing is released before it works.
+func (m *memStore) Declare(_ context.Context, counts map[string]string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := SameCounts(counts, m.counts); err != nil {
+		return err
+	}
+	maps.Copy(m.counts, counts)
+	return nil
 }
 
 func (m *memStore) Shared() bool { return m.accounts != nil }

@@ -54,6 +54,8 @@ func (l *limit) trip(a Answer, t, n int64) {
 		At:           floorTime(t),
 		Count:        l.released.sum,
 		MaxCount:     l.bound(t),
+		Unit:         l.def.Unit,
+		Denominator:  l.denominator(t, l.released.sum),
 		Window:       l.def.Window,
 		DryRun:       l.def.DryRun,
 	}

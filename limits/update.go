@@ -143,12 +143,15 @@ func (g *Gate) update(ctx context.Context, defs []Definition, now time.Time) err
 
 // prepare makes the roster of new definitions over the states that there are.
 func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster, error) {
+	if err := g.declare(ctx, defs); err != nil {
+		return nil, err
+	}
 	old, next := g.roster.Load(), newRoster()
 	var stored map[string]State
 	for _, d := range defs {
 		if had := old.configured(d.Name); had != nil {
-			if err := sameKind(had.def, d); err != nil {
-				return nil, err
+			if before, now := had.def.countsByKey(), d.countsByKey(); before != now {
+				return nil, &CountsError{Limit: d.Name, Stored: before, Now: now}
 			}
 			next.add(&limit{def: d, keys: had.keys, state: had.state})
 			continue
@@ -223,16 +226,6 @@ func (g *Gate) install(next *roster, t int64) bool {
 	g.retired = maps.Clone(g.retired)
 	maps.DeleteFunc(g.retired, func(name string, _ State) bool { return next.configured(name) != nil })
 	return true
-}
-
-// sameKind says what of a limit may not change under one name.
-func sameKind(before, now Definition) error {
-	if (before.Amount == "") == (now.Amount == "") && (before.Ratio == nil) == (now.Ratio == nil) && (before.Key == "") == (now.Key == "") &&
-		before.Unit == now.Unit && before.countsSame(now) {
-		return nil
-	}
-	return fmt.Errorf("limits: %s: what it counts has changed, or whether it has a key: give it another name, because its count means something else",
-		now.Name)
 }
 
 // holdsDryTrip needs mu. It says that the limit holds, and its latch is that of a dry run, which held nothing.

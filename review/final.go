@@ -171,7 +171,7 @@ func (l LetOut) Request() (actor, requestID string) { return AuthorGateway, "" }
 
 // Apply releases the answer. Errors: ErrNotHeld.
 func (l LetOut) Apply(it *Item) (Effects, error) {
-	if !it.Final() || it.HeldBy == "" || it.Release != candorv1.ReleaseState_RELEASE_STATE_HELD {
+	if !it.Held() {
 		return Effects{}, ErrNotHeld
 	}
 	ev := it.event(candorv1.ReviewEventKind_REVIEW_EVENT_KIND_LET_OUT, l.Now, AuthorGateway, it.HeldBy)

@@ -26,7 +26,7 @@ func VerdictRecord(it *Item) (*candorv1.Record, error) {
 		ReviewItem: id[:], PredictionId: prediction[:], Row: it.Row, Field: it.Field, Author: authorOfNone(it), ReleaseState: it.Release,
 		Limit: it.HeldBy, Epoch: it.Epoch, Reason: it.FinalReason, Action: it.Action, Kind: it.Kind,
 		Verdicts: uint32(len(it.Verdicts)), Agreeing: it.Agreeing, Adjudication: it.Verdict.GetAdjudication(), Golden: it.Golden,
-		Supersedes: it.FinalReason == candorv1.Reason_REASON_SUPERSEDED,
+		Supersedes: it.FinalReason == candorv1.Reason_REASON_SUPERSEDED, LimitInputs: it.stated(),
 	}
 	if it.FinalReason == candorv1.Reason_REASON_REVIEW_EXPIRED {
 		v.OnExpire = it.OnExpire

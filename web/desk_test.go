@@ -179,6 +179,7 @@ func newSite(t *testing.T, d *desk, roles ...candorv1.Role) *site {
 	}
 	srv := grpc.NewServer()
 	candorv1.RegisterReviewServiceServer(srv, d)
+	candorv1.RegisterLimitServiceServer(srv, counter{desk: d})
 	go func() { _ = srv.Serve(lis) }()
 	t.Cleanup(srv.Stop)
 	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -34,6 +34,10 @@ type itemPage struct {
 	Stages    []stage
 	Why       []string
 	Events    []event
+	// Wants are what a limit can't count the held answer without; MayCount: the person may say it, Counted the reason that was entered.
+	Wants    []wantRow
+	MayCount bool
+	Counted  string
 	// Correct is what seniors and administrators can do about the item; nil: nothing.
 	Correct *corrections
 }
@@ -42,7 +46,8 @@ type itemPage struct {
 var done = map[string]string{
 	"skipped": "Skipped. This is the next item.", "escalated": "Escalated. This is the next item.", "undone": "Undone. The item is yours again.",
 	"revised": "Changed.", "claimed": "The item is yours.", "superseded": "The answer is replaced. The caller is told.",
-	"known": "It is a known answer from now on: reviewers are measured by it.", "emptied": "The input is removed for good. Its digest is left.",
+	"counted": "Stated. The answer leaves as soon as its limits let it.",
+	"known":   "It is a known answer from now on: reviewers are measured by it.", "emptied": "The input is removed for good. Its digest is left.",
 }
 
 // outcome is what comes of the person's own answer.
@@ -134,6 +139,7 @@ func (s *Server) showTried(w http.ResponseWriter, r *http.Request, v *visit, e e
 		}
 	}
 	p.describe(s, it, v, e)
+	p.Wants, p.MayCount, p.Counted = wantRowsOf(it, r), v.Person.Has(candorv1.Role_ROLE_OPERATOR), t.of(verbCount).why
 	p.Correct = s.correctionsOf(p, it, queues.GetQueues(), v.Person, t)
 	if p.Events, err = s.eventsOf(ctx, it); err != nil {
 		return err

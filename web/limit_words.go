@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
 )
 
 // keysPath is between the name of a limit and a key of it.
@@ -59,19 +60,36 @@ func counts(l *candorv1.Limit) bool {
 
 // boundWords say what a limit allows in a window.
 func boundWords(l *candorv1.Limit) string {
-	out := fmt.Sprintf("at most %d", l.GetMaxCount())
-	switch {
-	case l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO:
+	out := "at most " + limits.Words(l.GetMaxCount(), l.GetUnit())
+	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
 		of := "all answers"
 		if actions := l.GetDenominator(); len(actions) > 0 {
 			of = strings.Join(actions, " + ")
 		}
-		out = fmt.Sprintf("at most %s of %s (%d at least)", percentage(l.GetMaxShare()), of, l.GetMinCount())
-	case l.GetUnit() != "":
-		out += " " + l.GetUnit()
+		out = fmt.Sprintf("at most %s of %s (%s at least)", percentage(l.GetMaxShare()), of, limits.Words(l.GetMinCount(), ""))
 	}
 	if l.GetKey() != "" && l.GetKeyValue() == "" {
 		out += " for each " + l.GetKey()
+	}
+	return out
+}
+
+// usedShare is the share that a ratio's numerators come to, of as many answers as it counts at least.
+func usedShare(l *candorv1.Limit) string {
+	return percentage(float64(l.GetUsed()-l.GetLeased()) / float64(max(l.GetDenominatorCount(), l.GetMinCount(), 1)))
+}
+
+// tripWords are a trip's numbers: what had been released of what may be, and what didn't fit. Empty: the entry is of no trip.
+func tripWords(e *candorv1.LimitHistory) string {
+	if e.GetMaxCount() == 0 {
+		return ""
+	}
+	out := limits.PartWords(e.GetCount(), e.GetMaxCount(), e.GetUnit())
+	if e.GetDenominator() > 0 {
+		out += " among " + count(e.GetDenominator(), "answer")
+	}
+	if e.GetAmount() > 0 {
+		out += ", and " + limits.Words(e.GetAmount(), e.GetUnit()) + " more"
 	}
 	return out
 }

@@ -18,7 +18,7 @@ func TestResetOfAKey(t *testing.T) {
 		p.limit.Name, p.limit.Key, p.limit.KeyValue, p.limit.Unit = "limits/nines/keys/"+key, "parameter:shop", "Café/1 "+hostile, "USD cents"
 		s := newPlantSite(t, p, operator)
 		page := s.get("/ops/limits")
-		if text := apart(page.parse(t)); !strings.Contains(text, "at most 160 USD cents in 10 s") {
+		if text := apart(page.parse(t)); !strings.Contains(text, "at most 1.60 USD in 10 s") {
 			t.Errorf("the page says\n%s", text)
 		}
 		path := "/ops/limits/nines/keys/" + url.PathEscape(key)
@@ -51,8 +51,8 @@ func TestWhatALimitCounts(t *testing.T) {
 	}
 	s := newPlantSite(t, p, auditor)
 	for path, says := range map[string][]string{
-		"/ops/limits":       {"at most 5 % of pay + refuse (100 at least) for each parameter:shop in 10 s", "12 of 15 80 % among 300 answers", "most used key of 7", "1 key tripped", "3 answers found no place"},
-		"/ops/limits/share": {"12 of 15 in 10 s, among 300 answers", "7 of 10000, 1 tripped", "a/b " + hostile + " 12 of 15 tripped"},
+		"/ops/limits":       {"at most 5 % of pay + refuse (100 at least) for each parameter:shop in 10 s", "12 of 15 80 % among 300 answers: 4 %", "most used key of 7", "1 key tripped", "3 answers found no place"},
+		"/ops/limits/share": {"12 of 15 in 10 s, among 300 answers: 4 %", "7 of 10000, 1 tripped", "a/b " + hostile + " 12 of 15 tripped"},
 	} {
 		r := s.get(path)
 		text := apart(r.parse(t))

@@ -83,6 +83,8 @@ type eventRow struct {
 	// ProbationEnd is zero when none began.
 	ProbationEnd time.Time
 	What         string
+	// Numbers of a trip; empty: it is none.
+	Numbers string
 }
 
 // eventWords of what happens to limits.
@@ -127,7 +129,7 @@ func (s *Server) limitHistory(w http.ResponseWriter, r *http.Request, v *visit) 
 		p.Alerts = append(p.Alerts, alertRow{a, timeOf(a.GetDeliverTime()), timeOf(a.GetWaitTime()), timeOf(a.GetNextAttemptTime())})
 	}
 	for _, e := range history.GetEvents() {
-		p.Events = append(p.Events, eventRow{e, timeOf(e.GetTime()), timeOf(e.GetProbationEndTime()), eventWords[e.GetEvent()]})
+		p.Events = append(p.Events, eventRow{e, timeOf(e.GetTime()), timeOf(e.GetProbationEndTime()), eventWords[e.GetEvent()], tripWords(e)})
 	}
 	return s.render(w, r, v, view{Template: "ops-limit", Title: p.Limit.Short, Section: opsSection, Data: p})
 }

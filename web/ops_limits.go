@@ -18,12 +18,12 @@ type limitRow struct {
 	Short string
 	// Path of its pages behind /ops/limits/; Tag tells requests about it from those about others.
 	Path, Tag string
-	// Counts: it bounds something, Bounds what, in words. Of a ratio Share is the part that holds.
-	Counts bool
-	Bounds string
-	Share  string
-	Keys   []keyRow
-	Window time.Duration
+	// Counts: it bounds something, Bounds what, in words. Of a ratio Share is the part that holds, and UsedShare what has been released.
+	Counts           bool
+	Bounds           string
+	Share, UsedShare string
+	Keys             []keyRow
+	Window           time.Duration
 	// Class of its bar, by how near it is to its bound.
 	Class       string
 	Trip, Reset time.Time
@@ -41,7 +41,7 @@ type limitRow struct {
 func limitRowOf(l *candorv1.Limit, person string) limitRow {
 	asked := l.GetPendingReset()
 	return limitRow{
-		Limit: l, Short: idOf(l.GetName()), Path: limitPath(l.GetName()), Tag: limitTag(idOf(l.GetName())), Counts: counts(l), Bounds: boundWords(l), Share: percentage(l.GetMaxShare()), Keys: keyRowsOf(l), Window: l.GetWindow().AsDuration(), Class: limitClass(l), Trip: timeOf(l.GetTripTime()), Reset: timeOf(l.GetLastResetTime()),
+		Limit: l, Short: idOf(l.GetName()), Path: limitPath(l.GetName()), Tag: limitTag(idOf(l.GetName())), Counts: counts(l), Bounds: boundWords(l), Share: percentage(l.GetMaxShare()), UsedShare: usedShare(l), Keys: keyRowsOf(l), Window: l.GetWindow().AsDuration(), Class: limitClass(l), Trip: timeOf(l.GetTripTime()), Reset: timeOf(l.GetLastResetTime()),
 		Probation: timeOf(l.GetProbationEndTime()), Room: timeOf(l.GetRoomTime()), Asked: asked, Mine: asked != nil && asked.GetAskedBy() == person,
 		AskedExpire: timeOf(asked.GetExpireTime()),
 	}

@@ -101,6 +101,7 @@ func (s *Server) Behind(gate Gate) http.Handler {
 	for verb, act := range map[string]handler{
 		"claim": s.claimThis, "resolve": s.resolve, "revise": s.revise, "undo": s.undo, "skip": s.skip, "escalate": s.escalate,
 		"release": s.release, "renew": s.renew, verbSupersede: s.supersede, verbGolden: s.makeGolden, verbRemove: s.removePayload,
+		verbCount: s.countItem,
 	} {
 		pages.Handle("POST /items/{id}/"+verb, s.page(act))
 	}

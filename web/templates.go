@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/candor-gateway/candor/limits"
 )
 
 //go:embed templates/*.html
@@ -54,9 +56,12 @@ func (t *templates) execute(w io.Writer, page, part string, data any) error {
 // functions that templates may call. All of them answer text, which the templates escape.
 func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
-		"asset":   a.hrefOf,
-		"span":    span,
-		"count":   count,
+		"asset": a.hrefOf,
+		"span":  span,
+		"count": count,
+		// Of a number and its unit.
+		"words":   limits.Words,
+		"figure":  limits.Figure,
 		"percent": percent,
 		// Of a number in [0,1].
 		"percentage": percentage,

@@ -38,11 +38,13 @@ named stop:action:NAME or stop:model:NAME among the limits, and is reset as they
   candor limits reset declines --reason "checked 20 of them with risk, INC-4711"
   candor limits confirm declines
   candor limits stop decline --reason "the feed is wrong, INC-4712"
+  candor limits count ITEM --amount 700000 --reason "by the invoice"
   candor limits simulate --config candor.yaml --limit declines --max-count 300 --since 7d`,
 		RunE: cli.Group,
 	}
 	online := []*cobra.Command{
 		limitsListCommand(f), limitsShowCommand(f), limitsAckCommand(f), limitsResetCommand(f), limitsConfirmCommand(f), limitsStopCommand(f),
+		limitsCountCommand(f),
 	}
 	for _, one := range online {
 		f.Register(one.Flags())
@@ -106,7 +108,10 @@ func limitCells(l *candorv1.Limit) []string {
 		reset = fmt.Sprintf("%s by %s: %s", cli.Time(t.AsTime()), resetBy(l), l.GetLastResetReason())
 	}
 	if counted(l) {
-		used, window = fmt.Sprintf("%d/%s", l.GetUsed(), amount(l, l.GetBound())), cli.Span(l.GetWindow().AsDuration())
+		used, window = figure(l, l.GetUsed())+"/"+amount(l, l.GetBound()), cli.Span(l.GetWindow().AsDuration())
+	}
+	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
+		used = usedShareWords(l) + ", at most " + shareWords(l.GetMaxShare())
 	}
 	if k := l.GetKeys(); k != nil {
 		used += fmt.Sprintf(" (most used of %s)", cli.Count(k.GetLive(), "key"))

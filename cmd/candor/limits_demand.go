@@ -187,6 +187,6 @@ func (d *demand) verdict(ctx context.Context, rec *candorv1.Record) error {
 			d.withheld++
 		}
 	}
-	d.offer(rec.GetTimeUs(), v.GetAction(), d.inputs[key])
+	d.offer(rec.GetTimeUs(), v.GetAction(), slices.Concat(v.GetLimitInputs(), d.inputs[key]))
 	return nil
 }

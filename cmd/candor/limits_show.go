@@ -11,6 +11,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/limits"
 )
 
 // shownEvents of a limit's history, where nothing else is said.
@@ -121,7 +122,7 @@ func writeKeys(w io.Writer, l *candorv1.Limit) error {
 		if k.GetTripped() {
 			state = "TRIPPED"
 		}
-		table = append(table, []string{k.GetKeyValue(), fmt.Sprintf("%d/%s", k.GetUsed(), amount(l, k.GetBound())), state, shortLimit(k.GetName())})
+		table = append(table, []string{k.GetKeyValue(), figure(l, k.GetUsed()) + "/" + amount(l, k.GetBound()), state, shortLimit(k.GetName())})
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
@@ -163,7 +164,13 @@ func historyCells(e *candorv1.LimitHistory) []string {
 		by = e.GetAskedBy() + " and " + by
 	}
 	if e.GetMaxCount() > 0 {
-		count = fmt.Sprintf("%d/%d", e.GetCount(), e.GetMaxCount())
+		count = limits.Figure(e.GetCount(), e.GetUnit()) + "/" + limits.Words(e.GetMaxCount(), e.GetUnit())
+	}
+	if e.GetAmount() > 0 {
+		count += ", and " + limits.Figure(e.GetAmount(), e.GetUnit()) + " more"
+	}
+	if e.GetDenominator() > 0 {
+		count += " among " + limits.Words(e.GetDenominator(), "")
 	}
 	if e.GetProbationShare() > 0 {
 		why += fmt.Sprintf(" (%s of it until %s)", cli.Number(e.GetProbationShare()), cli.Time(e.GetProbationEndTime().AsTime()))

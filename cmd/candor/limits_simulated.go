@@ -91,7 +91,7 @@ func (s *simulatedLimit) write(w io.Writer) error {
 	case len(s.Trips) == 0 && s.Share > 0:
 		head = append(head, []string{"result", fmt.Sprintf("it would not have tripped; the largest share was %s, until %s%s", shareWords(s.PeakShare), cli.Time(*s.PeakEnd), s.peakOf())})
 	case len(s.Trips) == 0:
-		head = append(head, []string{"result", fmt.Sprintf("it would not have tripped; the most in %s was %s, until %s%s", window, inUnit(s.Peak, s.Unit), cli.Time(*s.PeakEnd), s.peakOf())})
+		head = append(head, []string{"result", fmt.Sprintf("it would not have tripped; the most in %s was %s, until %s%s", window, limits.Words(s.Peak, s.Unit), cli.Time(*s.PeakEnd), s.peakOf())})
 	default:
 		reset := "if nobody had reset it"
 		if s.ResetAfter > 0 {
@@ -102,11 +102,11 @@ func (s *simulatedLimit) write(w io.Writer) error {
 		case s.Share > 0 && s.PeakShare < 1:
 			head = append(head, []string{"instead", fmt.Sprintf("max_share %s would not have tripped: the most, until %s%s", cli.Number(s.PeakShare), cli.Time(*s.PeakEnd), s.peakOf())})
 		case s.Share == 0:
-			field := "max_count"
+			field := fmt.Sprintf("max_count %d", s.Peak)
 			if s.Unit != "" {
-				field = "max"
+				field = fmt.Sprintf("max %d (%s)", s.Peak, limits.Words(s.Peak, s.Unit))
 			}
-			head = append(head, []string{"instead", fmt.Sprintf("%s %d would not have tripped: the most in %s, until %s%s", field, s.Peak, window, cli.Time(*s.PeakEnd), s.peakOf())})
+			head = append(head, []string{"instead", fmt.Sprintf("%s would not have tripped: the most in %s, until %s%s", field, window, cli.Time(*s.PeakEnd), s.peakOf())})
 		}
 	}
 	if err := cli.Columns(w, head); err != nil || len(s.Trips) == 0 {
@@ -121,7 +121,7 @@ func (s *simulatedLimit) write(w io.Writer) error {
 		if t.Reset != nil {
 			reset = cli.Time(*t.Reset)
 		}
-		cells := []string{cli.Time(t.At), fmt.Sprint(t.Bound), fmt.Sprint(t.Withheld), reset}
+		cells := []string{cli.Time(t.At), limits.Words(t.Bound, s.Unit), cli.Count(t.Withheld, "answer"), reset}
 		if s.Key != "" {
 			cells = append(cells, t.Key)
 		}
@@ -138,7 +138,7 @@ func (s *simulatedLimit) bound() string {
 	if s.Share > 0 {
 		return shareWords(s.Share)
 	}
-	return inUnit(s.MaxCount, s.Unit)
+	return limits.Words(s.MaxCount, s.Unit)
 }
 
 // split says by what the limit is split; empty: it isn't.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
@@ -14,22 +16,16 @@ func counted(l *candorv1.Limit) bool {
 	return l.GetMaxCount() > 0 || l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO
 }
 
-// amount is a number of what the limit counts.
-func amount(l *candorv1.Limit, n int64) string { return inUnit(n, l.GetUnit()) }
+// amount is a number of what the limit counts, and figure the number alone.
+func amount(l *candorv1.Limit, n int64) string { return limits.Words(n, l.GetUnit()) }
 
-// inUnit is a number of a unit; empty: of answers.
-func inUnit(n int64, unit string) string {
-	if unit == "" {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d %s", n, unit)
-}
+func figure(l *candorv1.Limit, n int64) string { return limits.Figure(n, l.GetUnit()) }
 
 // boundWords say what the limit allows.
 func boundWords(l *candorv1.Limit) string {
 	out := fmt.Sprintf("at most %s in %s", amount(l, l.GetMaxCount()), cli.Span(l.GetWindow().AsDuration()))
 	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
-		out = fmt.Sprintf("at most %s of %s in %s, which count as %d at least", shareWords(l.GetMaxShare()), denominator(l), cli.Span(l.GetWindow().AsDuration()), l.GetMinCount())
+		out = fmt.Sprintf("at most %s of %s in %s, which count as %s at least", shareWords(l.GetMaxShare()), denominator(l), cli.Span(l.GetWindow().AsDuration()), limits.Words(l.GetMinCount(), ""))
 	}
 	if l.GetAmount() != "" {
 		out += ", by " + l.GetAmount()
@@ -40,7 +36,17 @@ func boundWords(l *candorv1.Limit) string {
 	return out
 }
 
-func shareWords(s float64) string { return cli.Number(100*s) + " %" }
+// shareWords is a share in percent, as exact as one is configured: to parts per million.
+func shareWords(s float64) string {
+	const percent = 100
+	return strconv.FormatFloat(math.Round(whole*s)*percent/whole, 'f', -1, 64) + " %"
+}
+
+// usedShareWords is the share that a ratio's numerators come to, as exact as people read it.
+func usedShareWords(l *candorv1.Limit) string {
+	const percent, digits = 100, 3
+	return strconv.FormatFloat(percent*usedShare(l), 'g', digits, 64) + " %"
+}
 
 // denominator names what a share is of.
 func denominator(l *candorv1.Limit) string {
@@ -52,11 +58,20 @@ func denominator(l *candorv1.Limit) string {
 
 // usedWords say what has been released of what may be. Of a limit with a key that is what its most used key has.
 func usedWords(l *candorv1.Limit) string {
-	out := fmt.Sprintf("%d of %s", l.GetUsed(), amount(l, l.GetBound()))
 	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
-		out += fmt.Sprintf(", among %d of %s", l.GetDenominatorCount(), denominator(l))
+		return fmt.Sprintf("%s among %s of %s, %s; %s more may leave now", limits.Words(l.GetUsed()-l.GetLeased(), ""),
+			limits.Words(l.GetDenominatorCount(), ""), denominator(l), usedShareWords(l), limits.Words(max(0, l.GetBound()-l.GetUsed()+l.GetLeased()), ""))
+	}
+	out := limits.PartWords(l.GetUsed()-l.GetLeased(), l.GetBound(), l.GetUnit())
+	if n := l.GetLeased(); n > 0 {
+		out += fmt.Sprintf(", and %s leased", figure(l, n))
 	}
 	return out
+}
+
+// usedShare is the share that a ratio's numerators come to, of as many answers as it counts at least.
+func usedShare(l *candorv1.Limit) float64 {
+	return float64(l.GetUsed()-l.GetLeased()) / float64(max(l.GetDenominatorCount(), l.GetMinCount(), 1))
 }
 
 // probationWords say what holds instead of what.
@@ -64,7 +79,7 @@ func probationWords(l *candorv1.Limit) string {
 	if l.GetKind() == candorv1.LimitKind_LIMIT_KIND_RATIO {
 		return shareWords(l.GetMaxShare()) + " instead of the limit's share"
 	}
-	return fmt.Sprintf("%d instead of %s", l.GetBound(), amount(l, l.GetMaxCount()))
+	return figure(l, l.GetBound()) + " instead of " + amount(l, l.GetMaxCount())
 }
 
 // keyWords sum up the keys of a limit that has some; empty: it has none.

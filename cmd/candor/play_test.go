@@ -15,10 +15,10 @@ import (
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
-// cmdPlay is what the demo's consumer does, as the consumer that needs no credentials.
+// cmdPlay is what the demo's consumer does, as the consumer that needs no credentials. Parameters that are numbers go as int64.
 func cmdPlay(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: play N")
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: play N [PARAMETER=VALUE...]")
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -36,7 +36,19 @@ func cmdPlay(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	seen := map[candorv1.Route]*candorv1.Prediction{}
 	for _, img := range images[:n] {
-		resp, err := client.Predict(ctx, &candorv1.PredictRequest{Request: digitRequest(img.Pixels)})
+		req := digitRequest(img.Pixels)
+		for _, param := range args[1:] {
+			name, value, _ := strings.Cut(param, "=")
+			p := &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: value}}
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				p.ParameterChoice = &inference.InferParameter_Int64Param{Int64Param: n}
+			}
+			if req.Parameters == nil {
+				req.Parameters = map[string]*inference.InferParameter{}
+			}
+			req.Parameters[name] = p
+		}
+		resp, err := client.Predict(ctx, &candorv1.PredictRequest{Request: req})
 		ts.Check(err)
 		p := resp.GetPredictions()[0]
 		if p.GetDecision().GetLimit() != "" {

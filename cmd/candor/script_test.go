@@ -26,7 +26,7 @@ import (
 //
 //	serve CONFIG     starts candor serve and waits until it listens; sets CANDOR_SERVER and HTTP
 //	stop             interrupts it, and wants a clean end
-//	play N           asks about the first N held-out digits, one prediction each; sets ACCEPTED, FALLBACK and DEFERRED to the
+//	play N [P=V...]  asks about the first N held-out digits, one prediction each, with these parameters; sets ACCEPTED, FALLBACK and DEFERRED to the
 //	                 first prediction of each route, WITHHELD to the first
 //	                 that a limit held back, SHED to the first that nobody could have judged in time, and ITEM to the deferred one's review item
 //	field NAME PATH  sets a variable to a field of the JSON that the last command wrote, such as items.0.epoch

@@ -26,6 +26,9 @@ const (
 	statementTimeout = "15s"
 	lockTimeout      = "5s"
 	idleTimeout      = "10s"
+	// A grant has locked what all gateways wait for. One that is cut off, or stands still, in its middle holds it no longer than a lease lasts:
+	// its next question is on its way after a millisecond.
+	grantIdleTimeout = "1s"
 )
 
 // Connections that aren't in the pool: the writer's and the listener's.

@@ -81,6 +81,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	}
 	var g limits.Grant
 	err := s.directly(ctx, doing, func(d *direct) error {
+		d.later(`SET LOCAL idle_in_transaction_session_timeout = '` + grantIdleTimeout + `'`)
 		a, raw, latched, err := lockAccount(d, r.Limit, !r.Retire)
 		switch {
 		case r.Retire && errors.Is(err, pgx.ErrNoRows):
@@ -88,9 +89,9 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		case err != nil:
 			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
-		at := time.Now()
-		now, rows, weighed := a.Tick(raw, at, r.Seen), leaseRows{d, r.Limit}, r
-		others, err := a.Weigh(rows, &weighed, now, at)
+		at := limits.Read(raw, time.Now())
+		now, rows, weighed := a.Tick(at, r.Seen), leaseRows{d, r.Limit}, r
+		others, err := a.Weigh(rows, &weighed, now, at.Process)
 		if err != nil {
 			return err
 		}
@@ -104,8 +105,9 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 			}
 			return nil
 		}
-		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8
-			WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID, int64(a.Window), micros(a.WindowAt), a.Lost.Microseconds())
+		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8,
+			born_us = $9, wall_us = $10 WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID,
+			int64(a.Window), micros(a.WindowAt), a.Lost.Microseconds(), micros(a.Born), micros(a.Wall))
 		if !latched {
 			return nil
 		}
@@ -123,7 +125,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 }
 
 // account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side.
-const account = `SELECT born_us, clock_us, shift_us, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+const account = `SELECT born_us, clock_us, shift_us, wall_us, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)
 	FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
 
@@ -136,9 +138,9 @@ const firstAccount = `INSERT INTO limit_accounts (limit_name, born_us, clock_us,
 
 // lockAccount makes the account where there is none, or answers pgx.ErrNoRows.
 func lockAccount(d *direct, limit string, make bool) (a limits.Account, raw time.Time, latched bool, err error) {
-	var born, clock, shift, lost, window, windowAt, now int64
+	var born, clock, shift, wall, lost, window, windowAt, now int64
 	read := func() error {
-		return d.queryRow(account, []any{limit}, &born, &clock, &shift, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
+		return d.queryRow(account, []any{limit}, &born, &clock, &shift, &wall, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
 	}
 	if err = read(); make && errors.Is(err, pgx.ErrNoRows) {
 		if _, err = d.exec(firstAccount, limit); err == nil {
@@ -147,6 +149,7 @@ func lockAccount(d *direct, limit string, make bool) (a limits.Account, raw time
 	}
 	a.Born = instant(born)
 	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
+	a.Wall = instant(wall)
 	a.Lost = time.Duration(lost) * time.Microsecond
 	a.Window, a.WindowAt = time.Duration(window), instant(windowAt)
 	return a, instant(now), latched, err

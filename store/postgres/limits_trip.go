@@ -18,7 +18,7 @@ const latch = `
 		ON CONFLICT (limit_name) DO NOTHING RETURNING trip_id
 	)
 	INSERT INTO limit_trips (` + tripColumns + `)
-	SELECT trip_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM latched RETURNING true`
+	SELECT trip_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 FROM latched RETURNING true`
 
 // Trip latches a limit; see limits.Store. A trip that is known by its id already, latched or reset since, changes nothing.
 func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err error) {
@@ -30,7 +30,7 @@ func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err err
 		first = false
 		err := b.change(latch, []any{
 			trip.ID, trip.Limit, trip.Action, trip.Model, trip.Consumer, trip.PredictionID, micros(trip.At), trip.Count, trip.MaxCount,
-			int64(trip.Window), trip.DryRun, trip.By, trip.Reason, int64(trip.OnTrip), trip.Amount,
+			int64(trip.Window), trip.DryRun, trip.By, trip.Reason, int64(trip.OnTrip), trip.Amount, trip.Unit, trip.Denominator,
 		}, func(row scanner) error { return row.Scan(&first) })
 		if err != nil || !first {
 			return err
@@ -69,7 +69,8 @@ func readLatches(read queryFunc, out limits.States) error {
 }
 
 // tripColumns in the order of scanTrip.
-const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run, author, reason, on_trip, amount`
+const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run, author, reason, on_trip, amount,
+	unit, denominator`
 
 // scanTrip reads a trip, and what is selected after it into more.
 func scanTrip(row scanner, more ...any) (limits.Trip, error) {
@@ -77,6 +78,7 @@ func scanTrip(row scanner, more ...any) (limits.Trip, error) {
 	var at, window, onTrip int64
 	err := row.Scan(append([]any{
 		&t.ID, &t.Limit, &t.Action, &t.Model, &t.Consumer, &t.PredictionID, &at, &t.Count, &t.MaxCount, &window, &t.DryRun, &t.By, &t.Reason, &onTrip, &t.Amount,
+		&t.Unit, &t.Denominator,
 	}, more...)...)
 	t.At, t.Window, t.OnTrip = instant(at), time.Duration(window), candorv1.OnTrip(onTrip)
 	return t, err

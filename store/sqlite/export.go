@@ -18,7 +18,8 @@ var exported = []string{
 	"review_golden", "review_golden_shown",
 	"certificates", "certificate_units", "certificate_rows", "certificate_inputs", "certificate_revocations", "secrets",
 	"artefacts", "ensemble_pins",
-	"limit_leases", "limit_tallies", "limit_reporters", "limit_trips", "limit_latches", "limit_resets", "limit_asks", "limit_events", "limit_messages",
+	"limit_counts", "limit_leases", "limit_tallies", "limit_reporters", "limit_trips", "limit_latches", "limit_resets", "limit_asks", "limit_events",
+	"limit_messages",
 	"people_users", "people_passkeys", "people_sessions", "people_tokens", "people_tries", "people_challenges",
 	"webhooks", "webhook_secrets", "webhook_deliveries",
 }

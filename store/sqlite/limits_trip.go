@@ -22,9 +22,9 @@ func (s *Store) Trip(ctx context.Context, trip limits.Trip) (first bool, err err
 			WHERE id = ?)`, []any{trip.Limit, trip.ID}, &known); err != nil || known > 0 {
 			return err
 		}
-		if _, err := t.exec(`INSERT INTO limit_trips (`+tripColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		if _, err := t.exec(`INSERT INTO limit_trips (`+tripColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			trip.ID, trip.Limit, trip.Action, trip.Model, trip.Consumer, trip.PredictionID, micros(trip.At), trip.Count, trip.MaxCount,
-			int64(trip.Window), trip.DryRun, trip.By, trip.Reason, trip.OnTrip, trip.Amount); err != nil {
+			int64(trip.Window), trip.DryRun, trip.By, trip.Reason, trip.OnTrip, trip.Amount, trip.Unit, trip.Denominator); err != nil {
 			return fmt.Errorf("store the alert: %w", err)
 		}
 		if _, err := t.exec(`INSERT INTO limit_latches (limit_name, trip_id) VALUES (?, ?)`, trip.Limit, trip.ID); err != nil {
@@ -75,7 +75,8 @@ func readLatches(read queryFunc, out limits.States) error {
 }
 
 // tripColumns in the order of scanTrip.
-const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run, author, reason, on_trip, amount`
+const tripColumns = `id, limit_name, action, model, consumer, prediction_id, at_us, permits, max_count, window_ns, dry_run, author, reason, on_trip, amount,
+	unit, denominator`
 
 // scanTrip reads a trip, and what is selected after it into more.
 func scanTrip(row scanner, more ...any) (limits.Trip, error) {
@@ -83,6 +84,7 @@ func scanTrip(row scanner, more ...any) (limits.Trip, error) {
 	var at, window int64
 	err := row.Scan(append([]any{
 		&t.ID, &t.Limit, &t.Action, &t.Model, &t.Consumer, &t.PredictionID, &at, &t.Count, &t.MaxCount, &window, &t.DryRun, &t.By, &t.Reason, &t.OnTrip, &t.Amount,
+		&t.Unit, &t.Denominator,
 	}, more...)...)
 	t.At, t.Window = instant(at), time.Duration(window)
 	return t, err

@@ -11,6 +11,7 @@ import (
 var heldTests = []test{
 	{"held answers are found by who holds them", testHeld},
 	{"a held answer goes out once", testLetOut},
+	{"what is stated of a held answer stays with it", testStateInputs},
 }
 
 // hold resolves a new item with an answer that a limit holds.
@@ -73,4 +74,46 @@ func testLetOut(t *testing.T, d Driver) {
 	refused(t, "LetOut of one that waits", d, put(t, d, "q", 1, nil)[0].ID, review.LetOut{Now: now}, review.ErrNotHeld)
 	_, err = d.Change(t.Context(), "0198c0de-0000-7000-8000-000000000000", review.LetOut{Now: now})
 	wantError(t, "LetOut of nothing", err, review.ErrNotFound)
+}
+
+func testStateInputs(t *testing.T, d Driver) {
+	now := d.Now()
+	held := hold(t, d, "a", now)
+	state := review.StateInputs{
+		By: "olga", Now: now, Reason: "by the invoice", RequestID: "s1",
+		Inputs: []*candorv1.LimitInput{{Source: "parameter:paid", Amount: 700, Unit: "EUR cents"}, {Source: "parameter:shop as key", Key: []byte("a/b")}},
+	}
+	for range 2 { // The second is the same request.
+		change(t, d, held.ID, state)
+		d = d.Reopen(t)
+	}
+	got, err := d.Get(t.Context(), held.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stated []*candorv1.LimitInput
+	for _, in := range got.LimitInputs {
+		if in.GetStatedBy() != "" {
+			stated = append(stated, in)
+		}
+	}
+	want := []*candorv1.LimitInput{
+		{Source: "parameter:paid", Amount: 700, Unit: "EUR cents", StatedBy: "olga"}, {Source: "parameter:shop as key", Key: []byte("a/b"), StatedBy: "olga"},
+	}
+	if diff(want, stated) != "" || len(got.LimitInputs) != len(held.LimitInputs)+len(want) || got.Release != candorv1.ReleaseState_RELEASE_STATE_HELD {
+		t.Errorf("the item has %v (-want +got):\n%s", got.LimitInputs, diff(want, stated))
+	}
+	events, err := d.Events(t.Context(), held.ID, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := events[len(events)-1]
+	if last.Kind != candorv1.ReviewEventKind_REVIEW_EVENT_KIND_LIMIT_INPUT_STATED || last.Actor != "olga" || len(events) > 1 && events[len(events)-2].Kind == last.Kind {
+		t.Errorf("the history ends with %+v", last)
+	}
+	out := change(t, d, held.ID, review.LetOut{Now: now.Add(time.Minute)})
+	if len(out.LimitInputs) != len(got.LimitInputs) {
+		t.Errorf("let out with %v", out.LimitInputs)
+	}
+	refused(t, "StateInputs of one that is out", d, held.ID, review.StateInputs{By: "olga", Now: now, Inputs: want, Reason: "why", RequestID: "s2"}, review.ErrNotHeld)
 }

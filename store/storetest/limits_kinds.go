@@ -15,6 +15,8 @@ var limitKindTests = []test{
 	{"keys are limits of their own", testKeyedLeases},
 	{"many keys are kept, and followed without their leases", testManyKeys},
 	{"a key that is retired leaves nothing", testRetire},
+	{"what a limit counts stays", testCounts},
+	{"of two who say it counts something else one is first", testCountsRace},
 }
 
 // cents asks for units of a limit of 1e15 in an hour.
@@ -65,6 +67,7 @@ func testSumLeases(t *testing.T, d Driver) {
 func testTripAmount(t *testing.T, d Driver) {
 	tr := trip(d, limits.KeyName("spend", "a b"))
 	tr.Amount, tr.Count, tr.MaxCount = 123_456_789_012_345, 999_999_999_999_999, 1_000_000_000_000_000
+	tr.Unit, tr.Denominator = "EUR cents", 999_999_999_998
 	if _, err := d.Trip(t.Context(), tr); err != nil {
 		t.Fatal(err)
 	}
@@ -73,12 +76,12 @@ func testTripAmount(t *testing.T, d Driver) {
 		t.Errorf("the trip (-want +got):\n%s", diff(tr, st.Trip))
 	}
 	events, err := d.LimitEvents(t.Context(), tr.Limit, 0, 1)
-	if err != nil || len(events) != 1 || events[0].Amount != tr.Amount {
-		t.Errorf("history %+v, %v; want the amount", events, err)
+	if err != nil || len(events) != 1 || events[0].Amount != tr.Amount || events[0].Unit != tr.Unit || events[0].Denominator != tr.Denominator {
+		t.Errorf("history %+v, %v; want the amount, its unit and the denominator", events, err)
 	}
 	alerts, err := d.OpenAlerts(t.Context())
-	if err != nil || len(alerts) != 1 || alerts[0].Trip.Amount != tr.Amount {
-		t.Errorf("alerts %+v, %v; want the amount", alerts, err)
+	if err != nil || len(alerts) != 1 || alerts[0].Trip.Amount != tr.Amount || diff(tr, alerts[0].Trip) != "" {
+		t.Errorf("alerts %+v, %v; want the trip", alerts, err)
 	}
 }
 

@@ -815,7 +815,11 @@ type LimitInput struct {
 	// At most 128 bytes: of a longer one the first 64, "~" and the hexadecimal first 16 bytes of its SHA-256.
 	Key []byte `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
 	// What is wrong with it; empty: nothing.
-	Fault         string `protobuf:"bytes,4,opt,name=fault,proto3" json:"fault,omitempty"`
+	Fault string `protobuf:"bytes,4,opt,name=fault,proto3" json:"fault,omitempty"`
+	// Of an amount, as the limit names it: "USD cents". Empty: a key, or it was read before limits told.
+	Unit string `protobuf:"bytes,5,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The operator who said what it is, because the request didn't; empty: it was read from the request.
+	StatedBy      string `protobuf:"bytes,6,opt,name=stated_by,json=statedBy,proto3" json:"stated_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +882,102 @@ func (x *LimitInput) GetFault() string {
 	return ""
 }
 
+func (x *LimitInput) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *LimitInput) GetStatedBy() string {
+	if x != nil {
+		return x.StatedBy
+	}
+	return ""
+}
+
+// An amount or a key that a limit can't do without, and that a review item doesn't have.
+type LimitWant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// limits/{name}.
+	Limit string `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// As a LimitInput's.
+	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	// It is a key; otherwise an amount.
+	Key bool `protobuf:"varint,3,opt,name=key,proto3" json:"key,omitempty"`
+	// Of the amount.
+	Unit string `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	// What is wrong with what the request had.
+	Problem       string `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitWant) Reset() {
+	*x = LimitWant{}
+	mi := &file_candor_v1_decision_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitWant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitWant) ProtoMessage() {}
+
+func (x *LimitWant) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_decision_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitWant.ProtoReflect.Descriptor instead.
+func (*LimitWant) Descriptor() ([]byte, []int) {
+	return file_candor_v1_decision_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LimitWant) GetLimit() string {
+	if x != nil {
+		return x.Limit
+	}
+	return ""
+}
+
+func (x *LimitWant) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *LimitWant) GetKey() bool {
+	if x != nil {
+		return x.Key
+	}
+	return false
+}
+
+func (x *LimitWant) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *LimitWant) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 var File_candor_v1_decision_proto protoreflect.FileDescriptor
 
 const file_candor_v1_decision_proto_rawDesc = "" +
@@ -919,13 +1019,21 @@ const file_candor_v1_decision_proto_rawDesc = "" +
 	"\x05delta\x18\x04 \x01(\x01R\x05delta\x12\x16\n" +
 	"\x06labels\x18\x05 \x01(\x04R\x06labels\x12\x16\n" +
 	"\x06errors\x18\x06 \x01(\x04R\x06errors\x12\x16\n" +
-	"\x06wealth\x18\a \x01(\x01R\x06wealth\"d\n" +
+	"\x06wealth\x18\a \x01(\x01R\x06wealth\"\x95\x01\n" +
 	"\n" +
 	"LimitInput\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x03R\x06amount\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x14\n" +
-	"\x05fault\x18\x04 \x01(\tR\x05fault*g\n" +
+	"\x05fault\x18\x04 \x01(\tR\x05fault\x12\x12\n" +
+	"\x04unit\x18\x05 \x01(\tR\x04unit\x12\x1b\n" +
+	"\tstated_by\x18\x06 \x01(\tR\bstatedBy\"y\n" +
+	"\tLimitWant\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\tR\x05limit\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\bR\x03key\x12\x12\n" +
+	"\x04unit\x18\x04 \x01(\tR\x04unit\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem*g\n" +
 	"\x05Route\x12\x15\n" +
 	"\x11ROUTE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fROUTE_ACCEPT\x10\x01\x12\x12\n" +
@@ -1013,7 +1121,7 @@ func file_candor_v1_decision_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_candor_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_candor_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_candor_v1_decision_proto_goTypes = []any{
 	(Route)(0),             // 0: candor.v1.Route
 	(Mode)(0),              // 1: candor.v1.Mode
@@ -1024,6 +1132,7 @@ var file_candor_v1_decision_proto_goTypes = []any{
 	(*Decision)(nil),       // 6: candor.v1.Decision
 	(*License)(nil),        // 7: candor.v1.License
 	(*LimitInput)(nil),     // 8: candor.v1.LimitInput
+	(*LimitWant)(nil),      // 9: candor.v1.LimitWant
 }
 var file_candor_v1_decision_proto_depIdxs = []int32{
 	0, // 0: candor.v1.Decision.route:type_name -> candor.v1.Route
@@ -1052,7 +1161,7 @@ func file_candor_v1_decision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_decision_proto_rawDesc), len(file_candor_v1_decision_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -138,6 +138,8 @@ type Limit struct {
 	RoomTime *timestamppb.Timestamp `protobuf:"bytes,37,opt,name=room_time,json=roomTime,proto3" json:"room_time,omitempty"`
 	// Who confirmed the last reset, where it took two.
 	LastResetConfirmedBy string `protobuf:"bytes,38,opt,name=last_reset_confirmed_by,json=lastResetConfirmedBy,proto3" json:"last_reset_confirmed_by,omitempty"`
+	// Of used: leased and not yet used. What isn't used comes back when its lease is over.
+	Leased int64 `protobuf:"varint,60,opt,name=leased,proto3" json:"leased,omitempty"`
 	// Who is told of the trip that holds, and whether they got it; and what hasn't been delivered of a trip before. Only in
 	// GetLimitResponse.
 	Alerts        []*LimitAlert `protobuf:"bytes,39,rep,name=alerts,proto3" json:"alerts,omitempty"`
@@ -404,6 +406,13 @@ func (x *Limit) GetLastResetConfirmedBy() string {
 		return x.LastResetConfirmedBy
 	}
 	return ""
+}
+
+func (x *Limit) GetLeased() int64 {
+	if x != nil {
+		return x.Leased
+	}
+	return 0
 }
 
 func (x *Limit) GetAlerts() []*LimitAlert {
@@ -826,7 +835,12 @@ type LimitHistory struct {
 	ProbationEndTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=probation_end_time,json=probationEndTime,proto3" json:"probation_end_time,omitempty"`
 	ProbationShare   float64                `protobuf:"fixed64,10,opt,name=probation_share,json=probationShare,proto3" json:"probation_share,omitempty"`
 	// Of a reset that was asked for: when it expires.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Of the trip of a sum: the amount that didn't fit, and what it, count and max_count are in.
+	Amount int64  `protobuf:"varint,60,opt,name=amount,proto3" json:"amount,omitempty"`
+	Unit   string `protobuf:"bytes,61,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Of the trip of a ratio: the answers that count was a share of.
+	Denominator   int64 `protobuf:"varint,62,opt,name=denominator,proto3" json:"denominator,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -936,6 +950,27 @@ func (x *LimitHistory) GetExpireTime() *timestamppb.Timestamp {
 		return x.ExpireTime
 	}
 	return nil
+}
+
+func (x *LimitHistory) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *LimitHistory) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *LimitHistory) GetDenominator() int64 {
+	if x != nil {
+		return x.Denominator
+	}
+	return 0
 }
 
 type ListLimitsRequest struct {
@@ -1680,11 +1715,126 @@ func (x *AcknowledgeLimitResponse) GetLimit() *Limit {
 	return nil
 }
 
+type StateLimitInputsRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ReviewItem string                 `protobuf:"bytes,1,opt,name=review_item,json=reviewItem,proto3" json:"review_item,omitempty"`
+	// Source, and amount or key, of those that the item wants, or that were stated before.
+	Inputs []*LimitInput `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// How it is known.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateLimitInputsRequest) Reset() {
+	*x = StateLimitInputsRequest{}
+	mi := &file_candor_v1_limit_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateLimitInputsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateLimitInputsRequest) ProtoMessage() {}
+
+func (x *StateLimitInputsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateLimitInputsRequest.ProtoReflect.Descriptor instead.
+func (*StateLimitInputsRequest) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *StateLimitInputsRequest) GetReviewItem() string {
+	if x != nil {
+		return x.ReviewItem
+	}
+	return ""
+}
+
+func (x *StateLimitInputsRequest) GetInputs() []*LimitInput {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *StateLimitInputsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *StateLimitInputsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type StateLimitInputsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// RELEASE_STATE_RELEASED where the answer has left.
+	Item          *ReviewItem `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateLimitInputsResponse) Reset() {
+	*x = StateLimitInputsResponse{}
+	mi := &file_candor_v1_limit_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateLimitInputsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateLimitInputsResponse) ProtoMessage() {}
+
+func (x *StateLimitInputsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_limit_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateLimitInputsResponse.ProtoReflect.Descriptor instead.
+func (*StateLimitInputsResponse) Descriptor() ([]byte, []int) {
+	return file_candor_v1_limit_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *StateLimitInputsResponse) GetItem() *ReviewItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
 var File_candor_v1_limit_proto protoreflect.FileDescriptor
 
 const file_candor_v1_limit_proto_rawDesc = "" +
 	"\n" +
-	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x16candor/v1/record.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\n" +
+	"\x15candor/v1/limit.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x16candor/v1/record.proto\x1a\x16candor/v1/review.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\n" +
 	"\n" +
 	"\x05Limit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
@@ -1720,7 +1870,8 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\x10acknowledge_time\x18# \x01(\v2\x1a.google.protobuf.TimestampR\x0facknowledgeTime\x12!\n" +
 	"\freset_people\x18$ \x01(\rR\vresetPeople\x127\n" +
 	"\troom_time\x18% \x01(\v2\x1a.google.protobuf.TimestampR\broomTime\x125\n" +
-	"\x17last_reset_confirmed_by\x18& \x01(\tR\x14lastResetConfirmedBy\x12-\n" +
+	"\x17last_reset_confirmed_by\x18& \x01(\tR\x14lastResetConfirmedBy\x12\x16\n" +
+	"\x06leased\x18< \x01(\x03R\x06leased\x12-\n" +
 	"\x06alerts\x18' \x03(\v2\x15.candor.v1.LimitAlertR\x06alerts\"\xa6\x01\n" +
 	"\tLimitKeys\x12\x19\n" +
 	"\bmax_keys\x18\x01 \x01(\x03R\amaxKeys\x12\x12\n" +
@@ -1756,7 +1907,7 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\fdeliver_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vdeliverTime\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x127\n" +
 	"\twait_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bwaitTime\x12F\n" +
-	"\x11next_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\"\xb6\x03\n" +
+	"\x11next_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\"\x84\x04\n" +
 	"\fLimitHistory\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12+\n" +
 	"\x05event\x18\x02 \x01(\x0e2\x15.candor.v1.LimitEventR\x05event\x12\x0e\n" +
@@ -1770,7 +1921,10 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\x0fprobation_share\x18\n" +
 	" \x01(\x01R\x0eprobationShare\x12;\n" +
 	"\vexpire_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"[\n" +
+	"expireTime\x12\x16\n" +
+	"\x06amount\x18< \x01(\x03R\x06amount\x12\x12\n" +
+	"\x04unit\x18= \x01(\tR\x04unit\x12 \n" +
+	"\vdenominator\x18> \x01(\x03R\vdenominator\"[\n" +
 	"\x11ListLimitsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
@@ -1830,13 +1984,25 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"request_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"B\n" +
 	"\x18AcknowledgeLimitResponse\x12&\n" +
-	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit*|\n" +
+	"\x05limit\x18\x01 \x01(\v2\x10.candor.v1.LimitR\x05limit\"\xe8\x01\n" +
+	"\x17StateLimitInputsRequest\x12C\n" +
+	"\vreview_item\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^reviewItems/[0-9a-f-]{36}$R\n" +
+	"reviewItem\x129\n" +
+	"\x06inputs\x18\x02 \x03(\v2\x15.candor.v1.LimitInputB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\x06inputs\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x03\x18\x80\bR\x06reason\x12)\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"E\n" +
+	"\x18StateLimitInputsResponse\x12)\n" +
+	"\x04item\x18\x01 \x01(\v2\x15.candor.v1.ReviewItemR\x04item*|\n" +
 	"\tLimitKind\x12\x1a\n" +
 	"\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10LIMIT_KIND_COUNT\x10\x01\x12\x12\n" +
 	"\x0eLIMIT_KIND_SUM\x10\x02\x12\x14\n" +
 	"\x10LIMIT_KIND_RATIO\x10\x03\x12\x13\n" +
-	"\x0fLIMIT_KIND_STOP\x10\x042\xcb\x04\n" +
+	"\x0fLIMIT_KIND_STOP\x10\x042\xa8\x05\n" +
 	"\fLimitService\x12I\n" +
 	"\n" +
 	"ListLimits\x12\x1c.candor.v1.ListLimitsRequest\x1a\x1d.candor.v1.ListLimitsResponse\x12C\n" +
@@ -1847,7 +2013,8 @@ const file_candor_v1_limit_proto_rawDesc = "" +
 	"\x11ConfirmLimitReset\x12#.candor.v1.ConfirmLimitResetRequest\x1a$.candor.v1.ConfirmLimitResetResponse\x12I\n" +
 	"\n" +
 	"StopAction\x12\x1c.candor.v1.StopActionRequest\x1a\x1d.candor.v1.StopActionResponse\x12[\n" +
-	"\x10AcknowledgeLimit\x12\".candor.v1.AcknowledgeLimitRequest\x1a#.candor.v1.AcknowledgeLimitResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
+	"\x10AcknowledgeLimit\x12\".candor.v1.AcknowledgeLimitRequest\x1a#.candor.v1.AcknowledgeLimitResponse\x12[\n" +
+	"\x10StateLimitInputs\x12\".candor.v1.StateLimitInputsRequest\x1a#.candor.v1.StateLimitInputsResponseB9Z7github.com/candor-gateway/candor/gen/candor/v1;candorv1b\x06proto3"
 
 var (
 	file_candor_v1_limit_proto_rawDescOnce sync.Once
@@ -1862,7 +2029,7 @@ func file_candor_v1_limit_proto_rawDescGZIP() []byte {
 }
 
 var file_candor_v1_limit_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_candor_v1_limit_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_candor_v1_limit_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_candor_v1_limit_proto_goTypes = []any{
 	(LimitKind)(0),                    // 0: candor.v1.LimitKind
 	(*Limit)(nil),                     // 1: candor.v1.Limit
@@ -1886,61 +2053,69 @@ var file_candor_v1_limit_proto_goTypes = []any{
 	(*StopActionResponse)(nil),        // 19: candor.v1.StopActionResponse
 	(*AcknowledgeLimitRequest)(nil),   // 20: candor.v1.AcknowledgeLimitRequest
 	(*AcknowledgeLimitResponse)(nil),  // 21: candor.v1.AcknowledgeLimitResponse
-	(*durationpb.Duration)(nil),       // 22: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
-	(LimitEvent)(0),                   // 24: candor.v1.LimitEvent
-	(OnTrip)(0),                       // 25: candor.v1.OnTrip
+	(*StateLimitInputsRequest)(nil),   // 22: candor.v1.StateLimitInputsRequest
+	(*StateLimitInputsResponse)(nil),  // 23: candor.v1.StateLimitInputsResponse
+	(*durationpb.Duration)(nil),       // 24: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 25: google.protobuf.Timestamp
+	(LimitEvent)(0),                   // 26: candor.v1.LimitEvent
+	(OnTrip)(0),                       // 27: candor.v1.OnTrip
+	(*LimitInput)(nil),                // 28: candor.v1.LimitInput
+	(*ReviewItem)(nil),                // 29: candor.v1.ReviewItem
 }
 var file_candor_v1_limit_proto_depIdxs = []int32{
-	22, // 0: candor.v1.Limit.window:type_name -> google.protobuf.Duration
-	23, // 1: candor.v1.Limit.trip_time:type_name -> google.protobuf.Timestamp
-	23, // 2: candor.v1.Limit.last_reset_time:type_name -> google.protobuf.Timestamp
+	24, // 0: candor.v1.Limit.window:type_name -> google.protobuf.Duration
+	25, // 1: candor.v1.Limit.trip_time:type_name -> google.protobuf.Timestamp
+	25, // 2: candor.v1.Limit.last_reset_time:type_name -> google.protobuf.Timestamp
 	0,  // 3: candor.v1.Limit.kind:type_name -> candor.v1.LimitKind
 	2,  // 4: candor.v1.Limit.keys:type_name -> candor.v1.LimitKeys
-	23, // 5: candor.v1.Limit.probation_end_time:type_name -> google.protobuf.Timestamp
+	25, // 5: candor.v1.Limit.probation_end_time:type_name -> google.protobuf.Timestamp
 	4,  // 6: candor.v1.Limit.pending_reset:type_name -> candor.v1.LimitResetRequest
 	5,  // 7: candor.v1.Limit.stop:type_name -> candor.v1.LimitStop
-	23, // 8: candor.v1.Limit.acknowledge_time:type_name -> google.protobuf.Timestamp
-	23, // 9: candor.v1.Limit.room_time:type_name -> google.protobuf.Timestamp
+	25, // 8: candor.v1.Limit.acknowledge_time:type_name -> google.protobuf.Timestamp
+	25, // 9: candor.v1.Limit.room_time:type_name -> google.protobuf.Timestamp
 	6,  // 10: candor.v1.Limit.alerts:type_name -> candor.v1.LimitAlert
 	3,  // 11: candor.v1.LimitKeys.largest:type_name -> candor.v1.LimitKeyUse
-	23, // 12: candor.v1.LimitResetRequest.ask_time:type_name -> google.protobuf.Timestamp
-	23, // 13: candor.v1.LimitResetRequest.expire_time:type_name -> google.protobuf.Timestamp
-	23, // 14: candor.v1.LimitStop.stop_time:type_name -> google.protobuf.Timestamp
-	23, // 15: candor.v1.LimitAlert.deliver_time:type_name -> google.protobuf.Timestamp
-	23, // 16: candor.v1.LimitAlert.wait_time:type_name -> google.protobuf.Timestamp
-	23, // 17: candor.v1.LimitAlert.next_attempt_time:type_name -> google.protobuf.Timestamp
-	23, // 18: candor.v1.LimitHistory.time:type_name -> google.protobuf.Timestamp
-	24, // 19: candor.v1.LimitHistory.event:type_name -> candor.v1.LimitEvent
-	23, // 20: candor.v1.LimitHistory.probation_end_time:type_name -> google.protobuf.Timestamp
-	23, // 21: candor.v1.LimitHistory.expire_time:type_name -> google.protobuf.Timestamp
+	25, // 12: candor.v1.LimitResetRequest.ask_time:type_name -> google.protobuf.Timestamp
+	25, // 13: candor.v1.LimitResetRequest.expire_time:type_name -> google.protobuf.Timestamp
+	25, // 14: candor.v1.LimitStop.stop_time:type_name -> google.protobuf.Timestamp
+	25, // 15: candor.v1.LimitAlert.deliver_time:type_name -> google.protobuf.Timestamp
+	25, // 16: candor.v1.LimitAlert.wait_time:type_name -> google.protobuf.Timestamp
+	25, // 17: candor.v1.LimitAlert.next_attempt_time:type_name -> google.protobuf.Timestamp
+	25, // 18: candor.v1.LimitHistory.time:type_name -> google.protobuf.Timestamp
+	26, // 19: candor.v1.LimitHistory.event:type_name -> candor.v1.LimitEvent
+	25, // 20: candor.v1.LimitHistory.probation_end_time:type_name -> google.protobuf.Timestamp
+	25, // 21: candor.v1.LimitHistory.expire_time:type_name -> google.protobuf.Timestamp
 	1,  // 22: candor.v1.ListLimitsResponse.limits:type_name -> candor.v1.Limit
 	1,  // 23: candor.v1.ResetLimitResponse.limit:type_name -> candor.v1.Limit
 	1,  // 24: candor.v1.GetLimitResponse.limit:type_name -> candor.v1.Limit
 	7,  // 25: candor.v1.ListLimitEventsResponse.events:type_name -> candor.v1.LimitHistory
 	1,  // 26: candor.v1.ConfirmLimitResetResponse.limit:type_name -> candor.v1.Limit
-	25, // 27: candor.v1.StopActionRequest.on_trip:type_name -> candor.v1.OnTrip
+	27, // 27: candor.v1.StopActionRequest.on_trip:type_name -> candor.v1.OnTrip
 	1,  // 28: candor.v1.StopActionResponse.limit:type_name -> candor.v1.Limit
 	1,  // 29: candor.v1.AcknowledgeLimitResponse.limit:type_name -> candor.v1.Limit
-	8,  // 30: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
-	12, // 31: candor.v1.LimitService.GetLimit:input_type -> candor.v1.GetLimitRequest
-	14, // 32: candor.v1.LimitService.ListLimitEvents:input_type -> candor.v1.ListLimitEventsRequest
-	10, // 33: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
-	16, // 34: candor.v1.LimitService.ConfirmLimitReset:input_type -> candor.v1.ConfirmLimitResetRequest
-	18, // 35: candor.v1.LimitService.StopAction:input_type -> candor.v1.StopActionRequest
-	20, // 36: candor.v1.LimitService.AcknowledgeLimit:input_type -> candor.v1.AcknowledgeLimitRequest
-	9,  // 37: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
-	13, // 38: candor.v1.LimitService.GetLimit:output_type -> candor.v1.GetLimitResponse
-	15, // 39: candor.v1.LimitService.ListLimitEvents:output_type -> candor.v1.ListLimitEventsResponse
-	11, // 40: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
-	17, // 41: candor.v1.LimitService.ConfirmLimitReset:output_type -> candor.v1.ConfirmLimitResetResponse
-	19, // 42: candor.v1.LimitService.StopAction:output_type -> candor.v1.StopActionResponse
-	21, // 43: candor.v1.LimitService.AcknowledgeLimit:output_type -> candor.v1.AcknowledgeLimitResponse
-	37, // [37:44] is the sub-list for method output_type
-	30, // [30:37] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	28, // 30: candor.v1.StateLimitInputsRequest.inputs:type_name -> candor.v1.LimitInput
+	29, // 31: candor.v1.StateLimitInputsResponse.item:type_name -> candor.v1.ReviewItem
+	8,  // 32: candor.v1.LimitService.ListLimits:input_type -> candor.v1.ListLimitsRequest
+	12, // 33: candor.v1.LimitService.GetLimit:input_type -> candor.v1.GetLimitRequest
+	14, // 34: candor.v1.LimitService.ListLimitEvents:input_type -> candor.v1.ListLimitEventsRequest
+	10, // 35: candor.v1.LimitService.ResetLimit:input_type -> candor.v1.ResetLimitRequest
+	16, // 36: candor.v1.LimitService.ConfirmLimitReset:input_type -> candor.v1.ConfirmLimitResetRequest
+	18, // 37: candor.v1.LimitService.StopAction:input_type -> candor.v1.StopActionRequest
+	20, // 38: candor.v1.LimitService.AcknowledgeLimit:input_type -> candor.v1.AcknowledgeLimitRequest
+	22, // 39: candor.v1.LimitService.StateLimitInputs:input_type -> candor.v1.StateLimitInputsRequest
+	9,  // 40: candor.v1.LimitService.ListLimits:output_type -> candor.v1.ListLimitsResponse
+	13, // 41: candor.v1.LimitService.GetLimit:output_type -> candor.v1.GetLimitResponse
+	15, // 42: candor.v1.LimitService.ListLimitEvents:output_type -> candor.v1.ListLimitEventsResponse
+	11, // 43: candor.v1.LimitService.ResetLimit:output_type -> candor.v1.ResetLimitResponse
+	17, // 44: candor.v1.LimitService.ConfirmLimitReset:output_type -> candor.v1.ConfirmLimitResetResponse
+	19, // 45: candor.v1.LimitService.StopAction:output_type -> candor.v1.StopActionResponse
+	21, // 46: candor.v1.LimitService.AcknowledgeLimit:output_type -> candor.v1.AcknowledgeLimitResponse
+	23, // 47: candor.v1.LimitService.StateLimitInputs:output_type -> candor.v1.StateLimitInputsResponse
+	40, // [40:48] is the sub-list for method output_type
+	32, // [32:40] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_limit_proto_init() }
@@ -1949,14 +2124,16 @@ func file_candor_v1_limit_proto_init() {
 		return
 	}
 	file_candor_v1_config_proto_init()
+	file_candor_v1_decision_proto_init()
 	file_candor_v1_record_proto_init()
+	file_candor_v1_review_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_limit_proto_rawDesc), len(file_candor_v1_limit_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

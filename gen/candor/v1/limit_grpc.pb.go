@@ -26,6 +26,7 @@ const (
 	LimitService_ConfirmLimitReset_FullMethodName = "/candor.v1.LimitService/ConfirmLimitReset"
 	LimitService_StopAction_FullMethodName        = "/candor.v1.LimitService/StopAction"
 	LimitService_AcknowledgeLimit_FullMethodName  = "/candor.v1.LimitService/AcknowledgeLimit"
+	LimitService_StateLimitInputs_FullMethodName  = "/candor.v1.LimitService/StateLimitInputs"
 )
 
 // LimitServiceClient is the client API for LimitService service.
@@ -53,6 +54,9 @@ type LimitServiceClient interface {
 	StopAction(ctx context.Context, in *StopActionRequest, opts ...grpc.CallOption) (*StopActionResponse, error)
 	// Says that somebody looks after a trip: nobody else is told of it. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED.
 	AcknowledgeLimit(ctx context.Context, in *AcknowledgeLimitRequest, opts ...grpc.CallOption) (*AcknowledgeLimitResponse, error)
+	// Says what amount or key an answer of people has that a limit holds because it can't count it (ReviewItem.limit_wants). The answer passes
+	// the limits with it at once, or when they let it. Errors: REVIEW_ITEM_NOT_FOUND, INVALID_REQUEST.
+	StateLimitInputs(ctx context.Context, in *StateLimitInputsRequest, opts ...grpc.CallOption) (*StateLimitInputsResponse, error)
 }
 
 type limitServiceClient struct {
@@ -133,6 +137,16 @@ func (c *limitServiceClient) AcknowledgeLimit(ctx context.Context, in *Acknowled
 	return out, nil
 }
 
+func (c *limitServiceClient) StateLimitInputs(ctx context.Context, in *StateLimitInputsRequest, opts ...grpc.CallOption) (*StateLimitInputsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StateLimitInputsResponse)
+	err := c.cc.Invoke(ctx, LimitService_StateLimitInputs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LimitServiceServer is the server API for LimitService service.
 // All implementations must embed UnimplementedLimitServiceServer
 // for forward compatibility.
@@ -158,6 +172,9 @@ type LimitServiceServer interface {
 	StopAction(context.Context, *StopActionRequest) (*StopActionResponse, error)
 	// Says that somebody looks after a trip: nobody else is told of it. Errors: LIMIT_NOT_FOUND, LIMIT_NOT_TRIPPED.
 	AcknowledgeLimit(context.Context, *AcknowledgeLimitRequest) (*AcknowledgeLimitResponse, error)
+	// Says what amount or key an answer of people has that a limit holds because it can't count it (ReviewItem.limit_wants). The answer passes
+	// the limits with it at once, or when they let it. Errors: REVIEW_ITEM_NOT_FOUND, INVALID_REQUEST.
+	StateLimitInputs(context.Context, *StateLimitInputsRequest) (*StateLimitInputsResponse, error)
 	mustEmbedUnimplementedLimitServiceServer()
 }
 
@@ -188,6 +205,9 @@ func (UnimplementedLimitServiceServer) StopAction(context.Context, *StopActionRe
 }
 func (UnimplementedLimitServiceServer) AcknowledgeLimit(context.Context, *AcknowledgeLimitRequest) (*AcknowledgeLimitResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AcknowledgeLimit not implemented")
+}
+func (UnimplementedLimitServiceServer) StateLimitInputs(context.Context, *StateLimitInputsRequest) (*StateLimitInputsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StateLimitInputs not implemented")
 }
 func (UnimplementedLimitServiceServer) mustEmbedUnimplementedLimitServiceServer() {}
 func (UnimplementedLimitServiceServer) testEmbeddedByValue()                      {}
@@ -336,6 +356,24 @@ func _LimitService_AcknowledgeLimit_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LimitService_StateLimitInputs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StateLimitInputsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LimitServiceServer).StateLimitInputs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LimitService_StateLimitInputs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LimitServiceServer).StateLimitInputs(ctx, req.(*StateLimitInputsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LimitService_ServiceDesc is the grpc.ServiceDesc for LimitService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -370,6 +408,10 @@ var LimitService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AcknowledgeLimit",
 			Handler:    _LimitService_AcknowledgeLimit_Handler,
+		},
+		{
+			MethodName: "StateLimitInputs",
+			Handler:    _LimitService_StateLimitInputs_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -81,6 +81,69 @@ func (CertificateEvent) EnumDescriptor() ([]byte, []int) {
 	return file_candor_v1_record_proto_rawDescGZIP(), []int{0}
 }
 
+type LimitSays int32
+
+const (
+	LimitSays_LIMIT_SAYS_UNSPECIFIED LimitSays = 0
+	// An answer of this prediction tripped it.
+	LimitSays_LIMIT_SAYS_TRIPPED LimitSays = 1
+	// It had tripped before.
+	LimitSays_LIMIT_SAYS_LATCHED LimitSays = 2
+	// A person had stopped the action, or the model.
+	LimitSays_LIMIT_SAYS_STOPPED LimitSays = 3
+	// Its store could not be asked.
+	LimitSays_LIMIT_SAYS_UNAVAILABLE LimitSays = 4
+	// It can't count the answer: limit_inputs say why.
+	LimitSays_LIMIT_SAYS_INVALID LimitSays = 5
+)
+
+// Enum value maps for LimitSays.
+var (
+	LimitSays_name = map[int32]string{
+		0: "LIMIT_SAYS_UNSPECIFIED",
+		1: "LIMIT_SAYS_TRIPPED",
+		2: "LIMIT_SAYS_LATCHED",
+		3: "LIMIT_SAYS_STOPPED",
+		4: "LIMIT_SAYS_UNAVAILABLE",
+		5: "LIMIT_SAYS_INVALID",
+	}
+	LimitSays_value = map[string]int32{
+		"LIMIT_SAYS_UNSPECIFIED": 0,
+		"LIMIT_SAYS_TRIPPED":     1,
+		"LIMIT_SAYS_LATCHED":     2,
+		"LIMIT_SAYS_STOPPED":     3,
+		"LIMIT_SAYS_UNAVAILABLE": 4,
+		"LIMIT_SAYS_INVALID":     5,
+	}
+)
+
+func (x LimitSays) Enum() *LimitSays {
+	p := new(LimitSays)
+	*p = x
+	return p
+}
+
+func (x LimitSays) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LimitSays) Descriptor() protoreflect.EnumDescriptor {
+	return file_candor_v1_record_proto_enumTypes[1].Descriptor()
+}
+
+func (LimitSays) Type() protoreflect.EnumType {
+	return &file_candor_v1_record_proto_enumTypes[1]
+}
+
+func (x LimitSays) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LimitSays.Descriptor instead.
+func (LimitSays) EnumDescriptor() ([]byte, []int) {
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
 type LimitEvent int32
 
 const (
@@ -128,11 +191,11 @@ func (x LimitEvent) String() string {
 }
 
 func (LimitEvent) Descriptor() protoreflect.EnumDescriptor {
-	return file_candor_v1_record_proto_enumTypes[1].Descriptor()
+	return file_candor_v1_record_proto_enumTypes[2].Descriptor()
 }
 
 func (LimitEvent) Type() protoreflect.EnumType {
-	return &file_candor_v1_record_proto_enumTypes[1]
+	return &file_candor_v1_record_proto_enumTypes[2]
 }
 
 func (x LimitEvent) Number() protoreflect.EnumNumber {
@@ -141,7 +204,7 @@ func (x LimitEvent) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LimitEvent.Descriptor instead.
 func (LimitEvent) EnumDescriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 // One entry of the decision log. Its deterministic encoding is what the writer's hash chain covers; a plain accept of one
@@ -893,7 +956,10 @@ type RowRecord struct {
 	// The row that field is of. Only with field.
 	Row uint32 `protobuf:"varint,26,opt,name=row,proto3" json:"row,omitempty"`
 	// What the limits on the action asked of the row's request.
-	LimitInputs   []*LimitInput `protobuf:"bytes,27,rep,name=limit_inputs,json=limitInputs,proto3" json:"limit_inputs,omitempty"`
+	LimitInputs []*LimitInput `protobuf:"bytes,27,rep,name=limit_inputs,json=limitInputs,proto3" json:"limit_inputs,omitempty"`
+	// The limits that withheld the answer, or, in a dry run, would have, and what they said. One that isn't here let it pass, doesn't bound it,
+	// or wasn't asked because another withheld it.
+	Limits        []*LimitWord `protobuf:"bytes,60,rep,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1117,6 +1183,121 @@ func (x *RowRecord) GetLimitInputs() []*LimitInput {
 	return nil
 }
 
+func (x *RowRecord) GetLimits() []*LimitWord {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// What a limit said of an answer.
+type LimitWord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As RowRecord.limit.
+	Limit string    `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Says  LimitSays `protobuf:"varint,2,opt,name=says,proto3,enum=candor.v1.LimitSays" json:"says,omitempty"`
+	// It is a dry run: it would have withheld the answer.
+	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Of one that has tripped, as it was when it did: what had been released in the window, and the bound. Callers without a role are told
+	// neither.
+	Count    int64 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	MaxCount int64 `protobuf:"varint,5,opt,name=max_count,json=maxCount,proto3" json:"max_count,omitempty"`
+	// Of a sum: the amount that didn't fit then.
+	Amount int64 `protobuf:"varint,6,opt,name=amount,proto3" json:"amount,omitempty"`
+	// What count, max_count and amount are in; empty: answers.
+	Unit string `protobuf:"bytes,7,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Of a ratio: the answers that count was a share of.
+	Denominator   int64 `protobuf:"varint,8,opt,name=denominator,proto3" json:"denominator,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitWord) Reset() {
+	*x = LimitWord{}
+	mi := &file_candor_v1_record_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitWord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitWord) ProtoMessage() {}
+
+func (x *LimitWord) ProtoReflect() protoreflect.Message {
+	mi := &file_candor_v1_record_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitWord.ProtoReflect.Descriptor instead.
+func (*LimitWord) Descriptor() ([]byte, []int) {
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LimitWord) GetLimit() string {
+	if x != nil {
+		return x.Limit
+	}
+	return ""
+}
+
+func (x *LimitWord) GetSays() LimitSays {
+	if x != nil {
+		return x.Says
+	}
+	return LimitSays_LIMIT_SAYS_UNSPECIFIED
+}
+
+func (x *LimitWord) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *LimitWord) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *LimitWord) GetMaxCount() int64 {
+	if x != nil {
+		return x.MaxCount
+	}
+	return 0
+}
+
+func (x *LimitWord) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *LimitWord) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *LimitWord) GetDenominator() int64 {
+	if x != nil {
+		return x.Denominator
+	}
+	return 0
+}
+
 type RowAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index into stages.
@@ -1130,7 +1311,7 @@ type RowAnswer struct {
 
 func (x *RowAnswer) Reset() {
 	*x = RowAnswer{}
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1323,7 @@ func (x *RowAnswer) String() string {
 func (*RowAnswer) ProtoMessage() {}
 
 func (x *RowAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[7]
+	mi := &file_candor_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1336,7 @@ func (x *RowAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowAnswer.ProtoReflect.Descriptor instead.
 func (*RowAnswer) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RowAnswer) GetStage() uint32 {
@@ -1217,14 +1398,16 @@ type VerdictRecord struct {
 	// Decided by a senior over reviewers who disagreed.
 	Adjudication bool `protobuf:"varint,21,opt,name=adjudication,proto3" json:"adjudication,omitempty"`
 	// Id of the golden question that the item showed; empty: it is none.
-	Golden        string `protobuf:"bytes,22,opt,name=golden,proto3" json:"golden,omitempty"`
+	Golden string `protobuf:"bytes,22,opt,name=golden,proto3" json:"golden,omitempty"`
+	// Amounts and keys that an operator stated for the answer, because its request had none.
+	LimitInputs   []*LimitInput `protobuf:"bytes,60,rep,name=limit_inputs,json=limitInputs,proto3" json:"limit_inputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerdictRecord) Reset() {
 	*x = VerdictRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[8]
+	mi := &file_candor_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1419,7 @@ func (x *VerdictRecord) String() string {
 func (*VerdictRecord) ProtoMessage() {}
 
 func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[8]
+	mi := &file_candor_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1432,7 @@ func (x *VerdictRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerdictRecord.ProtoReflect.Descriptor instead.
 func (*VerdictRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VerdictRecord) GetReviewItem() []byte {
@@ -1406,6 +1589,13 @@ func (x *VerdictRecord) GetGolden() string {
 	return ""
 }
 
+func (x *VerdictRecord) GetLimitInputs() []*LimitInput {
+	if x != nil {
+		return x.LimitInputs
+	}
+	return nil
+}
+
 type LimitRecord struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Limit        string                 `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
@@ -1421,14 +1611,21 @@ type LimitRecord struct {
 	ProbationUntilUs  int64  `protobuf:"varint,31,opt,name=probation_until_us,json=probationUntilUs,proto3" json:"probation_until_us,omitempty"`
 	ProbationSharePpm uint32 `protobuf:"varint,32,opt,name=probation_share_ppm,json=probationSharePpm,proto3" json:"probation_share_ppm,omitempty"`
 	// A reset that was asked for: when it expires.
-	ExpireTimeUs  int64 `protobuf:"varint,33,opt,name=expire_time_us,json=expireTimeUs,proto3" json:"expire_time_us,omitempty"`
+	ExpireTimeUs int64 `protobuf:"varint,33,opt,name=expire_time_us,json=expireTimeUs,proto3" json:"expire_time_us,omitempty"`
+	// Of the trip of a sum: the amount that didn't fit, and what it, count and max_count are in.
+	Amount int64  `protobuf:"varint,60,opt,name=amount,proto3" json:"amount,omitempty"`
+	Unit   string `protobuf:"bytes,61,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Of the trip of a ratio: the answers that count was a share of.
+	Denominator int64 `protobuf:"varint,62,opt,name=denominator,proto3" json:"denominator,omitempty"`
+	// The value of the limit's key, where it is of one, as far as it is text; limit has it escaped.
+	Key           string `protobuf:"bytes,63,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LimitRecord) Reset() {
 	*x = LimitRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[9]
+	mi := &file_candor_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1637,7 @@ func (x *LimitRecord) String() string {
 func (*LimitRecord) ProtoMessage() {}
 
 func (x *LimitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[9]
+	mi := &file_candor_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1650,7 @@ func (x *LimitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitRecord.ProtoReflect.Descriptor instead.
 func (*LimitRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LimitRecord) GetLimit() string {
@@ -1533,6 +1730,34 @@ func (x *LimitRecord) GetExpireTimeUs() int64 {
 	return 0
 }
 
+func (x *LimitRecord) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *LimitRecord) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *LimitRecord) GetDenominator() int64 {
+	if x != nil {
+		return x.Denominator
+	}
+	return 0
+}
+
+func (x *LimitRecord) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 type OutcomeRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PredictionId  []byte                 `protobuf:"bytes,1,opt,name=prediction_id,json=predictionId,proto3" json:"prediction_id,omitempty"`
@@ -1549,7 +1774,7 @@ type OutcomeRecord struct {
 
 func (x *OutcomeRecord) Reset() {
 	*x = OutcomeRecord{}
-	mi := &file_candor_v1_record_proto_msgTypes[10]
+	mi := &file_candor_v1_record_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1561,7 +1786,7 @@ func (x *OutcomeRecord) String() string {
 func (*OutcomeRecord) ProtoMessage() {}
 
 func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_candor_v1_record_proto_msgTypes[10]
+	mi := &file_candor_v1_record_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1574,7 +1799,7 @@ func (x *OutcomeRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRecord.ProtoReflect.Descriptor instead.
 func (*OutcomeRecord) Descriptor() ([]byte, []int) {
-	return file_candor_v1_record_proto_rawDescGZIP(), []int{10}
+	return file_candor_v1_record_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OutcomeRecord) GetPredictionId() []byte {
@@ -1697,7 +1922,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"calibrator\x18\f \x01(\tR\n" +
 	"calibrator\x12(\n" +
 	"\x05tried\x182 \x03(\v2\x12.candor.v1.AttemptR\x05tried\x12\x1b\n" +
-	"\twaited_us\x183 \x01(\rR\bwaitedUs\"\x92\t\n" +
+	"\twaited_us\x183 \x01(\rR\bwaitedUs\"\xc0\t\n" +
 	"\tRowRecord\x12&\n" +
 	"\x05route\x18\x01 \x01(\x0e2\x10.candor.v1.RouteR\x05route\x125\n" +
 	"\rapplied_route\x18\x02 \x01(\x0e2\x10.candor.v1.RouteR\fappliedRoute\x12+\n" +
@@ -1728,19 +1953,29 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x11confidence_method\x18\x18 \x01(\x0e2\x1b.candor.v1.ConfidenceMethodR\x10confidenceMethod\x12\x14\n" +
 	"\x05field\x18\x19 \x01(\tR\x05field\x12\x10\n" +
 	"\x03row\x18\x1a \x01(\rR\x03row\x128\n" +
-	"\flimit_inputs\x18\x1b \x03(\v2\x15.candor.v1.LimitInputR\vlimitInputsB\x11\n" +
+	"\flimit_inputs\x18\x1b \x03(\v2\x15.candor.v1.LimitInputR\vlimitInputs\x12,\n" +
+	"\x06limits\x18< \x03(\v2\x14.candor.v1.LimitWordR\x06limitsB\x11\n" +
 	"\x0f_confidence_ppmB\x10\n" +
 	"\x0e_threshold_ppmB\b\n" +
 	"\x06_valueB\x18\n" +
 	"\x16_primary_threshold_ppmB\x15\n" +
-	"\x13_raw_confidence_ppm\"\x9b\x01\n" +
+	"\x13_raw_confidence_ppm\"\xe5\x01\n" +
+	"\tLimitWord\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\tR\x05limit\x12(\n" +
+	"\x04says\x18\x02 \x01(\x0e2\x14.candor.v1.LimitSaysR\x04says\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x03R\x05count\x12\x1b\n" +
+	"\tmax_count\x18\x05 \x01(\x03R\bmaxCount\x12\x16\n" +
+	"\x06amount\x18\x06 \x01(\x03R\x06amount\x12\x12\n" +
+	"\x04unit\x18\a \x01(\tR\x04unit\x12 \n" +
+	"\vdenominator\x18\b \x01(\x03R\vdenominator\"\x9b\x01\n" +
 	"\tRowAnswer\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x19\n" +
 	"\x05value\x18\x03 \x01(\x01H\x00R\x05value\x88\x01\x01\x12*\n" +
 	"\x0econfidence_ppm\x18\x04 \x01(\rH\x01R\rconfidencePpm\x88\x01\x01B\b\n" +
 	"\x06_valueB\x11\n" +
-	"\x0f_confidence_ppm\"\xee\x05\n" +
+	"\x0f_confidence_ppm\"\xa8\x06\n" +
 	"\rVerdictRecord\x12\x1f\n" +
 	"\vreview_item\x18\x01 \x01(\fR\n" +
 	"reviewItem\x12#\n" +
@@ -1769,9 +2004,10 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\bverdicts\x18\x13 \x01(\rR\bverdicts\x12\x1a\n" +
 	"\bagreeing\x18\x14 \x01(\rR\bagreeing\x12\"\n" +
 	"\fadjudication\x18\x15 \x01(\bR\fadjudication\x12\x16\n" +
-	"\x06golden\x18\x16 \x01(\tR\x06goldenB\b\n" +
+	"\x06golden\x18\x16 \x01(\tR\x06golden\x128\n" +
+	"\flimit_inputs\x18< \x03(\v2\x15.candor.v1.LimitInputR\vlimitInputsB\b\n" +
 	"\x06_valueB\x0e\n" +
-	"\f_first_value\"\xef\x02\n" +
+	"\f_first_value\"\xcf\x03\n" +
 	"\vLimitRecord\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\tR\x05limit\x12+\n" +
 	"\x05event\x18\x02 \x01(\x0e2\x15.candor.v1.LimitEventR\x05event\x12\x0e\n" +
@@ -1783,7 +2019,11 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\basked_by\x18\x1e \x01(\tR\aaskedBy\x12,\n" +
 	"\x12probation_until_us\x18\x1f \x01(\x03R\x10probationUntilUs\x12.\n" +
 	"\x13probation_share_ppm\x18  \x01(\rR\x11probationSharePpm\x12$\n" +
-	"\x0eexpire_time_us\x18! \x01(\x03R\fexpireTimeUs\"\xde\x01\n" +
+	"\x0eexpire_time_us\x18! \x01(\x03R\fexpireTimeUs\x12\x16\n" +
+	"\x06amount\x18< \x01(\x03R\x06amount\x12\x12\n" +
+	"\x04unit\x18= \x01(\tR\x04unit\x12 \n" +
+	"\vdenominator\x18> \x01(\x03R\vdenominator\x12\x10\n" +
+	"\x03key\x18? \x01(\tR\x03key\"\xde\x01\n" +
 	"\rOutcomeRecord\x12#\n" +
 	"\rprediction_id\x18\x01 \x01(\fR\fpredictionId\x12\x10\n" +
 	"\x03row\x18\x02 \x01(\rR\x03row\x12\x14\n" +
@@ -1800,7 +2040,14 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x18CERTIFICATE_EVENT_FROZEN\x10\x02\x12\x1f\n" +
 	"\x1bCERTIFICATE_EVENT_CERTIFIED\x10\x03\x12\x1d\n" +
 	"\x19CERTIFICATE_EVENT_REVOKED\x10\x04\x12 \n" +
-	"\x1cCERTIFICATE_EVENT_SUPERSEDED\x10\x05*\xc6\x01\n" +
+	"\x1cCERTIFICATE_EVENT_SUPERSEDED\x10\x05*\xa3\x01\n" +
+	"\tLimitSays\x12\x1a\n" +
+	"\x16LIMIT_SAYS_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12LIMIT_SAYS_TRIPPED\x10\x01\x12\x16\n" +
+	"\x12LIMIT_SAYS_LATCHED\x10\x02\x12\x16\n" +
+	"\x12LIMIT_SAYS_STOPPED\x10\x03\x12\x1a\n" +
+	"\x16LIMIT_SAYS_UNAVAILABLE\x10\x04\x12\x16\n" +
+	"\x12LIMIT_SAYS_INVALID\x10\x05*\xc6\x01\n" +
 	"\n" +
 	"LimitEvent\x12\x1b\n" +
 	"\x17LIMIT_EVENT_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1823,71 +2070,76 @@ func file_candor_v1_record_proto_rawDescGZIP() []byte {
 	return file_candor_v1_record_proto_rawDescData
 }
 
-var file_candor_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_candor_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_candor_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_candor_v1_record_proto_goTypes = []any{
 	(CertificateEvent)(0),     // 0: candor.v1.CertificateEvent
-	(LimitEvent)(0),           // 1: candor.v1.LimitEvent
-	(*Record)(nil),            // 2: candor.v1.Record
-	(*CertificateRecord)(nil), // 3: candor.v1.CertificateRecord
-	(*AdminRecord)(nil),       // 4: candor.v1.AdminRecord
-	(*GapRecord)(nil),         // 5: candor.v1.GapRecord
-	(*PredictionRecord)(nil),  // 6: candor.v1.PredictionRecord
-	(*StageRecord)(nil),       // 7: candor.v1.StageRecord
-	(*RowRecord)(nil),         // 8: candor.v1.RowRecord
-	(*RowAnswer)(nil),         // 9: candor.v1.RowAnswer
-	(*VerdictRecord)(nil),     // 10: candor.v1.VerdictRecord
-	(*LimitRecord)(nil),       // 11: candor.v1.LimitRecord
-	(*OutcomeRecord)(nil),     // 12: candor.v1.OutcomeRecord
-	(Mode)(0),                 // 13: candor.v1.Mode
-	(ConfidenceMethod)(0),     // 14: candor.v1.ConfidenceMethod
-	(StepKind)(0),             // 15: candor.v1.StepKind
-	(Reason)(0),               // 16: candor.v1.Reason
-	(FailureSource)(0),        // 17: candor.v1.FailureSource
-	(*Attempt)(nil),           // 18: candor.v1.Attempt
-	(Route)(0),                // 19: candor.v1.Route
-	(AnswerState)(0),          // 20: candor.v1.AnswerState
-	(UncertaintyKind)(0),      // 21: candor.v1.UncertaintyKind
-	(*LimitInput)(nil),        // 22: candor.v1.LimitInput
-	(ReleaseState)(0),         // 23: candor.v1.ReleaseState
-	(ExpireAction)(0),         // 24: candor.v1.ExpireAction
-	(ReviewKind)(0),           // 25: candor.v1.ReviewKind
+	(LimitSays)(0),            // 1: candor.v1.LimitSays
+	(LimitEvent)(0),           // 2: candor.v1.LimitEvent
+	(*Record)(nil),            // 3: candor.v1.Record
+	(*CertificateRecord)(nil), // 4: candor.v1.CertificateRecord
+	(*AdminRecord)(nil),       // 5: candor.v1.AdminRecord
+	(*GapRecord)(nil),         // 6: candor.v1.GapRecord
+	(*PredictionRecord)(nil),  // 7: candor.v1.PredictionRecord
+	(*StageRecord)(nil),       // 8: candor.v1.StageRecord
+	(*RowRecord)(nil),         // 9: candor.v1.RowRecord
+	(*LimitWord)(nil),         // 10: candor.v1.LimitWord
+	(*RowAnswer)(nil),         // 11: candor.v1.RowAnswer
+	(*VerdictRecord)(nil),     // 12: candor.v1.VerdictRecord
+	(*LimitRecord)(nil),       // 13: candor.v1.LimitRecord
+	(*OutcomeRecord)(nil),     // 14: candor.v1.OutcomeRecord
+	(Mode)(0),                 // 15: candor.v1.Mode
+	(ConfidenceMethod)(0),     // 16: candor.v1.ConfidenceMethod
+	(StepKind)(0),             // 17: candor.v1.StepKind
+	(Reason)(0),               // 18: candor.v1.Reason
+	(FailureSource)(0),        // 19: candor.v1.FailureSource
+	(*Attempt)(nil),           // 20: candor.v1.Attempt
+	(Route)(0),                // 21: candor.v1.Route
+	(AnswerState)(0),          // 22: candor.v1.AnswerState
+	(UncertaintyKind)(0),      // 23: candor.v1.UncertaintyKind
+	(*LimitInput)(nil),        // 24: candor.v1.LimitInput
+	(ReleaseState)(0),         // 25: candor.v1.ReleaseState
+	(ExpireAction)(0),         // 26: candor.v1.ExpireAction
+	(ReviewKind)(0),           // 27: candor.v1.ReviewKind
 }
 var file_candor_v1_record_proto_depIdxs = []int32{
-	6,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
-	10, // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
-	11, // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
-	12, // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
-	5,  // 4: candor.v1.Record.gap:type_name -> candor.v1.GapRecord
-	3,  // 5: candor.v1.Record.certificate:type_name -> candor.v1.CertificateRecord
-	4,  // 6: candor.v1.Record.admin:type_name -> candor.v1.AdminRecord
+	7,  // 0: candor.v1.Record.prediction:type_name -> candor.v1.PredictionRecord
+	12, // 1: candor.v1.Record.verdict:type_name -> candor.v1.VerdictRecord
+	13, // 2: candor.v1.Record.limit:type_name -> candor.v1.LimitRecord
+	14, // 3: candor.v1.Record.outcome:type_name -> candor.v1.OutcomeRecord
+	6,  // 4: candor.v1.Record.gap:type_name -> candor.v1.GapRecord
+	4,  // 5: candor.v1.Record.certificate:type_name -> candor.v1.CertificateRecord
+	5,  // 6: candor.v1.Record.admin:type_name -> candor.v1.AdminRecord
 	0,  // 7: candor.v1.CertificateRecord.event:type_name -> candor.v1.CertificateEvent
-	13, // 8: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
-	7,  // 9: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
-	8,  // 10: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
-	14, // 11: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	15, // 12: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
-	16, // 13: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
-	17, // 14: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
-	18, // 15: candor.v1.StageRecord.tried:type_name -> candor.v1.Attempt
-	19, // 16: candor.v1.RowRecord.route:type_name -> candor.v1.Route
-	19, // 17: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
-	16, // 18: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
-	9,  // 19: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
-	20, // 20: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
-	21, // 21: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
-	14, // 22: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
-	22, // 23: candor.v1.RowRecord.limit_inputs:type_name -> candor.v1.LimitInput
-	23, // 24: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
-	16, // 25: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
-	24, // 26: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
-	25, // 27: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
-	1,  // 28: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	15, // 8: candor.v1.PredictionRecord.mode:type_name -> candor.v1.Mode
+	8,  // 9: candor.v1.PredictionRecord.stages:type_name -> candor.v1.StageRecord
+	9,  // 10: candor.v1.PredictionRecord.rows:type_name -> candor.v1.RowRecord
+	16, // 11: candor.v1.PredictionRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	17, // 12: candor.v1.StageRecord.kind:type_name -> candor.v1.StepKind
+	18, // 13: candor.v1.StageRecord.failure:type_name -> candor.v1.Reason
+	19, // 14: candor.v1.StageRecord.failure_source:type_name -> candor.v1.FailureSource
+	20, // 15: candor.v1.StageRecord.tried:type_name -> candor.v1.Attempt
+	21, // 16: candor.v1.RowRecord.route:type_name -> candor.v1.Route
+	21, // 17: candor.v1.RowRecord.applied_route:type_name -> candor.v1.Route
+	18, // 18: candor.v1.RowRecord.reasons:type_name -> candor.v1.Reason
+	11, // 19: candor.v1.RowRecord.answers:type_name -> candor.v1.RowAnswer
+	22, // 20: candor.v1.RowRecord.state:type_name -> candor.v1.AnswerState
+	23, // 21: candor.v1.RowRecord.uncertainty_kind:type_name -> candor.v1.UncertaintyKind
+	16, // 22: candor.v1.RowRecord.confidence_method:type_name -> candor.v1.ConfidenceMethod
+	24, // 23: candor.v1.RowRecord.limit_inputs:type_name -> candor.v1.LimitInput
+	10, // 24: candor.v1.RowRecord.limits:type_name -> candor.v1.LimitWord
+	1,  // 25: candor.v1.LimitWord.says:type_name -> candor.v1.LimitSays
+	25, // 26: candor.v1.VerdictRecord.release_state:type_name -> candor.v1.ReleaseState
+	18, // 27: candor.v1.VerdictRecord.reason:type_name -> candor.v1.Reason
+	26, // 28: candor.v1.VerdictRecord.on_expire:type_name -> candor.v1.ExpireAction
+	27, // 29: candor.v1.VerdictRecord.kind:type_name -> candor.v1.ReviewKind
+	24, // 30: candor.v1.VerdictRecord.limit_inputs:type_name -> candor.v1.LimitInput
+	2,  // 31: candor.v1.LimitRecord.event:type_name -> candor.v1.LimitEvent
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_record_proto_init() }
@@ -1909,16 +2161,16 @@ func file_candor_v1_record_proto_init() {
 	}
 	file_candor_v1_record_proto_msgTypes[1].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
-	file_candor_v1_record_proto_msgTypes[7].OneofWrappers = []any{}
 	file_candor_v1_record_proto_msgTypes[8].OneofWrappers = []any{}
-	file_candor_v1_record_proto_msgTypes[10].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[9].OneofWrappers = []any{}
+	file_candor_v1_record_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_candor_v1_record_proto_rawDesc), len(file_candor_v1_record_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   11,
+			NumEnums:      3,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

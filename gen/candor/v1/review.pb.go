@@ -396,6 +396,8 @@ const (
 	ReviewEventKind_REVIEW_EVENT_KIND_PAYLOAD_DELETED ReviewEventKind = 17
 	// An identical row joined it, or the item it had joined ended and it took its place.
 	ReviewEventKind_REVIEW_EVENT_KIND_JOINED ReviewEventKind = 18
+	// An operator said what amount or key the held answer has.
+	ReviewEventKind_REVIEW_EVENT_KIND_LIMIT_INPUT_STATED ReviewEventKind = 19
 )
 
 // Enum value maps for ReviewEventKind.
@@ -420,27 +422,29 @@ var (
 		16: "REVIEW_EVENT_KIND_RESCORED",
 		17: "REVIEW_EVENT_KIND_PAYLOAD_DELETED",
 		18: "REVIEW_EVENT_KIND_JOINED",
+		19: "REVIEW_EVENT_KIND_LIMIT_INPUT_STATED",
 	}
 	ReviewEventKind_value = map[string]int32{
-		"REVIEW_EVENT_KIND_UNSPECIFIED":     0,
-		"REVIEW_EVENT_KIND_CREATED":         1,
-		"REVIEW_EVENT_KIND_CLAIMED":         2,
-		"REVIEW_EVENT_KIND_RELEASED":        3,
-		"REVIEW_EVENT_KIND_LEASE_LOST":      4,
-		"REVIEW_EVENT_KIND_SKIPPED":         5,
-		"REVIEW_EVENT_KIND_ESCALATED":       6,
-		"REVIEW_EVENT_KIND_ANSWERED":        7,
-		"REVIEW_EVENT_KIND_REVISED":         8,
-		"REVIEW_EVENT_KIND_UNDONE":          9,
-		"REVIEW_EVENT_KIND_DISAGREED":       10,
-		"REVIEW_EVENT_KIND_FINAL":           11,
-		"REVIEW_EVENT_KIND_EXPIRED":         12,
-		"REVIEW_EVENT_KIND_SUPERSEDED":      13,
-		"REVIEW_EVENT_KIND_LET_OUT":         14,
-		"REVIEW_EVENT_KIND_WITHDRAWN":       15,
-		"REVIEW_EVENT_KIND_RESCORED":        16,
-		"REVIEW_EVENT_KIND_PAYLOAD_DELETED": 17,
-		"REVIEW_EVENT_KIND_JOINED":          18,
+		"REVIEW_EVENT_KIND_UNSPECIFIED":        0,
+		"REVIEW_EVENT_KIND_CREATED":            1,
+		"REVIEW_EVENT_KIND_CLAIMED":            2,
+		"REVIEW_EVENT_KIND_RELEASED":           3,
+		"REVIEW_EVENT_KIND_LEASE_LOST":         4,
+		"REVIEW_EVENT_KIND_SKIPPED":            5,
+		"REVIEW_EVENT_KIND_ESCALATED":          6,
+		"REVIEW_EVENT_KIND_ANSWERED":           7,
+		"REVIEW_EVENT_KIND_REVISED":            8,
+		"REVIEW_EVENT_KIND_UNDONE":             9,
+		"REVIEW_EVENT_KIND_DISAGREED":          10,
+		"REVIEW_EVENT_KIND_FINAL":              11,
+		"REVIEW_EVENT_KIND_EXPIRED":            12,
+		"REVIEW_EVENT_KIND_SUPERSEDED":         13,
+		"REVIEW_EVENT_KIND_LET_OUT":            14,
+		"REVIEW_EVENT_KIND_WITHDRAWN":          15,
+		"REVIEW_EVENT_KIND_RESCORED":           16,
+		"REVIEW_EVENT_KIND_PAYLOAD_DELETED":    17,
+		"REVIEW_EVENT_KIND_JOINED":             18,
+		"REVIEW_EVENT_KIND_LIMIT_INPUT_STATED": 19,
 	}
 )
 
@@ -547,7 +551,10 @@ type ReviewItem struct {
 	// The trace of the review, by telemetry.trace_url; empty as review_traceparent, or none is configured.
 	ReviewTraceUrl string `protobuf:"bytes,48,opt,name=review_trace_url,json=reviewTraceUrl,proto3" json:"review_trace_url,omitempty"`
 	// What the limits ask of its request, for the final answer. Kept with the item; shown to nobody.
-	LimitInputs   []*LimitInput `protobuf:"bytes,49,rep,name=limit_inputs,json=limitInputs,proto3" json:"limit_inputs,omitempty"`
+	LimitInputs []*LimitInput `protobuf:"bytes,49,rep,name=limit_inputs,json=limitInputs,proto3" json:"limit_inputs,omitempty"`
+	// What the limits need to count the answer that they hold, and the item doesn't have: it was made before they asked, or its request had
+	// nothing that could be one. Neither a reset nor time lets it out; LimitService.StateLimitInputs does.
+	LimitWants    []*LimitWant `protobuf:"bytes,60,rep,name=limit_wants,json=limitWants,proto3" json:"limit_wants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -921,6 +928,13 @@ func (x *ReviewItem) GetReviewTraceUrl() string {
 func (x *ReviewItem) GetLimitInputs() []*LimitInput {
 	if x != nil {
 		return x.LimitInputs
+	}
+	return nil
+}
+
+func (x *ReviewItem) GetLimitWants() []*LimitWant {
+	if x != nil {
+		return x.LimitWants
 	}
 	return nil
 }
@@ -4462,7 +4476,7 @@ var File_candor_v1_review_proto protoreflect.FileDescriptor
 
 const file_candor_v1_review_proto_rawDesc = "" +
 	"\n" +
-	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x0e\n" +
+	"\x16candor/v1/review.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x0f\n" +
 	"\n" +
 	"ReviewItem\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x14\n" +
@@ -4520,7 +4534,9 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"superseded\x12%\n" +
 	"\x0emodel_replaced\x18/ \x01(\bR\rmodelReplaced\x12(\n" +
 	"\x10review_trace_url\x180 \x01(\tR\x0ereviewTraceUrl\x128\n" +
-	"\flimit_inputs\x181 \x03(\v2\x15.candor.v1.LimitInputR\vlimitInputs\"u\n" +
+	"\flimit_inputs\x181 \x03(\v2\x15.candor.v1.LimitInputR\vlimitInputs\x125\n" +
+	"\vlimit_wants\x18< \x03(\v2\x14.candor.v1.LimitWantR\n" +
+	"limitWants\"u\n" +
 	"\rReviewPayload\x122\n" +
 	"\atensors\x18\x01 \x03(\v2\x18.candor.v1.PayloadTensorR\atensors\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x18\n" +
@@ -4865,7 +4881,7 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\vSkipRouting\x12\x1c\n" +
 	"\x18SKIP_ROUTING_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SKIP_ROUTING_OTHERS\x10\x01\x12\x14\n" +
-	"\x10SKIP_ROUTING_ALL\x10\x02*\xf5\x04\n" +
+	"\x10SKIP_ROUTING_ALL\x10\x02*\x9f\x05\n" +
 	"\x0fReviewEventKind\x12!\n" +
 	"\x1dREVIEW_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19REVIEW_EVENT_KIND_CREATED\x10\x01\x12\x1d\n" +
@@ -4886,7 +4902,8 @@ const file_candor_v1_review_proto_rawDesc = "" +
 	"\x1bREVIEW_EVENT_KIND_WITHDRAWN\x10\x0f\x12\x1e\n" +
 	"\x1aREVIEW_EVENT_KIND_RESCORED\x10\x10\x12%\n" +
 	"!REVIEW_EVENT_KIND_PAYLOAD_DELETED\x10\x11\x12\x1c\n" +
-	"\x18REVIEW_EVENT_KIND_JOINED\x10\x122\x82\x0e\n" +
+	"\x18REVIEW_EVENT_KIND_JOINED\x10\x12\x12(\n" +
+	"$REVIEW_EVENT_KIND_LIMIT_INPUT_STATED\x10\x132\x82\x0e\n" +
 	"\rReviewService\x12R\n" +
 	"\rGetReviewItem\x12\x1f.candor.v1.GetReviewItemRequest\x1a .candor.v1.GetReviewItemResponse\x12X\n" +
 	"\x0fListReviewItems\x12!.candor.v1.ListReviewItemsRequest\x1a\".candor.v1.ListReviewItemsResponse\x12X\n" +
@@ -4985,7 +5002,8 @@ var file_candor_v1_review_proto_goTypes = []any{
 	(Reason)(0),                          // 59: candor.v1.Reason
 	(*timestamppb.Timestamp)(nil),        // 60: google.protobuf.Timestamp
 	(*LimitInput)(nil),                   // 61: candor.v1.LimitInput
-	(*durationpb.Duration)(nil),          // 62: google.protobuf.Duration
+	(*LimitWant)(nil),                    // 62: candor.v1.LimitWant
+	(*durationpb.Duration)(nil),          // 63: google.protobuf.Duration
 }
 var file_candor_v1_review_proto_depIdxs = []int32{
 	0,  // 0: candor.v1.ReviewItem.state:type_name -> candor.v1.ReviewState
@@ -5004,104 +5022,105 @@ var file_candor_v1_review_proto_depIdxs = []int32{
 	60, // 13: candor.v1.ReviewItem.undo_until:type_name -> google.protobuf.Timestamp
 	12, // 14: candor.v1.ReviewItem.superseded:type_name -> candor.v1.Verdict
 	61, // 15: candor.v1.ReviewItem.limit_inputs:type_name -> candor.v1.LimitInput
-	9,  // 16: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
-	4,  // 17: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
-	10, // 18: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
-	60, // 19: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
-	13, // 20: candor.v1.Verdict.first_answer:type_name -> candor.v1.VerdictAnswer
-	62, // 21: candor.v1.Verdict.work_time:type_name -> google.protobuf.Duration
-	7,  // 22: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	0,  // 23: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
-	7,  // 24: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
-	62, // 25: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
-	7,  // 26: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	62, // 27: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
-	7,  // 28: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
-	7,  // 29: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	12, // 30: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
-	7,  // 31: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	12, // 32: candor.v1.ReviseReviewItemRequest.verdict:type_name -> candor.v1.Verdict
-	7,  // 33: candor.v1.ReviseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	7,  // 34: candor.v1.UndoReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	5,  // 35: candor.v1.SkipReviewItemRequest.routing:type_name -> candor.v1.SkipRouting
-	7,  // 36: candor.v1.SkipReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	7,  // 37: candor.v1.EscalateReviewItemResponse.item:type_name -> candor.v1.ReviewItem
-	12, // 38: candor.v1.SupersedeVerdictRequest.verdict:type_name -> candor.v1.Verdict
-	7,  // 39: candor.v1.SupersedeVerdictResponse.item:type_name -> candor.v1.ReviewItem
-	6,  // 40: candor.v1.ReviewEvent.kind:type_name -> candor.v1.ReviewEventKind
-	60, // 41: candor.v1.ReviewEvent.create_time:type_name -> google.protobuf.Timestamp
-	12, // 42: candor.v1.ReviewEvent.verdict:type_name -> candor.v1.Verdict
-	36, // 43: candor.v1.ListReviewEventsResponse.events:type_name -> candor.v1.ReviewEvent
-	41, // 44: candor.v1.ListReviewQueuesResponse.queues:type_name -> candor.v1.ReviewQueue
-	60, // 45: candor.v1.ReviewQueue.oldest_time:type_name -> google.protobuf.Timestamp
-	62, // 46: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
-	62, // 47: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
-	42, // 48: candor.v1.ReviewQueue.holders:type_name -> candor.v1.QueueHolder
-	62, // 49: candor.v1.ReviewQueue.lease:type_name -> google.protobuf.Duration
-	62, // 50: candor.v1.ReviewQueue.undo_window:type_name -> google.protobuf.Duration
-	60, // 51: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
-	60, // 52: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
-	60, // 53: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
-	45, // 54: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
-	46, // 55: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
-	62, // 56: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
-	46, // 57: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
-	8,  // 58: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
-	13, // 59: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
-	60, // 60: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
-	11, // 61: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
-	47, // 62: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
-	47, // 63: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
-	47, // 64: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
-	0,  // 65: candor.v1.FinalAnswer.state:type_name -> candor.v1.ReviewState
-	2,  // 66: candor.v1.FinalAnswer.release_state:type_name -> candor.v1.ReleaseState
-	59, // 67: candor.v1.FinalAnswer.reason:type_name -> candor.v1.Reason
-	12, // 68: candor.v1.FinalAnswer.verdict:type_name -> candor.v1.Verdict
-	12, // 69: candor.v1.FinalAnswer.superseded:type_name -> candor.v1.Verdict
-	60, // 70: candor.v1.FinalAnswer.final_time:type_name -> google.protobuf.Timestamp
-	14, // 71: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
-	16, // 72: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
-	18, // 73: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
-	20, // 74: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
-	22, // 75: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
-	24, // 76: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
-	26, // 77: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
-	28, // 78: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
-	30, // 79: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
-	32, // 80: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
-	34, // 81: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
-	37, // 82: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
-	39, // 83: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
-	43, // 84: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
-	48, // 85: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
-	50, // 86: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
-	52, // 87: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
-	54, // 88: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
-	56, // 89: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
-	15, // 90: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
-	17, // 91: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
-	19, // 92: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
-	21, // 93: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
-	23, // 94: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
-	25, // 95: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
-	27, // 96: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
-	29, // 97: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
-	31, // 98: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
-	33, // 99: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
-	35, // 100: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
-	38, // 101: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
-	40, // 102: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
-	44, // 103: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
-	49, // 104: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
-	51, // 105: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
-	53, // 106: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
-	55, // 107: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
-	57, // 108: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
-	90, // [90:109] is the sub-list for method output_type
-	71, // [71:90] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	62, // 16: candor.v1.ReviewItem.limit_wants:type_name -> candor.v1.LimitWant
+	9,  // 17: candor.v1.ReviewPayload.tensors:type_name -> candor.v1.PayloadTensor
+	4,  // 18: candor.v1.PayloadTensor.view:type_name -> candor.v1.PayloadView
+	10, // 19: candor.v1.PayloadTensor.features:type_name -> candor.v1.FeatureSpec
+	60, // 20: candor.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
+	13, // 21: candor.v1.Verdict.first_answer:type_name -> candor.v1.VerdictAnswer
+	63, // 22: candor.v1.Verdict.work_time:type_name -> google.protobuf.Duration
+	7,  // 23: candor.v1.GetReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	0,  // 24: candor.v1.ListReviewItemsRequest.state:type_name -> candor.v1.ReviewState
+	7,  // 25: candor.v1.ListReviewItemsResponse.items:type_name -> candor.v1.ReviewItem
+	63, // 26: candor.v1.ClaimReviewItemRequest.lease:type_name -> google.protobuf.Duration
+	7,  // 27: candor.v1.ClaimReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	63, // 28: candor.v1.RenewReviewItemLeaseRequest.lease:type_name -> google.protobuf.Duration
+	7,  // 29: candor.v1.RenewReviewItemLeaseResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 30: candor.v1.ReleaseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 31: candor.v1.ResolveReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 32: candor.v1.ResolveReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 33: candor.v1.ReviseReviewItemRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 34: candor.v1.ReviseReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 35: candor.v1.UndoReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	5,  // 36: candor.v1.SkipReviewItemRequest.routing:type_name -> candor.v1.SkipRouting
+	7,  // 37: candor.v1.SkipReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	7,  // 38: candor.v1.EscalateReviewItemResponse.item:type_name -> candor.v1.ReviewItem
+	12, // 39: candor.v1.SupersedeVerdictRequest.verdict:type_name -> candor.v1.Verdict
+	7,  // 40: candor.v1.SupersedeVerdictResponse.item:type_name -> candor.v1.ReviewItem
+	6,  // 41: candor.v1.ReviewEvent.kind:type_name -> candor.v1.ReviewEventKind
+	60, // 42: candor.v1.ReviewEvent.create_time:type_name -> google.protobuf.Timestamp
+	12, // 43: candor.v1.ReviewEvent.verdict:type_name -> candor.v1.Verdict
+	36, // 44: candor.v1.ListReviewEventsResponse.events:type_name -> candor.v1.ReviewEvent
+	41, // 45: candor.v1.ListReviewQueuesResponse.queues:type_name -> candor.v1.ReviewQueue
+	60, // 46: candor.v1.ReviewQueue.oldest_time:type_name -> google.protobuf.Timestamp
+	63, // 47: candor.v1.ReviewQueue.expected_wait:type_name -> google.protobuf.Duration
+	63, // 48: candor.v1.ReviewQueue.service_time:type_name -> google.protobuf.Duration
+	42, // 49: candor.v1.ReviewQueue.holders:type_name -> candor.v1.QueueHolder
+	63, // 50: candor.v1.ReviewQueue.lease:type_name -> google.protobuf.Duration
+	63, // 51: candor.v1.ReviewQueue.undo_window:type_name -> google.protobuf.Duration
+	60, // 52: candor.v1.QueueHolder.lease_expire_time:type_name -> google.protobuf.Timestamp
+	60, // 53: candor.v1.GetReviewStatisticsRequest.since:type_name -> google.protobuf.Timestamp
+	60, // 54: candor.v1.GetReviewStatisticsRequest.until:type_name -> google.protobuf.Timestamp
+	45, // 55: candor.v1.GetReviewStatisticsResponse.reviewers:type_name -> candor.v1.ReviewerStatistics
+	46, // 56: candor.v1.GetReviewStatisticsResponse.flips:type_name -> candor.v1.FlipStatistics
+	63, // 57: candor.v1.ReviewerStatistics.work_time:type_name -> google.protobuf.Duration
+	46, // 58: candor.v1.ReviewerStatistics.flips:type_name -> candor.v1.FlipStatistics
+	8,  // 59: candor.v1.GoldenItem.payload:type_name -> candor.v1.ReviewPayload
+	13, // 60: candor.v1.GoldenItem.answer:type_name -> candor.v1.VerdictAnswer
+	60, // 61: candor.v1.GoldenItem.create_time:type_name -> google.protobuf.Timestamp
+	11, // 62: candor.v1.GoldenItem.answers:type_name -> candor.v1.StageAnswer
+	47, // 63: candor.v1.CreateGoldenItemRequest.golden:type_name -> candor.v1.GoldenItem
+	47, // 64: candor.v1.CreateGoldenItemResponse.golden:type_name -> candor.v1.GoldenItem
+	47, // 65: candor.v1.ListGoldenItemsResponse.golden:type_name -> candor.v1.GoldenItem
+	0,  // 66: candor.v1.FinalAnswer.state:type_name -> candor.v1.ReviewState
+	2,  // 67: candor.v1.FinalAnswer.release_state:type_name -> candor.v1.ReleaseState
+	59, // 68: candor.v1.FinalAnswer.reason:type_name -> candor.v1.Reason
+	12, // 69: candor.v1.FinalAnswer.verdict:type_name -> candor.v1.Verdict
+	12, // 70: candor.v1.FinalAnswer.superseded:type_name -> candor.v1.Verdict
+	60, // 71: candor.v1.FinalAnswer.final_time:type_name -> google.protobuf.Timestamp
+	14, // 72: candor.v1.ReviewService.GetReviewItem:input_type -> candor.v1.GetReviewItemRequest
+	16, // 73: candor.v1.ReviewService.ListReviewItems:input_type -> candor.v1.ListReviewItemsRequest
+	18, // 74: candor.v1.ReviewService.ClaimReviewItem:input_type -> candor.v1.ClaimReviewItemRequest
+	20, // 75: candor.v1.ReviewService.RenewReviewItemLease:input_type -> candor.v1.RenewReviewItemLeaseRequest
+	22, // 76: candor.v1.ReviewService.ReleaseReviewItem:input_type -> candor.v1.ReleaseReviewItemRequest
+	24, // 77: candor.v1.ReviewService.ResolveReviewItem:input_type -> candor.v1.ResolveReviewItemRequest
+	26, // 78: candor.v1.ReviewService.ReviseReviewItem:input_type -> candor.v1.ReviseReviewItemRequest
+	28, // 79: candor.v1.ReviewService.UndoReviewItem:input_type -> candor.v1.UndoReviewItemRequest
+	30, // 80: candor.v1.ReviewService.SkipReviewItem:input_type -> candor.v1.SkipReviewItemRequest
+	32, // 81: candor.v1.ReviewService.EscalateReviewItem:input_type -> candor.v1.EscalateReviewItemRequest
+	34, // 82: candor.v1.ReviewService.SupersedeVerdict:input_type -> candor.v1.SupersedeVerdictRequest
+	37, // 83: candor.v1.ReviewService.ListReviewEvents:input_type -> candor.v1.ListReviewEventsRequest
+	39, // 84: candor.v1.ReviewService.ListReviewQueues:input_type -> candor.v1.ListReviewQueuesRequest
+	43, // 85: candor.v1.ReviewService.GetReviewStatistics:input_type -> candor.v1.GetReviewStatisticsRequest
+	48, // 86: candor.v1.ReviewService.CreateGoldenItem:input_type -> candor.v1.CreateGoldenItemRequest
+	50, // 87: candor.v1.ReviewService.ListGoldenItems:input_type -> candor.v1.ListGoldenItemsRequest
+	52, // 88: candor.v1.ReviewService.DeleteGoldenItem:input_type -> candor.v1.DeleteGoldenItemRequest
+	54, // 89: candor.v1.ReviewService.AppealPrediction:input_type -> candor.v1.AppealPredictionRequest
+	56, // 90: candor.v1.ReviewService.DeleteReviewPayload:input_type -> candor.v1.DeleteReviewPayloadRequest
+	15, // 91: candor.v1.ReviewService.GetReviewItem:output_type -> candor.v1.GetReviewItemResponse
+	17, // 92: candor.v1.ReviewService.ListReviewItems:output_type -> candor.v1.ListReviewItemsResponse
+	19, // 93: candor.v1.ReviewService.ClaimReviewItem:output_type -> candor.v1.ClaimReviewItemResponse
+	21, // 94: candor.v1.ReviewService.RenewReviewItemLease:output_type -> candor.v1.RenewReviewItemLeaseResponse
+	23, // 95: candor.v1.ReviewService.ReleaseReviewItem:output_type -> candor.v1.ReleaseReviewItemResponse
+	25, // 96: candor.v1.ReviewService.ResolveReviewItem:output_type -> candor.v1.ResolveReviewItemResponse
+	27, // 97: candor.v1.ReviewService.ReviseReviewItem:output_type -> candor.v1.ReviseReviewItemResponse
+	29, // 98: candor.v1.ReviewService.UndoReviewItem:output_type -> candor.v1.UndoReviewItemResponse
+	31, // 99: candor.v1.ReviewService.SkipReviewItem:output_type -> candor.v1.SkipReviewItemResponse
+	33, // 100: candor.v1.ReviewService.EscalateReviewItem:output_type -> candor.v1.EscalateReviewItemResponse
+	35, // 101: candor.v1.ReviewService.SupersedeVerdict:output_type -> candor.v1.SupersedeVerdictResponse
+	38, // 102: candor.v1.ReviewService.ListReviewEvents:output_type -> candor.v1.ListReviewEventsResponse
+	40, // 103: candor.v1.ReviewService.ListReviewQueues:output_type -> candor.v1.ListReviewQueuesResponse
+	44, // 104: candor.v1.ReviewService.GetReviewStatistics:output_type -> candor.v1.GetReviewStatisticsResponse
+	49, // 105: candor.v1.ReviewService.CreateGoldenItem:output_type -> candor.v1.CreateGoldenItemResponse
+	51, // 106: candor.v1.ReviewService.ListGoldenItems:output_type -> candor.v1.ListGoldenItemsResponse
+	53, // 107: candor.v1.ReviewService.DeleteGoldenItem:output_type -> candor.v1.DeleteGoldenItemResponse
+	55, // 108: candor.v1.ReviewService.AppealPrediction:output_type -> candor.v1.AppealPredictionResponse
+	57, // 109: candor.v1.ReviewService.DeleteReviewPayload:output_type -> candor.v1.DeleteReviewPayloadResponse
+	91, // [91:110] is the sub-list for method output_type
+	72, // [72:91] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_candor_v1_review_proto_init() }

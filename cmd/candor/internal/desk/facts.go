@@ -104,6 +104,9 @@ func writeVerdicts(f facts, i *candorv1.ReviewItem) {
 		f.add("not final", "until %s it can be changed or undone", cli.Time(i.GetUndoUntil().AsTime()))
 	}
 	f.add("held by", "%s", i.GetHeldBy())
+	for _, w := range i.GetLimitWants() {
+		f.add("wants", "%s", wantText(w, review.IDOf(i.GetName())))
+	}
 	if len(i.GetVerdicts()) > 1 || i.GetVerdict() == nil {
 		for _, v := range i.GetVerdicts() {
 			f.add("said", "%s", verdictLine(v))

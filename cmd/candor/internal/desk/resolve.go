@@ -69,6 +69,8 @@ func writeResolved(w io.Writer, i *candorv1.ReviewItem, said string) error {
 // standing is how far an answered item has come.
 func standing(i *candorv1.ReviewItem, now time.Time) string {
 	switch {
+	case len(i.GetLimitWants()) > 0:
+		return fmt.Sprintf("final, and held by %s, which can't count it: an operator says what it comes to (candor limits count %s)", cli.Plain(i.GetHeldBy()), review.IDOf(i.GetName()))
 	case i.GetFinalTime() != nil && i.GetHeldBy() != "":
 		return fmt.Sprintf("final, and held by %s, which has tripped (candor limits list)", cli.Plain(i.GetHeldBy()))
 	case i.GetFinalTime() != nil:

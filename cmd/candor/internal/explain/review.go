@@ -29,6 +29,9 @@ type Review struct {
 	ExpectedLoss float64    `json:"expected_loss"`
 	// HeldBy is the limit that holds the final answer.
 	HeldBy string `json:"held_by,omitempty"`
+	// LimitWants are the amounts and keys without which limits can't count it: an operator has to say them. Empty also in a store that is read
+	// without its gateway.
+	LimitWants []string `json:"limit_wants,omitempty"`
 	// Verdict is the answer; until UndoUntil it can be changed or undone.
 	Verdict   *Verdict   `json:"verdict,omitempty"`
 	UndoUntil *time.Time `json:"undo_until,omitempty"`
@@ -87,6 +90,9 @@ func reviewOf(item *candorv1.ReviewItem, events []*candorv1.ReviewEvent) *Review
 		UndoUntil: moment(item.GetUndoUntil()), FinalTime: moment(item.GetFinalTime()), AppealReason: item.GetAppealReason(), JoinedTo: item.GetJoinedTo(),
 		PredictionTrace: cmp.Or(item.GetTraceUrl(), item.GetTraceparent()), ReviewTrace: cmp.Or(item.GetReviewTraceUrl(), item.GetReviewTraceparent()),
 		Said: verdictsOf(item.GetVerdicts()), Superseded: verdictsOf(item.GetSuperseded()),
+	}
+	for _, w := range item.GetLimitWants() {
+		r.LimitWants = append(r.LimitWants, w.GetSource())
 	}
 	if item.GetKind() != 0 {
 		r.Kind = cli.Enum(item.GetKind())

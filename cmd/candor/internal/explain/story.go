@@ -63,12 +63,15 @@ type Row struct {
 	Uncertainty  *Measure   `json:"uncertainty,omitempty"`
 	Action       string     `json:"action,omitempty"`
 	Limit        string     `json:"limit,omitempty"`
-	Condition    string     `json:"condition,omitempty"`
-	Promise      *Promise   `json:"promise,omitempty"`
-	Review       *Review    `json:"review,omitempty"`
-	Appeals      []*Review  `json:"appeals,omitempty"`
-	Outcomes     []outcome  `json:"outcomes,omitempty"`
-	plain        bool
+	// LimitInputs are what the limits on the action took from the request, Limits those that withheld the answer or would have.
+	LimitInputs []LimitInput `json:"limit_inputs,omitempty"`
+	Limits      []LimitWord  `json:"limits,omitempty"`
+	Condition   string       `json:"condition,omitempty"`
+	Promise     *Promise     `json:"promise,omitempty"`
+	Review      *Review      `json:"review,omitempty"`
+	Appeals     []*Review    `json:"appeals,omitempty"`
+	Outcomes    []outcome    `json:"outcomes,omitempty"`
+	plain       bool
 }
 
 // Why is a reason and what it means.
@@ -125,11 +128,12 @@ func tellRow(s *source, i int, rr *candorv1.RowRecord) Row {
 	row := Row{
 		Row: int(at), Field: field, Route: cli.Enum(rr.GetRoute()), AppliedRoute: cli.Enum(rr.GetAppliedRoute()), Reasons: []Why{},
 		State: cli.Enum(rr.GetState()), Action: rr.GetAction(), Limit: rr.GetLimit(), Condition: rr.GetCondition(),
-		plain: rr.GetRoute() == candorv1.Route_ROUTE_ACCEPT && rr.GetAppliedRoute() == candorv1.Route_ROUTE_ACCEPT,
+		plain: rr.GetRoute() == candorv1.Route_ROUTE_ACCEPT && rr.GetAppliedRoute() == candorv1.Route_ROUTE_ACCEPT && len(rr.GetLimits()) == 0,
 	}
 	for _, reason := range rr.GetReasons() {
 		row.Reasons = append(row.Reasons, Why{cli.Enum(reason), inPlainWords(reason)})
 	}
+	row.LimitInputs, row.Limits = limitInputsOf(rr.GetLimitInputs()), limitWordsOf(rr)
 	row.Path = pathOf(s, rr)
 	row.Compared = comparedOf(s.record, rr, row.Path)
 	row.Promise = promiseOf(s, rr)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
-	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/review"
 )
 
 // maxRowsTold is how many rows of a batch are told in full unless one is asked for.
@@ -117,8 +117,8 @@ func (p *printer) row(s Story, r *Row) {
 	if r.Condition != "" {
 		p.field(cli.Plain(r.Condition), "the condition holds -> "+r.Route)
 	}
-	if r.Limit != "" {
-		p.field(cli.Plain(r.Limit), "the limit has tripped -> "+r.Route)
+	if w := r.withheldBy(); w != nil {
+		p.field(cli.Plain(limitName(w.Limit)), w.short()+" -> "+r.Route)
 	}
 	p.line("\nwhy")
 	for _, why := range r.Reasons {
@@ -134,13 +134,7 @@ func (p *printer) row(s Story, r *Row) {
 		p.field("uncertain", fmt.Sprintf("%s %s", strings.ToLower(r.Uncertainty.Kind), cli.Number(r.Uncertainty.Value)))
 	}
 	p.field("action", cli.Plain(r.Action))
-	if r.Limit != "" {
-		why := " had tripped and withheld the answer"
-		if limits.IsStop(r.Limit) {
-			why = " withheld the answer: a person had stopped it"
-		}
-		p.field("limit", cli.Plain(r.Limit)+why)
-	}
+	p.limits(r)
 	if r.Promise != nil {
 		p.promise(r)
 	}
@@ -172,6 +166,10 @@ func result(r *Row) string {
 		by := "an action limit"
 		if r.Review.HeldBy != "" {
 			by = cli.Plain(r.Review.HeldBy)
+		}
+		if len(r.Review.LimitWants) > 0 {
+			by += fmt.Sprintf(", which can't count it without %s (candor limits count %s)",
+				cli.Plain(strings.Join(r.Review.LimitWants, " and ")), review.IDOf(r.Review.Item))
 		}
 		return fmt.Sprintf("none: %q by %s is held by %s", r.Review.Verdict.Answer, cli.Plain(r.Review.Verdict.Author), by)
 	}

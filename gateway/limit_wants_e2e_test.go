@@ -1,0 +1,140 @@
+package gateway_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/store/sqlite"
+)
+
+// state is an operator's word on what an item's answer comes to.
+func (w *world) state(token, item, requestID string, inputs ...*candorv1.LimitInput) (*candorv1.ReviewItem, error) {
+	resp, err := w.limits().StateLimitInputs(as(token), &candorv1.StateLimitInputsRequest{
+		ReviewItem: item, Inputs: inputs, Reason: "by the invoice", RequestId: requestID,
+	})
+	return resp.GetItem(), err
+}
+
+// An item from before its limit asked for an amount and a key is held, says what is wanted, and leaves when an operator has said it: counted
+// like any other, by the limit of its key, and with who said it on record.
+func TestItemFromBeforeItsLimit(t *testing.T) {
+	const limit = `spent: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}, key: {parameter: merchant}}`
+	w := start(t)
+	first, _ := w.deferOne(deferredRow)
+	second, _ := w.deferOne(deferredRow)
+	w.stop()
+	w.yaml += "\nlimits: {" + limit + "}\n"
+	w.run()
+	item := w.resolve(reviewerToken, first, "bad")
+	if item.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_HELD || item.GetHeldBy() != "limits/spent" || len(item.GetLimitWants()) != 2 {
+		t.Fatalf("answered: %v", item)
+	}
+	amount, key := item.GetLimitWants()[0], item.GetLimitWants()[1]
+	if amount.GetSource() != "parameter:cents" || amount.GetUnit() != "USD cents" || amount.GetKey() || amount.GetLimit() != "limits/spent" ||
+		key.GetSource() != "parameter:merchant as key" || !key.GetKey() || !strings.Contains(key.GetProblem(), "didn't ask for it yet") {
+		t.Errorf("wants %v", item.GetLimitWants())
+	}
+	if l := w.limit("spent"); l.GetTripped() || l.GetUsed() != 0 {
+		t.Errorf("limit %v", l)
+	}
+
+	cents := func(n int64) *candorv1.LimitInput { return &candorv1.LimitInput{Source: "parameter:cents", Amount: n} }
+	merchant := &candorv1.LimitInput{Source: "parameter:merchant as key", Key: []byte("acme")}
+	for says, in := range map[string]*candorv1.LimitInput{
+		"the limits don't want \"parameter:fee\"": {Source: "parameter:fee", Amount: 1},
+		"it is a key; send key":                   {Source: "parameter:merchant as key", Amount: 1},
+		"it is an amount; send amount":            {Source: "parameter:cents", Key: []byte("x")},
+		"send 0 to":                               {Source: "parameter:cents", Amount: -1},
+	} {
+		_, err := w.state(operatorToken, first, "bad", in)
+		wantError(t, err, codes.InvalidArgument, "INVALID_REQUEST")
+		if !strings.Contains(err.Error(), says) {
+			t.Errorf("%v: %v, want %q", in, err, says)
+		}
+	}
+	_, err := w.state(reviewerToken, first, "r", cents(700))
+	wantError(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
+	_, err = w.state(operatorToken, "reviewItems/01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11", "r", cents(700))
+	wantError(t, err, codes.NotFound, "REVIEW_ITEM_NOT_FOUND")
+
+	// Half of it is not enough, and can be said again.
+	half, err := w.state(operatorToken, first, "s1", cents(7))
+	if err != nil || half.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_HELD || len(half.GetLimitWants()) != 1 {
+		t.Fatalf("half is stated: %v, %v", half, err)
+	}
+	for range 2 { // A retry answers the same.
+		done, err := w.state(operatorToken, first, "s2", cents(700), merchant)
+		if err != nil || done.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_RELEASED || done.GetHeldBy() != "" || len(done.GetLimitWants()) != 0 {
+			t.Fatalf("all is stated: %v, %v", done, err)
+		}
+	}
+	used := func(name string) int64 {
+		got, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/" + name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.GetLimit().GetUsed()
+	}
+	w.eventually(func() bool { return used("spent/keys/acme") == 700 })
+	_, err = w.state(operatorToken, first, "s3", cents(1))
+	wantError(t, err, codes.InvalidArgument, "INVALID_REQUEST")
+
+	// What doesn't fit trips the limit, as it would have at the time, and is let out by a reset.
+	if item := w.resolve(reviewerToken, second, "bad"); len(item.GetLimitWants()) != 2 {
+		t.Fatalf("answered: %v", item)
+	}
+	held, err := w.state(operatorToken, second, "s4", cents(1900), merchant)
+	if err != nil || held.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_HELD || len(held.GetLimitWants()) != 0 {
+		t.Fatalf("more than fits is stated: %v, %v", held, err)
+	}
+	if got, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/spent/keys/acme"}); err != nil || !got.GetLimit().GetTripped() {
+		t.Errorf("limit %v, %v", got, err)
+	}
+	w.stop()
+	stated := statedOf(t, w)
+	if len(stated) != 1 || stated[0] != "parameter:cents 700 USD cents by olga, parameter:merchant as key acme by olga" {
+		t.Errorf("the log has %q", stated)
+	}
+}
+
+// statedOf are the amounts and keys in the world's log that people have stated, of each verdict that was released.
+func statedOf(t *testing.T, w *world) []string {
+	t.Helper()
+	store, err := sqlite.OpenReadOnly(t.Context(), w.db())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close(t.Context()) }()
+	if report, err := store.VerifyLog(t.Context()); err != nil || report.Fault() != nil {
+		t.Errorf("the log: %v, %v", report.Fault(), err)
+	}
+	scan, err := store.Scan(t.Context(), time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for rec, err := range scan.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := rec.GetVerdict()
+		if v.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
+			continue
+		}
+		var each []string
+		for _, in := range v.GetLimitInputs() {
+			text := in.GetSource() + " " + string(in.GetKey())
+			if len(in.GetKey()) == 0 {
+				text = fmt.Sprintf("%s %d %s", in.GetSource(), in.GetAmount(), in.GetUnit())
+			}
+			each = append(each, text+" by "+in.GetStatedBy())
+		}
+		out = append(out, strings.Join(each, ", "))
+	}
+	return out
+}
