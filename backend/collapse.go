@@ -54,7 +54,7 @@ func (c *collapse) note(now time.Time, v Verdict) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	number := int64(now.Sub(c.begin) / (c.set.window / collapseSlices))
+	number := int64(now.Sub(c.begin) / max(1, c.set.window/collapseSlices))
 	// Every slice that has left the window is remembered, in any order.
 	for i := range c.slices {
 		if s := &c.slices[i]; s.number <= number-collapseSlices {

@@ -70,3 +70,13 @@ func TestCollapseOpensTheBreaker(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// However short the window is, rows are counted.
+func TestCollapseOfAShortWindow(t *testing.T) {
+	for _, window := range []time.Duration{1, collapseSlices - 1, collapseSlices} {
+		c := newCollapse(collapseSettings{below: 0.5, share: 0.5, times: 3, minRows: 1, window: window})
+		for i := range 100 {
+			c.note(c.begin.Add(time.Duration(i)), Verdict{Scored: 1, Unsure: 1})
+		}
+	}
+}

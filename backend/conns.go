@@ -116,11 +116,12 @@ func (cs conns) load() int64 {
 	return n
 }
 
-// inFlight is how many requests wait for their answers: load without idle streams.
+// inFlight is how many requests wait for their answers: load without idle streams. A stream that begins or ends between two of these
+// looks may be in one number and not in another, so that a connection's sum may be wrong by it for a moment; it is never below 0.
 func (cs conns) inFlight() int64 {
 	var n int64
 	for _, c := range cs {
-		n += c.calls.Load() + c.extra.Load() - c.idle.Load()
+		n += max(0, c.calls.Load()+c.extra.Load()-c.idle.Load())
 	}
 	return n
 }

@@ -183,7 +183,7 @@ func (s *settings) check() error {
 		return fmt.Errorf("breaker.probes: is 0; write at least 1")
 	case b.openFor <= 0:
 		return fmt.Errorf("breaker.open_for: is %v; write a time above 0", b.openFor)
-	case b.window < windowTimeouts*s.timeout:
+	case b.window/windowTimeouts < s.timeout:
 		return fmt.Errorf("breaker.window: %v is too short for timeout %v, failures that take the whole timeout would not count; write at least %v",
 			b.window, s.timeout, windowTimeouts*s.timeout)
 	}

@@ -59,6 +59,7 @@ func parse(name string, text []byte, around surroundings) (*candorv1.Config, Fau
 		src.decode(root, cfg)
 		if !src.halted {
 			src.checkRules(cfg)
+			src.checkLongest(cfg)
 		}
 	}
 	ApplyDefaults(cfg)

@@ -66,9 +66,13 @@ func (g *Gateway) alertTurn(ctx, sending context.Context, wg *sync.WaitGroup) ti
 			if ctx.Err() != nil {
 				return wait
 			}
-			attempt, ok, err := g.limitStore.ClaimAlert(ctx, limits.AlertClaim{
+			claim := limits.AlertClaim{
 				Trip: a.Trip.ID, Receiver: e.receiver.name, Resolved: e.resolved, Now: now, Until: now.Add(e.receiver.target.Timeout + alertMargin),
-			})
+			}
+			if e.receiver.after > 0 {
+				claim.From = a.Trip.At.Add(e.receiver.after)
+			}
+			attempt, ok, err := g.limitStore.ClaimAlert(ctx, claim)
 			if err != nil {
 				if ctx.Err() == nil {
 					g.log.WarnContext(ctx, "an alert could not be claimed; trying again", slog.String("alert_id", a.Trip.ID), slog.Any("error", err))

@@ -202,7 +202,7 @@ func received(ctx context.Context, recv func(any) error, into any) error {
 	}()
 	select {
 	case p := <-broke:
-		panic(p) // for the handler's guard
+		panic(p) // for streamGuard or registrar, as one without a goroutine of its own
 	case err := <-got:
 		if err == nil && in.held.refused.Load() { // at its end
 			return m.tooMuch()

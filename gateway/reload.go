@@ -66,6 +66,9 @@ func (g *Gateway) noteReload(result candorv1.ReloadResult, faults []string) {
 	g.reloaded.Store(&reloadOutcome{at: g.ledger.Now(), result: result, faults: faults})
 }
 
+// Reloaded notes that something is different now that is of the configuration's files and isn't the gateway's, as the secret of an OpenID client.
+func (g *Gateway) Reloaded() { g.noteReload(candorv1.ReloadResult_RELOAD_RESULT_SUCCESS, nil) }
+
 // Refused notes that what the configuration's files hold was refused, and why: GetConfiguration tells until a Reload has no error.
 func (g *Gateway) Refused(faults ...string) {
 	g.noteReload(candorv1.ReloadResult_RELOAD_RESULT_REFUSED, faults)

@@ -130,7 +130,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 		grpc.ChainStreamInterceptor(g.streamGuard),
 		grpc.UnknownServiceHandler(notServed),
 	)
-	reg := registrar{srv}
+	reg := registrar{srv, g}
 	registerOIP(reg, g)
 	registerPredictions(reg, g)
 	candorv1.RegisterReviewServiceServer(reg, &reviewService{g: g})

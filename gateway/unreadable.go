@@ -16,15 +16,25 @@ import (
 // registrar registers services with a server so that bytes that are no message (a string that isn't UTF-8, another proto) are
 // INVALID_ARGUMENT, as every mistake of a client is. grpc-go would call them INTERNAL, and send that before any code of ours
 // sees the error; so messages are received as frames, which always succeeds, and unmarshalled here.
-type registrar struct{ grpc.ServiceRegistrar }
+//
+// A message is received outside of unaryGuard, so a panic there is caught here: grpc-go lets one end the process.
+type registrar struct {
+	grpc.ServiceRegistrar
+	g *Gateway
+}
 
 // RegisterService sees to the unary methods; streamGuard sees to the streams.
 func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	own := *desc
 	own.Methods = slices.Clone(desc.Methods)
 	for i := range own.Methods {
-		handler := own.Methods[i].Handler
-		own.Methods[i].Handler = func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		handler, method := own.Methods[i].Handler, "/"+desc.ServiceName+"/"+own.Methods[i].MethodName
+		own.Methods[i].Handler = func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (resp any, err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					resp, err = nil, r.g.panicked(ctx, method, p)
+				}
+			}()
 			return handler(srv, ctx, func(v any) error { return receive(ctx, dec, v) }, interceptor)
 		}
 	}

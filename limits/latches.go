@@ -44,7 +44,8 @@ type Latches interface {
 
 	// OpenAlerts answers trips that somebody may still have to be told of, oldest first: all until CloseAlert.
 	OpenAlerts(ctx context.Context) ([]Alert, error)
-	// ClaimAlert takes a message for an attempt. Of all who want it one gets it: ok is false when it isn't due at c.Now. It isn't due
+	// ClaimAlert takes a message for an attempt. Of all who want it one gets it: ok is false when it isn't due at c.Now, and where a reset has come
+	// meanwhile: before c.From, of a trip that the receiver was told nothing of; or whenever, of one that they have been told of. It isn't due
 	// again before c.Until. attempt counts from 1.
 	ClaimAlert(ctx context.Context, c AlertClaim) (attempt int, ok bool, err error)
 	// FinishAlert stores what came of an attempt, unless a later one has begun.
@@ -149,6 +150,8 @@ type AlertClaim struct {
 	Receiver   string
 	Resolved   bool
 	Now, Until time.Time
+	// From is when it became the turn of a receiver who is told only while nobody has seen to the trip; zero: they are told at once.
+	From time.Time
 }
 
 // AlertResult is what came of an attempt.

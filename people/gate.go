@@ -64,7 +64,7 @@ type Gate struct {
 	proxies []netip.Prefix
 }
 
-// NewGate makes a Gate. An error names the field of the configuration.
+// NewGate makes a Gate, and reads the file of people.oidc.client_secret_file. An error names the field of the configuration.
 func NewGate(o GateOptions) (*Gate, error) {
 	public, err := url.Parse(o.PublicURL)
 	if err != nil || public.Host == "" || public.Scheme != "http" && public.Scheme != "https" {
@@ -106,7 +106,11 @@ func (g *Gate) withPeople(o GateOptions) (err error) {
 	g.local = conf.GetLocal()
 	g.idle, g.absolute = conf.GetSessions().GetIdle().AsDuration(), conf.GetSessions().GetAbsolute().AsDuration()
 	if conf.GetOidc() != nil {
-		if g.provider = newProvider(conf.GetOidc(), g.store.Now); o.Before != nil && g.provider.same(o.Before.provider) {
+		secret, err := clientSecret(conf.GetOidc())
+		if err != nil {
+			return err
+		}
+		if g.provider = newProvider(conf.GetOidc(), secret, g.store.Now); o.Before != nil && g.provider.same(o.Before.provider) {
 			g.provider = o.Before.provider
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -45,7 +44,9 @@ func refusedf(format string, args ...any) error {
 // provider is an OpenID provider, whose configuration is read when it is first needed: one that is down keeps nobody from starting.
 // Safe for concurrent use.
 type provider struct {
-	cfg    *candorv1.OIDC
+	cfg *candorv1.OIDC
+	// secret of the client; empty: it has none, or nobody logs in here.
+	secret string
 	client *http.Client
 	now    func() time.Time
 
@@ -55,8 +56,8 @@ type provider struct {
 	failed time.Time
 }
 
-func newProvider(cfg *candorv1.OIDC, now func() time.Time) *provider {
-	return &provider{cfg: cfg, now: now, client: &http.Client{
+func newProvider(cfg *candorv1.OIDC, secret string, now func() time.Time) *provider {
+	return &provider{cfg: cfg, secret: secret, now: now, client: &http.Client{
 		Timeout:   providerTimeout,
 		Transport: bounded{http.DefaultTransport},
 		// Endpoints are what the provider's configuration says they are.
@@ -64,9 +65,9 @@ func newProvider(cfg *candorv1.OIDC, now func() time.Time) *provider {
 	}}
 }
 
-// same says that another provider is this one, and that there is one.
+// same says that another provider is this one, with the same secret, and that there is one.
 func (p *provider) same(other *provider) bool {
-	return p != nil && other != nil && proto.Equal(p.cfg, other.cfg)
+	return p != nil && other != nil && p.secret == other.secret && proto.Equal(p.cfg, other.cfg)
 }
 
 // discover answers the provider's configuration, and asks for it once at a time. Errors: ErrProvider.
@@ -91,23 +92,14 @@ func (p *provider) discover(ctx context.Context) (*oidc.Provider, error) {
 	return found, nil
 }
 
-// oauth is the client that we are to the provider. Errors: ErrProvider; the secret's file.
+// oauth is the client that we are to the provider. Errors: ErrProvider.
 func (p *provider) oauth(ctx context.Context, redirect string) (*oauth2.Config, error) {
 	found, err := p.discover(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Read anew each time, so that a secret that was replaced needs no restart.
-	secret := ""
-	if file := p.cfg.GetClientSecretFile(); file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("people.oidc.client_secret_file: %w", err)
-		}
-		secret = strings.TrimSpace(string(data))
-	}
 	return &oauth2.Config{
-		ClientID: p.cfg.GetClientId(), ClientSecret: secret, Endpoint: found.Endpoint(), RedirectURL: redirect,
+		ClientID: p.cfg.GetClientId(), ClientSecret: p.secret, Endpoint: found.Endpoint(), RedirectURL: redirect,
 		Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.GetScopes()...),
 	}, nil
 }

@@ -61,7 +61,7 @@ func NewTokens(o TokensOptions) *Tokens {
 		t.log = slog.New(slog.DiscardHandler)
 	}
 	if c := o.Config.GetPeople().GetOidc(); c.GetAudience() != "" {
-		t.provider = newProvider(c, o.Store.Now)
+		t.provider = newProvider(c, "", o.Store.Now) // who checks a token needs no secret
 	}
 	if o.Before != nil {
 		t.inherit(o.Before)

@@ -200,7 +200,7 @@ func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader s
 	}
 	out := &simulatedLimit{
 		Action: def.Action, Model: def.Model, Consumer: def.Consumer, MaxCount: def.MaxCount, Window: def.Window.Seconds(), ResetAfter: f.resetAfter.Seconds(),
-		Since: since.UTC(), Until: until.UTC(), Answers: s.Offered, WithheldThen: d.withheld, Withheld: s.Withheld, Peak: s.Peak, Trips: []simulatedTrip{},
+		Since: since.UTC(), Until: until.UTC(), Answers: s.Offered, WithheldThen: d.withheld, Withheld: s.Withheld, Peak: s.Peak, Trips: simulatedTrips(def, d.offers, s.Trips),
 		Unit: def.Unit, Key: gateway.SourceWords(def.Key), Uncounted: d.uncounted, PeakKey: s.PeakKey,
 	}
 	if def.Ratio != nil {
@@ -209,13 +209,6 @@ func (f *simulateLimit) run(ctx context.Context, def limits.Definition, reader s
 	}
 	if s.Offered > 0 {
 		out.PeakEnd = &s.PeakEnd
-	}
-	for _, t := range s.Trips {
-		trip := simulatedTrip{Key: limits.KeyOf(t.Limit), At: t.At, Bound: t.Bound, Withheld: t.Withheld}
-		if !t.Reset.IsZero() {
-			trip.Reset = &t.Reset
-		}
-		out.Trips = append(out.Trips, trip)
 	}
 	return out, nil
 }

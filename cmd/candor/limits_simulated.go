@@ -50,6 +50,29 @@ type simulatedTrip struct {
 	Reset    *time.Time `json:"reset"`
 }
 
+// simulatedTrips shows the trips, each with its key as the answers have it; of keys that share a place, with what that is called.
+func simulatedTrips(def limits.Definition, answers []limits.Offer, trips []limits.SimulatedTrip) []simulatedTrip {
+	keys := map[string]string{}
+	if def.Key != "" && len(trips) > 0 {
+		for _, a := range answers {
+			keys[limits.KeyName(def.Name, a.Key)] = a.Key
+		}
+	}
+	out := []simulatedTrip{}
+	for _, t := range trips {
+		key, known := keys[t.Limit]
+		if !known {
+			_, key, _ = limits.SplitName(t.Limit)
+		}
+		trip := simulatedTrip{Key: key, At: t.At, Bound: t.Bound, Withheld: t.Withheld}
+		if !t.Reset.IsZero() {
+			trip.Reset = &t.Reset
+		}
+		out = append(out, trip)
+	}
+	return out
+}
+
 func (s *simulatedLimit) write(w io.Writer) error {
 	window := cli.Span(time.Duration(s.Window * float64(time.Second)))
 	head := [][]string{

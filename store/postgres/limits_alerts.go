@@ -52,6 +52,20 @@ func (s *Store) OpenAlerts(ctx context.Context) ([]limits.Alert, error) {
 	return out.All(), nil
 }
 
+// claimAlert takes a message, unless it says that a limit holds that has been reset. What was tried of a trip and not taken is tried again
+// all the same: its receiver may have got it. A reset that is being stored is waited for, and one that comes later waits: whoever sees it sees
+// the claim, too.
+const claimAlert = `
+	WITH latched AS MATERIALIZED (SELECT trip_id FROM limit_latches WHERE trip_id = $1 FOR SHARE)
+	INSERT INTO limit_messages AS m (trip_id, receiver, resolved, attempts, due_us)
+	SELECT $1::text, $2::text, $3::boolean, 1, $4::bigint WHERE $3::boolean OR $6::bigint = 0
+		OR EXISTS (SELECT FROM latched)
+		OR EXISTS (SELECT FROM limit_resets WHERE trip_id = $1 AND at_us >= $6)
+		OR EXISTS (SELECT FROM limit_messages WHERE trip_id = $1 AND receiver = $2 AND resolved = $3)
+	ON CONFLICT (trip_id, receiver, resolved) DO UPDATE SET attempts = m.attempts + 1, due_us = excluded.due_us
+	WHERE m.due_us <> 0 AND m.due_us <= $5 AND (m.resolved OR m.delivered_us = 0 OR EXISTS (SELECT FROM latched))
+	RETURNING attempts`
+
 // ClaimAlert takes a message for an attempt; see limits.Latches.
 func (s *Store) ClaimAlert(ctx context.Context, c limits.AlertClaim) (attempt int, ok bool, err error) {
 	const doing = "postgres: claim an alert"
@@ -59,10 +73,7 @@ func (s *Store) ClaimAlert(ctx context.Context, c limits.AlertClaim) (attempt in
 		return 0, false, fmt.Errorf("%s: %w", doing, err)
 	}
 	err = s.directly(ctx, doing, func(d *direct) error {
-		err := d.queryRow(`INSERT INTO limit_messages AS m (trip_id, receiver, resolved, attempts, due_us) VALUES ($1, $2, $3, 1, $4)
-			ON CONFLICT (trip_id, receiver, resolved) DO UPDATE SET attempts = m.attempts + 1, due_us = excluded.due_us
-			WHERE m.due_us <> 0 AND m.due_us <= $5 RETURNING attempts`,
-			[]any{c.Trip, c.Receiver, c.Resolved, micros(c.Until), micros(c.Now)}, &attempt)
+		err := d.queryRow(claimAlert, []any{c.Trip, c.Receiver, c.Resolved, micros(c.Until), micros(c.Now), micros(c.From)}, &attempt)
 		ok = err == nil
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil

@@ -51,6 +51,18 @@ func (s *Store) OpenAlerts(ctx context.Context) ([]limits.Alert, error) {
 	return out.All(), nil
 }
 
+// claimAlert takes a message, unless it says that a limit holds that has been reset. What was tried of a trip and not taken is tried again
+// all the same: its receiver may have got it.
+const claimAlert = `INSERT INTO limit_messages AS m (trip_id, receiver, resolved, attempts, due_us)
+	SELECT ?1, ?2, ?3, 1, ?4 WHERE ?3 OR ?6 = 0
+		OR EXISTS (SELECT 1 FROM limit_latches WHERE trip_id = ?1)
+		OR EXISTS (SELECT 1 FROM limit_resets WHERE trip_id = ?1 AND at_us >= ?6)
+		OR EXISTS (SELECT 1 FROM limit_messages WHERE trip_id = ?1 AND receiver = ?2 AND resolved = ?3)
+	ON CONFLICT (trip_id, receiver, resolved) DO UPDATE SET attempts = m.attempts + 1, due_us = excluded.due_us
+	WHERE m.due_us <> 0 AND m.due_us <= ?5
+		AND (m.resolved OR m.delivered_us = 0 OR EXISTS (SELECT 1 FROM limit_latches WHERE trip_id = m.trip_id))
+	RETURNING attempts`
+
 // ClaimAlert takes a message for an attempt; see limits.Latches.
 func (s *Store) ClaimAlert(ctx context.Context, c limits.AlertClaim) (attempt int, ok bool, err error) {
 	const doing = "sqlite: claim an alert"
@@ -58,10 +70,7 @@ func (s *Store) ClaimAlert(ctx context.Context, c limits.AlertClaim) (attempt in
 		return 0, false, fmt.Errorf("%s: %w", doing, err)
 	}
 	err = s.write(ctx, doing, func(t *tx) error {
-		err := t.queryRow(`INSERT INTO limit_messages (trip_id, receiver, resolved, attempts, due_us) VALUES (?, ?, ?, 1, ?)
-			ON CONFLICT (trip_id, receiver, resolved) DO UPDATE SET attempts = attempts + 1, due_us = excluded.due_us
-			WHERE due_us <> 0 AND due_us <= ? RETURNING attempts`,
-			[]any{c.Trip, c.Receiver, c.Resolved, micros(c.Until), micros(c.Now)}, &attempt)
+		err := t.queryRow(claimAlert, []any{c.Trip, c.Receiver, c.Resolved, micros(c.Until), micros(c.Now), micros(c.From)}, &attempt)
 		ok = err == nil
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil

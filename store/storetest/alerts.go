@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,8 @@ import (
 var alertTests = []test{
 	{"messages are tried until they are taken", testAlertMessages},
 	{"of many who claim a message one gets it", testAlertRace},
+	{"nobody is told that a limit holds after its reset", testAlertAfterReset},
+	{"whoever sees a reset sees the claims before it", testAlertClaimAgainstReset},
 	{"an alert is open until it is closed", testAlertsOpen},
 }
 
@@ -86,6 +89,83 @@ func testAlertRace(t *testing.T, d Driver) {
 		wg.Wait()
 		if got.Load() != 1 {
 			t.Errorf("turn %d: %d got the message, want 1", turn, got.Load())
+		}
+	}
+}
+
+// Whoever read the trip before another's reset may want to tell of it still.
+func testAlertAfterReset(t *testing.T, d Driver) {
+	tr := trip(d, "a")
+	if _, err := d.Trip(t.Context(), tr); err != nil {
+		t.Fatal(err)
+	}
+	now := d.Now()
+	claim := func(receiver string, resolved bool, now, from time.Time, want int) {
+		t.Helper()
+		attempt, ok, err := d.ClaimAlert(t.Context(), limits.AlertClaim{Trip: tr.ID, Receiver: receiver, Resolved: resolved, Now: now, Until: now.Add(time.Minute), From: from})
+		if err != nil || ok != (want > 0) || attempt != want {
+			t.Errorf("claim of %s, resolved %t: attempt %d, %t, %v; want %d", receiver, resolved, attempt, ok, err, want)
+		}
+	}
+	finish := func(receiver string, fault string, next time.Time) {
+		t.Helper()
+		if err := d.FinishAlert(t.Context(), limits.AlertResult{Trip: tr.ID, Receiver: receiver, Attempt: 1, Now: now, Error: fault, Next: next}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, receiver := range []string{"repeated", "failed", "hanging"} {
+		claim(receiver, false, now, now, 1)
+	}
+	finish("repeated", "", now.Add(time.Minute))
+	finish("failed", "the receiver answered 502", now.Add(time.Minute))
+	at := now.Add(time.Minute)
+	if err := d.Reset(t.Context(), limits.Reset{Limit: "a", By: "o", Reason: "why", RequestID: "r", At: at}); err != nil {
+		t.Fatal(err)
+	}
+	d = d.Reopen(t)
+	later := at.Add(time.Minute)
+	claim("repeated", false, later, time.Time{}, 0)          // was told already
+	claim("failed", false, later, now, 2)                    // may have got it
+	claim("hanging", false, later, now, 2)                   // too
+	claim("escalated", false, later, at.Add(time.Second), 0) // had no turn before the reset
+	claim("due", false, later, at, 1)                        // had one
+	claim("first", false, later, time.Time{}, 1)             // is always told
+	claim("repeated", true, later, at.Add(time.Second), 1)   // that it has been reset
+	claim("repeated", true, later.Add(time.Minute), at.Add(time.Second), 2)
+}
+
+// A reset that has been stored is told of by whoever sees no claim that goes on: none may come out later.
+func testAlertClaimAgainstReset(t *testing.T, d Driver) {
+	for i := range 20 {
+		tr := trip(d, fmt.Sprintf("l%d", i))
+		if _, err := d.Trip(t.Context(), tr); err != nil {
+			t.Fatal(err)
+		}
+		now := d.Now()
+		at := now.Add(time.Minute)
+		if _, ok, err := d.ClaimAlert(t.Context(), limits.AlertClaim{Trip: tr.ID, Receiver: "desk", Now: now, Until: at}); !ok || err != nil {
+			t.Fatalf("claim: %t, %v", ok, err)
+		}
+		if err := d.FinishAlert(t.Context(), limits.AlertResult{Trip: tr.ID, Receiver: "desk", Attempt: 1, Now: now, Next: at}); err != nil {
+			t.Fatal(err)
+		}
+		claimed := make(chan bool, 1)
+		go func() {
+			_, ok, err := d.ClaimAlert(t.Context(), limits.AlertClaim{Trip: tr.ID, Receiver: "desk", Now: at, Until: at.Add(time.Minute)})
+			if err != nil {
+				t.Errorf("claim: %v", err)
+			}
+			claimed <- ok
+		}()
+		if err := d.Reset(t.Context(), limits.Reset{Limit: tr.Limit, By: "o", Reason: "why", RequestID: "r", At: at}); err != nil {
+			t.Fatal(err)
+		}
+		open, err := d.OpenAlerts(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, seen := <-claimed, open[len(open)-1].Messages[0].Due; ok != seen.After(at) {
+			t.Fatalf("the claim was taken: %t; after the reset the message was due at %v, and at %v before", ok, seen, at)
 		}
 	}
 }

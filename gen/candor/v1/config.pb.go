@@ -909,6 +909,7 @@ func (OnFull) EnumDescriptor() ([]byte, []int) {
 
 // The configuration. YAML is its text; `candor check FILE` knows all of it. Names (map keys) are 1 to 63 of a-z 0-9 . _ -
 // and begin with a letter or digit.
+// A duration is at most 87600h, about ten years, unless less is said where it stands.
 type Config struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Listen *Listen                `protobuf:"bytes,1,opt,name=listen,proto3" json:"listen,omitempty"`

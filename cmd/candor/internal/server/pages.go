@@ -87,9 +87,12 @@ func (p *pages) gateOf(cfg *candorv1.Config) (*people.Gate, error) {
 		return nil, nil
 	}
 	return people.NewGate(people.GateOptions{
-		Config: cfg, Store: p.users, PublicURL: p.url, Pages: p.site, Open: web.OpenPaths(), Log: p.log, Panicked: p.guard.Count, Before: p.door.gate.Load(),
+		Config: cfg, Store: p.users, PublicURL: p.url, Pages: p.site, Open: web.OpenPaths(), Log: p.log, Panicked: p.guard.Count, Before: p.gate(),
 	})
 }
+
+// gate is the one in use; nil: there are no pages.
+func (p *pages) gate() *people.Gate { return p.door.gate.Load() }
 
 // use has whoever comes from now on meet this gate.
 func (p *pages) use(gate *people.Gate) {

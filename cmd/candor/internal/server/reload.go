@@ -156,8 +156,15 @@ func (r *reloader) try(ctx context.Context) (changed bool, err error) {
 		return false, err
 	}
 	tokens := people.NewTokens(people.TokensOptions{Config: cfg, Store: r.users, Log: r.log, Before: r.tokens})
-	if changed, err = r.gateway.Reload(ctx, cfg, tokens); !changed || err != nil {
+	if changed, err = r.gateway.Reload(ctx, cfg, tokens); err != nil {
 		return false, err
+	}
+	if !changed {
+		if gate.SameSecret(r.pages.gate()) {
+			return false, nil
+		}
+		// Of the files that the configuration names this is the one that the gateway knows nothing of.
+		r.gateway.Reloaded()
 	}
 	warn(r.log, warnings)
 	r.pages.use(gate)

@@ -4,9 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/webhook"
 )
 
@@ -32,6 +34,34 @@ limits: {pays: {action: pay, window: 1h, max_count: 5, on_trip: reject, alerts: 
 	s.log.await(t, reloadedLine, 1)
 	if c := s.configuration(); c.GetRefuseTime() != nil {
 		t.Errorf("shown: %v", c)
+	}
+}
+
+// So is the file with the secret of an OpenID client, which changes nothing else.
+func TestReloadOfAClientSecret(t *testing.T) {
+	t.Parallel()
+	s := newSubject(t, strings.Replace(plainConfig, `listen: {`, `listen: {web: "127.0.0.1:0", `, 1)+`
+people: {oidc: {issuer: "https://id.example.com", client_id: candor, client_secret_file: client.secret, grants: [{group: desk, roles: [reviewer]}]}}
+`)
+	write(t, s.file(), s.text)
+	secret := filepath.Join(s.folder, "client.secret")
+	write(t, secret, "first\n")
+	s.run(s.file())
+	s.replace(secret, "\n")
+	s.log.await(t, refusedLine, 1)
+	const fault = "people.oidc.client_secret_file"
+	if c := s.configuration(); c.GetRefuseTime() == nil || len(c.GetFaults()) != 1 || !strings.Contains(c.GetFaults()[0], fault) {
+		t.Errorf("shown: %v", c)
+	}
+	s.replace(secret, "second\n")
+	s.log.await(t, reloadedLine, 1)
+	if c := s.configuration(); c.GetRefuseTime() != nil || c.GetReloadResult() != candorv1.ReloadResult_RELOAD_RESULT_SUCCESS {
+		t.Errorf("shown: %v", c)
+	}
+	s.hangup <- syscall.SIGHUP
+	s.log.await(t, "the configuration is the one in force", 1)
+	if n := s.log.count(reloadedLine); n != 1 {
+		t.Errorf("%d reloads, want 1", n)
 	}
 }
 

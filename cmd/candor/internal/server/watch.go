@@ -23,8 +23,8 @@ const (
 	quiet = 300 * time.Millisecond
 )
 
-// watched are the files that configurations are made of: their own, and those of TLS and of the secrets that sign alerts, whose text is part
-// of them. Of one that was refused they are watched, too: it may be for one of them.
+// watched are the files that configurations are made of: their own, and those of TLS, of the secrets that sign alerts and of that of an OpenID client, whose text is
+// part of them. Of one that was refused they are watched, too: it may be for one of them.
 func watched(file string, all ...*candorv1.Config) []string {
 	names := []string{file}
 	for _, cfg := range all {
@@ -45,6 +45,7 @@ func named(cfg *candorv1.Config) (names []string) {
 			names = append(names, t.GetCaFile(), t.GetCertFile(), t.GetKeyFile())
 		}
 	}
+	names = append(names, cfg.GetPeople().GetOidc().GetClientSecretFile())
 	for _, l := range cfg.GetLimits() {
 		for _, a := range l.GetAlerts() {
 			names = append(names, a.GetSecretFile())

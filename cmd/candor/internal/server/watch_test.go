@@ -124,9 +124,10 @@ func TestWatched(t *testing.T) {
 	cfg := &candorv1.Config{
 		Listen:   &candorv1.Listen{Tls: &candorv1.ServerTLS{CertFile: "/s.crt", KeyFile: "/s.key"}},
 		Backends: map[string]*candorv1.Backend{"a": {Tls: &candorv1.ClientTLS{CaFile: "/ca", CertFile: "/s.crt"}}, "b": {}},
+		People:   &candorv1.People{Oidc: &candorv1.OIDC{ClientSecretFile: "/client"}},
 		Limits:   map[string]*candorv1.LimitConfig{"l": {Alerts: []*candorv1.AlertReceiver{{SecretFile: "/secret"}, {}}}},
 	}
-	if got := watched("/c.yaml", cfg); !slices.Equal(got, []string{"/c.yaml", "/ca", "/s.crt", "/s.key", "/secret"}) {
+	if got := watched("/c.yaml", cfg); !slices.Equal(got, []string{"/c.yaml", "/ca", "/client", "/s.crt", "/s.key", "/secret"}) {
 		t.Errorf("%q", got)
 	}
 }
