@@ -72,3 +72,17 @@ func (c *crowd) goHome(t *testing.T) {
 		t.Errorf("%d of %d calls failed; the first: %v", len(c.failed), c.calls.Load(), c.failed[0])
 	}
 }
+
+// each does f(0) to f(n-1), so many at once.
+func each(n, atOnce int, f func(i int)) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range atOnce {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	all.Wait()
+}

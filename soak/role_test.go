@@ -16,8 +16,9 @@ import (
 // A process that a test needs beside the gateway is this test's binary, with its role and what that takes in the environment.
 const (
 	roleVariable = "CANDOR_SOAK_ROLE"
-	rolePlain    = "plain"  // the model server's address
-	roleAttack   = "attack" // the number of the attack, and whom to attack
+	rolePlain    = "plain"    // the model server's address
+	roleAttack   = "attack"   // the number of the attack, and whom to attack
+	roleNuisance = "nuisance" // the number of the nuisance, to whom, and how often at least
 )
 
 // beSomething plays a role until the process is killed, or has done what it was made for.
@@ -27,6 +28,8 @@ func beSomething(role []string) (err error) {
 		return bePlain(role[1])
 	case len(role) == 3 && role[0] == roleAttack:
 		return beAttacker(role[1], role[2])
+	case len(role) == 4 && role[0] == roleNuisance:
+		return beNuisance(role[1], role[2], role[3])
 	}
 	return fmt.Errorf("there is no role %q", role)
 }
@@ -107,15 +110,21 @@ func (p *played) end() {
 	}
 }
 
-// startAttack begins an attack on an address. Attackers are elsewhere in life: here they get the processors that nobody else wants, where
-// the system has a way to say so. What is answered ends it and says how often it struck.
+// startAttack begins an attack on an address. What is answered ends it and says how often it struck.
 func startAttack(t *testing.T, number int, addr string) (stop func() int) {
+	t.Helper()
+	return strike(t, roleAttack, strconv.Itoa(number), addr)
+}
+
+// strike begins what an attacker does, and answers what ends it and says how often that was. Attackers are elsewhere in life: here they get the
+// processors that nobody else wants, where the system has a way to say so.
+func strike(t *testing.T, role ...string) (stop func() int) {
 	t.Helper()
 	var under []string
 	if nice, err := exec.LookPath("nice"); err == nil {
 		under = []string{nice, "-n", "19"}
 	}
-	p := play(t, under, roleAttack, strconv.Itoa(number), addr)
+	p := play(t, under, role...)
 	p.says()
 	return func() int {
 		_ = p.in.Close()
