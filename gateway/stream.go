@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
@@ -59,6 +60,8 @@ type clientStream struct {
 	// open are the streams to model servers, with their lanes.
 	openMu sync.Mutex
 	open   map[*backend.Stream]*lane
+	// leaving are the plans that were replaced and whose requests have time left.
+	leaving map[*plan]*time.Timer
 }
 
 // InferStream serves a client's stream: each request is admitted as Infer admits it, goes to the model's primary on a stream that
@@ -70,7 +73,7 @@ type clientStream struct {
 func (g *Gateway) InferStream(ctx context.Context, who Caller, frames Frames, conn StreamConn) error {
 	s := &clientStream{
 		g: g, who: who, frames: frames, conn: conn, outer: ctx, requests: make(chan *wire.Frame), lanes: map[string]*lane{},
-		open:    map[*backend.Stream]*lane{},
+		open: map[*backend.Stream]*lane{}, leaving: map[*plan]*time.Timer{},
 		maxRoom: g.plan().cfg.GetListen().GetMaxMessageBytes(),
 	}
 	s.room = semaphore.NewWeighted(s.maxRoom)
@@ -104,6 +107,7 @@ func (s *clientStream) read() {
 
 // serve sends requests on until the client has no more, and waits for the answers.
 func (s *clientStream) serve() error {
+	defer s.stay()
 	var last error
 	inForce := s.g.plan()
 	for more := true; more; {
@@ -116,7 +120,7 @@ func (s *clientStream) serve() error {
 		case <-inForce.replaced:
 			before := inForce
 			inForce = s.g.plan()
-			defer s.replaced(before, inForce).Stop()
+			s.replaced(before, inForce)
 		case <-s.g.stopping:
 			more, last = false, draining("the gateway is shutting down; begin a new stream at another replica")
 		case <-s.ctx.Done():
@@ -135,7 +139,7 @@ func (s *clientStream) serve() error {
 		case <-inForce.replaced:
 			before := inForce
 			inForce = s.g.plan()
-			defer s.replaced(before, inForce).Stop()
+			s.replaced(before, inForce)
 		case <-ended:
 			// Where only the time has passed, what is outstanding takes its route within our share of the deadline.
 			waiting = !s.over() && s.outer.Err() == nil

@@ -24,7 +24,7 @@ func (s *clientStream) left(stream *backend.Stream) {
 // replaced is told that another plan is in force. Streams with requests from before get no further ones, so that only these
 // end with them; nor do those to backends that are no model's primary any more. What was asked under the plan before has the time of a
 // drain to be answered, also by a model that never ends; the timer ends that.
-func (s *clientStream) replaced(before, now *plan) *time.Timer {
+func (s *clientStream) replaced(before, now *plan) {
 	for name, l := range s.lanes {
 		if m := now.models[name]; m == nil || m.primary != l.primary || l.holds(before) && !l.keepsState() {
 			l.closeSend()
@@ -32,10 +32,13 @@ func (s *clientStream) replaced(before, now *plan) *time.Timer {
 		}
 	}
 	limit := now.cfg.GetListen().GetDrainTimeout().AsDuration()
-	return time.AfterFunc(limit, func() {
+	s.openMu.Lock()
+	defer s.openMu.Unlock()
+	s.leaving[before] = time.AfterFunc(limit, func() {
 		s.guarded(func() {
 			s.openMu.Lock()
 			defer s.openMu.Unlock()
+			delete(s.leaving, before)
 			for stream, l := range s.open {
 				l.forget()
 				if l.holds(before) {
@@ -44,6 +47,15 @@ func (s *clientStream) replaced(before, now *plan) *time.Timer {
 			}
 		})
 	})
+}
+
+// stay ends the time of plans that were replaced: the stream is over.
+func (s *clientStream) stay() {
+	s.openMu.Lock()
+	defer s.openMu.Unlock()
+	for _, t := range s.leaving {
+		t.Stop()
+	}
 }
 
 // holds says that a request on the lane came under this plan.
