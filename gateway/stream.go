@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc/codes"
