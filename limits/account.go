@@ -51,9 +51,10 @@ type Rows interface {
 }
 
 // Over says, after Decide, whether the account may be deleted: no lease is left, so that no time of the next one's is before one that
-// still counts. The next one must be Born at another time, and its IDs be above all of this one's.
-func (a *Account) Over(r LeaseRequest, latched bool) bool {
-	return r.Retire && !latched && r.Count == 0 && a.Permits == 0
+// still counts, and none of the others that Weigh answered, which other gateways have counted. The next one must be Born at another time, and
+// its IDs be above all of this one's.
+func (a *Account) Over(r LeaseRequest, latched bool, others int64) bool {
+	return r.Retire && !latched && r.Count == 0 && a.Permits == 0 && others == 0
 }
 
 // Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the

@@ -74,7 +74,7 @@ func TestLatchedAccount(t *testing.T) {
 	if g, err := a.Decide(a, r, tick(0), true); err != nil || g.Count != 0 || a.Permits != 0 || len(a.leases) != 1 || a.leases[0].Count != 0 {
 		t.Errorf("%+v, %v; the account has %+v", g, err, a.leases)
 	}
-	if r = (LeaseRequest{Retire: true}); a.Over(r, true) || !a.Over(r, false) {
+	if r = (LeaseRequest{Retire: true}); a.Over(r, true, 0) || a.Over(r, false, 1) || !a.Over(r, false, 0) {
 		t.Error("a latched account is over, or one without leases isn't")
 	}
 }

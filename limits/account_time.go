@@ -32,7 +32,7 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	// own would have the server's set back otherwise, and the limit's time go on too fast for who asks next.
 	then := now
 	switch {
-	case seen.tells(a.Born, a.Wall.IsZero()):
+	case seen.tells(a, at):
 		// What was lost since stays lost: others have leased by the slower time.
 		since := seen.Now.Add(seen.Lost - a.Lost)
 		least := func(at time.Time) time.Time {
@@ -71,10 +71,18 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	return now
 }
 
-// tells says whether something is known by it of an account that was born then. What an answer was about that took long lies so long back that
-// a clock may have been set meanwhile; but where nothing else is known, it is still that.
-func (s Sighting) tells(born time.Time, alone bool) bool {
-	return !s.Now.IsZero() && s.Born.Equal(born) && (alone || s.Answered.Sub(s.Asked) <= agreed)
+// tells says whether something is known by it of an account. What an answer was about that took long lies so long back that a clock may have
+// been set meanwhile; but where nothing else is known, it is still that. A monotonic clock stands still while its machine is suspended, and
+// its wall clock says so.
+func (s Sighting) tells(a *Account, at Readings) bool {
+	switch {
+	case s.Now.IsZero() || !s.Born.Equal(a.Born):
+		return false
+	case a.Wall.IsZero():
+		return true
+	}
+	slept := at.Wall.Sub(s.Wall) - stretched(at.After.Sub(s.Answered))
+	return s.Answered.Sub(s.Asked) <= agreed && (s.Wall.IsZero() || slept <= 2*agreed)
 }
 
 // meet is for a gateway that knows nothing of what has passed. Two clocks do: now is by the server's, and

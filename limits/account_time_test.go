@@ -102,3 +102,23 @@ func TestTwoClocksOfAStranger(t *testing.T) {
 		}
 	}
 }
+
+// TestSuspended: the monotonic clock of a machine that slept says nothing of that time, and its wall clock does.
+func TestSuspended(t *testing.T) {
+	const slept, awake = time.Hour, 2 * time.Second
+	process := time.Now()
+	seen := Sighting{Now: epoch, Asked: process, Answered: process, Wall: epoch}
+	for name, c := range map[string]struct{ server, wall, want time.Duration }{
+		"slept":                    {slept + awake, slept + awake, slept + awake},
+		"its wall clock set alone": {awake, slept + awake, awake},
+		"set back":                 {awake, awake - slept, awake},
+		"server set forward":       {slept + awake, awake, awake - awake/driftShare},
+	} {
+		a := Account{Clock: epoch, Wall: epoch}
+		at := process.Add(awake)
+		now := a.Tick(Readings{Server: epoch.Add(c.server), Before: at, After: at, Wall: epoch.Add(c.wall)}, seen)
+		if got := now.Sub(epoch); got > c.want || got < c.want-time.Microsecond {
+			t.Errorf("%s: %v have passed, want %v", name, got, c.want)
+		}
+	}
+}

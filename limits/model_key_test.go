@@ -50,6 +50,9 @@ func (w *world) key(size modelSize) string {
 	sight := func(s Sighting) {
 		if !s.Now.IsZero() && s.Born.Equal(w.account.Born) {
 			n(s.Now.Sub(s.Asked).Microseconds(), s.Now.Sub(s.Answered).Microseconds(), (w.account.Lost - s.Lost).Microseconds())
+			if size.walls {
+				n(s.Wall.Sub(s.Answered).Microseconds())
+			}
 		}
 	}
 	asked := func(c *call) {
@@ -73,6 +76,9 @@ func (w *world) key(size modelSize) string {
 			at(c.grant.From)
 		}
 		if w.setting {
+			if size.walls {
+				n(ago(c.grant.Wall))
+			}
 			n(ago(c.grant.Now), (w.account.Lost - c.grant.Lost).Microseconds(), truth(c.grant.Born.Equal(w.account.Born)))
 		}
 	}

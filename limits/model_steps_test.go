@@ -192,6 +192,7 @@ func (w *world) decide(i int, bad mutant) {
 	_, _ = by.Weigh(by, &r, now, at.After)
 	r.Until = c.r.Until
 	c.grant, _ = by.Decide(by, r, now, latched)
+	c.grant.Wall = at.Wall
 	if c.stale != nil {
 		a.Account = by.Account
 		if c.grant.Count > 0 {
@@ -239,7 +240,7 @@ func (w *world) deliver(i int, bad mutant) {
 	g.calling, g.settle = false, nil
 	g.told(c.r.Report)
 	if w.setting {
-		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Born: c.grant.Born, Asked: tick(c.asked), Answered: tick(w.now)})
+		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Born: c.grant.Born, Asked: tick(c.asked), Answered: tick(w.now), Wall: c.grant.Wall})
 	}
 	if c.grant.Count == 0 {
 		return

@@ -32,7 +32,7 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		if err == nil {
 			l.leases.used, l.leases.bound, l.leases.others = got.Used, got.Max, got.Others
 			l.outbox.told(r.Report)
-			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, got.Born, began, answered})
+			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, got.Born, began, answered, got.Wall})
 		}
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
 			l.leases.settled(r.Settled)

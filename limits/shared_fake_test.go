@@ -44,11 +44,11 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 		return Grant{}, err
 	}
 	g, err := a.Decide(a, r, now, latched)
-	g.Max, g.Others = r.Max, others
+	g.Max, g.Others, g.Wall = r.Max, others, at.Wall
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}
-	if st.Used = g.Used; a.Over(r, latched) {
+	if st.Used = g.Used; a.Over(r, latched, others) {
 		delete(m.accounts, r.Limit)
 	}
 	st.Leases = nil

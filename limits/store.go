@@ -102,6 +102,8 @@ type Sighting struct {
 	// Born is the Account's, as whose time Now is.
 	Born            time.Time
 	Asked, Answered time.Time
+	// Wall is Grant.Wall.
+	Wall time.Time
 }
 
 // Grant is a shared store's answer to a LeaseRequest. One that isn't shared fills only Lease in.
@@ -113,6 +115,8 @@ type Grant struct {
 	Lost time.Duration
 	// Born is Account.Born.
 	Born time.Time
+	// Wall is what the wall clock of the gateway said at the decision.
+	Wall time.Time
 	// Used counts the permits in the window that ends Now, those of Lease included.
 	Used int64
 	// Max that held, and Others, the answers of a ratio's denominator that aren't numerators.

@@ -102,7 +102,7 @@ var errTripping = errors.New("its dry run trips again and again; try again")
 // longer a dry run is reset, as by New. Answers are decided by the old definitions or by the new ones, never by some of each, and
 // nothing that was released before goes uncounted under a higher MaxCount.
 //
-// On an error nothing has changed, except that dry runs may have been reset. Errors name the definition and the remedy, or are the store's.
+// On an error nothing has changed, except that dry runs may have been reset, and that the store may hold new names to what they count. Errors name the definition and the remedy, or are the store's.
 func (g *Gate) Update(ctx context.Context, defs []Definition, now time.Time) error {
 	defs, err := inOrder(defs)
 	if err != nil {
@@ -143,16 +143,20 @@ func (g *Gate) update(ctx context.Context, defs []Definition, now time.Time) err
 
 // prepare makes the roster of new definitions over the states that there are.
 func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster, error) {
-	if err := g.declare(ctx, defs); err != nil {
-		return nil, err
-	}
 	old, next := g.roster.Load(), newRoster()
-	var stored map[string]State
 	for _, d := range defs {
 		if had := old.configured(d.Name); had != nil {
 			if before, now := had.def.countsByKey(), d.countsByKey(); before != now {
 				return nil, &CountsError{Limit: d.Name, Stored: before, Now: now}
 			}
+		}
+	}
+	if err := g.declare(ctx, defs); err != nil {
+		return nil, err
+	}
+	var stored map[string]State
+	for _, d := range defs {
+		if had := old.configured(d.Name); had != nil {
 			next.add(&limit{def: d, keys: had.keys, state: had.state})
 			continue
 		}

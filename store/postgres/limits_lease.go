@@ -97,8 +97,8 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		if g, err = a.Decide(rows, weighed, now, latched); err != nil {
 			return err
 		}
-		g.Max, g.Others = weighed.Max, others
-		if a.Over(r, latched) {
+		g.Max, g.Others, g.Wall = weighed.Max, others, at.Wall
+		if a.Over(r, latched, others) {
 			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
 				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)
 			}
