@@ -30,7 +30,8 @@ type line struct {
 	of      *party
 	used    int
 	waiting []*waiter
-	// served is when it last got a place that it had waited for, as a number that grows.
+	// served is when it last got a place that it had waited for, as a number that grows; before the first, when it came: who is new
+	// passes nobody who waits.
 	served uint64
 }
 
@@ -94,7 +95,7 @@ func (c *crowd) line(who caller) *line {
 		}
 		p := c.party(who)
 		p.kept++
-		at = &line{caller: who, of: p}
+		at = &line{caller: who, of: p, served: c.turn}
 		c.lines[who] = at
 	}
 	c.recent[slot] = at
@@ -112,7 +113,7 @@ func (c *crowd) party(who caller) *party {
 		if len(c.parties) >= partiesKept {
 			c.forgetParties()
 		}
-		p = &party{who: who}
+		p = &party{who: who, served: c.turn}
 		c.parties[who] = p
 	}
 	return p
@@ -296,11 +297,8 @@ func longest[T interface {
 	return out
 }
 
-// without takes one out, in place and without keeping order.
+// without takes one out, in place. Of equals the order says who has waited longest.
 func without[T comparable](all []T, one T) []T {
 	i := slices.Index(all, one)
-	last := len(all) - 1
-	all[i] = all[last]
-	clear(all[last:])
-	return all[:last]
+	return slices.Delete(all, i, i+1)
 }

@@ -112,6 +112,37 @@ func TestCrowdTakesTurns(t *testing.T) {
 	})
 }
 
+// First in, first out, however many come that were never here before; and who was served and waits again isn't passed by them.
+func TestCrowdKeepsOrder(t *testing.T) {
+	for name, who := range map[string]func(string) caller{"consumers": of, "addresses": from} {
+		t.Run(name, func(t *testing.T) {
+			var c crowd
+			serve := func(want caller) {
+				t.Helper()
+				at := c.next(class(normal))
+				c.serve(at)
+				if c.end(at); at.caller != want {
+					t.Fatalf("%v was served, want %v", at.caller, want)
+				}
+			}
+			comes := func(name string) { c.stand(c.line(who(name)), new(waiter)) }
+			for i := range 3 {
+				comes(fmt.Sprint(i))
+			}
+			for i := range 100 {
+				serve(who(fmt.Sprint(i)))
+				comes(fmt.Sprint(i + 3))
+			}
+			comes("100") // which is among those who wait
+			serve(who("100"))
+			comes("new")
+			for _, next := range []string{"101", "102", "100", "new"} {
+				serve(who(next))
+			}
+		})
+	}
+}
+
 // Where all is full the newest call of the consumer with the most gives way to one of a consumer with few; else the newcomer is refused.
 func TestCrowdSendsAwayTheGreedy(t *testing.T) {
 	for name, callers := range map[string][2]caller{"consumers": {of("greedy"), of("modest")}, "addresses": {from("1"), from("2")}} {
