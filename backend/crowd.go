@@ -284,13 +284,13 @@ func (c *crowd) yields(at *line) *line {
 	return nil
 }
 
-// longest has the most calls, in flight and waiting; nil of none.
+// longest has the most calls, in flight and waiting, and of several it is the one that began to wait last; nil of none.
 func longest[T interface {
 	comparable
 	has() int
 }](all []T) (out T) {
 	for i, one := range all {
-		if i == 0 || one.has() > out.has() {
+		if i == 0 || one.has() >= out.has() {
 			out = one
 		}
 	}
