@@ -231,17 +231,22 @@ func fewer(a, b int, servedA, servedB uint64) int {
 // share is what a line may have of n places while all that are active want some, and what it has: its consumer's, where there are several,
 // else its own.
 func (c *crowd) share(at *line, n int) (share, has int) {
-	parties, lines := c.active[at.class], at.of.active
-	if at.of.has() == 0 {
-		parties++
+	if parties := c.sharing(at); parties > 1 {
+		return max(1, n/parties), at.of.used
 	}
+	lines := at.of.active
 	if at.has() == 0 {
 		lines++
 	}
-	if parties > 1 {
-		return max(1, n/parties), at.of.used
-	}
 	return max(1, n/lines), at.used
+}
+
+// sharing is how many parties of a line's class are active, its own counted even where it has nothing yet.
+func (c *crowd) sharing(at *line) int {
+	if at.of.has() == 0 {
+		return c.active[at.class] + 1
+	}
+	return c.active[at.class]
 }
 
 // ahead is how many of those who wait would be served before another call of a line, about: those of higher classes, and of its own
