@@ -30,7 +30,8 @@ type line struct {
 	of      *party
 	used    int
 	waiting []*waiter
-	// served is when it last got a place that it had waited for, as a number that grows.
+	// served is when it last got a place that it had waited for, as a number that grows; before the first, when it came: who is new
+	// passes nobody who waits.
 	served uint64
 }
 
@@ -94,7 +95,7 @@ func (c *crowd) line(who caller) *line {
 		}
 		p := c.party(who)
 		p.kept++
-		at = &line{caller: who, of: p}
+		at = &line{caller: who, of: p, served: c.turn}
 		c.lines[who] = at
 	}
 	c.recent[slot] = at
@@ -112,7 +113,7 @@ func (c *crowd) party(who caller) *party {
 		if len(c.parties) >= partiesKept {
 			c.forgetParties()
 		}
-		p = &party{who: who}
+		p = &party{who: who, served: c.turn}
 		c.parties[who] = p
 	}
 	return p
@@ -230,17 +231,22 @@ func fewer(a, b int, servedA, servedB uint64) int {
 // share is what a line may have of n places while all that are active want some, and what it has: its consumer's, where there are several,
 // else its own.
 func (c *crowd) share(at *line, n int) (share, has int) {
-	parties, lines := c.active[at.class], at.of.active
-	if at.of.has() == 0 {
-		parties++
+	if parties := c.sharing(at); parties > 1 {
+		return max(1, n/parties), at.of.used
 	}
+	lines := at.of.active
 	if at.has() == 0 {
 		lines++
 	}
-	if parties > 1 {
-		return max(1, n/parties), at.of.used
-	}
 	return max(1, n/lines), at.used
+}
+
+// sharing is how many parties of a line's class are active, its own counted even where it has nothing yet.
+func (c *crowd) sharing(at *line) int {
+	if at.of.has() == 0 {
+		return c.active[at.class] + 1
+	}
+	return c.active[at.class]
 }
 
 // ahead is how many of those who wait would be served before another call of a line, about: those of higher classes, and of its own
@@ -283,24 +289,21 @@ func (c *crowd) yields(at *line) *line {
 	return nil
 }
 
-// longest has the most calls, in flight and waiting; nil of none.
+// longest has the most calls, in flight and waiting, and of several it is the one that began to wait last; nil of none.
 func longest[T interface {
 	comparable
 	has() int
 }](all []T) (out T) {
 	for i, one := range all {
-		if i == 0 || one.has() > out.has() {
+		if i == 0 || one.has() >= out.has() {
 			out = one
 		}
 	}
 	return out
 }
 
-// without takes one out, in place and without keeping order.
+// without takes one out, in place. Of equals the order says who has waited longest.
 func without[T comparable](all []T, one T) []T {
 	i := slices.Index(all, one)
-	last := len(all) - 1
-	all[i] = all[last]
-	clear(all[last:])
-	return all[:last]
+	return slices.Delete(all, i, i+1)
 }

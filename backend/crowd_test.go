@@ -112,6 +112,37 @@ func TestCrowdTakesTurns(t *testing.T) {
 	})
 }
 
+// First in, first out, however many come that were never here before; and who was served and waits again isn't passed by them.
+func TestCrowdKeepsOrder(t *testing.T) {
+	for name, who := range map[string]func(string) caller{"consumers": of, "addresses": from} {
+		t.Run(name, func(t *testing.T) {
+			var c crowd
+			serve := func(want caller) {
+				t.Helper()
+				at := c.next(class(normal))
+				c.serve(at)
+				if c.end(at); at.caller != want {
+					t.Fatalf("%v was served, want %v", at.caller, want)
+				}
+			}
+			comes := func(name string) { c.stand(c.line(who(name)), new(waiter)) }
+			for i := range 3 {
+				comes(fmt.Sprint(i))
+			}
+			for i := range 100 {
+				serve(who(fmt.Sprint(i)))
+				comes(fmt.Sprint(i + 3))
+			}
+			comes("100") // which is among those who wait
+			serve(who("100"))
+			comes("new")
+			for _, next := range []string{"101", "102", "100", "new"} {
+				serve(who(next))
+			}
+		})
+	}
+}
+
 // Where all is full the newest call of the consumer with the most gives way to one of a consumer with few; else the newcomer is refused.
 func TestCrowdSendsAwayTheGreedy(t *testing.T) {
 	for name, callers := range map[string][2]caller{"consumers": {of("greedy"), of("modest")}, "addresses": {from("1"), from("2")}} {
@@ -152,6 +183,23 @@ func TestCrowdSendsAwayTheGreedy(t *testing.T) {
 				expect("and no more, but for one that has few in flight", 8, 1)
 			})
 		})
+	}
+}
+
+// Of several with as many calls the one that came last gives way.
+func TestCrowdSendsAwayTheNewest(t *testing.T) {
+	for name, who := range map[string]func(string) caller{"consumers": of, "addresses": from} {
+		var c crowd
+		for _, one := range []string{"a", "b", "c"} {
+			at := c.line(who(one))
+			c.stand(at, new(waiter))
+			c.stand(at, new(waiter))
+		}
+		for when, other := range map[string]caller{"fewer calls": who("d"), "a higher priority": by(high)} {
+			if got := c.yields(c.line(other)); got == nil || got.caller != who("c") {
+				t.Errorf("%s: %+v gives way to one with %s, want c", name, got, when)
+			}
+		}
 	}
 }
 

@@ -115,10 +115,12 @@ func (h *hedge) allowed(now time.Time) (ctx context.Context) {
 	if permit.probe || !h.b.budget.spend(now) {
 		return nil
 	}
-	if ctx = h.begin(permit, now); ctx == nil {
-		h.b.budget.refund(now)
-	}
-	return ctx
+	defer func() {
+		if ctx == nil {
+			h.b.budget.refund(now)
+		}
+	}()
+	return h.begin(permit, now)
 }
 
 // begin answers the attempt's context; nil: the first attempt was faster, and there is to be none.

@@ -119,6 +119,47 @@ func TestNoHedgeAfterAPanic(t *testing.T) {
 	}
 }
 
+// touchy breaks where it is told of a first attempt, once it is armed.
+type touchy struct {
+	recorder
+	armed atomic.Bool
+}
+
+func (o *touchy) Attempt(ctx context.Context, a Attempt) {
+	if o.armed.Load() && !a.Hedge {
+		panic("a defect of the observer")
+	}
+	o.recorder.Attempt(ctx, a)
+}
+
+// So does who is told of the first and breaks: the second ends with it, and is told of.
+func TestPanicAfterTheFirstOfTwo(t *testing.T) {
+	server := oiptest.Start(t, digitsModel())
+	watch := new(touchy)
+	b := hedged(t, server, Options{Observer: watch})
+	second, broke := make(chan struct{}), make(chan struct{})
+	server.Script(func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		<-second
+		return oiptest.Const(0.25, 0.75)(ctx, req)
+	}, func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+		close(second)
+		<-broke
+		return oiptest.Const(0.25, 0.75)(ctx, req)
+	})
+	watch.armed.Store(true)
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = b.Infer(t.Context(), Terms{}, wire.NewFrame(digitsRequest(t, 1)), nil)
+		t.Error("nothing broke")
+	}()
+	close(broke)
+	eventually(t, "the end of the hedge", func() bool { s := b.Status(); return s.HedgesLost == 1 && s.InFlight == 0 })
+	b.hedging.Wait()
+	if attempts, _ := watch.seen(); !attempts[len(attempts)-1].Hedge || !attempts[len(attempts)-1].Lost {
+		t.Errorf("the last attempt told of: %+v", attempts[len(attempts)-1])
+	}
+}
+
 // A defect that shows in a hedge alone, in whose goroutine no handler would recover, ends that hedge and nothing else.
 func TestPanicInAHedge(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
@@ -192,6 +233,12 @@ func TestPanicBesideAHedge(t *testing.T) {
 			b.hedging.Wait()
 			if s := b.Status(); s.InFlight != 0 || s.Hedges != tc.told || s.Breaker != closed {
 				t.Errorf("status %+v", s)
+			}
+			b.budget.mu.Lock()
+			_, extra := b.budget.sums(b.budget.number(time.Now()))
+			b.budget.mu.Unlock()
+			if extra != tc.told {
+				t.Errorf("%d further attempts are on the budget, %d were made", extra, tc.told)
 			}
 			if panics.Load() != 1 || broke.hedges.Load() != tc.told || broke.headers.Load() != 1-tc.told {
 				t.Errorf("%d panics; told of %d hedges, asked for %d headers", panics.Load(), broke.hedges.Load(), broke.headers.Load())

@@ -195,11 +195,10 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	whole := false
 	defer func() {
 		if second != nil && !whole {
-			second.stop() // a panic in check: nobody asks for its result
+			second.stop() // after a panic nobody asks for its result
 		}
 	}()
 	response, verdict, failure := b.attempt(within, conn, t.Until, permit, x, request, check)
-	whole = true
 	took := time.Since(asked)
 	if failure != nil && context.Cause(within) == errLost {
 		failure = b.lost()
@@ -225,7 +224,7 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	if b.observer != nil {
 		b.observer.Attempt(ctx, attempt)
 	}
-	*told = attempt
+	*told, whole = attempt, true
 	if failure != nil {
 		return nil, second, failure
 	}

@@ -27,11 +27,12 @@ const retrySoonest = 100 * time.Millisecond
 const priorities = int(candorv1.Priority_PRIORITY_HIGH) + 1
 
 // limiter bounds the calls in flight: by what the model server can do at once, as gradient finds it, and by max_in_flight, which
-// bounds those in flight and those that wait together. Who waits is served by priority, then fairly between consumers, as crowd says, then
-// in order; when nobody more may wait, the newest of the lowest priority makes room, or of the consumer with the most. Safe for concurrent
-// use.
+// bounds those in flight and those that wait together; a part of it more (spareDiv) may wait of those with less than their share. Who waits
+// is served by priority, then fairly between consumers, as crowd says, then in order; when nobody more may wait, the newest of the lowest
+// priority makes room, or of the consumer with the most. Safe for concurrent use.
 type limiter struct {
-	// adaptive: gradient moves the limit. Otherwise it is most, and nobody waits but those with less than their share.
+	// adaptive: gradient moves the limit. Otherwise it is most, and nobody waits but those with less than their share, and none of
+	// them in the lowest class.
 	adaptive bool
 	most     int
 

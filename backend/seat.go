@@ -29,7 +29,7 @@ func (l *limiter) bound(at *line) int {
 		// What others were spared isn't taken from it.
 		out += max(1, n/headroomDiv) + min(l.spared, spare)
 	}
-	if (at.class != highest || l.crowd.active[highest] > 1) && l.few(at) {
+	if (at.class != highest || l.crowd.sharing(at) > 1) && l.few(at) {
 		out += spare
 	}
 	return min(out, l.most)

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -13,9 +14,11 @@ import (
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/candor-gateway/candor/config"
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // A shutdown is told to whoever watches, calls in flight finish, new ones are refused, and streams that have no end of their
@@ -143,6 +146,31 @@ func TestHTTP(t *testing.T) {
 		if got := w.metric(series); got != want {
 			t.Errorf("%s is %v, want %v", series, got, want)
 		}
+	}
+}
+
+// A stop that comes before the gateway listens is as clean as any, and no trouble with the name of its host.
+func TestStopBeforehand(t *testing.T) {
+	w := start(t, `grpc: "127.0.0.1:0"`, `grpc: "localhost:0"`)
+	w.stop()
+	cfg, faults := config.Parse("test.yaml", []byte(w.yaml))
+	if errs := faults.Errors(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	store, err := sqlite.Open(t.Context(), w.db(), "test", sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(t.Context(), cfg, gateway.Deps{
+		Ledger: store, Reviews: store, Limits: store, Certificates: store, Artefacts: store, Pins: store, Webhooks: store, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := errors.Join(g.Run(stopped, nil), g.Close(), store.Close(context.Background())); err != nil {
+		t.Error(err)
 	}
 }
 

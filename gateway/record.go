@@ -114,8 +114,9 @@ func (g *Gateway) recordOf(c *call) *candorv1.Record {
 }
 
 const (
-	// maxPlainAccept is the most that the record of one plain accept takes beside what limits ask of the request, in bytes, whatever a client
-	// or a model server sends, and however long the configuration's names are, as long as the model's version, the label and the calibrator's name have at most 128 together.
+	// maxPlainAccept is the most that the record of one plain accept takes beside what limits ask of the request and say in a dry run, in
+	// bytes, whatever a client or a model server sends, and however long the configuration's names are, as long as the model's version, the
+	// label and the calibrator's name have at most 128 together.
 	maxPlainAccept = 512
 	// maxRequestID is the most that is kept of a client's id; less where maxPlainAccept leaves less.
 	maxRequestID = 64
@@ -123,11 +124,13 @@ const (
 )
 
 // fit keeps the record of a plain accept within its bound: what its attempts were goes first, then the client's id. What limits asked of the
-// request stands beside the bound, and takes the place of neither.
+// request, and said in a dry run, stands beside the bound, and takes the place of neither.
 func fit(rec *candorv1.Record, p *candorv1.PredictionRecord) {
 	row := p.Rows[0]
-	defer func(asked []*candorv1.LimitInput) { row.LimitInputs = asked }(row.LimitInputs)
-	row.LimitInputs = nil
+	defer func(asked []*candorv1.LimitInput, said []*candorv1.LimitWord) {
+		row.LimitInputs, row.Limits = asked, said
+	}(row.LimitInputs, row.Limits)
+	row.LimitInputs, row.Limits = nil, nil
 	over := proto.Size(rec) - maxPlainAccept
 	if over > 0 && len(p.Stages[0].Tried) > 0 {
 		p.Stages[0].Tried = nil

@@ -27,7 +27,8 @@ type Addrs struct{ GRPC, HTTP string }
 func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	// Without TCP's own probes, which gRPC's pings make needless: they are most of what it costs to turn a connection away.
 	listening := net.ListenConfig{KeepAlive: -1}
-	lis, err := listening.Listen(ctx, "tcp", g.plan().cfg.GetListen().GetGrpc())
+	// A stop that came before would end the look for the host's name, and be told as trouble with the port.
+	lis, err := listening.Listen(context.WithoutCancel(ctx), "tcp", g.plan().cfg.GetListen().GetGrpc())
 	if err != nil {
 		return fmt.Errorf("listen.grpc: %w; another program may have the port: choose one with port 0, or another number", err)
 	}

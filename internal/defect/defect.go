@@ -83,6 +83,9 @@ func (c *carried) String() string {
 	return fmt.Sprintf("%v\n\nin a goroutine of its own:\n%s", c.value, c.stack)
 }
 
+// LogValue is String: the handlers of slog that write JSON would find nothing in it.
+func (c *carried) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 // Go runs f in a goroutine of its own.
 func (g *Group) Go(f func()) {
 	g.running.Go(func() {

@@ -3,6 +3,8 @@ package defect_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -97,6 +99,16 @@ func TestGroup(t *testing.T) {
 		}()
 		all.Wait()
 	}()
+	var log bytes.Buffer
+	defect.Guard{Log: slog.New(slog.NewJSONHandler(&log, nil))}.Whole("those who wait", func() {
+		var one defect.Group
+		one.Go(func() { panic(errors.New("no such luck")) })
+		one.Wait()
+	})
+	var line struct{ Panic string }
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil || !strings.Contains(line.Panic, "no such luck") || !strings.Contains(line.Panic, "TestGroup") {
+		t.Errorf("%v: the log has %s; want the value, and the stack of where it was", err, log.String())
+	}
 	var good defect.Group
 	good.Go(func() { ended.Add(1) })
 	if good.Wait(); ended.Load() != 5 {

@@ -1816,7 +1816,8 @@ type Backend struct {
 	// Below this an attempt isn't made, and running out of time isn't held against the backend. Default 5ms.
 	MinTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=min_timeout,json=minTimeout,proto3" json:"min_timeout,omitempty"`
 	Breaker    *BreakerConfig       `protobuf:"bytes,9,opt,name=breaker,proto3" json:"breaker,omitempty"`
-	// Most calls in flight and waiting for their place; more are refused at once. Default 256.
+	// Most calls in flight and waiting for their place; more are refused at once, but for an eighth of it that may wait of consumers that
+	// have less than their share. Default 256.
 	MaxInFlight *uint32 `protobuf:"varint,10,opt,name=max_in_flight,json=maxInFlight,proto3,oneof" json:"max_in_flight,omitempty"`
 	// name@version of a calibrator in the store, made by `candor calibrate` for this model version and score kind. Absent: the
 	// model's numbers are taken as they are.
@@ -1833,7 +1834,8 @@ type Backend struct {
 	// A second attempt beside one that takes longer than most do; the first that answers counts. Absent: none. It draws on retry.budget.
 	Hedge *HedgeConfig `protobuf:"bytes,21,opt,name=hedge,proto3" json:"hedge,omitempty"`
 	// Fewer calls than max_in_flight at once where more would only wait at the model server: how many is measured. Default true;
-	// false: max_in_flight is the limit, and nobody waits here but calls of consumers that have less than their share of it.
+	// false: max_in_flight is the limit, and nobody waits here but calls of consumers that have less than their share of it, and not of low
+	// priority.
 	AdaptiveLimit *bool `protobuf:"varint,22,opt,name=adaptive_limit,json=adaptiveLimit,proto3,oneof" json:"adaptive_limit,omitempty"`
 	// Replicas of the same model version, each host:port, in place of address.
 	Addresses []string `protobuf:"bytes,30,rep,name=addresses,proto3" json:"addresses,omitempty"`

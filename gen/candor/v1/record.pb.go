@@ -209,7 +209,7 @@ func (LimitEvent) EnumDescriptor() ([]byte, []int) {
 
 // One entry of the decision log. Its deterministic encoding is what the writer's hash chain covers; a plain accept of one
 // row takes at most 512 bytes, as long as the model's version and the label have at most 128 together, and besides what limits
-// asked of the request. No tensor is ever in it: payloads stand apart and expire.
+// asked of the request and said of it in a dry run. No tensor is ever in it: payloads stand apart and expire.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Microseconds since the epoch, by the store's clock.
