@@ -138,6 +138,9 @@ func (g *Gateway) letOut(ctx context.Context) {
 func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Item) (left bool, uncountable string) {
 	r := g.pass(ctx, now, item, item.Verdict)
 	if r.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
+		if !r.unknown && r.HeldBy != item.HeldBy {
+			g.heldBy(ctx, item, r.HeldBy)
+		}
 		return false, r.uncountable
 	}
 	if _, err := g.reviews.Change(ctx, item.ID, ending{Act: review.LetOut{Now: now}, etag: item.Etag()}); err != nil {
@@ -148,4 +151,12 @@ func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Ite
 		return false, ""
 	}
 	return true, ""
+}
+
+// heldBy notes that another limit holds the answer now: that one is to be reset, and until then nobody asks it for the answer again.
+func (g *Gateway) heldBy(ctx context.Context, item *review.Item, limit string) {
+	_, err := g.reviews.Change(ctx, item.ID, ending{Act: review.HoldBy{Limit: limit}, etag: item.Etag()})
+	if err != nil && ctx.Err() == nil && !g.movedOn(err) {
+		g.log.WarnContext(ctx, "which limit holds an answer could not be stored; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
+	}
 }

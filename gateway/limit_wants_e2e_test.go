@@ -1,14 +1,18 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
@@ -20,11 +24,26 @@ func (w *world) state(token, item, requestID string, inputs ...*candorv1.LimitIn
 	return resp.GetItem(), err
 }
 
+// looked is a store that counts how often held answers were looked for.
+type looked struct {
+	review.Store
+	turns atomic.Int64
+}
+
+func (s *looked) Held(ctx context.Context, except []string, limit int) ([]review.Item, error) {
+	s.turns.Add(1)
+	return s.Store.Held(ctx, except, limit)
+}
+
 // An item from before its limit asked for an amount and a key is held, says what is wanted, and leaves when an operator has said it: counted
 // like any other, by the limit of its key, and with who said it on record.
 func TestItemFromBeforeItsLimit(t *testing.T) {
 	const limit = `spent: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}, key: {parameter: merchant}}`
-	w := start(t)
+	store := &looked{}
+	w := startWith(t, options{deps: func(d *gateway.Deps) {
+		store.Store = d.Reviews
+		d.Reviews = store
+	}})
 	first, _ := w.deferOne(deferredRow)
 	second, _ := w.deferOne(deferredRow)
 	w.stop()
@@ -92,8 +111,25 @@ func TestItemFromBeforeItsLimit(t *testing.T) {
 	if err != nil || held.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_HELD || len(held.GetLimitWants()) != 0 {
 		t.Fatalf("more than fits is stated: %v, %v", held, err)
 	}
-	if got, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/spent/keys/acme"}); err != nil || !got.GetLimit().GetTripped() {
-		t.Errorf("limit %v, %v", got, err)
+	if held.GetHeldBy() != "limits/spent/keys/acme" {
+		t.Errorf("held by %q", held.GetHeldBy())
+	}
+	acme := func() *candorv1.Limit {
+		got, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/spent/keys/acme"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.GetLimit()
+	}
+	before := acme()
+	if !before.GetTripped() || before.GetWithheldSinceTrip() == 0 {
+		t.Errorf("limit %v", before)
+	}
+	// One whole turn lies between the first and the third after this.
+	turns := store.turns.Load()
+	w.eventually(func() bool { return store.turns.Load() >= turns+3 })
+	if after := acme(); after.GetWithheldSinceTrip() != before.GetWithheldSinceTrip() {
+		t.Errorf("%d answers are withheld, and then %d", before.GetWithheldSinceTrip(), after.GetWithheldSinceTrip())
 	}
 	w.stop()
 	stated := statedOf(t, w)

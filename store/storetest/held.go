@@ -11,6 +11,7 @@ import (
 var heldTests = []test{
 	{"held answers are found by who holds them", testHeld},
 	{"a held answer goes out once", testLetOut},
+	{"another limit holds an answer", testHoldBy},
 	{"what is stated of a held answer stays with it", testStateInputs},
 }
 
@@ -74,6 +75,28 @@ func testLetOut(t *testing.T, d Driver) {
 	refused(t, "LetOut of one that waits", d, put(t, d, "q", 1, nil)[0].ID, review.LetOut{Now: now}, review.ErrNotHeld)
 	_, err = d.Change(t.Context(), "0198c0de-0000-7000-8000-000000000000", review.LetOut{Now: now})
 	wantError(t, "LetOut of nothing", err, review.ErrNotFound)
+}
+
+func testHoldBy(t *testing.T, d Driver) {
+	now := d.Now()
+	held := hold(t, d, "a", now)
+	for range 2 {
+		if got := change(t, d, held.ID, review.HoldBy{Limit: "b"}); got.HeldBy != "b" || got.Release != candorv1.ReleaseState_RELEASE_STATE_HELD || !got.FinalTime.Equal(held.FinalTime) {
+			t.Errorf("held by another: %+v", got)
+		}
+		d = d.Reopen(t)
+	}
+	for except, want := range map[string]int{"a": 1, "b": 0} {
+		if list, err := d.Held(t.Context(), []string{except}, 10); err != nil || len(list) != want {
+			t.Errorf("but for %s: %v, %v", except, ids(list), err)
+		}
+	}
+	// Nobody is told of it.
+	if finals, err := d.Finals(t.Context(), 0, 10); err != nil || len(finals) != 1 {
+		t.Errorf("finals %v, %v", finals, err)
+	}
+	change(t, d, held.ID, review.LetOut{Now: now.Add(time.Minute)})
+	refused(t, "HoldBy of one that is out", d, held.ID, review.HoldBy{Limit: "a"}, review.ErrNotHeld)
 }
 
 func testStateInputs(t *testing.T, d Driver) {
