@@ -3,7 +3,9 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,9 +32,9 @@ type looked struct {
 	turns atomic.Int64
 }
 
-func (s *looked) Held(ctx context.Context, except []string, limit int) ([]review.Item, error) {
+func (s *looked) Held(ctx context.Context, except []string, after review.HeldPlace, limit int) ([]review.Item, error) {
 	s.turns.Add(1)
-	return s.Store.Held(ctx, except, limit)
+	return s.Store.Held(ctx, except, after, limit)
 }
 
 // An item from before its limit asked for an amount and a key is held, says what is wanted, and leaves when an operator has said it: counted
@@ -135,6 +137,55 @@ func TestItemFromBeforeItsLimit(t *testing.T) {
 	stated := statedOf(t, w)
 	if len(stated) != 1 || stated[0] != "parameter:cents 700 USD cents by olga, parameter:merchant as key acme by olga" {
 		t.Errorf("the log has %q", stated)
+	}
+}
+
+// Answers that their limit can't count don't keep those behind them, of the same limit, from leaving after its reset, however many they are.
+func TestUncountableAnswersStandBeforeNobody(t *testing.T) {
+	w := start(t)
+	predictions := w.predict(unsureRows(256))
+	other, _ := w.deferOne(deferredRow)
+	last, _ := w.deferOne(deferredRow)
+	w.stop()
+	w.yaml += "\nlimits: {spent: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}}}\n"
+	w.run()
+	var answered sync.WaitGroup
+	for part := range slices.Chunk(predictions, 32) {
+		answered.Go(func() {
+			for _, p := range part {
+				if item := w.resolve(reviewerToken, p.GetDecision().GetReviewItem(), "bad"); item.GetHeldBy() != "limits/spent" || len(item.GetLimitWants()) != 1 {
+					t.Errorf("answered: %v", item)
+				}
+			}
+		})
+	}
+	answered.Wait()
+	stated := func(name, request string, cents int64) *candorv1.ReviewItem {
+		item, err := w.state(operatorToken, name, request, &candorv1.LimitInput{Source: "parameter:cents", Amount: cents})
+		if err != nil || item.GetHeldBy() != "limits/spent" || len(item.GetLimitWants()) != 0 {
+			t.Fatalf("%d are stated: %v, %v", cents, item, err)
+		}
+		return item
+	}
+	w.resolve(reviewerToken, other, "bad")
+	stated(other, "s1", 2500) // trips it
+	stated(other, "s2", 5)
+	w.resolve(reviewerToken, last, "bad")
+	stated(last, "s3", 7)
+	if _, err := w.reset(operatorToken, "spent", "r1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{other, last} {
+		w.eventually(func() bool {
+			item, err := w.reviews().GetReviewItem(as(operatorToken), &candorv1.GetReviewItemRequest{Name: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return item.GetItem().GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_RELEASED
+		})
+	}
+	if l := w.limit("spent"); l.GetTripped() || l.GetUsed() != 12 {
+		t.Errorf("limit %v", l)
 	}
 }
 

@@ -14,8 +14,6 @@ type release struct {
 	review.Gated
 	// undo gives the permit back, where the answer was not stored; never nil.
 	undo func()
-	// uncountable is the limit that holds it because it can't count it; empty: none.
-	uncountable string
 	// unknown: what holds it is that the limits could not be asked.
 	unknown bool
 }
@@ -38,9 +36,6 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 	}
 	if !got.Released {
 		r.Release, r.HeldBy, r.unknown = candorv1.ReleaseState_RELEASE_STATE_HELD, got.Limit, got.Unavailable
-		if got.Invalid {
-			r.uncountable = got.Limit
-		}
 		return r
 	}
 	r.undo = func() { g.gate.Refund(got.Permit) }
