@@ -131,7 +131,7 @@ func (g *Gateway) letOut(ctx context.Context) {
 		}
 		g.heldAfter = held[len(held)-1].HeldPlace()
 		if unknown && out == 0 {
-			return // The limits can't be asked; the rest waits for the next turn.
+			return // Nobody can be asked; the rest waits for the next turn.
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Ite
 	}
 	if _, err := g.reviews.Change(ctx, item.ID, ending{Act: review.LetOut{Now: now}, etag: item.Etag()}); err != nil {
 		r.undo()
-		r.Release = candorv1.ReleaseState_RELEASE_STATE_HELD
+		r.Release, r.unknown = candorv1.ReleaseState_RELEASE_STATE_HELD, !g.movedOn(err)
 		if ctx.Err() == nil && !g.movedOn(err) {
 			g.log.WarnContext(ctx, "a held answer could not be let out; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
 		}

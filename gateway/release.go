@@ -14,7 +14,7 @@ type release struct {
 	review.Gated
 	// undo gives the permit back, where the answer was not stored; never nil.
 	undo func()
-	// unknown: what holds it is that the limits could not be asked.
+	// unknown: what holds it is that the limits, or the store, could not be asked.
 	unknown bool
 }
 
