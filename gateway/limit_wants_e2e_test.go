@@ -184,7 +184,7 @@ func TestUncountableAnswersStandBeforeNobody(t *testing.T) {
 			return item.GetItem().GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_RELEASED
 		})
 	}
-	if l := w.limit("spent"); l.GetTripped() || l.GetUsed() != 12 {
+	if l := w.limit("spent"); l.GetTripped() || l.GetUsed()-l.GetLeased() != 12 {
 		t.Errorf("limit %v", l)
 	}
 }
