@@ -149,13 +149,23 @@ func TestUncountableAnswersStandBeforeNobody(t *testing.T) {
 	w.stop()
 	w.yaml += "\nlimits: {spent: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}}}\n"
 	w.run()
+	get := func(name string) *candorv1.ReviewItem {
+		got, err := w.reviews().GetReviewItem(as(operatorToken), &candorv1.GetReviewItemRequest{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.GetItem()
+	}
+	// Where the work beside the calls is first to end an item, the reviewer is told before it is held.
+	answer := func(name string) {
+		w.resolve(reviewerToken, name, "bad")
+		w.eventually(func() bool { return get(name).GetHeldBy() == "limits/spent" })
+	}
 	var answered sync.WaitGroup
 	for part := range slices.Chunk(predictions, 32) {
 		answered.Go(func() {
 			for _, p := range part {
-				if item := w.resolve(reviewerToken, p.GetDecision().GetReviewItem(), "bad"); item.GetHeldBy() != "limits/spent" || len(item.GetLimitWants()) != 1 {
-					t.Errorf("answered: %v", item)
-				}
+				answer(p.GetDecision().GetReviewItem())
 			}
 		})
 	}
@@ -167,22 +177,16 @@ func TestUncountableAnswersStandBeforeNobody(t *testing.T) {
 		}
 		return item
 	}
-	w.resolve(reviewerToken, other, "bad")
+	answer(other)
 	stated(other, "s1", 2500) // trips it
 	stated(other, "s2", 5)
-	w.resolve(reviewerToken, last, "bad")
+	answer(last)
 	stated(last, "s3", 7)
 	if _, err := w.reset(operatorToken, "spent", "r1"); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{other, last} {
-		w.eventually(func() bool {
-			item, err := w.reviews().GetReviewItem(as(operatorToken), &candorv1.GetReviewItemRequest{Name: name})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return item.GetItem().GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_RELEASED
-		})
+		w.eventually(func() bool { return get(name).GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_RELEASED })
 	}
 	if l := w.limit("spent"); l.GetTripped() || l.GetUsed()-l.GetLeased() != 12 {
 		t.Errorf("limit %v", l)
