@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -97,55 +96,69 @@ func (g *Gateway) wakeFinals() {
 	}
 }
 
-// letOut releases answers that a limit holds and that the gate now lets pass: after a reset.
+// letOut releases answers that a limit holds and that the gate now lets pass: after a reset. What the gate still holds, such as answers that
+// their limit can't count, stands before no other: the next read is of those behind, in the next turn where there are many.
 func (g *Gateway) letOut(ctx context.Context) {
-	// uncountable are limits that can't count answers of theirs, such as those that were asked for before the limit wanted an amount. They
-	// must not stand before what others hold.
-	var uncountable []string
-	for ctx.Err() == nil {
+	for range heldBatches {
+		if ctx.Err() != nil {
+			return
+		}
 		now := g.ledger.Now()
-		except := slices.Clone(uncountable)
+		var except []string
 		for _, s := range g.gate.States(now) {
 			if s.Tripped && (s.Configured || s.Stop) && !s.Definition.DryRun {
 				except = append(except, s.Definition.Name)
 			}
 		}
-		held, err := g.reviews.Held(ctx, except, finalBatch)
+		held, err := g.reviews.Held(ctx, except, g.heldAfter, finalBatch)
 		if err != nil {
 			if ctx.Err() == nil {
 				g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
 			}
 			return
 		}
-		out, met := 0, len(uncountable)
+		out, unknown := 0, false
 		for i := range held {
-			left, invalid := g.letOutOne(ctx, now, &held[i])
-			if left {
+			r := g.letOutOne(ctx, now, &held[i])
+			if r.Release == candorv1.ReleaseState_RELEASE_STATE_RELEASED {
 				out++
 			}
-			if invalid != "" && !slices.Contains(uncountable, invalid) {
-				uncountable = append(uncountable, invalid)
-			}
+			unknown = unknown || r.unknown
 		}
-		// Without progress the rest waits for the next turn.
-		if len(held) < finalBatch || out == 0 && len(uncountable) == met {
+		if len(held) < finalBatch {
+			g.heldAfter = review.HeldPlace{}
 			return
+		}
+		g.heldAfter = held[len(held)-1].HeldPlace()
+		if unknown && out == 0 {
+			return // Nobody can be asked; the rest waits for the next turn.
 		}
 	}
 }
 
-// letOutOne says whether the answer left, or which limit can't count it.
-func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Item) (left bool, uncountable string) {
+// letOutOne answers what the gate said of the answer: HELD also where it could not be stored that it leaves.
+func (g *Gateway) letOutOne(ctx context.Context, now time.Time, item *review.Item) release {
 	r := g.pass(ctx, now, item, item.Verdict)
 	if r.Release != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
-		return false, r.uncountable
+		if !r.unknown && r.HeldBy != item.HeldBy {
+			g.heldBy(ctx, item, r.HeldBy)
+		}
+		return r
 	}
 	if _, err := g.reviews.Change(ctx, item.ID, ending{Act: review.LetOut{Now: now}, etag: item.Etag()}); err != nil {
 		r.undo()
+		r.Release, r.unknown = candorv1.ReleaseState_RELEASE_STATE_HELD, !g.movedOn(err)
 		if ctx.Err() == nil && !g.movedOn(err) {
 			g.log.WarnContext(ctx, "a held answer could not be let out; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
 		}
-		return false, ""
 	}
-	return true, ""
+	return r
+}
+
+// heldBy notes that another limit holds the answer now: that one is to be reset, and until then nobody asks it for the answer again.
+func (g *Gateway) heldBy(ctx context.Context, item *review.Item, limit string) {
+	_, err := g.reviews.Change(ctx, item.ID, ending{Act: review.HoldBy{Limit: limit}, etag: item.Etag()})
+	if err != nil && ctx.Err() == nil && !g.movedOn(err) {
+		g.log.WarnContext(ctx, "which limit holds an answer could not be stored; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
+	}
 }

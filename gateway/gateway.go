@@ -76,9 +76,10 @@ type Gateway struct {
 	gap      gap
 	// inside is how pages of this process call.
 	inside *inside.Pipe
-	// due wakes the work that makes answers final.
-	due      chan struct{}
-	webhooks webhook.Store
+	// due wakes the work that makes answers final, and heldAfter is where that goes on among answers that limits hold.
+	due       chan struct{}
+	heldAfter review.HeldPlace
+	webhooks  webhook.Store
 	// sender is for webhooks and for the alerts of limits.
 	sender *webhook.Sender
 	// tripped wakes the work on alerts.

@@ -1,14 +1,20 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
@@ -20,11 +26,26 @@ func (w *world) state(token, item, requestID string, inputs ...*candorv1.LimitIn
 	return resp.GetItem(), err
 }
 
+// looked is a store that counts how often held answers were looked for.
+type looked struct {
+	review.Store
+	turns atomic.Int64
+}
+
+func (s *looked) Held(ctx context.Context, except []string, after review.HeldPlace, limit int) ([]review.Item, error) {
+	s.turns.Add(1)
+	return s.Store.Held(ctx, except, after, limit)
+}
+
 // An item from before its limit asked for an amount and a key is held, says what is wanted, and leaves when an operator has said it: counted
 // like any other, by the limit of its key, and with who said it on record.
 func TestItemFromBeforeItsLimit(t *testing.T) {
 	const limit = `spent: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}, key: {parameter: merchant}}`
-	w := start(t)
+	store := &looked{}
+	w := startWith(t, options{deps: func(d *gateway.Deps) {
+		store.Store = d.Reviews
+		d.Reviews = store
+	}})
 	first, _ := w.deferOne(deferredRow)
 	second, _ := w.deferOne(deferredRow)
 	w.stop()
@@ -92,13 +113,83 @@ func TestItemFromBeforeItsLimit(t *testing.T) {
 	if err != nil || held.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_HELD || len(held.GetLimitWants()) != 0 {
 		t.Fatalf("more than fits is stated: %v, %v", held, err)
 	}
-	if got, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/spent/keys/acme"}); err != nil || !got.GetLimit().GetTripped() {
-		t.Errorf("limit %v, %v", got, err)
+	if held.GetHeldBy() != "limits/spent/keys/acme" {
+		t.Errorf("held by %q", held.GetHeldBy())
+	}
+	acme := func() *candorv1.Limit {
+		got, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/spent/keys/acme"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.GetLimit()
+	}
+	before := acme()
+	if !before.GetTripped() || before.GetWithheldSinceTrip() == 0 {
+		t.Errorf("limit %v", before)
+	}
+	// One whole turn lies between the first and the third after this.
+	turns := store.turns.Load()
+	w.eventually(func() bool { return store.turns.Load() >= turns+3 })
+	if after := acme(); after.GetWithheldSinceTrip() != before.GetWithheldSinceTrip() {
+		t.Errorf("%d answers are withheld, and then %d", before.GetWithheldSinceTrip(), after.GetWithheldSinceTrip())
 	}
 	w.stop()
 	stated := statedOf(t, w)
 	if len(stated) != 1 || stated[0] != "parameter:cents 700 USD cents by olga, parameter:merchant as key acme by olga" {
 		t.Errorf("the log has %q", stated)
+	}
+}
+
+// Answers that their limit can't count don't keep those behind them, of the same limit, from leaving after its reset, however many they are.
+func TestUncountableAnswersStandBeforeNobody(t *testing.T) {
+	w := start(t)
+	predictions := w.predict(unsureRows(256))
+	other, _ := w.deferOne(deferredRow)
+	last, _ := w.deferOne(deferredRow)
+	w.stop()
+	w.yaml += "\nlimits: {spent: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}}}\n"
+	w.run()
+	get := func(name string) *candorv1.ReviewItem {
+		got, err := w.reviews().GetReviewItem(as(operatorToken), &candorv1.GetReviewItemRequest{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.GetItem()
+	}
+	// Where the work beside the calls is first to end an item, the reviewer is told before it is held.
+	answer := func(name string) {
+		w.resolve(reviewerToken, name, "bad")
+		w.eventually(func() bool { return get(name).GetHeldBy() == "limits/spent" })
+	}
+	var answered sync.WaitGroup
+	for part := range slices.Chunk(predictions, 32) {
+		answered.Go(func() {
+			for _, p := range part {
+				answer(p.GetDecision().GetReviewItem())
+			}
+		})
+	}
+	answered.Wait()
+	stated := func(name, request string, cents int64) *candorv1.ReviewItem {
+		item, err := w.state(operatorToken, name, request, &candorv1.LimitInput{Source: "parameter:cents", Amount: cents})
+		if err != nil || item.GetHeldBy() != "limits/spent" || len(item.GetLimitWants()) != 0 {
+			t.Fatalf("%d are stated: %v, %v", cents, item, err)
+		}
+		return item
+	}
+	answer(other)
+	stated(other, "s1", 2500) // trips it
+	stated(other, "s2", 5)
+	answer(last)
+	stated(last, "s3", 7)
+	if _, err := w.reset(operatorToken, "spent", "r1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{other, last} {
+		w.eventually(func() bool { return get(name).GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_RELEASED })
+	}
+	if l := w.limit("spent"); l.GetTripped() || l.GetUsed()-l.GetLeased() != 12 {
+		t.Errorf("limit %v", l)
 	}
 }
 

@@ -14,8 +14,8 @@ type release struct {
 	review.Gated
 	// undo gives the permit back, where the answer was not stored; never nil.
 	undo func()
-	// uncountable is the limit that holds it because it can't count it; empty: none.
-	uncountable string
+	// unknown: what holds it is that the limits, or the store, could not be asked.
+	unknown bool
 }
 
 // pass asks the action limits for a final answer of people, a policy or a senior. v nil is none, and passes.
@@ -35,10 +35,7 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 		got = g.gate.Acquire(ctx, now, a)
 	}
 	if !got.Released {
-		r.Release, r.HeldBy = candorv1.ReleaseState_RELEASE_STATE_HELD, got.Limit
-		if got.Invalid {
-			r.uncountable = got.Limit
-		}
+		r.Release, r.HeldBy, r.unknown = candorv1.ReleaseState_RELEASE_STATE_HELD, got.Limit, got.Unavailable
 		return r
 	}
 	r.undo = func() { g.gate.Refund(got.Permit) }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/candor-gateway/candor/backend"
@@ -76,5 +77,40 @@ func TestNamesOfThoseThatMove(t *testing.T) {
 	third := askedAs(t.Context(), "x")
 	if l.name(third); third.sent != "x" {
 		t.Errorf("sent as %q when nobody moves", third.sent)
+	}
+}
+
+// A plan that was in force between two reloads, and that the stream was never told of, has the time of those that were replaced, too, and once.
+func TestPlansThatWereInForceForAMoment(t *testing.T) {
+	l := laneTo(t)
+	cfg := &candorv1.Config{Listen: &candorv1.Listen{DrainTimeout: durationpb.New(time.Hour)}}
+	next := func() *plan { return &plan{cfg: cfg, models: map[string]*model{"m": {primary: l.primary}}} }
+	a, b, c, d := next(), next(), next(), next()
+	l.s.lanes, l.s.leaving = map[string]*lane{"m": l}, map[*plan]*time.Timer{}
+	defer l.s.stay()
+	asked := func(pl *plan) *question {
+		q := askedAs(t.Context(), "x")
+		q.template.model.plan = pl
+		return q
+	}
+	l.asked, l.moving = []*question{asked(c)}, []*question{asked(b)}
+	l.s.replaced(a, c)
+	if l.s.leaving[a] == nil || l.s.leaving[b] == nil || len(l.s.leaving) != 2 {
+		t.Errorf("after the first: %d have their time", len(l.s.leaving))
+	}
+	if len(l.s.lanes) != 0 || !l.closed {
+		t.Error("a stream with requests from before gets further ones")
+	}
+	first := l.s.leaving[b]
+	l.s.open[new(backend.Stream)] = l
+	l.s.replaced(c, d)
+	if l.s.leaving[c] == nil || l.s.leaving[d] != nil || l.s.leaving[b] != first {
+		t.Errorf("after the second: %v", l.s.leaving)
+	}
+	delete(l.s.leaving, b)
+	first.Stop()
+	l.s.replaced(d, c)
+	if l.s.leaving[b] == nil {
+		t.Error("a plan whose requests are still on a stream has no time")
 	}
 }

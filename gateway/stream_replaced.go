@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/candor-gateway/candor/backend"
@@ -23,10 +24,16 @@ func (s *clientStream) left(stream *backend.Stream) {
 
 // replaced is told that another plan is in force. Streams with requests from before get no further ones, so that only these
 // end with them; nor do those to backends that are no model's primary any more. What was asked under the plan before has the time of a
-// drain to be answered, also by a model that never ends; the timer ends that.
+// drain to be answered, also by a model that never ends; the timer ends that. So has what was asked under one that was in force for so short
+// that nobody was told of it.
 func (s *clientStream) replaced(before, now *plan) {
+	leave := map[*plan]bool{before: true}
 	for name, l := range s.lanes {
-		if m := now.models[name]; m == nil || m.primary != l.primary || l.holds(before) && !l.keepsState() {
+		old := l.under(now)
+		for _, pl := range old {
+			leave[pl] = true
+		}
+		if m := now.models[name]; m == nil || m.primary != l.primary || len(old) > 0 && !l.keepsState() {
 			l.closeSend()
 			delete(s.lanes, name)
 		}
@@ -34,19 +41,29 @@ func (s *clientStream) replaced(before, now *plan) {
 	limit := now.cfg.GetListen().GetDrainTimeout().AsDuration()
 	s.openMu.Lock()
 	defer s.openMu.Unlock()
-	s.leaving[before] = time.AfterFunc(limit, func() {
-		s.guarded(func() {
-			s.openMu.Lock()
-			defer s.openMu.Unlock()
-			delete(s.leaving, before)
-			for stream, l := range s.open {
-				l.forget()
-				if l.holds(before) {
-					stream.GiveUp("the configuration that the request came under was replaced, and %v later the model was still answering", limit)
-				}
-			}
-		})
-	})
+	for _, l := range s.open {
+		for _, pl := range l.under(now) {
+			leave[pl] = true
+		}
+	}
+	for pl := range leave {
+		if s.leaving[pl] == nil {
+			s.leaving[pl] = time.AfterFunc(limit, func() { s.guarded(func() { s.giveUp(pl, limit) }) })
+		}
+	}
+}
+
+// giveUp ends the streams on which a plan's requests still are, limit after it was replaced.
+func (s *clientStream) giveUp(pl *plan, limit time.Duration) {
+	s.openMu.Lock()
+	defer s.openMu.Unlock()
+	delete(s.leaving, pl)
+	for stream, l := range s.open {
+		l.forget()
+		if slices.Contains(l.under(nil), pl) {
+			stream.GiveUp("the configuration that the request came under was replaced, and %v later the model was still answering", limit)
+		}
+	}
 }
 
 // stay ends the time of plans that were replaced: the stream is over.
@@ -58,16 +75,16 @@ func (s *clientStream) stay() {
 	}
 }
 
-// holds says that a request on the lane came under this plan.
-func (l *lane) holds(pl *plan) bool {
+// under are the plans that requests on the lane, or on their way to another stream of it, came under, but for one.
+func (l *lane) under(but *plan) (plans []*plan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, q := range l.asked {
-		if q.template.model.plan == pl {
-			return true
+	for _, q := range slices.Concat(l.asked, l.moving) {
+		if pl := q.template.model.plan; pl != but && !slices.Contains(plans, pl) {
+			plans = append(plans, pl)
 		}
 	}
-	return false
+	return plans
 }
 
 // keepsState says that a sequence is on the lane.

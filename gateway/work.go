@@ -22,6 +22,8 @@ const (
 	// detectEvery is how soon a model server that wasn't there is asked again what it is. What it said holds for longer.
 	detectEvery = 5 * time.Second
 	finalBatch  = 256
+	// heldBatches is how many batches of held answers a turn looks at.
+	heldBatches = 16
 	// depthEvery is how old the gauges of the queues may be.
 	depthEvery = 10 * time.Second
 )

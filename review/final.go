@@ -179,6 +179,24 @@ func (l LetOut) Apply(it *Item) (Effects, error) {
 	return Effects{Events: []Event{ev}, Announced: true}, nil
 }
 
+// HoldBy notes that another limit holds the answer now than before.
+type HoldBy struct{ Limit string }
+
+// Request is of Act.
+func (h HoldBy) Request() (actor, requestID string) { return AuthorGateway, "" }
+
+// Apply names the limit. It is no event: to whoever waits the answer is held as before. Errors: ErrNotHeld.
+func (h HoldBy) Apply(it *Item) (Effects, error) {
+	switch {
+	case !it.Held():
+		return Effects{}, ErrNotHeld
+	case it.HeldBy == h.Limit:
+		return Effects{Unchanged: true}, nil
+	}
+	it.HeldBy = h.Limit
+	return Effects{}, nil
+}
+
 // Supersede replaces a final answer by another. What was evidence stays evidence: a certificate takes in each row once.
 type Supersede struct {
 	By        string

@@ -69,6 +69,15 @@ func (i *Item) Held() bool {
 	return i.Final() && i.HeldBy != "" && i.Release == candorv1.ReleaseState_RELEASE_STATE_HELD
 }
 
+// HeldPlace is where an item is among those that limits hold: behind those that became final before. Zero: before all.
+type HeldPlace struct {
+	FinalTime time.Time
+	ID        string
+}
+
+// HeldPlace is the item's.
+func (i *Item) HeldPlace() HeldPlace { return HeldPlace{i.FinalTime, i.ID} }
+
 // stated are the limits' inputs that people have said.
 func (i *Item) stated() []*candorv1.LimitInput {
 	var out []*candorv1.LimitInput

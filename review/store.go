@@ -58,8 +58,8 @@ type Store interface {
 	// payloads.
 	Due(ctx context.Context, now time.Time, limit int) ([]Item, error)
 	// Held answers up to limit finished items whose answer an action limit holds, oldest first, without payloads; those that
-	// a limit named in except holds are left out.
-	Held(ctx context.Context, except []string, limit int) ([]Item, error)
+	// a limit named in except holds are left out, and so are those up to a place, unless it is zero.
+	Held(ctx context.Context, except []string, after HeldPlace, limit int) ([]Item, error)
 	// Get answers one item with its payload. Errors: ErrNotFound.
 	Get(ctx context.Context, id string) (Item, error)
 	// List answers items, newest first, without payloads. Errors: ErrPageToken.

@@ -28,7 +28,8 @@ lets it out. candor review show says what it wants.
 
 The answer then passes the limits with what you say, like any other, at once or when they
 let it; your name and the reason stay with it. What the request had can't be changed.
-Where several amounts or keys are wanted, name the source: --amount SOURCE=UNITS.`,
+Where several amounts or keys are wanted, name the source: --amount SOURCE=UNITS; and
+where a value itself begins with parameter: or input: and has a "=".`,
 		Example: `  candor limits count 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --amount 700000 --reason "by the invoice"
   candor limits count 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --amount parameter:notional=700000 \
     --key parameter:merchant=acme --reason "by the invoice"`,
@@ -97,7 +98,8 @@ func statedInputs(wants []*candorv1.LimitWant, amounts, keys []string) ([]*cando
 	return out, nil
 }
 
-// statedFor takes SOURCE=VALUE apart. A value alone is of the one source that is wanted.
+// statedFor takes SOURCE=VALUE apart. A value alone is of the one source that is wanted; what looks like a source is one, though nobody wants
+// it: the gateway says so.
 func statedFor(wants []*candorv1.LimitWant, text string, key bool) (source, value string, err error) {
 	var wanted []string
 	for _, w := range wants {
@@ -115,10 +117,10 @@ func statedFor(wants []*candorv1.LimitWant, text string, key bool) (source, valu
 		flag, suffix = "--key", keySuffix
 	}
 	switch before, after, named := strings.Cut(text, "="); {
-	case len(wanted) == 1:
-		return wanted[0] + suffix, text, nil
 	case named && (strings.HasPrefix(before, "parameter:") || strings.HasPrefix(before, "input:")):
 		return before + suffix, after, nil
+	case len(wanted) == 1:
+		return wanted[0] + suffix, text, nil
 	case len(wanted) == 0:
 		return "", "", cli.Fail("candor review show says what is wanted; write SOURCE=VALUE to state again what was stated", "%s %s: no limit wants one for this item", flag, text)
 	default:

@@ -27,8 +27,9 @@ type demand struct {
 	withheld int64
 	// uncounted have no amount or key in the log, so that nothing can be said of them.
 	uncounted int64
-	// held are answers that were withheld, and leave later if they do: they count once.
-	held map[answerKey]bool
+	// held are answers that were withheld, and leave later if they do: they count once. unsaid are those of them that could not be counted
+	// then: they are when the log says more.
+	held, unsaid map[answerKey]bool
 	// who asked for a prediction, and what limits asked of its rows; what the log says earlier than the span is looked up.
 	who    map[[16]byte]asked
 	inputs map[answerKey][]*candorv1.LimitInput
@@ -66,7 +67,7 @@ func (d *demand) read(ctx context.Context, since, until time.Time) error {
 	if err != nil {
 		return err
 	}
-	d.held, d.who, d.inputs = map[answerKey]bool{}, map[[16]byte]asked{}, map[answerKey][]*candorv1.LimitInput{}
+	d.begin()
 	// Each writer's records come in order, one writer after the other: what people answered may come before what they were asked.
 	var verdicts []*candorv1.Record
 	for rec, err := range records {
@@ -90,6 +91,11 @@ func (d *demand) read(ctx context.Context, since, until time.Time) error {
 	return nil
 }
 
+func (d *demand) begin() {
+	d.held, d.unsaid = map[answerKey]bool{}, map[answerKey]bool{}
+	d.who, d.inputs = map[[16]byte]asked{}, map[answerKey][]*candorv1.LimitInput{}
+}
+
 // left says of a verdict without an action that it was an answer to somebody.
 func left(v *candorv1.VerdictRecord) bool {
 	return v.GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_RELEASED && (v.GetLabel() != "" || v.Value != nil) &&
@@ -107,8 +113,26 @@ func (d *demand) counts(action string) bool {
 	return action == d.def.Action || r != nil && (r.Denominator == nil || slices.Contains(r.Denominator, action))
 }
 
+// answer takes in what the log says of an answer that left, or was withheld.
+func (d *demand) answer(key answerKey, withheld bool, at int64, action string, inputs []*candorv1.LimitInput) {
+	if d.held[key] {
+		return
+	}
+	again := d.unsaid[key]
+	if again {
+		delete(d.unsaid, key)
+		d.uncounted--
+	} else if withheld && action == d.def.Action {
+		d.withheld++
+	}
+	counted := d.offer(at, action, inputs)
+	if withheld || again {
+		d.held[key], d.unsaid[key] = counted, !counted
+	}
+}
+
 // offer adds an answer, if the log has what the limit counts of it.
-func (d *demand) offer(at int64, action string, inputs []*candorv1.LimitInput) {
+func (d *demand) offer(at int64, action string, inputs []*candorv1.LimitInput) (counted bool) {
 	o := limits.Offer{At: time.UnixMicro(at), Action: action}
 	for _, source := range []limits.Source{d.def.Amount, d.def.Key} {
 		if source == "" || source == d.def.Amount && action != d.def.Action {
@@ -117,7 +141,7 @@ func (d *demand) offer(at int64, action string, inputs []*candorv1.LimitInput) {
 		i := slices.IndexFunc(inputs, func(in *candorv1.LimitInput) bool { return in.GetSource() == string(source) && in.GetFault() == "" })
 		if i < 0 {
 			d.uncounted++
-			return
+			return false
 		}
 		if source == d.def.Amount {
 			o.Amount = inputs[i].GetAmount()
@@ -126,6 +150,7 @@ func (d *demand) offer(at int64, action string, inputs []*candorv1.LimitInput) {
 		}
 	}
 	d.offers = append(d.offers, o)
+	return true
 }
 
 func (d *demand) prediction(rec *candorv1.Record, p *candorv1.PredictionRecord) {
@@ -142,16 +167,9 @@ func (d *demand) prediction(rec *candorv1.Record, p *candorv1.PredictionRecord) 
 		if !d.counts(r.GetAction()) || !d.covers(who) {
 			continue
 		}
-		switch {
-		case r.GetLimit() != "":
-			d.held[key] = true
-			if r.GetAction() == d.def.Action {
-				d.withheld++
-			}
-		case r.GetAnsweredBy() == 0:
-			continue
+		if r.GetLimit() != "" || r.GetAnsweredBy() != 0 {
+			d.answer(key, r.GetLimit() != "", rec.GetTimeUs(), r.GetAction(), r.GetLimitInputs())
 		}
-		d.offer(rec.GetTimeUs(), r.GetAction(), r.GetLimitInputs())
 	}
 }
 
@@ -178,15 +196,9 @@ func (d *demand) verdict(ctx context.Context, rec *candorv1.Record) error {
 			d.inputs[key] = p.GetRows()[i].GetLimitInputs()
 		}
 	}
-	if !d.covers(who) || d.held[key] {
-		return nil
+	if d.covers(who) {
+		withheld := v.GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_HELD
+		d.answer(key, withheld, rec.GetTimeUs(), v.GetAction(), slices.Concat(v.GetLimitInputs(), d.inputs[key]))
 	}
-	if v.GetReleaseState() == candorv1.ReleaseState_RELEASE_STATE_HELD {
-		d.held[key] = true
-		if v.GetAction() == d.def.Action {
-			d.withheld++
-		}
-	}
-	d.offer(rec.GetTimeUs(), v.GetAction(), slices.Concat(v.GetLimitInputs(), d.inputs[key]))
 	return nil
 }

@@ -236,7 +236,7 @@ func stateOf(t *testing.T, s reader) map[string]any {
 	}
 	feed, err := s.Finals(ctx, 0, 100)
 	keep("finals", feed, err)
-	held, err := s.Held(ctx, nil, 100)
+	held, err := s.Held(ctx, nil, review.HeldPlace{}, 100)
 	keep("held", held, err)
 	loaded, err := s.Load(ctx)
 	keep("limits", loaded, err)

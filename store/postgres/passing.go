@@ -36,8 +36,16 @@ func Passing(err error) bool {
 		}
 		return false
 	}
-	var network net.Error
-	return errors.As(err, &network) || lost(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+	return onNetwork(err) || lost(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// onNetwork says that a connection couldn't be made, or broke, or took too long. A net.Error alone doesn't say so: a system call's error is one,
+// also of a file.
+func onNetwork(err error) bool {
+	var op *net.OpError
+	var name *net.DNSError
+	var slow net.Error
+	return errors.As(err, &op) || errors.As(err, &name) || errors.As(err, &slow) && slow.Timeout()
 }
 
 // unproved says that the server could not prove who it is.

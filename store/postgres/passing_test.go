@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +45,10 @@ func TestPassing(t *testing.T) {
 		{"a newer store", &OpenError{Err: ErrNewer}, false, ""},
 		{"no store", &OpenError{Err: ErrAbsent}, false, ""},
 		{"an old server", &OpenError{Err: ErrServer}, false, ""},
+		{"a file that isn't there", &fs.PathError{Op: "open", Path: "root.crt", Err: syscall.ENOENT}, false, ""},
+		{"a file that may not be read", &fs.PathError{Op: "open", Path: "candor.db", Err: syscall.EACCES}, false, ""},
+		{"a folder that can't be written", fmt.Errorf("trace: %w", &fs.PathError{Op: "open", Path: "spans", Err: syscall.EROFS}), false, ""},
+		{"a time that has passed", os.ErrDeadlineExceeded, true, "start the server"},
 		{"a mistake", errors.New("store.postgres.url: no"), false, ""},
 		{"nothing", nil, false, ""},
 	} {

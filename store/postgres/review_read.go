@@ -35,10 +35,11 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]review.Ite
 }
 
 // Held answers items whose answer a limit holds; see review.Store.
-func (s *Store) Held(ctx context.Context, except []string, limit int) ([]review.Item, error) {
+func (s *Store) Held(ctx context.Context, except []string, after review.HeldPlace, limit int) ([]review.Item, error) {
 	return s.some(ctx, "postgres: list held answers", limit,
 		`SELECT `+itemColumns+` FROM review_items i WHERE i.release_state = 1 AND i.held_by <> '' AND i.final_us > 0
-			AND i.held_by <> ALL ($1::text[]) ORDER BY i.final_us, i.id LIMIT $2`, append([]string{}, except...), limit)
+			AND i.held_by <> ALL ($1::text[]) AND (i.final_us, i.id) > ($2, $3::uuid) ORDER BY i.final_us, i.id LIMIT $4`,
+		append([]string{}, except...), micros(after.FinalTime), nullUUID{Bytes: idOf(after.ID).Bytes, Valid: true}, limit)
 }
 
 func (s *Store) some(ctx context.Context, doing string, limit int, query string, args ...any) ([]review.Item, error) {

@@ -238,7 +238,7 @@ func testAudit(t *testing.T, d Driver) {
 	if finals, err := d.Finals(t.Context(), 0, 10); err != nil || len(finals) != 0 || closed(changed) {
 		t.Errorf("%d final answers (%v), somebody was woken: %t; nobody waits for an audit's", len(finals), err, closed(changed))
 	}
-	if held, err := d.Held(t.Context(), nil, 10); err != nil || len(held) != 0 {
+	if held, err := d.Held(t.Context(), nil, review.HeldPlace{}, 10); err != nil || len(held) != 0 {
 		t.Errorf("held: %v (%v)", ids(held), err)
 	}
 	if got := it.Proto().GetKind(); got != candorv1.ReviewKind_REVIEW_KIND_AUDIT {

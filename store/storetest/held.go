@@ -11,6 +11,7 @@ import (
 var heldTests = []test{
 	{"held answers are found by who holds them", testHeld},
 	{"a held answer goes out once", testLetOut},
+	{"another limit holds an answer", testHoldBy},
 	{"what is stated of a held answer stays with it", testStateInputs},
 }
 
@@ -33,18 +34,24 @@ func testHeld(t *testing.T, d Driver) {
 	put(t, d, "q", 1, nil)
 	finish(t, d, put(t, d, "q", 1, nil)[0].ID, "bob", "3", now)
 	d = d.Reopen(t)
+	var start review.HeldPlace
 	for name, tc := range map[string]struct {
 		except []string
+		after  review.HeldPlace
 		limit  int
 		want   []review.Item
 	}{
-		"all":             {nil, 10, []review.Item{a, b, c}},
-		"the oldest":      {nil, 2, []review.Item{a, b}},
-		"all but a's":     {[]string{"a"}, 10, []review.Item{b}},
-		"a strange limit": {[]string{"z", "b"}, 10, []review.Item{a, c}},
-		"none is left":    {[]string{"a", "b"}, 10, nil},
+		"all":             {nil, start, 10, []review.Item{a, b, c}},
+		"the oldest":      {nil, start, 2, []review.Item{a, b}},
+		"all but a's":     {[]string{"a"}, start, 10, []review.Item{b}},
+		"a strange limit": {[]string{"z", "b"}, start, 10, []review.Item{a, c}},
+		"none is left":    {[]string{"a", "b"}, start, 10, nil},
+		"behind one":      {nil, a.HeldPlace(), 10, []review.Item{b, c}},
+		"a's behind a's":  {[]string{"b"}, a.HeldPlace(), 10, []review.Item{c}},
+		"behind a time":   {nil, review.HeldPlace{FinalTime: b.FinalTime}, 10, []review.Item{b, c}},
+		"behind all":      {nil, c.HeldPlace(), 10, nil},
 	} {
-		got, err := d.Held(t.Context(), tc.except, tc.limit)
+		got, err := d.Held(t.Context(), tc.except, tc.after, tc.limit)
 		if err != nil || ids(got) != ids(tc.want) {
 			t.Errorf("%s: %v, %v; want %v", name, ids(got), err, ids(tc.want))
 		}
@@ -74,6 +81,28 @@ func testLetOut(t *testing.T, d Driver) {
 	refused(t, "LetOut of one that waits", d, put(t, d, "q", 1, nil)[0].ID, review.LetOut{Now: now}, review.ErrNotHeld)
 	_, err = d.Change(t.Context(), "0198c0de-0000-7000-8000-000000000000", review.LetOut{Now: now})
 	wantError(t, "LetOut of nothing", err, review.ErrNotFound)
+}
+
+func testHoldBy(t *testing.T, d Driver) {
+	now := d.Now()
+	held := hold(t, d, "a", now)
+	for range 2 {
+		if got := change(t, d, held.ID, review.HoldBy{Limit: "b"}); got.HeldBy != "b" || got.Release != candorv1.ReleaseState_RELEASE_STATE_HELD || !got.FinalTime.Equal(held.FinalTime) {
+			t.Errorf("held by another: %+v", got)
+		}
+		d = d.Reopen(t)
+	}
+	for except, want := range map[string]int{"a": 1, "b": 0} {
+		if list, err := d.Held(t.Context(), []string{except}, review.HeldPlace{}, 10); err != nil || len(list) != want {
+			t.Errorf("but for %s: %v, %v", except, ids(list), err)
+		}
+	}
+	// Nobody is told of it.
+	if finals, err := d.Finals(t.Context(), 0, 10); err != nil || len(finals) != 1 {
+		t.Errorf("finals %v, %v", finals, err)
+	}
+	change(t, d, held.ID, review.LetOut{Now: now.Add(time.Minute)})
+	refused(t, "HoldBy of one that is out", d, held.ID, review.HoldBy{Limit: "a"}, review.ErrNotHeld)
 }
 
 func testStateInputs(t *testing.T, d Driver) {

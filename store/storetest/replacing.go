@@ -59,7 +59,7 @@ func testWithdraw(t *testing.T, d Driver) {
 	if newer.Verdict.GetAuthor() != "model/digits@4" {
 		t.Errorf("by the new version: %v", newer.Verdict)
 	}
-	if list, err := d.Held(t.Context(), nil, 10); err != nil || ids(list) != ids([]review.Item{newer}) {
+	if list, err := d.Held(t.Context(), nil, review.HeldPlace{}, 10); err != nil || ids(list) != ids([]review.Item{newer}) {
 		t.Errorf("held: %v (%v)", ids(list), err)
 	}
 	change(t, d, newer.ID, review.LetOut{Now: now})

@@ -54,12 +54,29 @@ func Run(ctx context.Context, o Options) error {
 	if o.Stdout == nil {
 		o.Stdout = io.Discard
 	}
-	err := run(ctx, o)
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
-		o.Log.Info("stopped before anything was served")
-		return nil
+	served := false
+	ready := o.Ready
+	o.Ready = func(a gateway.Addrs) {
+		served = true
+		if ready != nil {
+			ready(a)
+		}
 	}
-	return err
+	err := run(ctx, o)
+	return stopped(ctx, o.Log, served, err)
+}
+
+// stopped is what becomes of the error with which a process ends that was told to stop: none where that was the stop's doing.
+func stopped(ctx context.Context, log *slog.Logger, served bool, err error) error {
+	switch {
+	case err == nil, ctx.Err() == nil, !errors.Is(err, context.Canceled) && !errors.Is(err, context.Cause(ctx)):
+		return err
+	case served:
+		log.Info("stopped; the stop cut something off", slog.Any("error", err))
+	default:
+		log.Info("stopped before anything was served")
+	}
+	return nil
 }
 
 func run(ctx context.Context, o Options) (err error) {
@@ -135,9 +152,7 @@ func run(ctx context.Context, o Options) (err error) {
 			o.Pages(site.url)
 		}
 		o.Log.Info("listening", slog.String("grpc", a.GRPC), slog.String("http", a.HTTP), slog.String("web", site.url), slog.String("store", store.Identity()))
-		if o.Ready != nil {
-			o.Ready(a)
-		}
+		o.Ready(a)
 	})
 }
 

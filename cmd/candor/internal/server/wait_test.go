@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -69,6 +70,34 @@ func TestStopWhileItWaits(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("it goes on waiting")
+	}
+}
+
+// Only who has served nothing says so, and only the stop's own doing is no failure.
+func TestStopped(t *testing.T) {
+	broken := errors.New("the disk is full")
+	over, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("terminated signal received"))
+	for name, tc := range map[string]struct {
+		ctx    context.Context
+		served bool
+		err    error
+		want   error
+		unused int
+	}{
+		"while it waits":             {over, false, fmt.Errorf("dial: %w", context.Canceled), nil, 1},
+		"while it waits, its reason": {over, false, context.Cause(over), nil, 1},
+		"after it served":            {over, true, fmt.Errorf("close: %w", context.Canceled), nil, 0},
+		"a clean stop":               {over, true, nil, nil, 0},
+		"a failure":                  {over, true, broken, broken, 0},
+		"a failure of the start":     {over, false, broken, broken, 0},
+		"nobody stopped it":          {t.Context(), false, context.Canceled, context.Canceled, 0},
+	} {
+		log := &lines{}
+		err := stopped(tc.ctx, slog.New(slog.NewTextHandler(log, nil)), tc.served, tc.err)
+		if err != tc.want || log.count("stopped before anything was served") != tc.unused {
+			t.Errorf("%s: %v: %s", name, err, log.text.String())
+		}
 	}
 }
 

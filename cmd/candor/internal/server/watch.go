@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,6 +23,8 @@ const (
 	// quiet is how long the files must have held the same: an editor and `cp` write a file in pieces, a certificate and its key come one
 	// after the other.
 	quiet = 300 * time.Millisecond
+	// maxWatched is how many bytes of a file are looked at: more than any file of a configuration may have.
+	maxWatched = 16 << 20
 )
 
 // watched are the files that configurations are made of: their own, and those of TLS, of the secrets that sign alerts and of that of an OpenID client, whose text is
@@ -181,8 +185,7 @@ func (w *watcher) close() error {
 func contentOf(files []string) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, name := range files {
-		text, err := os.ReadFile(name)
-		of := sha256.Sum256(text)
+		of, err := digest(name)
 		if err != nil {
 			of = sha256.Sum256([]byte("unreadable " + name))
 		}
@@ -190,4 +193,25 @@ func contentOf(files []string) (sum [sha256.Size]byte) {
 	}
 	h.Sum(sum[:0])
 	return sum
+}
+
+// digest is of a file's first bytes, up to maxWatched. One that isn't regular isn't opened: a pipe may have nobody at its other end, and a
+// device no end.
+func digest(name string) (sum [sha256.Size]byte, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return sum, err
+	}
+	if !info.Mode().IsRegular() {
+		return sum, fmt.Errorf("%s is not a regular file", name)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { _ = file.Close() }()
+	h := sha256.New()
+	_, err = io.Copy(h, io.LimitReader(file, maxWatched))
+	h.Sum(sum[:0])
+	return sum, err
 }

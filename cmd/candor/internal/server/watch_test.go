@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -118,6 +119,41 @@ func TestWatcherBesideABusyFile(t *testing.T) {
 		t.Error("what was forgotten was told of as soon as something else was written")
 	}
 	stop()
+}
+
+// What a configuration names may be anything: a pipe that nobody writes to, a device without an end, a folder. It is not read, and when a file
+// takes its place that is a change.
+func TestWatcherOfWhatIsNoFile(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skipf("no pipes here: %v", err)
+	}
+	files := []string{pipe, "/dev/zero", t.TempDir()}
+	looked := make(chan [sha256.Size]byte, 1)
+	go func() { looked <- contentOf(files) }()
+	var before [sha256.Size]byte
+	select {
+	case before = <-looked:
+	case <-time.After(patience):
+		t.Fatal("it reads what is no file")
+	}
+	if contentOf(files) != before {
+		t.Error("what isn't read has changed")
+	}
+	if err := os.Remove(pipe); err != nil {
+		t.Fatal(err)
+	}
+	write(t, pipe, "1")
+	if contentOf(files) == before {
+		t.Error("that there is a file now is no change")
+	}
+	// Nothing beyond the bound is read.
+	write(t, pipe, string(make([]byte, maxWatched)))
+	full := contentOf(files)
+	write(t, pipe, string(make([]byte, maxWatched+1)))
+	if contentOf(files) != full {
+		t.Error("more is read than any file of a configuration may have")
+	}
 }
 
 func TestWatched(t *testing.T) {
