@@ -106,7 +106,7 @@ func (f *faults) healAll() { f.heal(time.Now().Add(time.Hour)) }
 func (f *faults) killGateway(m *member) {
 	m.kill()
 	f.did(killed, 1)
-	// As whoever looks after it would: another one, stopped in a transaction, may hold up the store longer than a start waits.
+	// As whoever looks after it would: another one, stopped in a transaction, may hold up the store until it is healed, so starts don't wait.
 	var err error
 	await(f.t, "the gateway starts again", func() bool {
 		f.heal(time.Now())

@@ -82,7 +82,7 @@ func databaseThrough(address string) string {
 func fleetConfig(listen, database, model string) string {
 	return `
 listen: {grpc: "` + listen + `", http: "127.0.0.1:0", insecure: true}
-store: {identity: soak, postgres: {url: "` + database + `"}}
+store: {identity: soak, wait: 0s, postgres: {url: "` + database + `"}}
 consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}` + peopleConfig + `
 backends:` + patient(backendConfig("primary", model, "")) + fmt.Sprintf(`
 models:
