@@ -31,10 +31,21 @@ func (s *site) device(name string) *device {
 	d := &device{
 		rp:   virtualwebauthn.RelyingParty{ID: "localhost", Name: "Candor", Origin: s.base},
 		auth: virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: u.Handle}),
-		key:  virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
+		key:  newKey(),
 	}
 	d.auth.AddCredential(d.key)
 	return d
+}
+
+// newKey draws keys until both coordinates fill their 32 bytes: the virtual authenticator leaves leading zeros out, of one key in 128,
+// which RFC 9053 (7.1.1) forbids and no verifier takes. The COSE key of a full one has 77 bytes.
+func newKey() virtualwebauthn.Credential {
+	for {
+		key := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+		if len(key.Key.AttestationData()) == 77 {
+			return key
+		}
+	}
 }
 
 // id of its key, as pages have it.
@@ -136,7 +147,7 @@ func TestPasskeys(t *testing.T) {
 	elsewhere.auth.Options.UserNotVerified = true
 	refused("nobody confirmed it", c.sign(&elsewhere), c)
 	elsewhere = *d
-	elsewhere.key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	elsewhere.key = newKey()
 	refused("another key", c.sign(&elsewhere), c)
 	elsewhere = *d
 	elsewhere.auth.Options.UserHandle = []byte("nobody")
