@@ -36,6 +36,16 @@ func (g *Gateway) onLimitOverflow(limit string, answers int64) {
 		slog.String("remedy", "raise limits."+limit+".key.max_keys, or take a key that has fewer values"))
 }
 
+// onWalls is told how far the wall clock of another gateway is behind this one's.
+func (g *Gateway) onWalls(behind time.Duration) {
+	if behind.Abs() <= limits.WallsAgree {
+		g.log.Info("the wall clock of another gateway agrees with this one's again")
+		return
+	}
+	g.log.Warn("the wall clock of another gateway is apart from this one's; a start of either may make releases of limits count longer",
+		slog.Duration("behind", behind), slog.String("remedy", "keep the clocks of both machines right (NTP)"))
+}
+
 // onLimitStoreError is told of answers that a limit could not ask its store about.
 func (g *Gateway) onLimitStoreError(limit string, err error) {
 	g.metrics.limitStoreErrors.WithLabelValues(limitOf(limit)).Inc()

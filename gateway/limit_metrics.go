@@ -20,6 +20,8 @@ func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
 		used:    of("candor_limit_used", "Released within the window that ends now: answers, or, of a sum, units."),
 		bound:   of("candor_limit_bound", "What may be released in a window now: answers, or, of a sum, units; of a limit with a key, for each key."),
 		tripped: of("candor_limit_tripped", "1 while the limit is latched; of a limit with a key, while one of its keys is."),
+		apart: prometheus.NewDesc("candor_limit_wall_clocks_apart_seconds",
+			"How far the wall clock of another gateway is known to be from this one's at most; 0 where none is known.", nil, nil),
 	})
 }
 
@@ -30,15 +32,18 @@ type limitCollector struct {
 	used, bound, tripped *prometheus.Desc
 	// Of limits with a key alone.
 	keys, keysTripped, overflowed *prometheus.Desc
+	// apart is of all.
+	apart *prometheus.Desc
 }
 
 func (c *limitCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.used, c.bound, c.tripped, c.keys, c.keysTripped, c.overflowed} {
+	for _, d := range []*prometheus.Desc{c.used, c.bound, c.tripped, c.keys, c.keysTripped, c.overflowed, c.apart} {
 		ch <- d
 	}
 }
 
 func (c *limitCollector) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(c.apart, prometheus.GaugeValue, c.gate.WallsApart().Seconds())
 	for _, s := range c.gate.States(c.now()) {
 		name := s.Definition.Name
 		if s.Key != "" {

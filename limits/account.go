@@ -16,10 +16,11 @@ import (
 // wasn't used, and moves a lease's end only to where its last use was, or later.
 type Account struct {
 	// Clock is the time of the latest grant or settlement, Shift what the server's clock was corrected by then, and Wall what the wall
-	// clock of the gateway said that asked; zero: not known. See Tick.
+	// clock of the gateway By said that asked; zero: not known. See Tick.
 	Clock time.Time
 	Shift time.Duration
 	Wall  time.Time
+	By    string
 	// Born is when the account was made, or its time was set anew: another of the same limit has another. What a gateway has seen of
 	// one says nothing of the next.
 	Born time.Time

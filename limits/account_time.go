@@ -10,11 +10,18 @@ const driftShare = 1024
 func stretched(d time.Duration) time.Duration { return d + d/driftShare }
 
 // agreed is how much the clocks of the server and of gateways may differ in what has passed, without one of them having been set.
-const agreed = 100 * time.Millisecond
+const agreed = WallsAgree
+
+// WallsAgree is how far the wall clocks of gateways that share a store may be apart without any effect.
+const WallsAgree = 100 * time.Millisecond
 
 // Readings are the clocks at a decision: Server's, read under the lock, between two readings of the process's clock with its monotonic part,
-// Before it was asked for and After it was answered; and the Wall clock alone as it was then, in whole microseconds.
-type Readings struct{ Server, Before, After, Wall time.Time }
+// Before it was asked for and After it was answered; and the Wall clock alone as it was then, in whole microseconds. Walls is what the
+// process knows of those of others.
+type Readings struct {
+	Server, Before, After, Wall time.Time
+	Walls                       *Walls
+}
 
 // Read is the server's clock between two readings of the process's.
 func Read(server, before, after time.Time) Readings {
@@ -26,7 +33,7 @@ func Read(server, before, after time.Time) Readings {
 // the first time, or has had slow answers only, goes by what several clocks say; see meet.
 func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	now := at.Server.Add(a.Shift)
-	behind := now.Before(a.Clock)
+	passed, behind := now.Sub(a.Clock), now.Before(a.Clock)
 	var latest time.Time
 	// then is what the limit's time was when the server's clock was read, which Shift goes by: a process that was stopped before it read its
 	// own would have the server's set back otherwise, and the limit's time go on too fast for who asks next.
@@ -36,8 +43,8 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 		// What was lost since stays lost: others have leased by the slower time.
 		since := seen.Now.Add(seen.Lost - a.Lost)
 		least := func(at time.Time) time.Time {
-			passed := at.Sub(seen.Answered)
-			return floorTime(since.Add(passed - passed/driftShare).UnixNano())
+			ago := at.Sub(seen.Answered)
+			return floorTime(since.Add(ago - ago/driftShare).UnixNano())
 		}
 		earliest, sure := least(at.After), least(at.Before)
 		latest = floorTime(since.Add(at.After.Sub(seen.Asked)).UnixNano())
@@ -54,10 +61,12 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 		case now.After(latest):
 			now, then = latest, latest
 		}
+		passed = now.Sub(a.Clock)
 	case !a.Wall.IsZero():
-		now = a.meet(now, at.Wall)
+		now = a.meet(now, at.Wall.Add(-at.Walls.behind(a.By)))
 		then = now
 	}
+	at.Walls.learn(a.By, a.Wall, passed, at)
 	if now.Before(a.Clock) {
 		now = a.Clock
 	}
@@ -67,7 +76,7 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	if behind && now.Before(latest) {
 		a.Lost += latest.Sub(now)
 	}
-	a.Clock, a.Shift, a.Wall = now, then.Sub(at.Server), at.Wall
+	a.Clock, a.Shift, a.Wall, a.By = now, then.Sub(at.Server), at.Wall, at.Walls.name()
 	return now
 }
 
@@ -85,10 +94,10 @@ func (s Sighting) tells(a *Account, at Readings) bool {
 	return s.Answered.Sub(s.Asked) <= agreed && (s.Wall.IsZero() || slept <= 2*agreed)
 }
 
-// meet is for a gateway that knows nothing of what has passed. Two clocks do: now is by the server's, and
-// wall by those of two gateways, this one and the one that asked last. Where they differ, one was set. As long as the other was right, as much
-// has passed as they say, or something between; the least of it is certain, and is what the limit's time goes on by. Born changes: who
-// knows of more that has passed must go on by the slower time, too, or what is leased by it would leave the window too early.
+// meet is for a gateway that knows nothing of what has passed. Two clocks do: now is by the server's, and wall by those of two gateways,
+// this one and the one that asked last, less what they are known to be apart. Where they differ, one was set. As long as the other was right,
+// as much has passed as they say, or something between; the least of it is certain, and is what the limit's time goes on by. Born changes:
+// who knows of more that has passed must go on by the slower time, too, or what is leased by it would leave the window too early.
 func (a *Account) meet(now, wall time.Time) time.Time {
 	byServer, byWall := now.Sub(a.Clock), wall.Sub(a.Wall)
 	if (byServer - byWall).Abs() <= agreed {

@@ -50,6 +50,9 @@ type Options struct {
 	// OnStoreError is told of every answer that could not wait for a limit's store any longer, because that failed or
 	// because the caller's context ended; also where nothing was withheld because the limit is a dry run.
 	OnStoreError func(limit string, err error)
+	// OnWalls is told that the wall clock of another gateway is apart from this one's by more than 0.1 s, by another amount than before, or no more,
+	// with by how much it is behind; see Walls. It is called inside of a question to a shared store, and must not wait.
+	OnWalls func(behind time.Duration)
 	// MaxLease is for how many answers permits are deducted at once, and so forfeited by a crash, for each limit. Leases begin small,
 	// and grow to this only while they are used up fast. Default 4096.
 	MaxLease int64
@@ -83,6 +86,7 @@ type Gate struct {
 	closed atomic.Bool
 	// shared says what the store's Shared does.
 	shared bool
+	walls  *Walls
 
 	// desk is held by whoever looks at stored latches and follows them, or changes them as a person, or the definitions: a reset must not
 	// be undone by what was read before it.
@@ -103,7 +107,7 @@ type Gate struct {
 // now is the store's clock. Errors name the definition and the remedy, or are the store's; a *CountsError where a limit counts something
 // else than before.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
-	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared()}
+	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared(), walls: newWalls(opts.OnWalls)}
 	if g.shared && g.opts.Clock == nil {
 		return nil, errors.New("limits: a shared store without Options.Clock: how long a lease has been in hand can't be told; set time.Now")
 	}

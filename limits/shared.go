@@ -19,7 +19,7 @@ const starvedEvery = 50 * time.Millisecond
 func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *want) error {
 	for {
 		l.mu.Lock()
-		r.Seen, r.Report = l.leases.seen, l.outbox.report(l.tallyWidth())
+		r.Clock, r.Seen, r.Walls, r.Report = g.process, l.leases.seen, g.walls, l.outbox.report(l.tallyWidth())
 		l.mu.Unlock()
 		began := g.process()
 		var got Grant
@@ -56,6 +56,10 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		return nil
 	}
 }
+
+// WallsApart answers how far, in either direction, the wall clock of another gateway that shares the store is known to be from this
+// one's at most; 0: of none that was heard of in the last hour.
+func (g *Gate) WallsApart() time.Duration { return g.walls.apart(g.process()) }
 
 // rest waits, and answers whether ctx goes on.
 func rest(ctx context.Context, d time.Duration) bool {

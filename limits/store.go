@@ -90,8 +90,11 @@ type LeaseRequest struct {
 	Window time.Duration
 	// Share is a ratio's: the store sets Max by it; see Account.Weigh. nil: Max is what it is.
 	Share *Share
-	// Seen is what this gateway knows of the limit's time; zero: nothing yet.
-	Seen Sighting
+	// Clock is the process's, as in Options. Seen is what this gateway knows of the limit's time by it; zero: nothing yet. Walls is what it knows
+	// of other gateways' clocks.
+	Clock func() time.Time
+	Seen  Sighting
+	Walls *Walls
 }
 
 // Sighting is a time of a limit, as a shared store's answer had it, between two readings of the process's clock, with their

@@ -206,7 +206,9 @@ func declines(max int64, window time.Duration) Definition {
 
 func newGate(t testing.TB, st Store, now time.Time, opts Options, defs ...Definition) *Gate {
 	t.Helper()
-	opts.Clock = time.Now
+	if opts.Clock == nil {
+		opts.Clock = time.Now
+	}
 	g, err := New(context.Background(), defs, st, now, opts)
 	if err != nil {
 		t.Fatalf("New: %v", err)

@@ -82,7 +82,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	var g limits.Grant
 	err := s.directly(ctx, doing, func(d *direct) error {
 		d.later(`SET LOCAL idle_in_transaction_session_timeout = '` + grantIdleTimeout + `'`)
-		a, at, latched, err := lockAccount(d, r.Limit, !r.Retire)
+		a, at, latched, err := lockAccount(d, &r)
 		switch {
 		case r.Retire && errors.Is(err, pgx.ErrNoRows):
 			return nil
@@ -105,8 +105,8 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 			return nil
 		}
 		d.later(`UPDATE limit_accounts SET clock_us = $2, shift_us = $3, permits = $4, last_id = $5, window_ns = $6, window_us = $7, lost_us = $8,
-			born_us = $9, wall_us = $10 WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID,
-			int64(a.Window), micros(a.WindowAt), a.Lost.Microseconds(), micros(a.Born), micros(a.Wall))
+			born_us = $9, wall_us = $10, wall_by_us = $10, wall_by = $11 WHERE limit_name = $1`, r.Limit, micros(a.Clock), a.Shift.Microseconds(), a.Permits, a.LastID,
+			int64(a.Window), micros(a.WindowAt), a.Lost.Microseconds(), micros(a.Born), micros(a.Wall), a.By)
 		if !latched {
 			return nil
 		}
@@ -123,8 +123,9 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	return g, nil
 }
 
-// account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side.
-const account = `SELECT born_us, clock_us, shift_us, wall_us, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+// account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side. A gateway
+// of before wall_by writes wall_us alone.
+const account = `SELECT born_us, clock_us, shift_us, wall_us, CASE WHEN wall_by_us = wall_us THEN wall_by ELSE '' END, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)
 	FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
 
@@ -135,20 +136,25 @@ const firstAccount = `INSERT INTO limit_accounts (limit_name, born_us, clock_us,
 	FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us) AS moment LEFT JOIN limit_leases ON limit_name = $1
 	GROUP BY now_us ON CONFLICT (limit_name) DO NOTHING`
 
-// lockAccount makes the account where there is none, or answers pgx.ErrNoRows.
-func lockAccount(d *direct, limit string, make bool) (a limits.Account, at limits.Readings, latched bool, err error) {
+// lockAccount makes the account where there is none, or answers pgx.ErrNoRows to a gateway that retires.
+func lockAccount(d *direct, r *limits.LeaseRequest) (a limits.Account, at limits.Readings, latched bool, err error) {
+	process := r.Clock
+	if process == nil {
+		process = time.Now
+	}
 	var born, clock, shift, wall, lost, window, windowAt, now int64
 	var before time.Time
 	read := func() error {
-		before = time.Now()
-		return d.queryRow(account, []any{limit}, &born, &clock, &shift, &wall, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
+		before = process()
+		return d.queryRow(account, []any{r.Limit}, &born, &clock, &shift, &wall, &a.By, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
 	}
-	if err = read(); make && errors.Is(err, pgx.ErrNoRows) {
-		if _, err = d.exec(firstAccount, limit); err == nil {
+	if err = read(); !r.Retire && errors.Is(err, pgx.ErrNoRows) {
+		if _, err = d.exec(firstAccount, r.Limit); err == nil {
 			err = read()
 		}
 	}
-	at = limits.Read(instant(now), before, time.Now())
+	at = limits.Read(instant(now), before, process())
+	at.Walls = r.Walls
 	a.Born = instant(born)
 	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
 	a.Wall = instant(wall)

@@ -1,0 +1,209 @@
+package limits
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// wallGate asks about accounts, by a wall clock that is ahead of the true time.
+type wallGate struct {
+	ahead time.Duration
+	walls *Walls
+	seen  map[*Account]Sighting
+}
+
+func newWallGate(ahead time.Duration) *wallGate {
+	return &wallGate{ahead, newWalls(nil), map[*Account]Sighting{}}
+}
+
+// asks about an account at a true time, that after epoch, when the server's clock is ahead by as much. The answer takes a millisecond.
+func (g *wallGate) asks(a *Account, t, server time.Duration) time.Time {
+	const takes = time.Millisecond
+	process := processEpoch.Add(t)
+	at := Readings{Server: epoch.Add(t + server), Before: process, After: process.Add(takes), Wall: epoch.Add(t + takes + g.ahead), Walls: g.walls}
+	now := a.Tick(at, g.seen[a])
+	g.seen[a] = g.seen[a].or(Sighting{Now: now, Lost: a.Lost, Born: a.Born, Asked: at.Before, Answered: at.After, Wall: at.Wall})
+	return now
+}
+
+var processEpoch = time.Now()
+
+// TestWallsThatAreApart: gateways whose wall clocks are apart, from the begin or because one is set, find out by how much, and the limit's time
+// goes on as time does; also for gateways that are started anew.
+func TestWallsThatAreApart(t *testing.T) {
+	for name, ahead := range map[string][]time.Duration{
+		"a little": {0, 300 * time.Millisecond}, "seconds": {0, -3 * time.Second}, "an hour": {time.Hour, 0},
+		"five of them": {0, time.Second, -time.Second, time.Hour, -24 * time.Hour}, "two of three alike": {0, time.Minute, 0},
+	} {
+		rnd := rand.New(rand.NewPCG(7, 7))
+		a := &Account{Clock: epoch, Born: epoch}
+		var gates []*wallGate
+		for _, one := range ahead {
+			gates = append(gates, newWallGate(one))
+		}
+		var passed time.Duration
+		last, at := a.Clock, passed
+		round := func(what string, asks int, settled bool) {
+			t.Helper()
+			born, lost := a.Born, a.Lost
+			from, since := a.Clock, at
+			for i := range asks {
+				passed += time.Duration(rnd.Int64N(int64(2 * time.Second)))
+				g := gates[i%len(gates)]
+				if i%3 == 2 {
+					g = gates[rnd.IntN(len(gates))]
+				}
+				now := g.asks(a, passed, 0)
+				if went, most := now.Sub(last), passed-at; went > most+2*time.Millisecond+most/driftShare {
+					t.Fatalf("%s: %s: %v went by in %v", name, what, went, most)
+				}
+				last, at = now, passed
+			}
+			if !settled {
+				return
+			}
+			if !a.Born.Equal(born) || a.Lost != lost {
+				t.Errorf("%s: %s: the limit's time was set anew, and %v lost", name, what, a.Lost-lost)
+			}
+			if went := a.Clock.Sub(from); (went - (at - since)).Abs() > 2*time.Millisecond {
+				t.Errorf("%s: %s: %v went by in %v", name, what, went, at-since)
+			}
+		}
+		learning := 40 * len(gates) * len(gates)
+		round("before they know each other", learning, false)
+		round("when they do", 400, true)
+		gates[0] = newWallGate(ahead[0])
+		round("one is new", learning, false)
+		round("when they know it", 400, true)
+		gates[1].ahead += 7 * time.Second
+		round("one is set", learning, false)
+		round("when they know that", 400, true)
+		// What they know holds for accounts that they haven't seen.
+		a = &Account{Clock: epoch.Add(passed), Born: epoch}
+		last, at = a.Clock, passed
+		round("of another limit", 400, true)
+	}
+}
+
+// TestWhatIsKnownOfWallsTells: where the server's clock is set before a gateway asks for the first time after another, which
+// has a wall clock that is known to be apart, no more passes for the limit than has.
+func TestWhatIsKnownOfWallsTells(t *testing.T) {
+	for _, set := range []time.Duration{time.Hour, 3 * time.Second, 500 * time.Millisecond, -500 * time.Millisecond, -3 * time.Second, -time.Hour} {
+		for _, ahead := range []time.Duration{3 * time.Second, -3 * time.Second, time.Hour} {
+			first, second := newWallGate(0), newWallGate(ahead)
+			a := &Account{Clock: epoch, Born: epoch}
+			var passed time.Duration
+			for range 50 {
+				for _, g := range []*wallGate{first, second} {
+					passed += time.Second
+					g.asks(a, passed, 0)
+				}
+			}
+			b := &Account{Clock: epoch.Add(passed), Born: epoch}
+			before := first.asks(b, passed, 0)
+			if went := second.asks(b, passed+time.Minute, set).Sub(before); went > time.Minute+2*time.Millisecond {
+				t.Errorf("ahead by %v, the server's set by %v: %v went by in a minute", ahead, set, went)
+			}
+		}
+	}
+}
+
+// TestStepsAreNotWalls: a server's clock that is set again and again teaches nothing of wall clocks that are together.
+func TestStepsAreNotWalls(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 11))
+		gates := []*wallGate{newWallGate(0), newWallGate(0), newWallGate(0)}
+		a := &Account{Clock: epoch, Born: epoch}
+		var passed, server time.Duration
+		var at, nows []time.Duration
+		for range 300 {
+			if rnd.IntN(3) == 0 {
+				server += []time.Duration{time.Hour, -time.Hour, time.Second, -time.Second}[rnd.IntN(4)]
+			}
+			if rnd.IntN(20) == 0 {
+				gates[rnd.IntN(len(gates))] = newWallGate(0)
+			}
+			passed += time.Duration(rnd.Int64N(int64(2 * time.Second)))
+			now := gates[rnd.IntN(len(gates))].asks(a, passed, server).Sub(epoch)
+			for i := range at {
+				if went, most := now-nows[i], passed-at[i]; went > most+agreed {
+					t.Fatalf("seed %d: %v went by in %v", seed, went, most)
+				}
+			}
+			at, nows = append(at, passed), append(nows, now)
+		}
+		for _, g := range gates {
+			for _, other := range gates {
+				if by := g.walls.behind(other.walls.name()); by.Abs() > agreed {
+					t.Errorf("seed %d: %v apart", seed, by)
+				}
+			}
+		}
+	}
+}
+
+// TestWallsAreBounded: of ever new processes only so many are remembered, and those that ask are.
+func TestWallsAreBounded(t *testing.T) {
+	old, g := newWallGate(time.Second), newWallGate(0)
+	a := &Account{Clock: epoch, Born: epoch}
+	var passed time.Duration
+	for range 3 * mostWalls {
+		for _, each := range []*wallGate{old, g, newWallGate(0), g} {
+			passed += time.Second
+			each.asks(a, passed, 0)
+		}
+	}
+	if n := len(g.walls.of); n != mostWalls {
+		t.Errorf("%d are remembered of at most %d", n, mostWalls)
+	}
+	if by := g.walls.behind(old.walls.name()); (by + time.Second).Abs() > steady {
+		t.Errorf("what was known of the one that goes on asking is %v", by)
+	}
+}
+
+// TestNoTripByWalls: four gateways of which one has a wall clock an hour behind and another one three seconds ahead release nine of ten that are
+// allowed, for minutes, and nothing trips once they know each other.
+func TestNoTripByWalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const window, most, pace = 10 * time.Second, 100, 9
+		st := newSharedStore(t)
+		var all []*Gate
+		for _, ahead := range []time.Duration{0, 3 * time.Second, 0, -time.Hour} {
+			all = append(all, newGate(t, st, time.Now(), Options{
+				LeaseFor: 200 * time.Millisecond, MaxLease: 1, Clock: func() time.Time { return time.Now().Add(ahead) },
+			}, declines(most, window)))
+		}
+		for i := range 360 * pace {
+			time.Sleep(time.Second / pace)
+			v := ask(all[i%len(all)])
+			if v.Released || i < 60*pace {
+				if !v.Released {
+					_ = all[0].Reset(t.Context(), resetBy("r", time.Now()))
+					follows(t, all)
+				}
+				continue
+			}
+			t.Fatalf("answer %d of %d a second: %+v", i, pace, v)
+		}
+	})
+}
+
+// TestWhoHasSeenTheTimeLearnsByIt: and not by a server's clock that is set before each question of one and back before each of the other's.
+func TestWhoHasSeenTheTimeLearnsByIt(t *testing.T) {
+	first, second := newWallGate(0), newWallGate(0)
+	a := &Account{Clock: epoch, Born: epoch}
+	var passed time.Duration
+	for i := range 20 {
+		passed += time.Second
+		first.asks(a, passed, 0)
+		passed += time.Second
+		second.asks(a, passed, min(time.Duration(i), 1)*time.Hour) // nobody knows the time at first
+	}
+	for _, by := range []time.Duration{first.walls.behind(second.walls.name()), second.walls.behind(first.walls.name())} {
+		if by.Abs() > steady {
+			t.Errorf("%v apart", by)
+		}
+	}
+}
