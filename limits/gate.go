@@ -105,7 +105,7 @@ type Gate struct {
 // nothing and is reset, on record, by "configuration".
 //
 // now is the store's clock. Errors name the definition and the remedy, or are the store's; a *CountsError where a limit counts something
-// else than before.
+// else than before. With an error no name is taken for what its limit counts, unless the store did so and then failed.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
 	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared(), walls: newWalls(opts.OnWalls)}
 	if g.shared && g.opts.Clock == nil {
@@ -121,7 +121,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 	}
 
 	g.hearing = newHearing(g.process())
-	if err := g.declare(ctx, defs); err != nil {
+	if err := g.recognize(ctx, defs); err != nil {
 		return nil, err
 	}
 	stored, err := st.Load(ctx)
@@ -156,6 +156,9 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 				return nil, err
 			}
 		}
+	}
+	if err := g.declare(ctx, defs); err != nil {
+		return nil, err
 	}
 	g.retire(stored)
 	g.roster.Store(limits)

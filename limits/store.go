@@ -21,8 +21,10 @@ type Store interface {
 	// Load answers the stored state of every limit that has any, by name. Leases whose window has passed (Until+window <
 	// now) may be left out.
 	Load(ctx context.Context) (map[string]State, error)
+	// Declared answers what limits count by their names, as Declare noted it, of all gateways. It is asked for before anything else.
+	Declared(ctx context.Context) (map[string]string, error)
 	// Declare notes what limits count, by their names: Definition.Counts. What was noted before stays; where that is something else, nothing is
-	// noted, and the error is a *CountsError. Nothing else of a limit is asked for before.
+	// noted, and the error is a *CountsError. It is the last of what a new definition needs, and no permit of a new limit is leased before.
 	Declare(ctx context.Context, counts map[string]string) error
 	// Lease settles an earlier lease, when r.Settled isn't nil, and grants a new one, in one transaction. A settled lease of
 	// Count 0 may be deleted; one that isn't there any more is no error. A request for 0 permits only carries the settlement.
