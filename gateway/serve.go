@@ -34,7 +34,6 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 		return listening.Refused("listen.grpc", err)
 	}
 	addrs := Addrs{GRPC: lis.Addr().String()}
-	srv, healthSrv := g.newServer()
 	web, webLis, err := g.newHTTP()
 	if err != nil {
 		_ = lis.Close()
@@ -43,6 +42,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	if webLis != nil {
 		addrs.HTTP = webLis.Addr().String()
 	}
+	srv, healthSrv := g.newServer() // it has goroutines from here on
 
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	work := g.startWork(workCtx)
