@@ -28,6 +28,9 @@ func Read(server, before, after time.Time) Readings {
 	return Readings{Server: server, Before: before, After: after, Wall: after.Round(0).Truncate(time.Microsecond)}
 }
 
+// Slow says whether they are so far apart that a store reads its clock again, now that it has the lock: perhaps it waited for that.
+func (r Readings) Slow() bool { return r.After.Sub(r.Before) > steady }
+
 // Tick answers the limit's time: the server's clock, corrected so that it neither goes back nor jumps. What has passed since the gateway
 // asked last, it knows by its monotonic clock: if the server's says less, it was set back, and if more, forward. A gateway that asks for
 // the first time, or has had slow answers only, goes by what several clocks say; see meet.
@@ -78,6 +81,11 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	}
 	a.Clock, a.Shift, a.Wall, a.By = now, then.Sub(at.Server), at.Wall, at.Walls.name()
 	return now
+}
+
+// Sight is what the gateway knows afterwards that asked at now, which Tick has answered to the readings.
+func (a *Account) Sight(at Readings, now time.Time) Sighting {
+	return Sighting{Now: now, Lost: a.Lost, Born: a.Born, Asked: at.Before, Answered: at.After, Wall: at.Wall}
 }
 
 // tells says whether something is known by it of an account. What an answer was about that took long lies so long back that a clock may have

@@ -57,7 +57,7 @@ type openLease struct {
 	used    int64
 	answers int64
 	lastUse int64
-	// began is the process's clock before the lease was asked for; zero for a store that isn't shared.
+	// began is the process's clock before the lease was granted; zero for a store that isn't shared.
 	began time.Time
 }
 

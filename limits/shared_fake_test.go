@@ -45,7 +45,7 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 		return Grant{}, err
 	}
 	g, err := a.Decide(a, r, now, latched)
-	g.Max, g.Others, g.Wall = r.Max, others, at.Wall
+	g.Max, g.Others, g.Seen = r.Max, others, a.Sight(at, now)
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}

@@ -84,7 +84,7 @@ func (w *Walls) behind(other string) time.Duration {
 // learn is told at a question that so much has passed since the other asked, whose wall clock showed wall. What took long says nothing, since
 // a clock may have been read much earlier than the other.
 func (w *Walls) learn(other string, wall time.Time, passed time.Duration, at Readings) {
-	if w == nil || other == "" || other == w.id || at.After.Sub(at.Before) > steady {
+	if w == nil || other == "" || other == w.id || at.Slow() {
 		return
 	}
 	if by, news := w.see(other, at.Wall.Sub(wall)-passed, at); news && w.told != nil {

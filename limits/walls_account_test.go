@@ -24,7 +24,7 @@ func (g *wallGate) asks(a *Account, t, server time.Duration) time.Time {
 	process := processEpoch.Add(t)
 	at := Readings{Server: epoch.Add(t + server), Before: process, After: process.Add(takes), Wall: epoch.Add(t + takes + g.ahead), Walls: g.walls}
 	now := a.Tick(at, g.seen[a])
-	g.seen[a] = g.seen[a].or(Sighting{Now: now, Lost: a.Lost, Born: a.Born, Asked: at.Before, Answered: at.After, Wall: at.Wall})
+	g.seen[a] = g.seen[a].or(a.Sight(at, now))
 	return now
 }
 

@@ -97,7 +97,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		if g, err = a.Decide(rows, weighed, now, latched); err != nil {
 			return err
 		}
-		g.Max, g.Others, g.Wall = weighed.Max, others, at.Wall
+		g.Max, g.Others, g.Seen = weighed.Max, others, a.Sight(at, now)
 		if a.Over(r, latched, others) {
 			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
 				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)
@@ -123,9 +123,10 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	return g, nil
 }
 
-// account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side. A gateway
-// of before wall_by writes wall_us alone.
-const account = `SELECT born_us, clock_us, shift_us, wall_us, CASE WHEN wall_by_us = wall_us THEN wall_by ELSE '' END, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+// account reads and locks a limit's account. The clock may have been read before the wait for the lock, and is read again where that took long.
+// A gateway of before wall_by writes wall_us alone.
+const account = `SELECT born_us, clock_us, shift_us, wall_us, CASE WHEN wall_by_us = wall_us THEN wall_by ELSE '' END, lost_us, permits, last_id,
+	window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)
 	FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
 
@@ -154,6 +155,11 @@ func lockAccount(d *direct, r *limits.LeaseRequest) (a limits.Account, at limits
 		}
 	}
 	at = limits.Read(instant(now), before, process())
+	if err == nil && at.Slow() {
+		before = process()
+		err = d.queryRow(`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint`, nil, &now)
+		at = limits.Read(instant(now), before, process())
+	}
 	at.Walls = r.Walls
 	a.Born = instant(born)
 	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
