@@ -109,7 +109,7 @@ func (k oracleKind) play(ctx context.Context, gate *limits.Gate, store *postgres
 			a.Inputs = []limits.Input{{Source: k.def.Amount, Amount: amount}}
 		}
 		before := machine()
-		if k.other != "" && i%2 == 0 {
+		if k.other != "" && i%4 != 0 {
 			a.Action = k.other
 			// It counts from somewhere in between, also if the process is killed there.
 			if _, err := fmt.Fprintf(log, "asks %d %d 1\n", before, before); err != nil {
