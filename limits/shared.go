@@ -26,6 +26,7 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 			got, err = g.store.Lease(ctx, r)
 			return err
 		})
+		g.walls.tell(g.opts.OnWalls)
 		l.mu.Lock()
 		if err == nil {
 			l.leases.used, l.leases.bound, l.leases.others = got.Used, got.Max, got.Others

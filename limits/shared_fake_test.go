@@ -37,8 +37,7 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	}
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
-	at := Read(raw, r.Clock(), r.Clock())
-	at.Walls = r.Walls
+	at := r.Read(raw, r.Clock(), r.Clock())
 	now := a.Tick(at, r.Seen)
 	others, err := a.Weigh(a, &r, now, at.After)
 	if err != nil {

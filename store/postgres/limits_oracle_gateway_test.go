@@ -96,7 +96,7 @@ func beOracleGateway(url, path string) error {
 	return <-failed
 }
 
-// play answers until it can't write it down. The gateway's own clock is wrong by up to five minutes, and is set again and again.
+// play answers until it can't write it down. The times that it says are wrong by up to five minutes, now forward and now back.
 func (k oracleKind) play(ctx context.Context, gate *limits.Gate, store *postgres.Store, log *os.File) error {
 	skew := time.Duration(0)
 	for i := 0; ; i++ {

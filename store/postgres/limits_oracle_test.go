@@ -35,8 +35,8 @@ func (g *oracleGateway) kill() {
 }
 
 // TestLimitOracle: eight gateways, each a process of its own, on one real PostgreSQL share a count, a sum and a ratio while they are
-// killed, stopped and set going again, cut off, and have their clocks set by up to five minutes. Then every window of what each limit has
-// released is counted.
+// killed, stopped and set going again, and cut off, and are told times of answers that are wrong by up to five minutes. Then every window of
+// what each limit has released is counted.
 func TestLimitOracle(t *testing.T) {
 	if url := os.Getenv(oracleURL); url != "" {
 		t.Fatal(beOracleGateway(url, os.Getenv(oracleLog)))
