@@ -46,6 +46,8 @@ type leases struct {
 	// used counts the window's permits of all gateways, as a shared store said last; seen is when that was.
 	used int64
 	seen Sighting
+	// stays counts how often a shared store has answered that something of a forgotten key still counts.
+	stays int
 	// bound and others are a ratio's, as a shared store said last.
 	bound, others int64
 }

@@ -30,6 +30,11 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		l.mu.Lock()
 		if err == nil {
 			l.leases.used, l.leases.bound, l.leases.others = got.Used, got.Max, got.Others
+			if got.Stays {
+				l.leases.stays++
+			} else {
+				l.leases.stays = 0
+			}
 			l.outbox.told(r.Report)
 			l.leases.seen = l.leases.seen.or(got.Seen)
 		}

@@ -48,7 +48,8 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}
-	if st.Used = g.Used; a.Over(r, latched, others) {
+	st.Used = g.Used
+	if g.Stays = r.Retire && !a.Over(r, latched, others); r.Retire && !g.Stays {
 		delete(m.accounts, r.Limit)
 	}
 	st.Leases = nil

@@ -123,6 +123,8 @@ type Grant struct {
 	// it would be too little.
 	Pending int64
 	Retry   time.Duration
+	// Stays: what is stored of a limit that retires still counts.
+	Stays bool
 	// Tripped: the limit is latched by Trip, which isn't a dry run. Nothing is granted.
 	Tripped bool
 	Trip    Trip

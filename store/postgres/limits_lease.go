@@ -98,7 +98,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 			return err
 		}
 		g.Max, g.Others, g.Seen = weighed.Max, others, a.Sight(at, now)
-		if a.Over(r, latched, others) {
+		if g.Stays = r.Retire && !a.Over(r, latched, others); r.Retire && !g.Stays {
 			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
 				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)
 			}
