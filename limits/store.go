@@ -100,14 +100,14 @@ type LeaseRequest struct {
 }
 
 // Sighting is a time of a limit, as a shared store's answer had it, between two readings of the process's clock, with their
-// monotonic part: before the question and after the answer.
+// monotonic part: before the store's clock was asked for and after it had answered.
 type Sighting struct {
 	Now  time.Time
 	Lost time.Duration
 	// Born is the Account's, as whose time Now is.
 	Born            time.Time
 	Asked, Answered time.Time
-	// Wall is Grant.Wall.
+	// Wall is what the process's wall clock alone said then.
 	Wall time.Time
 }
 
@@ -115,13 +115,8 @@ type Sighting struct {
 type Grant struct {
 	// Lease that was granted; with Count 0: none.
 	Lease
-	// Now is the limit's time of the decision, and Lost what Account.Lost was.
-	Now  time.Time
-	Lost time.Duration
-	// Born is Account.Born.
-	Born time.Time
-	// Wall is what the wall clock of the gateway said at the decision.
-	Wall time.Time
+	// Seen is the limit's time of the decision.
+	Seen Sighting
 	// Used counts the permits in the window that ends Now, those of Lease included.
 	Used int64
 	// Max that held, and Others, the answers of a ratio's denominator that aren't numerators.
@@ -130,6 +125,8 @@ type Grant struct {
 	// it would be too little.
 	Pending int64
 	Retry   time.Duration
+	// Stays: what is stored of a limit that retires still counts.
+	Stays bool
 	// Tripped: the limit is latched by Trip, which isn't a dry run. Nothing is granted.
 	Tripped bool
 	Trip    Trip
