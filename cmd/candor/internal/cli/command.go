@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,9 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		},
 	}
 }
+
+// parseFunction is what strconv puts before the words that say what is wrong with a number.
+var parseFunction = regexp.MustCompile(`strconv\.\w+: parsing ".*": `)
 
 // suggestionDistance is how many letters a misspelt command may be off.
 const suggestionDistance = 2
@@ -76,6 +80,7 @@ func Execute(root *cobra.Command, args []string) error {
 	}
 	// The first line only: cobra appends suggestions below it.
 	what, suggestions, _ := strings.Cut(err.Error(), "\n")
+	what = parseFunction.ReplaceAllString(what, "")
 	if _, name, ok := strings.Cut(suggestions, "Did you mean this?\n\t"); ok {
 		name, _, _ = strings.Cut(name, "\n")
 		return Usage(fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), name), "%s", what)
