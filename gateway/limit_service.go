@@ -163,6 +163,9 @@ func (s *limitService) AcknowledgeLimit(ctx context.Context, in *candorv1.Acknow
 	}
 	name := limits.NameOf(in.GetName())
 	err = s.g.gate.Acknowledge(ctx, limits.Acknowledgement{Limit: name, By: p.Name, Note: in.GetNote(), At: s.g.ledger.Now()})
+	if errors.Is(err, limits.ErrNotTripped) {
+		return nil, notTripped(name, "acknowledge")
+	}
 	if err != nil {
 		return nil, s.refusal(err, name, p)
 	}
@@ -190,25 +193,25 @@ func (s *limitService) proved(p *Principal, limit string) error {
 		return nil
 	}
 	return errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON,
-		"a reset of %q takes two people, and %q is anybody; call with a token, a certificate or a login", limit, p.Name).with("limit", shortLimit(limit)).with("principal", p.Name)
+		"a reset of %q takes two people, and %q is anybody; call with a token, a certificate or a login", shortLimit(limit), p.Name).with("limit", shortLimit(limit)).with("principal", p.Name)
 }
 
 // refusal says why the limits refused an order.
 func (s *limitService) refusal(err error, name string, p *Principal) error {
 	switch {
 	case errors.Is(err, limits.ErrNotTripped):
-		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_TRIPPED, "limit %q is not tripped; there is nothing to reset", name).with("limit", shortLimit(name))
+		return notTripped(name, "reset")
 	case errors.Is(err, limits.ErrNotFound):
 		return limitNotFound(name)
 	case errors.Is(err, limits.ErrNotAsked):
 		return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_NOT_ASKED,
-			"there is no such reset of %q to confirm, or it has expired; ask again", name).with("limit", shortLimit(name))
+			"there is no such reset of %q to confirm, or it has expired; ask again", shortLimit(name)).with("limit", shortLimit(name))
 	case errors.Is(err, limits.ErrSamePerson):
 		return errf(codes.PermissionDenied, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_SAME_PERSON,
-			"%q asked for the reset of %q; another operator has to confirm it", p.Name, name).with("limit", shortLimit(name)).with("principal", p.Name)
+			"%q asked for the reset of %q; another operator has to confirm it", p.Name, shortLimit(name)).with("limit", shortLimit(name)).with("principal", p.Name)
 	case errors.Is(err, limits.ErrPending):
 		e := errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_RESET_PENDING,
-			"a reset of %q waits to be confirmed; confirm it, or wait until it expires", name).with("limit", shortLimit(name))
+			"a reset of %q waits to be confirmed; confirm it, or wait until it expires", shortLimit(name)).with("limit", shortLimit(name))
 		if a := s.g.limitProto(name).GetPendingReset(); a != nil {
 			e.with("asked_by", a.GetAskedBy()).with("request_id", a.GetRequestId()).with("expire_time", a.GetExpireTime().AsTime().Format(time.RFC3339))
 		}
@@ -218,5 +221,10 @@ func (s *limitService) refusal(err error, name string, p *Principal) error {
 }
 
 func limitNotFound(name string) error {
-	return errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", name).with("limit", shortLimit(name))
+	return errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND, "there is no limit %q", shortLimit(name)).with("limit", shortLimit(name))
+}
+
+func notTripped(name, order string) error {
+	return errf(codes.FailedPrecondition, candorv1.ErrorReason_ERROR_REASON_LIMIT_NOT_TRIPPED, "limit %q is not tripped; there is nothing to %s", shortLimit(name), order).
+		with("limit", shortLimit(name))
 }

@@ -294,5 +294,8 @@ func hasPlace(pr *candorv1.PredictionRecord, row uint32, name string) error {
 	if row <= last {
 		return invalid("field", "send one of the prediction's fields "+list(fields))
 	}
+	if last == 0 {
+		return invalid("row", "the prediction has one row: leave it at 0")
+	}
 	return invalid("row", "the prediction has "+count(int(last)+1)+" rows, numbered from 0")
 }

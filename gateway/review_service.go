@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 
 	"google.golang.org/grpc/codes"
 
@@ -106,7 +107,7 @@ func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListRe
 
 func (g *Gateway) knownQueue(queue string) error {
 	if _, ok := g.plan().cfg.GetQueues()[queue]; queue != "" && !ok {
-		return invalid("queue", "there is no queue "+queue)
+		return invalid("queue", "there is no queue "+strconv.Quote(queue)+"; name one of the configuration's, or leave it empty for any")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"buf.build/go/protovalidate"
@@ -20,9 +21,20 @@ func validate(msg proto.Message) error {
 	var ve *protovalidate.ValidationError
 	if errors.As(err, &ve) && len(ve.Violations) > 0 {
 		v := ve.Violations[0]
-		return invalid(protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetMessage())
+		return invalid(protovalidate.FieldPathString(v.Proto.GetField()), words(v))
 	}
 	return invalid("request", err.Error())
+}
+
+// words say what is wrong with a field; protovalidate's own say it, unless they are for who knows the rule.
+func words(v *protovalidate.Violation) string {
+	switch rule := v.Proto.GetRuleId(); {
+	case rule == "string.min_len" && v.RuleValue.Uint() == 1, rule == "string.pattern" && v.FieldValue.String() == "":
+		return "it is empty; fill it in"
+	case rule == "string.pattern":
+		return fmt.Sprintf("%q is not of the form %s", v.FieldValue.String(), v.RuleValue.String())
+	}
+	return v.Proto.GetMessage()
 }
 
 // allowed answers who calls a method for operators: somebody with one of the roles, whose request keeps the rules of its proto.

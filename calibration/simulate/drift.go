@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -32,7 +33,7 @@ type DriftCase struct {
 	Revoked int `json:"revoked"`
 	// Risk of what was accepted after the drift, on average.
 	Risk float64 `json:"risk"`
-	// Judged accepts from the drift to the revocation, and what AuditsToDetect says for Risk.
+	// Judged accepts from the drift to the revocation, and what AuditsToDetect says for Risk: +Inf, in JSON null, where it says never.
 	AuditsMedian float64 `json:"audits_median"`
 	AuditsMost   float64 `json:"audits_90"`
 	AuditsSaid   float64 `json:"audits_said"`
@@ -41,6 +42,18 @@ type DriftCase struct {
 	AcceptedMost   float64 `json:"accepted_90"`
 	ErrorsMedian   float64 `json:"errors_median"`
 	ErrorsMost     float64 `json:"errors_90"`
+}
+
+// MarshalJSON writes the case with null for what JSON has no number for.
+func (c DriftCase) MarshalJSON() ([]byte, error) {
+	type plain DriftCase
+	if !math.IsInf(c.AuditsSaid, 0) {
+		return json.Marshal(plain(c))
+	}
+	return json.Marshal(struct {
+		plain
+		AuditsSaid *float64 `json:"audits_said"`
+	}{plain: plain(c)})
 }
 
 // RunLength is how long the alarm keeps still when nothing is wrong, with a risk of exactly alpha. The audit rate doesn't matter

@@ -46,7 +46,7 @@ func writeBackend(w io.Writer, b *candorv1.BackendStatus, now time.Time) error {
 	}
 	table := [][]string{
 		{"BACKEND", b.GetName()},
-		{"BREAKER", fmt.Sprintf("%s; opened %d, closed %d times; refused %d calls", breaker, b.GetBreakerOpened(), b.GetBreakerClosed(), b.GetRefused())},
+		{"BREAKER", fmt.Sprintf("%s; opened %s, closed %s; refused %s", breaker, cli.Count(b.GetBreakerOpened(), "time"), cli.Count(b.GetBreakerClosed(), "time"), cli.Count(b.GetRefused(), "call"))},
 		{"CALLS", fmt.Sprintf("%d; an answer takes %s", b.GetCalls(), lengthText(b.GetUsualTime(), "not known how long"))},
 		{"FAILED", failed},
 		{"IN FLIGHT", fmt.Sprintf("%d of %d (%s)", b.GetInFlight(), b.GetLimit(), measured)},

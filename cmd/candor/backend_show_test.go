@@ -28,7 +28,7 @@ func TestWriteBackend(t *testing.T) {
 	bare := &candorv1.BackendStatus{Name: "one", Breaker: candorv1.BreakerState_BREAKER_STATE_CLOSED, Limit: 256, MaxInFlight: 256, HedgePercentile: nil}
 	for b, says := range map[*candorv1.BackendStatus][]string{
 		full: {
-			"BREAKER half open since 2026-01-31T12:00:00Z; opened 2, closed 1 times; refused 7 calls", "CALLS 100; an answer takes 12.35ms",
+			"BREAKER half open since 2026-01-31T12:00:00Z; opened 2 times, closed 1 time; refused 7 calls", "CALLS 100; an answer takes 12.35ms",
 			"FAILED 9, of them 1 broke the card, 0 were suddenly unsure; the last at 2026-01-31T12:00:00Z: down", "IN FLIGHT 3 of 5 (measured, max_in_flight is 256)",
 			"WAIT 1 now; 30 got their place", "SHED low 4, normal 5, high 6;", "RETRIES 8; 2 refused for want of budget, which allows 3 more now",
 			"HEDGES after 50ms (percentile 0.95); 6 made, 4 won", "PANIC", "net a:1", "CONSUMER IN FLIGHT WAIT GOT THEIR PLACE SHED checkout 3 1 30 15 others 0 0 0 2", "2026-01-31T12:00:00Z replica ejected a:1 5 failures in a row",

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"buf.build/go/protovalidate"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,22 @@ import (
 )
 
 const certificatePrefix = "certificates/"
+
+// longCertificate is the resource's name, of what somebody typed or read.
+func longCertificate(name string) string {
+	return certificatePrefix + strings.TrimPrefix(name, certificatePrefix)
+}
+
+// certificateArg wants the name of a certificate alone.
+func certificateArg(cmd *cobra.Command, args []string) error {
+	if err := cli.Args("CERTIFICATE")(cmd, args); err != nil {
+		return err
+	}
+	if protovalidate.Validate(&candorv1.GetCertificateRequest{Name: longCertificate(args[0])}) != nil {
+		return cli.Usage("write one such as 3f2a9c0d11223344.1, as candor certificate list shows it", "%q is not the name of a certificate", args[0])
+	}
+	return nil
+}
 
 func certificateCommand() *cobra.Command {
 	f := &remote.Flags{}
@@ -74,7 +91,7 @@ scale; ALARM how near the drift alarm is, on the same scale. OPEN rows wait for 
 				return cli.JSON(cmd.OutOrStdout(), all)
 			}
 			if len(all.GetCertificates()) == 0 {
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), "no policy promises an error rate; accept.promise does")
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), noCertificates(model))
 				return err
 			}
 			table := [][]string{{"CERTIFICATE", "MODEL", "STAGE", "SEGMENT", "STATUS", "THRESHOLD", "PROMISED", "VERDICTS", "WRONG", "EARNED", "ALARM", "OPEN", "SINCE"}}
@@ -88,6 +105,14 @@ scale; ALARM how near the drift alarm is, on the same scale. OPEN rows wait for 
 	c.Flags().BoolVar(&ended, "ended", false, "those that were revoked or superseded too")
 	c.Flags().StringVar(&model, "model", "", "only this model's")
 	return c
+}
+
+// noCertificates says why there are none, of a model or of all.
+func noCertificates(model string) string {
+	if model != "" {
+		return fmt.Sprintf("there is no certificate of a model %q; candor certificate list shows all", model)
+	}
+	return "no policy promises an error rate; accept.promise does"
 }
 
 func certificateCells(c *candorv1.Certificate) []string {
@@ -146,11 +171,11 @@ func certificateShowCommand(f *remote.Flags) *cobra.Command {
 		Use:     "show CERTIFICATE",
 		Short:   "What is promised, on what evidence, and what it costs",
 		Example: `  candor certificate show 3f2a9c0d11223344.1`,
-		Args:    cli.Args("CERTIFICATE"),
+		Args:    certificateArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				resp, err := candorv1.NewCertificateServiceClient(conn).GetCertificate(ctx, &candorv1.GetCertificateRequest{
-					Name: certificatePrefix + strings.TrimPrefix(args[0], certificatePrefix),
+					Name: longCertificate(args[0]),
 				})
 				if err != nil {
 					return err
@@ -229,7 +254,7 @@ func certificateRevokeCommand(f *remote.Flags) *cobra.Command {
 starts from nothing with a smaller share of delta, has earned its own evidence. You need an
 operator's token with the role operator; your name and the reason go into the decision log.`,
 		Example: `  candor certificate revoke 3f2a9c0d11223344.1 --reason "labels of 12 May were wrong"`,
-		Args:    cli.Args("CERTIFICATE"),
+		Args:    certificateArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(reason) == "" {
 				return cli.Usage(`--reason "why nothing may be accepted on it"`, "--reason is missing")
@@ -239,7 +264,7 @@ operator's token with the role operator; your name and the reason go into the de
 			}
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				resp, err := candorv1.NewCertificateServiceClient(conn).RevokeCertificate(ctx, &candorv1.RevokeCertificateRequest{
-					Name: certificatePrefix + strings.TrimPrefix(args[0], certificatePrefix), Reason: reason, RequestId: requestID,
+					Name: longCertificate(args[0]), Reason: reason, RequestId: requestID,
 				})
 				if err != nil {
 					return err

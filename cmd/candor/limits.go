@@ -172,7 +172,7 @@ Where the limit says people: 2, this asks for the reset: another operator confir
 a while (probation), half of it for one window unless the configuration says otherwise.`,
 		Example: `  candor limits reset declines --reason "checked 20 of them with risk, INC-4711"
   candor limits reset stop:action:decline --reason "the feed is right again"`,
-		Args: cli.Args("LIMIT"),
+		Args: limitArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(reason) == "" {
 				return cli.Usage(`--reason "what you found out"`, "--reason is missing")

@@ -44,7 +44,11 @@ where a value itself begins with parameter: or input: and has a "=".`,
 			if requestID == "" {
 				requestID = uuid.NewString()
 			}
-			name := review.Name(review.IDOf(args[0]))
+			id, err := uuid.Parse(review.IDOf(args[0]))
+			if err != nil {
+				return cli.Usage("copy it from candor review list --state any", "%q is no review item", args[0])
+			}
+			name := review.Name(id.String())
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				item, err := candorv1.NewReviewServiceClient(conn).GetReviewItem(ctx, &candorv1.GetReviewItemRequest{Name: name})
 				if err != nil {

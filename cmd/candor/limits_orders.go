@@ -23,7 +23,7 @@ are is known by your token or certificate. Read first what candor limits show sa
 shows the reason and confirms that reset, and no other that was asked for meanwhile.`,
 		Example: `  candor limits show declines
   candor limits confirm declines`,
-		Args: cli.Args("LIMIT"),
+		Args: limitArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if requestID == "" {
 				requestID = uuid.NewString()
@@ -121,7 +121,7 @@ func limitsAckCommand(f *remote.Flags) *cobra.Command {
 		Short:   "Say that you look after a trip, so that nobody else is told",
 		Long:    "Say that you look after a trip, so that nobody else is told. The limit stays tripped.",
 		Example: `  candor limits ack declines --note "calling risk"`,
-		Args:    cli.Args("LIMIT"),
+		Args:    limitArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				resp, err := candorv1.NewLimitServiceClient(conn).AcknowledgeLimit(ctx, &candorv1.AcknowledgeLimitRequest{

@@ -27,7 +27,7 @@ func limitsShowCommand(f *remote.Flags) *cobra.Command {
 acknowledgements, resets and stops, by whom and why, the newest first.`,
 		Example: `  candor limits show declines
   candor limits show stop:action:decline --events 100 --json`,
-		Args: cli.Args("LIMIT"),
+		Args: limitArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			const most = 1000
 			if n < 1 || n > most {

@@ -156,6 +156,10 @@ func (f *simulateLimit) definition(cmd *cobra.Command, cfg *candorv1.Config) (li
 		return def, cli.Usage("name a limit of the configuration that is a ratio, with --limit", "--max-share: the limit is no ratio")
 	case f.maxShare != 0 && !(f.maxShare >= 1/whole && f.maxShare <= 1-1/whole):
 		return def, cli.Usage("write a number between 0 and 1", "--max-share is %v", f.maxShare)
+	case def.Ratio != nil && def.Ratio.SharePPM*def.Ratio.MinCount < whole:
+		least := math.Ceil(whole/float64(def.Ratio.MinCount)) / whole
+		return def, cli.Usage(fmt.Sprintf("write at least %v, or give the limit a larger min_count", least),
+			"--max-share is %v: of min_count %d that is less than one answer, and the first would trip the limit", f.maxShare, def.Ratio.MinCount)
 	case def.Ratio != nil && def.MaxCount != 0:
 		return def, cli.Usage("change it by --max-share", "--max-count: the limit is a ratio")
 	case def.Ratio == nil && (def.MaxCount < 1 || def.MaxCount > most):

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"buf.build/go/protovalidate"
+	"github.com/spf13/cobra"
+
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
@@ -100,3 +103,14 @@ func shortLimit(name string) string {
 }
 
 func longLimit(name string) string { return limits.ResourceName(limits.NameOf(name)) }
+
+// limitArg wants the name of a limit alone.
+func limitArg(cmd *cobra.Command, args []string) error {
+	if err := cli.Args("LIMIT")(cmd, args); err != nil {
+		return err
+	}
+	if protovalidate.Validate(&candorv1.GetLimitRequest{Name: longLimit(args[0])}) != nil {
+		return cli.Usage("candor limits list shows their names", "%q is not the name of a limit", args[0])
+	}
+	return nil
+}

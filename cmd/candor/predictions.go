@@ -19,6 +19,9 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
+// longestWait is what a gateway waits for final answers at most.
+const longestWait = 10 * time.Minute
+
 func getCommand() *cobra.Command {
 	var f remote.Flags
 	var asJSON bool
@@ -37,6 +40,9 @@ after that time in any case.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := uuid.Parse(args[0]); err != nil {
 				return cli.Usage("copy it from the reply's candor_prediction_id", "%q is not the id of a prediction", args[0])
+			}
+			if wait < 0 || wait > longestWait {
+				return cli.Usage("write a span up to 10m", "--wait is %v", wait)
 			}
 			req := &candorv1.GetPredictionRequest{PredictionId: args[0]}
 			if wait > 0 {

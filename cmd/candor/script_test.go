@@ -11,11 +11,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/candor-gateway/candor/examples/digits"
 	"github.com/candor-gateway/candor/examples/digits/modelserver"
@@ -25,7 +27,7 @@ import (
 // TestScripts runs the sessions in testdata/script. Beside candor itself they have
 //
 //	serve CONFIG     starts candor serve and waits until it listens; sets CANDOR_SERVER and HTTP
-//	stop             interrupts it, and wants a clean end
+//	drain            interrupts it, and wants a clean end; not "stop", by which testscript itself ends a script as passed
 //	play N [P=V...]  asks about the first N held-out digits, one prediction each, with these parameters; sets ACCEPTED, FALLBACK and DEFERRED to the
 //	                 first prediction of each route, WITHHELD to the first
 //	                 that a limit held back, SHED to the first that nobody could have judged in time, and ITEM to the deferred one's review item
@@ -48,6 +50,7 @@ func TestPostgresScripts(t *testing.T) {
 }
 
 func runScripts(t *testing.T, dir, models string, database func() string) {
+	wantWhole(t, dir)
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireUniqueNames:  true,
@@ -62,10 +65,30 @@ func runScripts(t *testing.T, dir, models string, database func() string) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": cmdServe, "stop": cmdStop, "play": cmdPlay, "field": cmdField, "expand": cmdExpand, "status": cmdStatus,
+			"serve": cmdServe, "drain": cmdDrain, "play": cmdPlay, "field": cmdField, "expand": cmdExpand, "status": cmdStatus,
 			"tamper": cmdTamper, "follow": cmdFollow, "heldout": cmdHeldOut, "moved": cmdMoved,
 		},
 	})
+}
+
+// wantWhole fails when a script ends before its last line: testscript's stop and skip make it pass there, whatever follows, and go
+// before commands of ours with the same name.
+func wantWhole(t *testing.T, dir string) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has no scripts (%v)", dir, err)
+	}
+	for _, file := range files {
+		script, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(script.Comment), "\n") {
+			if words := strings.Fields(line); len(words) > 0 && (words[0] == "stop" || words[0] == "skip") {
+				t.Errorf("%s:%d: %s would end the script, and what follows wouldn't be tried", file, i+1, words[0])
+			}
+		}
+	}
 }
 
 // startModels serves the digit models until the test ends, and answers where.
@@ -113,10 +136,10 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HTTP", p.http)
 }
 
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+func cmdDrain(ts *testscript.TestScript, neg bool, args []string) {
 	p := gatewayOf(ts).process
 	if neg || len(args) != 0 || p == nil {
-		ts.Fatalf("usage: stop, after serve")
+		ts.Fatalf("usage: drain, after serve")
 	}
 	if err := p.interrupt(); err != nil {
 		ts.Fatalf("candor serve: %v\n%s", err, p.log())

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +62,10 @@ func writeDrift(w io.Writer, t *simulate.DriftTable) error {
 	for _, c := range t.Cases {
 		row := []string{percent(c.Audit), percent(c.Flip), percent(c.Risk), fmt.Sprintf("%d/%d", c.Revoked, c.Streams)}
 		for _, v := range []float64{c.AuditsMedian, c.AuditsMost, c.AuditsSaid, c.AcceptedMedian, c.AcceptedMost, c.ErrorsMedian, c.ErrorsMost} {
+			if math.IsInf(v, 1) {
+				row = append(row, "never")
+				continue
+			}
 			row = append(row, cli.Quantity(v))
 		}
 		table = append(table, row)

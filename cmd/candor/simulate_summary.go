@@ -28,7 +28,7 @@ func describe(cfg *simulate.Config, r *simulate.Result) string {
 	case cfg.Policy.Enforce:
 		mode = "enforce without a fallback"
 	}
-	return fmt.Sprintf("%d rows, %s a day; %s; alpha %s, delta %s, audit %s; seed %d", r.Totals.Rows, cli.Quantity(cfg.PerDay), mode,
+	return fmt.Sprintf("%s, %s a day; %s; alpha %s, delta %s, audit %s; seed %d", cli.Count(r.Totals.Rows, "row"), cli.Quantity(cfg.PerDay), mode,
 		percent(cfg.Policy.Alpha), percent(cfg.Policy.Delta), percent(cfg.Policy.Audit), cfg.Seed)
 }
 

@@ -52,11 +52,22 @@ func TestExecuteTellsUsageFromFailure(t *testing.T) {
 		Prepare(root)
 		return root
 	}
+	told := Usage("make one", "there is no thing")
+	root := tree()
+	root.AddCommand(&cobra.Command{Use: "check", Args: func(*cobra.Command, []string) error { return told }, RunE: Group})
+	if err := Execute(root, []string{"check"}); !errors.Is(err, told) {
+		t.Errorf("an argument's own error came out as %v", err)
+	}
 	if err := Execute(tree(), []string{"things", "make", "x"}); !errors.Is(err, failed) {
 		t.Errorf("a failure came out as %v", err)
 	}
 	if err := Execute(tree(), []string{"things"}); err != nil {
 		t.Errorf("a group alone: %v", err)
+	}
+	for _, args := range [][]string{{"help"}, {"help", "things", "make"}} {
+		if err := Execute(tree(), args); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
 	}
 	for _, tt := range []struct{ args, want string }{
 		{"thigns", `unknown command "thigns" for "candor"; did you mean candor things?`},
@@ -64,6 +75,8 @@ func TestExecuteTellsUsageFromFailure(t *testing.T) {
 		{"things paint", `unknown command "paint" for "candor things"; candor things --help lists them`},
 		{"things make", `THING is missing; candor things make --help says how it is used`},
 		{"things make x y", `unexpected argument "y"; candor things make --help says how it is used`},
+		{"help thigns", `unknown command "thigns" for "candor"; candor --help lists them`},
+		{"help things paint", `unknown command "paint" for "candor things"; candor things --help lists them`},
 		{"things make --fast x", `unknown flag: --fast; candor things make --help says how it is used`},
 	} {
 		err := Execute(tree(), strings.Fields(tt.args))

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,8 +18,30 @@ func (r ran) Unwrap() error { return r.error }
 // commands, wrong arguments) become usage errors that point at the command's help.
 func Prepare(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetHelpCommand(helpCommand(root))
 	prepare(root)
 }
+
+// helpCommand is cobra's, but for a name that isn't a command: cobra's shows all of them then, and succeeds.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]...",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err != nil {
+				found, rest = root, args
+			}
+			if len(rest) > 0 {
+				return Usage(found.CommandPath()+" --help lists them", "unknown command %q for %q", rest[0], found.CommandPath())
+			}
+			return found.Help()
+		},
+	}
+}
+
+// parseFunction is what strconv puts before the words that say what is wrong with a number.
+var parseFunction = regexp.MustCompile(`strconv\.\w+: parsing ".*": `)
 
 // suggestionDistance is how many letters a misspelt command may be off.
 const suggestionDistance = 2
@@ -51,8 +74,13 @@ func Execute(root *cobra.Command, args []string) error {
 	case errors.As(err, &r):
 		return r.error
 	}
+	// A check of the arguments may know a better remedy.
+	if told := (*Error)(nil); errors.As(err, &told) {
+		return told
+	}
 	// The first line only: cobra appends suggestions below it.
 	what, suggestions, _ := strings.Cut(err.Error(), "\n")
+	what = parseFunction.ReplaceAllString(what, "")
 	if _, name, ok := strings.Cut(suggestions, "Did you mean this?\n\t"); ok {
 		name, _, _ = strings.Cut(name, "\n")
 		return Usage(fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), name), "%s", what)

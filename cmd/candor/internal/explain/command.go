@@ -82,6 +82,10 @@ func (f *flags) run(cmd *cobra.Command, args []string) error {
 		return cli.Usage("candor explain ID, one at a time", "%d predictions are named", len(args))
 	case (len(args) == 1) == (f.since != ""):
 		return cli.Usage("candor explain PREDICTION tells one story, candor explain --since 2h counts", "name a prediction or a span of time")
+	case cmd.Flags().Changed("row") && f.since != "":
+		return cli.Usage("leave it out with --since", "--row is about one prediction")
+	case cmd.Flags().Changed("row") && f.row < 0:
+		return cli.Usage("rows count from 0", "--row is %d", f.row)
 	}
 	var query audit.Query
 	if f.since != "" {

@@ -23,8 +23,15 @@ type Conn struct {
 // Dial makes a connection; nothing is sent until the first call.
 func (f *Flags) Dial() (*Conn, error) {
 	server := f.Server()
-	if _, _, err := net.SplitHostPort(server); err != nil {
+	_, port, err := net.SplitHostPort(server)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return nil, cli.Usage("give host:port, such as "+DefaultServer, "--server: %q is no address", server)
+	}
+	if f.timeout <= 0 {
+		return nil, cli.Usage("write a span such as "+defaultTimeout.String(), "--timeout is %v", f.timeout)
 	}
 	transport, err := f.transport()
 	if err != nil {

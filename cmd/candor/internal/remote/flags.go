@@ -61,17 +61,26 @@ func (f *Flags) Server() string {
 // token answers the caller's token; empty: they have none.
 func (f *Flags) token() (string, error) {
 	if f.tokenFile == "" {
-		return strings.TrimSpace(os.Getenv(tokenVariable)), nil
+		token := strings.TrimSpace(os.Getenv(tokenVariable))
+		if !isToken(token) && token != "" {
+			return "", cli.Fail("set it to the token alone", "$%s holds no single token", tokenVariable)
+		}
+		return token, nil
 	}
 	data, err := os.ReadFile(f.tokenFile)
 	if err != nil {
 		return "", cli.Fail("name a file that holds the token alone", "--token-file: %w", err)
 	}
 	token := strings.TrimSpace(string(data))
-	if token == "" || strings.ContainsAny(token, " \t\r\n") {
+	if !isToken(token) {
 		return "", cli.Fail("name a file that holds the token alone; candor token --out makes one", "--token-file: %s holds no single token", f.tokenFile)
 	}
 	return token, nil
+}
+
+// isToken says whether a text can travel in a header as one token.
+func isToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func (f *Flags) usesTLS() bool {

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -96,6 +97,7 @@ func TestTokensStayPrivate(t *testing.T) {
 		{Flags{server: "gateway:1", tokenFile: file, serverName: "g"}, true},
 		{Flags{server: "gateway:1"}, true}, // nothing to give away
 	} {
+		tt.flags.timeout = defaultTimeout
 		conn, err := tt.flags.Dial()
 		if (err == nil) != tt.ok {
 			t.Errorf("%+v: %v", tt.flags, err)
@@ -125,9 +127,22 @@ func TestDialRefuses(t *testing.T) {
 		"--cert-file and --key-file belong together; give both": {certFile: file},
 		"--cert-file: ":                                         {certFile: file, keyFile: file},
 		`--server: "here" is no address; give `:                 {server: "here"},
+		`--server: "here:99999" is no address; give `:           {server: "here:99999"},
+		"--timeout is -1s; write a span such as 10s":            {timeout: -time.Second},
 	} {
+		f.timeout = cmp.Or(f.timeout, defaultTimeout)
 		if _, err := f.Dial(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestDialRefusesAVariable(t *testing.T) {
+	for _, token := range []string{"two words", "two\nlines", "tökén", "\x1b[2J"} {
+		t.Setenv(tokenVariable, token)
+		f := Flags{timeout: defaultTimeout}
+		if _, err := f.Dial(); err == nil || err.Error() != "$CANDOR_TOKEN holds no single token; set it to the token alone" {
+			t.Errorf("%q: %v", token, err)
 		}
 	}
 }

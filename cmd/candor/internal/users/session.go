@@ -15,6 +15,12 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
+// A token is good for a minute to a year.
+const (
+	shortestLife = time.Minute
+	longestLife  = 366 * 24 * time.Hour
+)
+
 func tokenCommand(f *remote.Flags) *cobra.Command {
 	var description, out string
 	var lifetime time.Duration
@@ -29,7 +35,10 @@ its SHA-256.`,
 		Args: cli.Args("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := &candorv1.CreateUserTokenRequest{Name: args[0], Description: description}
-			if lifetime != 0 {
+			if cmd.Flags().Changed("lifetime") {
+				if lifetime < shortestLife || lifetime > longestLife {
+					return cli.Usage(fmt.Sprintf("write %v to %v", shortestLife, longestLife), "--lifetime is %v", lifetime)
+				}
 				in.Lifetime = durationpb.New(lifetime)
 			}
 			file, err := newSecretFile(out)
