@@ -44,6 +44,31 @@ func TestOrphanedKeys(t *testing.T) {
 	})
 }
 
+// TestOrphanedKeysOfARatio: of most keys of a ratio there are only answers of its denominator, and no leases.
+func TestOrphanedKeysOfARatio(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newSharedStore(t)
+		def := declinesOf(250_000, 4, time.Minute, "decline", "approve")
+		def.Key, def.MaxKeys = perMerchant(1, time.Minute).Key, 1000
+		crashed := newGate(t, st, time.Now(), Options{}, def)
+		for i := range 100 {
+			a := Answer{Action: "approve", Inputs: []Input{{Source: def.Key, Key: fmt.Sprint("k", i)}}}
+			if v := crashed.Acquire(context.Background(), time.Now(), a); !v.Released {
+				t.Fatalf("%+v", v)
+			}
+		}
+		settles(t, crashed, 2)
+		if len(st.accounts) != 100 {
+			t.Fatalf("the store has %d keys", len(st.accounts))
+		}
+		time.Sleep(3 * time.Minute)
+		settles(t, newGate(t, st, time.Now(), Options{}, def), 2)
+		if len(st.accounts) > 0 {
+			t.Errorf("the store has %d keys", len(st.accounts))
+		}
+	})
+}
+
 // TestAKeyThatStillCounts: where a shared store's time is behind when a key is forgotten, it is told again; of one that another gateway
 // uses not for ever.
 func TestAKeyThatStillCounts(t *testing.T) {

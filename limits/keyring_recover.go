@@ -9,7 +9,8 @@ import (
 type storedKey struct {
 	key, name string
 	st        State
-	// held: it is latched or in probation. until is the end of its latest lease, or when an answer was counted in its denominator.
+	// held: it is latched or in probation. until is the end of its latest lease, or when an answer was counted in its denominator, or a shared
+	// store asked about it.
 	held  bool
 	until int64
 }
@@ -33,6 +34,9 @@ func (r *keyring) recover(limit string, stored map[string]State, t int64) {
 		for _, a := range st.Tallies {
 			one.until = max(one.until, a.From.UnixNano())
 		}
+		if !st.Asked.IsZero() {
+			one.until = max(one.until, st.Asked.UnixNano())
+		}
 		all = append(all, one)
 	}
 	slices.SortFunc(all, func(a, b storedKey) int { return cmp.Or(-boolCompare(a.held, b.held), cmp.Compare(b.until, a.until)) })
@@ -52,7 +56,7 @@ func (r *keyring) recover(limit string, stored map[string]State, t int64) {
 		case counts:
 			r.theOther().count(one.st.Leases)
 			r.strangers.add(one.key, max(t, one.until), r.stay(), r.def.maxKeys())
-		case one.until <= edge-r.slack() && len(one.st.Leases)+len(one.st.Tallies) > 0 && len(r.leaving) < largestMaxKeys:
+		case one.until <= edge-r.slack() && (r.shared || len(one.st.Leases)+len(one.st.Tallies) > 0) && len(r.leaving) < largestMaxKeys:
 			gone := r.make(one.key)
 			gone.gone = true
 			r.leaving = append(r.leaving, gone)

@@ -77,8 +77,8 @@ func (g *Gate) States(now time.Time) []Status {
 	}
 	g.retiredMu.Lock()
 	for name, st := range g.retired {
-		if !st.Tripped && limits.keyed(name) != nil {
-			continue // only that it was reset is known
+		if _, _, keyed := SplitName(name); keyed && !st.Tripped {
+			continue // only that it was used or reset is known
 		}
 		s := Status{
 			Definition: Definition{Name: name},

@@ -45,6 +45,8 @@ type State struct {
 	// Used counts the permits in the window that ends now, of all gateways, those that are leased and may not be used
 	// included. A store that isn't shared leaves it 0, and so may Latched where the name has a key.
 	Used int64
+	// Asked is when a shared store was asked last about a limit whose name has a key, by the limit's time; Load alone answers it.
+	Asked time.Time
 	// Tallies of a ratio's denominator; a shared store leaves them out.
 	Tallies   []Tally
 	Tripped   bool

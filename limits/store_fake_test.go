@@ -100,6 +100,9 @@ func (m *memStore) Load(ctx context.Context) (map[string]State, error) {
 			c := *st
 			c.Leases, c.Tallies = slices.Clone(st.Leases), slices.Clone(st.Tallies)
 			slices.Reverse(c.Leases) // the contract promises no order
+			if _, _, keyed := SplitName(name); keyed && m.accounts[name] != nil {
+				c.Asked = m.accounts[name].Clock
+			}
 			all[name] = c
 		}
 		return nil

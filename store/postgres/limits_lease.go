@@ -37,13 +37,19 @@ func (s *Store) limitStates(ctx context.Context, leases bool) (map[string]limits
 		clear(out)
 		var err error
 		if leases {
-			err = read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, nil, func(row scanner) error {
+			err = errors.Join(read(`SELECT limit_name, clock_us FROM limit_accounts WHERE strpos(limit_name, '/') > 0`, nil, func(row scanner) error {
+				var name string
+				var clock int64
+				err := row.Scan(&name, &clock)
+				out[name] = limits.State{Asked: instant(clock)}
+				return err
+			}), read(`SELECT limit_name, id, permits, from_us, until_us FROM limit_leases ORDER BY limit_name, id`, nil, func(row scanner) error {
 				l, err := scanLease(row)
 				st := out[l.Limit]
 				st.Leases = append(st.Leases, l)
 				out[l.Limit] = st
 				return err
-			})
+			}))
 		}
 		return errors.Join(
 			err,
