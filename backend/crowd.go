@@ -37,6 +37,9 @@ type line struct {
 
 func (l *line) has() int { return l.used + len(l.waiting) }
 
+// newest is the number of the last that began to wait of those who still do.
+func (l *line) newest() uint64 { return l.waiting[len(l.waiting)-1].stood }
+
 // party is what one consumer has in flight and waiting, in one class.
 type party struct {
 	who          caller // without an address
@@ -49,6 +52,13 @@ type party struct {
 }
 
 func (p *party) has() int { return p.used + p.queued }
+
+func (p *party) newest() (number uint64) {
+	for _, at := range p.standing {
+		number = max(number, at.newest())
+	}
+	return number
+}
 
 const (
 	// linesKept and partiesKept are how many are remembered without a look for those that have nothing any more.
@@ -71,8 +81,8 @@ type crowd struct {
 	// flight or waiting.
 	standing        [priorities][]*party
 	waiting, active [priorities]int
-	// turn numbers the places that were given to those who had waited.
-	turn uint64
+	// turn numbers the places that were given to those who had waited, stood those who have begun to wait.
+	turn, stood uint64
 	// linesMost is when to look for lines that have nothing.
 	linesMost int
 	// others are counts of parties that are not remembered.
@@ -163,6 +173,8 @@ func (c *crowd) stand(at *line, w *waiter) {
 		}
 		p.standing = append(p.standing, at)
 	}
+	c.stood++
+	w.stood = c.stood
 	at.waiting = append(at.waiting, w)
 	at.of.queued++
 	c.waiting[at.class]++
@@ -289,14 +301,24 @@ func (c *crowd) yields(at *line) *line {
 	return nil
 }
 
-// longest has the most calls, in flight and waiting, and of several it is the one that began to wait last; nil of none.
+// longest has the most calls, in flight and waiting, and of several it is the one whose newest call came last; nil of none. In all somebody
+// waits.
 func longest[T interface {
-	comparable
 	has() int
+	newest() uint64
 }](all []T) (out T) {
-	for i, one := range all {
-		if i == 0 || one.has() >= out.has() {
-			out = one
+	most, last := 0, uint64(0) // last is only looked for where there are several
+	for _, one := range all {
+		switch has := one.has(); {
+		case has > most:
+			out, most, last = one, has, 0
+		case has == most:
+			if last == 0 {
+				last = out.newest()
+			}
+			if newest := one.newest(); newest > last {
+				out, last = one, newest
+			}
 		}
 	}
 	return out

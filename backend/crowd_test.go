@@ -186,23 +186,6 @@ func TestCrowdSendsAwayTheGreedy(t *testing.T) {
 	}
 }
 
-// Of several with as many calls the one that came last gives way.
-func TestCrowdSendsAwayTheNewest(t *testing.T) {
-	for name, who := range map[string]func(string) caller{"consumers": of, "addresses": from} {
-		var c crowd
-		for _, one := range []string{"a", "b", "c"} {
-			at := c.line(who(one))
-			c.stand(at, new(waiter))
-			c.stand(at, new(waiter))
-		}
-		for when, other := range map[string]caller{"fewer calls": who("d"), "a higher priority": by(high)} {
-			if got := c.yields(c.line(other)); got == nil || got.caller != who("c") {
-				t.Errorf("%s: %+v gives way to one with %s, want c", name, got, when)
-			}
-		}
-	}
-}
-
 // A consumer of a few callers beside one of very many: none of its calls is refused, and it has its answers in nearly the time that the
 // model server takes. The other has all the rest.
 func TestCrowdIsFair(t *testing.T) {

@@ -54,6 +54,8 @@ type limiter struct {
 type waiter struct {
 	done chan bool
 	seat seat
+	// stood is its number among those that have begun to wait.
+	stood uint64
 }
 
 func newLimiter(most int, adaptive bool) *limiter {

@@ -2,8 +2,11 @@ package gateway_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
+
+	grpcpeer "google.golang.org/grpc/peer"
 
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -43,5 +46,72 @@ func TestAPermitGoesBack(t *testing.T) {
 	}
 	if l := w.limit("declines"); l.GetUsed() != 1 || l.GetTripped() {
 		t.Errorf("%v", l)
+	}
+}
+
+// overtaken is a store in which the work beside the calls ends an item before the call that resolves it comes to that.
+type overtaken struct {
+	review.Store
+	// calls counts the changes that come of calls; ended is closed when the other work has made one.
+	calls atomic.Int64
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (s *overtaken) Change(ctx context.Context, id string, a review.Act) (review.Item, error) {
+	if _, called := grpcpeer.FromContext(ctx); called {
+		if s.calls.Add(1) == 2 { // The verdict is the first.
+			select {
+			case <-s.ended:
+			case <-ctx.Done():
+			}
+		}
+		return s.Store.Change(ctx, id, a)
+	}
+	item, err := s.Store.Change(ctx, id, a)
+	if err == nil {
+		s.once.Do(func() { close(s.ended) })
+	}
+	return item, err
+}
+
+// Whoever ends an item first, the reviewer is told of its end in the answer to the verdict, and it counts once.
+func TestAVerdictIsAnsweredWithTheEnd(t *testing.T) {
+	for what, c := range map[string]struct {
+		bound   int
+		release candorv1.ReleaseState
+		heldBy  string
+	}{
+		"released": {5, candorv1.ReleaseState_RELEASE_STATE_RELEASED, ""},
+		"held":     {1, candorv1.ReleaseState_RELEASE_STATE_HELD, "limits/declines"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			store := &overtaken{ended: make(chan struct{})}
+			w := startWith(t, options{deps: func(d *gateway.Deps) {
+				store.Store = d.Reviews
+				d.Reviews = store
+			}}, withLimit(c.bound, ", on_trip: review")...)
+			used := int64(1)
+			if a := w.infer(t.Context(), request([][4]float32{sureRow})); a.err != nil {
+				t.Fatal(a.err)
+			}
+			name, id := w.deferOne(deferredRow)
+			item := w.resolve(reviewerToken, name, "bad")
+			if n := store.calls.Load(); n != 2 {
+				t.Fatalf("%d changes came of calls, want the verdict and its end", n)
+			}
+			if item.GetReleaseState() != c.release || item.GetHeldBy() != c.heldBy {
+				t.Errorf("the answer to the verdict is %v", item)
+			}
+			if c.heldBy == "" {
+				used++
+				if p := w.prediction(id); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL || p.GetLabel() != "bad" {
+					t.Errorf("%v", p)
+				}
+			}
+			if l := w.limit("declines"); l.GetUsed()-l.GetLeased() != used {
+				t.Errorf("%d are counted: %v", used, l)
+			}
+		})
 	}
 }

@@ -151,7 +151,7 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 	if err := g.install(pl, func(err error) error {
 		g.log.ErrorContext(ctx, "the certificates can't be read: nothing is licensed until they can", slog.Any("error", err))
 		return nil
-	}); err != nil {
+	}, func() error { return nil }); err != nil {
 		return err
 	}
 	g.metrics.watchBackends(g)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/candor-gateway/candor/internal/listening"
 )
 
 // newHTTP makes the HTTP side: /metrics and /healthz. nil without listen.http.
@@ -17,7 +19,7 @@ func (g *Gateway) newHTTP() (*http.Server, net.Listener, error) {
 	}
 	lis, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("listen.http: %w; another program may have the port: choose one with port 0, or another number", err)
+		return nil, nil, listening.Refused("listen.http", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}))

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/codes"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // Knight Capital in small: a model that declines now and then begins to decline a hundred times as often. The limit trips at its bound,
@@ -86,24 +85,8 @@ func TestRunawayModel(t *testing.T) {
 		t.Errorf("%d alerts for two trips and a reset: %+v", len(all), all)
 	}
 
-	store, err := sqlite.OpenReadOnly(t.Context(), w.db())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close(t.Context()) }()
-	report, err := store.VerifyLog(t.Context())
-	if err != nil || report.Fault() != nil {
-		t.Errorf("the log: %v, %v", report.Fault(), err)
-	}
-	scan, err := store.Scan(t.Context(), time.Time{}, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var got []string
-	for rec, err := range scan.All(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for rec := range w.log() {
 		if l := rec.GetLimit(); l != nil {
 			got = append(got, fmt.Sprintf("%s by %q, asked by %q, %q, %d of %d, share %d", l.GetEvent(), l.GetBy(), l.GetAskedBy(), l.GetReason(), l.GetCount(), l.GetMaxCount(), l.GetProbationSharePpm()))
 		}

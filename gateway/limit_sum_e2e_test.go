@@ -7,14 +7,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
 	"github.com/candor-gateway/candor/internal/oiptest"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // withLimits puts limits into the configuration.
@@ -125,22 +123,7 @@ func TestRunawaySum(t *testing.T) {
 // auditOf reads the world's log, which is whole: the amounts of what was released, and what became of limits.
 func auditOf(t *testing.T, w *world) (released int64, events []string) {
 	t.Helper()
-	store, err := sqlite.OpenReadOnly(t.Context(), w.db())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close(t.Context()) }()
-	if report, err := store.VerifyLog(t.Context()); err != nil || report.Fault() != nil {
-		t.Errorf("the log: %v, %v", report.Fault(), err)
-	}
-	scan, err := store.Scan(t.Context(), time.Time{}, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rec, err := range scan.All(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for rec := range w.log() {
 		if l := rec.GetLimit(); l != nil {
 			what := fmt.Sprintf("%s %d of %d", l.GetEvent(), l.GetCount(), l.GetMaxCount())
 			if l.GetEvent() == candorv1.LimitEvent_LIMIT_EVENT_TRIPPED && l.GetUnit() != "" {

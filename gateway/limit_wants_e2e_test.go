@@ -8,14 +8,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
-	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 // state is an operator's word on what an item's answer comes to.
@@ -196,23 +194,8 @@ func TestUncountableAnswersStandBeforeNobody(t *testing.T) {
 // statedOf are the amounts and keys in the world's log that people have stated, of each verdict that was released.
 func statedOf(t *testing.T, w *world) []string {
 	t.Helper()
-	store, err := sqlite.OpenReadOnly(t.Context(), w.db())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close(t.Context()) }()
-	if report, err := store.VerifyLog(t.Context()); err != nil || report.Fault() != nil {
-		t.Errorf("the log: %v, %v", report.Fault(), err)
-	}
-	scan, err := store.Scan(t.Context(), time.Time{}, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out []string
-	for rec, err := range scan.All(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for rec := range w.log() {
 		v := rec.GetVerdict()
 		if v.GetReleaseState() != candorv1.ReleaseState_RELEASE_STATE_RELEASED {
 			continue

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func (g *Gateway) Reload(ctx context.Context, cfg *candorv1.Config, who People) 
 	if err != nil {
 		return false, err
 	}
-	if err := g.replace(ctx, pl, before); err != nil {
+	if err := g.replace(ctx, pl); err != nil {
 		pl.drop()
 		return false, err
 	}
@@ -87,30 +86,34 @@ func (pl *plan) same(cfg *candorv1.Config) (bool, error) {
 	return err == nil && now == pl.tls && sameSecrets(pl.receivers, receivers), err
 }
 
-// replace puts a plan in the place of another.
-func (g *Gateway) replace(ctx context.Context, pl, before *plan) error {
-	// Between this and the swap calls of before meet the new bounds; that of a limit is no part of a decision's policy.
-	if err := g.gate.Update(ctx, definitions(pl.cfg), g.ledger.Now()); err != nil {
-		return fmt.Errorf("limits: %w", err)
-	}
-	err := g.install(pl, func(err error) error {
+// replace puts a plan in the place of another. Limits come last: the store keeps what new ones count under their names.
+func (g *Gateway) replace(ctx context.Context, pl *plan) error {
+	return g.install(pl, func(err error) error {
 		return fmt.Errorf("the certificates can't be read, so that nothing would be licensed: %w", err)
+	}, func() error {
+		// Nobody looks at certificates meanwhile.
+		ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+		defer cancel()
+		// Between this and the swap calls of before meet the new bounds; that of a limit is no part of a decision's policy.
+		if err := g.gate.Update(ctx, definitions(pl.cfg), g.ledger.Now()); err != nil {
+			return fmt.Errorf("limits: %w", err)
+		}
+		return nil
 	})
-	if err != nil {
-		return errors.Join(err, g.gate.Update(context.WithoutCancel(ctx), definitions(before.cfg), g.ledger.Now()))
-	}
-	return nil
 }
 
 // install makes a plan the one in force, and lets go of the one before. blind is asked what becomes of that when the certificates can't
-// be read; its error ends it.
-func (g *Gateway) install(pl *plan, blind func(error) error) error {
+// be read; its error ends it. So does that of last, which is called when nothing else can.
+func (g *Gateway) install(pl *plan, blind func(error) error, last func() error) error {
 	g.looking.Lock()
 	defer g.looking.Unlock()
 	if err := g.lookFor(context.Background(), pl, true); err != nil {
 		if err := blind(err); err != nil {
 			return err
 		}
+	}
+	if err := last(); err != nil {
+		return err
 	}
 	var was *candorv1.Config
 	before := g.current.Load()

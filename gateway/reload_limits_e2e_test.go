@@ -1,11 +1,17 @@
 package gateway_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/candor-gateway/candor/calibration/certificate"
+	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/oiptest"
 )
@@ -65,6 +71,43 @@ func TestReloadKeepsStopsAndProbation(t *testing.T) {
 	}
 	if l := w.limit("declines"); l.GetBound() != 2 {
 		t.Errorf("a quarter of eight holds after the next reset, and there is %v", l)
+	}
+}
+
+// fading is a store of certificates that can be lost.
+type fading struct {
+	keeper
+	lost atomic.Bool
+}
+
+func (f *fading) OpenCertificates(ctx context.Context, openings []certificate.Opening) ([]*candorv1.CertificateState, error) {
+	if f.lost.Load() {
+		return nil, errors.New("the disk is gone")
+	}
+	return f.keeper.OpenCertificates(ctx, openings)
+}
+
+// A reload that is refused, whatever for, takes no name of a new limit: under it something else may be counted afterwards.
+func TestRefusedReloadTakesNoName(t *testing.T) {
+	certificates := &fading{}
+	w := startWith(t, options{deps: func(d *gateway.Deps) {
+		certificates.keeper = d.Certificates
+		d.Certificates = certificates
+	}}, promised("")...)
+	first := w.yaml
+	certificates.lost.Store(true)
+	w.yaml += "\nlimits: {declines: {action: decline, window: 1h, max_count: 5}}\n"
+	if changed, err := w.gateway.Reload(t.Context(), w.edited(), nil); err == nil || changed || !strings.Contains(err.Error(), "certificates") {
+		t.Fatalf("without certificates: %v, %v", changed, err)
+	}
+	certificates.lost.Store(false)
+	if got, err := w.limits().ListLimits(as(operatorToken), &candorv1.ListLimitsRequest{}); err != nil || len(got.GetLimits()) != 0 {
+		t.Errorf("after it was refused: %v, %v", got, err)
+	}
+	w.yaml = first + "\nlimits: {declines: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}}}\n"
+	w.reload()
+	if l := w.limit("declines"); l.GetUnit() != "USD cents" {
+		t.Errorf("limit %v", l)
 	}
 }
 

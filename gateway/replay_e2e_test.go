@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -27,6 +28,29 @@ func (w *world) readOnly() *sqlite.Store {
 	}
 	w.t.Cleanup(func() { _ = s.Close(context.Background()) })
 	return s
+}
+
+// log has the records of the world's log, which is whole.
+func (w *world) log() iter.Seq[*candorv1.Record] {
+	return func(yield func(*candorv1.Record) bool) {
+		w.t.Helper()
+		s := w.readOnly()
+		if report, err := s.VerifyLog(w.t.Context()); err != nil || report.Fault() != nil {
+			w.t.Errorf("the log: %v, %v", report.Fault(), err)
+		}
+		scan, err := s.Scan(w.t.Context(), time.Time{}, time.Time{})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for rec, err := range scan.All(w.t.Context()) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			if !yield(rec) {
+				return
+			}
+		}
+	}
 }
 
 // replayed is the world's log under its own configuration.

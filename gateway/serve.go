@@ -16,6 +16,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/inside"
+	"github.com/candor-gateway/candor/internal/listening"
 	"github.com/candor-gateway/candor/internal/wire"
 )
 
@@ -26,14 +27,13 @@ type Addrs struct{ GRPC, HTTP string }
 // finish within listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
 func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	// Without TCP's own probes, which gRPC's pings make needless: they are most of what it costs to turn a connection away.
-	listening := net.ListenConfig{KeepAlive: -1}
+	network := net.ListenConfig{KeepAlive: -1}
 	// A stop that came before would end the look for the host's name, and be told as trouble with the port.
-	lis, err := listening.Listen(context.WithoutCancel(ctx), "tcp", g.plan().cfg.GetListen().GetGrpc())
+	lis, err := network.Listen(context.WithoutCancel(ctx), "tcp", g.plan().cfg.GetListen().GetGrpc())
 	if err != nil {
-		return fmt.Errorf("listen.grpc: %w; another program may have the port: choose one with port 0, or another number", err)
+		return listening.Refused("listen.grpc", err)
 	}
 	addrs := Addrs{GRPC: lis.Addr().String()}
-	srv, healthSrv := g.newServer()
 	web, webLis, err := g.newHTTP()
 	if err != nil {
 		_ = lis.Close()
@@ -42,6 +42,7 @@ func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
 	if webLis != nil {
 		addrs.HTTP = webLis.Addr().String()
 	}
+	srv, healthSrv := g.newServer() // it has goroutines from here on
 
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	work := g.startWork(workCtx)

@@ -16,19 +16,24 @@ import (
 // laneTo is a lane to a model server that nobody runs.
 func laneTo(t *testing.T) *lane {
 	t.Helper()
+	g, _ := quiet()
+	return &lane{s: &clientStream{g: g, ctx: t.Context(), outer: t.Context(), open: map[*backend.Stream]*lane{}}, primary: backendAt(t, "127.0.0.1:1")}
+}
+
+func backendAt(t *testing.T, address string) *backend.Backend {
+	t.Helper()
 	card := &candorv1.ModelCard{
 		CreatedAt: timestamppb.Now(), Owner: "team", Rows: candorv1.Rows_ROWS_FIRST_DIM,
 		Inputs:  []*candorv1.InputSpec{{Name: "x", Datatype: "FP32", Shape: []int64{-1, 2}}},
 		Outputs: []*candorv1.OutputSpec{{Name: "p", Datatype: "FP32", Shape: []int64{-1, 2}}},
 		Scores:  []*candorv1.Score{{Output: "p", Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY, Labels: []string{"a", "b"}}},
 	}
-	b, err := backend.Dial("primary", &candorv1.Backend{Address: "127.0.0.1:1", Model: "m", Version: "1", Dialect: candorv1.Dialect_DIALECT_TRITON, Card: card}, backend.Options{})
+	b, err := backend.Dial("primary", &candorv1.Backend{Address: address, Model: "m", Version: "1", Dialect: candorv1.Dialect_DIALECT_TRITON, Card: card}, backend.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
-	g, _ := quiet()
-	return &lane{s: &clientStream{g: g, ctx: t.Context(), outer: t.Context(), open: map[*backend.Stream]*lane{}}, primary: b}
+	return b
 }
 
 func askedAs(ctx context.Context, id string) *question {

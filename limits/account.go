@@ -61,7 +61,7 @@ func (a *Account) Over(r LeaseRequest, latched bool, others int64) bool {
 // Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the
 // rows', and then nothing may be committed. It is a function of its arguments alone: limits/model explores it.
 func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool) (Grant, error) {
-	g := Grant{Lease: Lease{Limit: r.Limit}, Now: now, Lost: a.Lost, Born: a.Born}
+	g := Grant{Lease: Lease{Limit: r.Limit}}
 	if s := r.Settled; s != nil {
 		before, err := rows.Settle(*s)
 		if err != nil {

@@ -29,7 +29,7 @@ func TestTick(t *testing.T) {
 	} {
 		a := c.a
 		at := began.Add(time.Duration(c.after) * time.Second)
-		now := a.Tick(Read(c.raw, at, at), c.seen)
+		now := a.Tick(new(LeaseRequest).Read(c.raw, at, at), c.seen)
 		if !now.Equal(c.want) || a.Lost != c.lost.Sub(tick(0)) || !a.Clock.Equal(now) || a.Shift != now.Sub(c.raw) {
 			t.Errorf("%s: %v after the begin, %v lost, account %+v; want %v and %v", name, now.Sub(tick(0)), a.Lost, a, c.want.Sub(tick(0)), c.lost.Sub(tick(0)))
 		}

@@ -15,25 +15,33 @@ const agreed = WallsAgree
 // WallsAgree is how far the wall clocks of gateways that share a store may be apart without any effect.
 const WallsAgree = 100 * time.Millisecond
 
-// Readings are the clocks at a decision: Server's, read under the lock, between two readings of the process's clock with its monotonic part,
+// mostLost is more than any window, whatever a clock says.
+const mostLost = 1000 * time.Hour
+
+// Readings are the clocks at a decision: Server's, read with the lock, between two readings of the process's clock with its monotonic part,
 // Before it was asked for and After it was answered; and the Wall clock alone as it was then, in whole microseconds. Walls is what the
-// process knows of those of others.
+// process knows of those of others, and Limit whose account it is.
 type Readings struct {
 	Server, Before, After, Wall time.Time
 	Walls                       *Walls
+	Limit                       string
 }
 
-// Read is the server's clock between two readings of the process's.
-func Read(server, before, after time.Time) Readings {
-	return Readings{Server: server, Before: before, After: after, Wall: after.Round(0).Truncate(time.Microsecond)}
+// Read is the server's clock between two readings of the clock of the process that asks.
+func (r *LeaseRequest) Read(server, before, after time.Time) Readings {
+	return Readings{Server: server, Before: before, After: after, Wall: after.Round(0).Truncate(time.Microsecond), Walls: r.Walls, Limit: r.Limit}
 }
+
+// Slow says whether they are so far apart that a store reads its clock again, now that it has the lock: perhaps it waited for that.
+func (r Readings) Slow() bool { return r.After.Sub(r.Before) > agreed }
 
 // Tick answers the limit's time: the server's clock, corrected so that it neither goes back nor jumps. What has passed since the gateway
 // asked last, it knows by its monotonic clock: if the server's says less, it was set back, and if more, forward. A gateway that asks for
 // the first time, or has had slow answers only, goes by what several clocks say; see meet.
 func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	now := at.Server.Add(a.Shift)
-	passed, behind := now.Sub(a.Clock), now.Before(a.Clock)
+	since := span{limit: at.Limit, other: a.By, wall: a.Wall, passed: now.Sub(a.Clock)}
+	name, behind := at.Walls.name(at), now.Before(a.Clock)
 	var latest time.Time
 	// then is what the limit's time was when the server's clock was read, which Shift goes by: a process that was stopped before it read its
 	// own would have the server's set back otherwise, and the limit's time go on too fast for who asks next.
@@ -41,13 +49,13 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	switch {
 	case seen.tells(a, at):
 		// What was lost since stays lost: others have leased by the slower time.
-		since := seen.Now.Add(seen.Lost - a.Lost)
+		known := seen.Now.Add(seen.Lost - a.Lost)
 		least := func(at time.Time) time.Time {
 			ago := at.Sub(seen.Answered)
-			return floorTime(since.Add(ago - ago/driftShare).UnixNano())
+			return floorTime(known.Add(ago - ago/driftShare).UnixNano())
 		}
 		earliest, sure := least(at.After), least(at.Before)
-		latest = floorTime(since.Add(at.After.Sub(seen.Asked)).UnixNano())
+		latest = floorTime(known.Add(at.After.Sub(seen.Asked)).UnixNano())
 		switch {
 		case now.Before(earliest):
 			if then.Before(sure) {
@@ -61,12 +69,15 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 		case now.After(latest):
 			now, then = latest, latest
 		}
-		passed = now.Sub(a.Clock)
+		since.passed, since.sighted = now.Sub(a.Clock), true
+		if !now.Equal(at.Server.Add(a.Shift)) && at.After.Sub(seen.Answered)/driftShare > steady {
+			since.other = "" // what was seen so long ago isn't known as exactly
+		}
 	case !a.Wall.IsZero():
-		now = a.meet(now, at.Wall.Add(-at.Walls.behind(a.By)))
+		now = a.meet(now, at.Wall.Add(-at.Walls.behind(a.By, at)))
 		then = now
 	}
-	at.Walls.learn(a.By, a.Wall, passed, at)
+	at.Walls.learn(since, at)
 	if now.Before(a.Clock) {
 		now = a.Clock
 	}
@@ -76,8 +87,13 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	if behind && now.Before(latest) {
 		a.Lost += latest.Sub(now)
 	}
-	a.Clock, a.Shift, a.Wall, a.By = now, then.Sub(at.Server), at.Wall, at.Walls.name()
+	a.Clock, a.Shift, a.Wall, a.By = now, then.Sub(at.Server), at.Wall, name
 	return now
+}
+
+// Sight is what the gateway knows afterwards that asked at now, which Tick has answered to the readings.
+func (a *Account) Sight(at Readings, now time.Time) Sighting {
+	return Sighting{Now: now, Lost: a.Lost, Born: a.Born, Asked: at.Before, Answered: at.After, Wall: at.Wall}
 }
 
 // tells says whether something is known by it of an account. What an answer was about that took long lies so long back that a clock may have
@@ -91,20 +107,21 @@ func (s Sighting) tells(a *Account, at Readings) bool {
 		return true
 	}
 	slept := at.Wall.Sub(s.Wall) - stretched(at.After.Sub(s.Answered))
-	return s.Answered.Sub(s.Asked) <= agreed && (s.Wall.IsZero() || slept <= 2*agreed)
+	return s.Answered.Sub(s.Asked) <= agreed && (s.Wall.IsZero() || slept <= steady)
 }
 
 // meet is for a gateway that knows nothing of what has passed. Two clocks do: now is by the server's, and wall by those of two gateways,
-// this one and the one that asked last, less what they are known to be apart. Where they differ, one was set. As long as the other was right,
-// as much has passed as they say, or something between; the least of it is certain, and is what the limit's time goes on by. Born changes:
+// this one and the one that asked last, less what they are known to be apart. Where they differ, one was set; or both were, where
+// both have gone back. As long as one is right, as much has passed as they say, or something between; the least of it is certain, and is what
+// the limit's time goes on by. Born changes:
 // who knows of more that has passed must go on by the slower time, too, or what is leased by it would leave the window too early.
 func (a *Account) meet(now, wall time.Time) time.Time {
 	byServer, byWall := now.Sub(a.Clock), wall.Sub(a.Wall)
-	if (byServer - byWall).Abs() <= agreed {
+	if (byServer-byWall).Abs() <= agreed && min(byServer, byWall) >= -agreed {
 		return now
 	}
 	least, most := max(0, min(byServer, byWall)), max(0, byServer, byWall)
-	a.Lost += most - least
+	a.Lost += min(most-least, mostLost)
 	a.Born = a.Born.Add(time.Microsecond)
 	return a.Clock.Add(least)
 }

@@ -51,7 +51,7 @@ func (e *CountsError) Error() string {
 		"its count and its latch, means something else", e.Limit, e.Stored, e.Now)
 }
 
-// SameCounts answers a *CountsError for the first name, in their order, of which something else is stored. Stores call it in Declare.
+// SameCounts answers a *CountsError for the first name, in their order, of which something else is stored. Stores call it in Declare, too.
 func SameCounts(now, stored map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if before, ok := stored[name]; ok && before != now[name] {
@@ -61,21 +61,39 @@ func SameCounts(now, stored map[string]string) error {
 	return nil
 }
 
-// declare makes sure that the definitions count what they did whenever the store was used before, by whichever Gate.
+// recognize makes sure that the definitions count what they did whenever the store was used before, by whichever Gate. It notes nothing: what is
+// refused afterwards for another reason takes no name. So declare has the last word.
+func (g *Gate) recognize(ctx context.Context, defs []Definition) error {
+	if len(defs) == 0 {
+		return nil
+	}
+	stored, err := g.store.Declared(ctx)
+	if err != nil {
+		return fmt.Errorf("limits: what they count can't be held against what is stored: %w", err)
+	}
+	return SameCounts(countsOf(defs), stored)
+}
+
+// declare notes what the definitions count. Where another Gate was first since recognize, with something else, that holds.
 func (g *Gate) declare(ctx context.Context, defs []Definition) error {
 	if len(defs) == 0 {
 		return nil
 	}
-	counts := make(map[string]string, len(defs))
-	for i := range defs {
-		counts[defs[i].Name] = defs[i].Counts()
-	}
-	err := g.store.Declare(ctx, counts)
+	err := g.store.Declare(ctx, countsOf(defs))
 	if changed := (*CountsError)(nil); errors.As(err, &changed) {
 		return changed
 	}
 	if err != nil {
-		return fmt.Errorf("limits: what they count can't be held against what is stored: %w", err)
+		return fmt.Errorf("limits: what they count can't be stored: %w", err)
 	}
 	return nil
+}
+
+// countsOf is what definitions count, by their names.
+func countsOf(defs []Definition) map[string]string {
+	counts := make(map[string]string, len(defs))
+	for i := range defs {
+		counts[defs[i].Name] = defs[i].Counts()
+	}
+	return counts
 }

@@ -51,7 +51,7 @@ type Options struct {
 	// because the caller's context ended; also where nothing was withheld because the limit is a dry run.
 	OnStoreError func(limit string, err error)
 	// OnWalls is told that the wall clock of another gateway is apart from this one's by more than 0.1 s, by another amount than before, or no more,
-	// with by how much it is behind; see Walls. It is called inside of a question to a shared store, and must not wait.
+	// with by how much it is behind; see Walls. It is called after a question to a shared store.
 	OnWalls func(behind time.Duration)
 	// MaxLease is for how many answers permits are deducted at once, and so forfeited by a crash, for each limit. Leases begin small,
 	// and grow to this only while they are used up fast. Default 4096.
@@ -105,9 +105,9 @@ type Gate struct {
 // nothing and is reset, on record, by "configuration".
 //
 // now is the store's clock. Errors name the definition and the remedy, or are the store's; a *CountsError where a limit counts something
-// else than before.
+// else than before. With an error no name is taken for what its limit counts, unless the store did so and then failed.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
-	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared(), walls: newWalls(opts.OnWalls)}
+	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared(), walls: newWalls()}
 	if g.shared && g.opts.Clock == nil {
 		return nil, errors.New("limits: a shared store without Options.Clock: how long a lease has been in hand can't be told; set time.Now")
 	}
@@ -121,7 +121,7 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 	}
 
 	g.hearing = newHearing(g.process())
-	if err := g.declare(ctx, defs); err != nil {
+	if err := g.recognize(ctx, defs); err != nil {
 		return nil, err
 	}
 	stored, err := st.Load(ctx)
@@ -156,6 +156,9 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 				return nil, err
 			}
 		}
+	}
+	if err := g.declare(ctx, defs); err != nil {
+		return nil, err
 	}
 	g.retire(stored)
 	g.roster.Store(limits)

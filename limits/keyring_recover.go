@@ -52,8 +52,10 @@ func (r *keyring) recover(limit string, stored map[string]State, t int64) {
 		case counts:
 			r.theOther().count(one.st.Leases)
 			r.strangers.add(one.key, max(t, one.until), r.stay(), r.def.maxKeys())
-		case !r.shared && len(one.st.Leases)+len(one.st.Tallies) > 0 && len(r.leaving) < largestMaxKeys:
-			r.leaving = append(r.leaving, r.make(one.key))
+		case one.until <= edge-r.slack() && len(one.st.Leases)+len(one.st.Tallies) > 0 && len(r.leaving) < largestMaxKeys:
+			gone := r.make(one.key)
+			gone.gone = true
+			r.leaving = append(r.leaving, gone)
 		}
 	}
 	slices.SortFunc(live, func(a, b storedKey) int { return cmp.Compare(a.until, b.until) })
@@ -61,6 +63,15 @@ func (r *keyring) recover(limit string, stored map[string]State, t int64) {
 		r.add(one.key, one.until).recover(one.st)
 		delete(stored, one.name)
 	}
+}
+
+// slack is how long nothing of a key has counted that a start takes out of the store: of a shared one, others are about to do so themselves, and
+// the limit's time may be behind.
+func (r *keyring) slack() int64 {
+	if r.shared {
+		return int64(r.def.Window + strangerSlack)
+	}
+	return 0
 }
 
 func boolCompare(a, b bool) int {

@@ -46,6 +46,8 @@ type leases struct {
 	// used counts the window's permits of all gateways, as a shared store said last; seen is when that was.
 	used int64
 	seen Sighting
+	// stays counts how often a shared store has answered that something of a forgotten key still counts.
+	stays int
 	// bound and others are a ratio's, as a shared store said last.
 	bound, others int64
 }
@@ -57,7 +59,7 @@ type openLease struct {
 	used    int64
 	answers int64
 	lastUse int64
-	// began is the process's clock before the lease was asked for; zero for a store that isn't shared.
+	// began is the process's clock before the lease was granted; zero for a store that isn't shared.
 	began time.Time
 }
 

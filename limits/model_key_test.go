@@ -57,10 +57,10 @@ func (w *world) key(size modelSize) string {
 	}
 	asked := func(c *call) {
 		n(-3, c.r.Need, truth(c.decided), int64(c.wall))
-		if c.r.Count > 0 {
-			at(tick(c.asked))
-		}
 		if !c.decided {
+			if c.r.Count > 0 || w.setting {
+				at(tick(c.asked))
+			}
 			settled(c.r.Settled)
 			sight(c.r.Seen)
 			if p := c.r.Report; p != nil && p.Seq > w.known(p.By) {
@@ -74,12 +74,11 @@ func (w *world) key(size modelSize) string {
 		if c.grant.Count > 0 {
 			n(place(c.grant.ID), c.grant.Count)
 			at(c.grant.From)
+			at(c.grant.Seen.Asked)
 		}
 		if w.setting {
-			if size.walls {
-				n(ago(c.grant.Wall))
-			}
-			n(ago(c.grant.Now), (w.account.Lost - c.grant.Lost).Microseconds(), truth(c.grant.Born.Equal(w.account.Born)))
+			n(ago(c.grant.Seen.Answered))
+			sight(c.grant.Seen)
 		}
 	}
 	var parts []string

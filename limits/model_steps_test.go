@@ -81,7 +81,11 @@ func (w *world) next(size modelSize, bad mutant) (all []*world) {
 				c.calls[i].stale = &old
 			})
 		case !w.calls[i].decided:
-			step(func(c *world) { c.decide(i, bad) })
+			step(func(c *world) { c.decide(i, w.calls[i].asked, bad) })
+			// The server's clock may be asked for again once the account is locked.
+			if w.calls[i].asked < w.now && w.setting {
+				step(func(c *world) { c.decide(i, w.now, bad) })
+			}
 		default:
 			step(func(c *world) { c.deliver(i, bad) })
 		}
@@ -153,14 +157,14 @@ func (w *world) ask(i int, need int64, size modelSize, bad mutant) {
 	w.calls = append(w.calls, call{gate: i, wall: w.walls[i], asked: w.now, r: r})
 }
 
-// decide is the store's transaction.
-func (w *world) decide(i int, bad mutant) {
+// decide is the store's transaction, in which the server's clock was asked for at before.
+func (w *world) decide(i, before int, bad mutant) {
 	c := &w.calls[i]
 	a := &w.account
 	if c.gate >= 0 {
 		c.wall = w.walls[c.gate]
 	}
-	at := Readings{Server: tick(w.now + w.server), Before: tick(c.asked), After: tick(w.now), Wall: tick(w.now + c.wall)}
+	at := Readings{Server: tick(w.now + w.server), Before: tick(before), After: tick(w.now), Wall: tick(w.now + c.wall)}
 	known := !c.r.Seen.Now.IsZero() && c.r.Seen.Born.Equal(a.Born)
 	switch {
 	case bad == trustsTheClock:
@@ -192,7 +196,7 @@ func (w *world) decide(i int, bad mutant) {
 	_, _ = by.Weigh(by, &r, now, at.After)
 	r.Until = c.r.Until
 	c.grant, _ = by.Decide(by, r, now, latched)
-	c.grant.Wall = at.Wall
+	c.grant.Seen = a.Sight(at, now)
 	if c.stale != nil {
 		a.Account = by.Account
 		if c.grant.Count > 0 {
@@ -240,12 +244,12 @@ func (w *world) deliver(i int, bad mutant) {
 	g.calling, g.settle = false, nil
 	g.told(c.r.Report)
 	if w.setting {
-		g.seen = g.seen.or(Sighting{Now: c.grant.Now, Lost: c.grant.Lost, Born: c.grant.Born, Asked: tick(c.asked), Answered: tick(w.now), Wall: c.grant.Wall})
+		g.seen = g.seen.or(c.grant.Seen)
 	}
 	if c.grant.Count == 0 {
 		return
 	}
-	g.open = &openLease{Lease: c.grant.Lease, until: c.grant.Until.UnixNano(), began: tick(c.asked)}
+	g.open = &openLease{Lease: c.grant.Lease, until: c.grant.Until.UnixNano(), began: c.grant.Seen.Asked}
 	if bad == timedFromAnswer {
 		g.open.began = tick(w.now)
 	}

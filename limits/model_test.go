@@ -222,7 +222,7 @@ func TestModelOfLeases(t *testing.T) {
 	if os.Getenv("CANDOR_LONG") == "1" {
 		sizes["long: a trip"] = modelSize{gates: 2, max: 2, window: 2, lease: 2, trips: true}
 		sizes["long: walls"] = modelSize{gates: 2, max: 1, window: 1, lease: 1, sets: 1, starts: 1, walls: true, end: 3}
-		sizes["long: three gateways"] = modelSize{gates: 3, max: 1, window: 2, lease: 2}
+		sizes["long: three gateways"] = modelSize{gates: 3, max: 1, window: 3, lease: 2}
 	}
 	exploreAll(t, sizes, map[mutant]string{
 		reclaimsEarly: "two permits", countsAtGrant: "two permits", noLock: "two permits", timedFromAnswer: "two permits",

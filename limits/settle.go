@@ -13,6 +13,9 @@ const (
 	retiredAtOnce = 1024
 )
 
+// retiredAgain is how often a shared store is told at most that a key is forgotten of which something still counts there.
+const retiredAgain = 4
+
 // Settle stores what was really used of every lease that has run out by now, so that a crash later on forfeits nothing of
 // it. Call it about every second; permits in hand aren't touched. Answers the errors of the store, joined; the next lease
 // tries again in any case. What ratios have counted in their denominators is told too, a second after it was.
@@ -34,7 +37,7 @@ func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 	finish := func() {
 		for _, w := range under {
 			err := w.call.wait(ctx)
-			if errs = append(errs, err); err != nil && w.limit != nil {
+			if errs = append(errs, err); w.limit != nil && (err != nil || w.limit.stays()) {
 				w.limit.ring.keep(w.limit)
 			}
 		}
@@ -76,6 +79,14 @@ func (g *Gate) settle(ctx context.Context, now time.Time, all bool) error {
 	}
 	finish()
 	return errors.Join(errs...)
+}
+
+// stays says whether a shared store is to be told once more that a key is forgotten: its leases may count a little longer by the limit's time.
+// Where they count for much longer, another gateway uses the key, and will forget it.
+func (l *limit) stays() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leases.stays > 0 && l.leases.stays < retiredAgain
 }
 
 // land waits for the limit's calls under way; what they answered is for those who started them.

@@ -21,18 +21,22 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		l.mu.Lock()
 		r.Clock, r.Seen, r.Walls, r.Report = g.process, l.leases.seen, g.walls, l.outbox.report(l.tallyWidth())
 		l.mu.Unlock()
-		began := g.process()
 		var got Grant
 		err := guarded(func() (err error) {
 			got, err = g.store.Lease(ctx, r)
 			return err
 		})
-		answered := g.process()
+		g.walls.tell(g.opts.OnWalls)
 		l.mu.Lock()
 		if err == nil {
 			l.leases.used, l.leases.bound, l.leases.others = got.Used, got.Max, got.Others
+			if got.Stays {
+				l.leases.stays++
+			} else {
+				l.leases.stays = 0
+			}
 			l.outbox.told(r.Report)
-			l.leases.seen = l.leases.seen.or(Sighting{got.Now, got.Lost, got.Born, began, answered, got.Wall})
+			l.leases.seen = l.leases.seen.or(got.Seen)
 		}
 		if err == nil && w != nil && !got.Tripped && got.Count == 0 && got.Pending > 0 && !l.def.DryRun {
 			l.leases.settled(r.Settled)
@@ -47,7 +51,7 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 		l.leases.call = nil
 		l.leases.cautious = err != nil && !errors.Is(err, errStarved)
 		if err == nil {
-			err = g.take(l, r.Settled, got, began, w)
+			err = g.take(l, r.Settled, got, w)
 		}
 		l.mu.Unlock()
 		if err != nil {
@@ -91,7 +95,7 @@ func (s Sighting) or(newer Sighting) Sighting {
 }
 
 // take puts a shared store's answer into force. l.mu is held.
-func (g *Gate) take(l *limit, settled *Lease, got Grant, began time.Time, w *want) error {
+func (g *Gate) take(l *limit, settled *Lease, got Grant, w *want) error {
 	s := &l.leases
 	s.settled(settled)
 	switch {
@@ -101,7 +105,7 @@ func (g *Gate) take(l *limit, settled *Lease, got Grant, began time.Time, w *wan
 		}
 	case w == nil:
 	case got.Count > 0:
-		s.open = &openLease{Lease: got.Lease, until: got.Until.UnixNano(), began: began}
+		s.open = &openLease{Lease: got.Lease, until: got.Until.UnixNano(), began: got.Seen.Asked}
 		if s.open.now(moment{process: g.process()}) > s.open.until {
 			return errLeaseExpired
 		}

@@ -69,20 +69,20 @@ func TestTickAfterASlowAnswer(t *testing.T) {
 	at := began.Add(3 * time.Second)
 	for _, set := range []time.Duration{5 * time.Minute, 4 * time.Second, -5 * time.Minute} {
 		a := Account{Clock: epoch}
-		now := a.Tick(Read(epoch.Add(2*time.Second+set), at, at), seen)
+		now := a.Tick(new(LeaseRequest).Read(epoch.Add(2*time.Second+set), at, at), seen)
 		if passed := now.Sub(epoch); passed > 2*time.Second || passed < 2*time.Second-2*time.Second/driftShare-time.Microsecond {
 			t.Errorf("set by %v: %v have passed, want as much as 2s that are sure", set, passed)
 		}
 		if least := epoch.Add(3*time.Second).Sub(now) - time.Microsecond; a.Lost < least {
 			t.Errorf("set by %v: %v are lost, want at least %v", set, a.Lost, least)
 		}
-		if next := a.Tick(Read(epoch.Add(3*time.Second+set), at.Add(time.Second), at.Add(time.Second)), seen); next.Sub(now) != time.Second {
+		if next := a.Tick(new(LeaseRequest).Read(epoch.Add(3*time.Second+set), at.Add(time.Second), at.Add(time.Second)), seen); next.Sub(now) != time.Second {
 			t.Errorf("set by %v: then %v have passed in a second", set, next.Sub(now))
 		}
 	}
 	// Clocks that differ a little in their rates aren't set.
 	a := Account{Clock: epoch}
-	if now := a.Tick(Read(epoch.Add(3*time.Second+time.Millisecond), at, at), seen); now.Sub(epoch) < 3*time.Second-time.Microsecond || now.Sub(epoch) > 3*time.Second || a.Lost != 0 {
+	if now := a.Tick(new(LeaseRequest).Read(epoch.Add(3*time.Second+time.Millisecond), at, at), seen); now.Sub(epoch) < 3*time.Second-time.Microsecond || now.Sub(epoch) > 3*time.Second || a.Lost != 0 {
 		t.Errorf("%v have passed, %v lost", now.Sub(epoch), a.Lost)
 	}
 }
@@ -96,7 +96,7 @@ func TestTickReadLate(t *testing.T) {
 	before := began.Add(time.Second)
 	wall := before.Add(pause).Round(0).Truncate(time.Microsecond)
 	a := Account{Clock: epoch}
-	if now := a.Tick(Read(epoch.Add(time.Second), before, before.Add(pause)), seen); now.Sub(epoch) < time.Second || now.Sub(epoch) > time.Second+pause {
+	if now := a.Tick(new(LeaseRequest).Read(epoch.Add(time.Second), before, before.Add(pause)), seen); now.Sub(epoch) < time.Second || now.Sub(epoch) > time.Second+pause {
 		t.Errorf("%v have passed in %v", now.Sub(epoch), time.Second+pause)
 	}
 	after := before.Add(pause + time.Second)

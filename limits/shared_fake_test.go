@@ -37,19 +37,19 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	}
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
-	at := Read(raw, r.Clock(), r.Clock())
-	at.Walls = r.Walls
+	at := r.Read(raw, r.Clock(), r.Clock())
 	now := a.Tick(at, r.Seen)
 	others, err := a.Weigh(a, &r, now, at.After)
 	if err != nil {
 		return Grant{}, err
 	}
 	g, err := a.Decide(a, r, now, latched)
-	g.Max, g.Others, g.Wall = r.Max, others, at.Wall
+	g.Max, g.Others, g.Seen = r.Max, others, a.Sight(at, now)
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}
-	if st.Used = g.Used; a.Over(r, latched, others) {
+	st.Used = g.Used
+	if g.Stays = r.Retire && !a.Over(r, latched, others); r.Retire && !g.Stays {
 		delete(m.accounts, r.Limit)
 	}
 	st.Leases = nil

@@ -21,8 +21,10 @@ type Store interface {
 	// Load answers the stored state of every limit that has any, by name. Leases whose window has passed (Until+window <
 	// now) may be left out.
 	Load(ctx context.Context) (map[string]State, error)
+	// Declared answers what limits count by their names, as Declare noted it, of all gateways. It is asked for before anything else.
+	Declared(ctx context.Context) (map[string]string, error)
 	// Declare notes what limits count, by their names: Definition.Counts. What was noted before stays; where that is something else, nothing is
-	// noted, and the error is a *CountsError. Nothing else of a limit is asked for before.
+	// noted, and the error is a *CountsError. It is the last of what a new definition needs, and no permit of a new limit is leased before.
 	Declare(ctx context.Context, counts map[string]string) error
 	// Lease settles an earlier lease, when r.Settled isn't nil, and grants a new one, in one transaction. A settled lease of
 	// Count 0 may be deleted; one that isn't there any more is no error. A request for 0 permits only carries the settlement.
@@ -98,14 +100,14 @@ type LeaseRequest struct {
 }
 
 // Sighting is a time of a limit, as a shared store's answer had it, between two readings of the process's clock, with their
-// monotonic part: before the question and after the answer.
+// monotonic part: before the store's clock was asked for and after it had answered.
 type Sighting struct {
 	Now  time.Time
 	Lost time.Duration
 	// Born is the Account's, as whose time Now is.
 	Born            time.Time
 	Asked, Answered time.Time
-	// Wall is Grant.Wall.
+	// Wall is what the process's wall clock alone said then.
 	Wall time.Time
 }
 
@@ -113,13 +115,8 @@ type Sighting struct {
 type Grant struct {
 	// Lease that was granted; with Count 0: none.
 	Lease
-	// Now is the limit's time of the decision, and Lost what Account.Lost was.
-	Now  time.Time
-	Lost time.Duration
-	// Born is Account.Born.
-	Born time.Time
-	// Wall is what the wall clock of the gateway said at the decision.
-	Wall time.Time
+	// Seen is the limit's time of the decision.
+	Seen Sighting
 	// Used counts the permits in the window that ends Now, those of Lease included.
 	Used int64
 	// Max that held, and Others, the answers of a ratio's denominator that aren't numerators.
@@ -128,6 +125,8 @@ type Grant struct {
 	// it would be too little.
 	Pending int64
 	Retry   time.Duration
+	// Stays: what is stored of a limit that retires still counts.
+	Stays bool
 	// Tripped: the limit is latched by Trip, which isn't a dry run. Nothing is granted.
 	Tripped bool
 	Trip    Trip

@@ -107,6 +107,13 @@ func (m *memStore) Load(ctx context.Context) (map[string]State, error) {
 	return all, err
 }
 
+// Declared isn't scripted either.
+func (m *memStore) Declared(context.Context) (map[string]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.counts), nil
+}
+
 // Declare isn't scripted: nothing is released before it works.
 func (m *memStore) Declare(_ context.Context, counts map[string]string) error {
 	m.mu.Lock()

@@ -102,7 +102,9 @@ var errTripping = errors.New("its dry run trips again and again; try again")
 // longer a dry run is reset, as by New. Answers are decided by the old definitions or by the new ones, never by some of each, and
 // nothing that was released before goes uncounted under a higher MaxCount.
 //
-// On an error nothing has changed, except that dry runs may have been reset, and that the store may hold new names to what they count. Errors name the definition and the remedy, or are the store's.
+// On an error nothing has changed, except that dry runs may have been reset. The store holds new names to what they count only once nothing else
+// can refuse them; where a dry run trips just then and can't be reset, or the store fails after it did, they are taken although there is an error.
+// Errors name the definition and the remedy, or are the store's.
 func (g *Gate) Update(ctx context.Context, defs []Definition, now time.Time) error {
 	defs, err := inOrder(defs)
 	if err != nil {
@@ -117,22 +119,15 @@ func (g *Gate) update(ctx context.Context, defs []Definition, now time.Time) err
 	if err != nil {
 		return err
 	}
+	if err := g.endDryRuns(ctx, next); err != nil {
+		return err
+	}
+	if err := g.declare(ctx, defs); err != nil {
+		return err
+	}
 	for range updateTries {
-		for _, l := range next.limits {
-			ends := []*limit{l}
-			if l.keys != nil && !l.def.DryRun {
-				for _, one := range l.keys.held.all() {
-					// It is still that of the old definition.
-					one = &limit{def: one.def, ring: one.ring, state: one.state}
-					one.def.DryRun = false
-					ends = append(ends, one)
-				}
-			}
-			for _, one := range ends {
-				if err := g.endDryRunOf(ctx, one); err != nil {
-					return err
-				}
-			}
+		if err := g.endDryRuns(ctx, next); err != nil {
+			return err
 		}
 		if g.install(next, g.clock.advance(now)) {
 			return nil
@@ -151,7 +146,7 @@ func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster
 			}
 		}
 	}
-	if err := g.declare(ctx, defs); err != nil {
+	if err := g.recognize(ctx, defs); err != nil {
 		return nil, err
 	}
 	var stored map[string]State
@@ -234,6 +229,27 @@ func (g *Gate) install(next *roster, t int64) bool {
 
 // holdsDryTrip needs mu. It says that the limit holds, and its latch is that of a dry run, which held nothing.
 func (l *limit) holdsDryTrip() bool { return !l.def.DryRun && l.latch.tripped && l.latch.trip.DryRun }
+
+// endDryRuns resets the trips of dry runs of a new roster's limits that are none any more.
+func (g *Gate) endDryRuns(ctx context.Context, next *roster) error {
+	for _, l := range next.limits {
+		ends := []*limit{l}
+		if l.keys != nil && !l.def.DryRun {
+			for _, one := range l.keys.held.all() {
+				// It is still that of the old definition.
+				one = &limit{def: one.def, ring: one.ring, state: one.state}
+				one.def.DryRun = false
+				ends = append(ends, one)
+			}
+		}
+		for _, one := range ends {
+			if err := g.endDryRunOf(ctx, one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // endDryRunOf resets the trip of a dry run, on record, where the limit is none any more.
 func (g *Gate) endDryRunOf(ctx context.Context, l *limit) error {

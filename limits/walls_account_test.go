@@ -11,20 +11,28 @@ import (
 type wallGate struct {
 	ahead time.Duration
 	walls *Walls
-	seen  map[*Account]Sighting
+	seen  map[*wallAccount]Sighting
+}
+
+// wallAccount is a limit's.
+type wallAccount struct {
+	Account
+	limit string
 }
 
 func newWallGate(ahead time.Duration) *wallGate {
-	return &wallGate{ahead, newWalls(nil), map[*Account]Sighting{}}
+	return &wallGate{ahead, newWalls(), map[*wallAccount]Sighting{}}
 }
 
 // asks about an account at a true time, that after epoch, when the server's clock is ahead by as much. The answer takes a millisecond.
-func (g *wallGate) asks(a *Account, t, server time.Duration) time.Time {
+func (g *wallGate) asks(a *wallAccount, t, server time.Duration) time.Time {
 	const takes = time.Millisecond
 	process := processEpoch.Add(t)
-	at := Readings{Server: epoch.Add(t + server), Before: process, After: process.Add(takes), Wall: epoch.Add(t + takes + g.ahead), Walls: g.walls}
+	at := Readings{
+		Server: epoch.Add(t + server), Before: process, After: process.Add(takes), Wall: epoch.Add(t + takes + g.ahead), Walls: g.walls, Limit: a.limit,
+	}
 	now := a.Tick(at, g.seen[a])
-	g.seen[a] = g.seen[a].or(Sighting{Now: now, Lost: a.Lost, Born: a.Born, Asked: at.Before, Answered: at.After, Wall: at.Wall})
+	g.seen[a] = g.seen[a].or(a.Sight(at, now))
 	return now
 }
 
@@ -38,7 +46,7 @@ func TestWallsThatAreApart(t *testing.T) {
 		"five of them": {0, time.Second, -time.Second, time.Hour, -24 * time.Hour}, "two of three alike": {0, time.Minute, 0},
 	} {
 		rnd := rand.New(rand.NewPCG(7, 7))
-		a := &Account{Clock: epoch, Born: epoch}
+		a := &wallAccount{Account{Clock: epoch, Born: epoch}, "a"}
 		var gates []*wallGate
 		for _, one := range ahead {
 			gates = append(gates, newWallGate(one))
@@ -81,7 +89,7 @@ func TestWallsThatAreApart(t *testing.T) {
 		round("one is set", learning, false)
 		round("when they know that", 400, true)
 		// What they know holds for accounts that they haven't seen.
-		a = &Account{Clock: epoch.Add(passed), Born: epoch}
+		a = &wallAccount{Account{Clock: epoch.Add(passed), Born: epoch}, "b"}
 		last, at = a.Clock, passed
 		round("of another limit", 400, true)
 	}
@@ -93,7 +101,7 @@ func TestWhatIsKnownOfWallsTells(t *testing.T) {
 	for _, set := range []time.Duration{time.Hour, 3 * time.Second, 500 * time.Millisecond, -500 * time.Millisecond, -3 * time.Second, -time.Hour} {
 		for _, ahead := range []time.Duration{3 * time.Second, -3 * time.Second, time.Hour} {
 			first, second := newWallGate(0), newWallGate(ahead)
-			a := &Account{Clock: epoch, Born: epoch}
+			a := &wallAccount{Account{Clock: epoch, Born: epoch}, "a"}
 			var passed time.Duration
 			for range 50 {
 				for _, g := range []*wallGate{first, second} {
@@ -101,7 +109,7 @@ func TestWhatIsKnownOfWallsTells(t *testing.T) {
 					g.asks(a, passed, 0)
 				}
 			}
-			b := &Account{Clock: epoch.Add(passed), Born: epoch}
+			b := &wallAccount{Account{Clock: epoch.Add(passed), Born: epoch}, "b"}
 			before := first.asks(b, passed, 0)
 			if went := second.asks(b, passed+time.Minute, set).Sub(before); went > time.Minute+2*time.Millisecond {
 				t.Errorf("ahead by %v, the server's set by %v: %v went by in a minute", ahead, set, went)
@@ -110,44 +118,10 @@ func TestWhatIsKnownOfWallsTells(t *testing.T) {
 	}
 }
 
-// TestStepsAreNotWalls: a server's clock that is set again and again teaches nothing of wall clocks that are together.
-func TestStepsAreNotWalls(t *testing.T) {
-	for seed := range uint64(200) {
-		rnd := rand.New(rand.NewPCG(seed, 11))
-		gates := []*wallGate{newWallGate(0), newWallGate(0), newWallGate(0)}
-		a := &Account{Clock: epoch, Born: epoch}
-		var passed, server time.Duration
-		var at, nows []time.Duration
-		for range 300 {
-			if rnd.IntN(3) == 0 {
-				server += []time.Duration{time.Hour, -time.Hour, time.Second, -time.Second}[rnd.IntN(4)]
-			}
-			if rnd.IntN(20) == 0 {
-				gates[rnd.IntN(len(gates))] = newWallGate(0)
-			}
-			passed += time.Duration(rnd.Int64N(int64(2 * time.Second)))
-			now := gates[rnd.IntN(len(gates))].asks(a, passed, server).Sub(epoch)
-			for i := range at {
-				if went, most := now-nows[i], passed-at[i]; went > most+agreed {
-					t.Fatalf("seed %d: %v went by in %v", seed, went, most)
-				}
-			}
-			at, nows = append(at, passed), append(nows, now)
-		}
-		for _, g := range gates {
-			for _, other := range gates {
-				if by := g.walls.behind(other.walls.name()); by.Abs() > agreed {
-					t.Errorf("seed %d: %v apart", seed, by)
-				}
-			}
-		}
-	}
-}
-
 // TestWallsAreBounded: of ever new processes only so many are remembered, and those that ask are.
 func TestWallsAreBounded(t *testing.T) {
 	old, g := newWallGate(time.Second), newWallGate(0)
-	a := &Account{Clock: epoch, Born: epoch}
+	a := &wallAccount{Account{Clock: epoch, Born: epoch}, "a"}
 	var passed time.Duration
 	for range 3 * mostWalls {
 		for _, each := range []*wallGate{old, g, newWallGate(0), g} {
@@ -158,7 +132,7 @@ func TestWallsAreBounded(t *testing.T) {
 	if n := len(g.walls.of); n != mostWalls {
 		t.Errorf("%d are remembered of at most %d", n, mostWalls)
 	}
-	if by := g.walls.behind(old.walls.name()); (by + time.Second).Abs() > steady {
+	if by := g.walls.of[old.walls.id].by; (by + time.Second).Abs() > steady {
 		t.Errorf("what was known of the one that goes on asking is %v", by)
 	}
 }
@@ -193,7 +167,7 @@ func TestNoTripByWalls(t *testing.T) {
 // TestWhoHasSeenTheTimeLearnsByIt: and not by a server's clock that is set before each question of one and back before each of the other's.
 func TestWhoHasSeenTheTimeLearnsByIt(t *testing.T) {
 	first, second := newWallGate(0), newWallGate(0)
-	a := &Account{Clock: epoch, Born: epoch}
+	a := &wallAccount{Account{Clock: epoch, Born: epoch}, "a"}
 	var passed time.Duration
 	for i := range 20 {
 		passed += time.Second
@@ -201,7 +175,7 @@ func TestWhoHasSeenTheTimeLearnsByIt(t *testing.T) {
 		passed += time.Second
 		second.asks(a, passed, min(time.Duration(i), 1)*time.Hour) // nobody knows the time at first
 	}
-	for _, by := range []time.Duration{first.walls.behind(second.walls.name()), second.walls.behind(first.walls.name())} {
+	for _, by := range []time.Duration{first.walls.of[second.walls.id].by, second.walls.of[first.walls.id].by} {
 		if by.Abs() > steady {
 			t.Errorf("%v apart", by)
 		}

@@ -178,7 +178,7 @@ func (f *faults) killDatabase(*member) {
 }
 
 // databaseClock is the clock of a PostgreSQL under libfaketime. (Go's programs ask the kernel's vDSO, which no library stands before: the
-// clocks of gateways are set in store/postgres TestLimitOracle.)
+// wall clocks of gateways are set in limits TestWallsThatAreSet and in its model, and are apart in store/postgres TestWallClocksApart.)
 type databaseClock struct{ file string }
 
 // fakeClock gives the server a clock that can be set. Where libfaketime isn't installed it answers why not, or fails when it was asked for.

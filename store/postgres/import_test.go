@@ -238,6 +238,8 @@ func stateOf(t *testing.T, s reader) map[string]any {
 	keep("finals", feed, err)
 	held, err := s.Held(ctx, nil, review.HeldPlace{}, 100)
 	keep("held", held, err)
+	declared, err := s.Declared(ctx)
+	keep("what limits count", declared, err)
 	loaded, err := s.Load(ctx)
 	keep("limits", loaded, err)
 	alerts, err := s.OpenAlerts(ctx)

@@ -2,9 +2,25 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/candor-gateway/candor/limits"
 )
+
+// Declared answers what limits count; see limits.Store.
+func (s *Store) Declared(ctx context.Context) (map[string]string, error) {
+	stored := map[string]string{}
+	err := s.reader(ctx)(`SELECT limit_name, counts FROM limit_counts`, nil, func(row scanner) error {
+		var name, of string
+		err := row.Scan(&name, &of)
+		stored[name] = of
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: read what limits count: %w", err)
+	}
+	return stored, nil
+}
 
 // Declare notes what limits count; see limits.Store. Of two gateways that note something else at the same time the second waits, and is refused.
 func (s *Store) Declare(ctx context.Context, counts map[string]string) error {

@@ -97,8 +97,8 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		if g, err = a.Decide(rows, weighed, now, latched); err != nil {
 			return err
 		}
-		g.Max, g.Others, g.Wall = weighed.Max, others, at.Wall
-		if a.Over(r, latched, others) {
+		g.Max, g.Others, g.Seen = weighed.Max, others, a.Sight(at, now)
+		if g.Stays = r.Retire && !a.Over(r, latched, others); r.Retire && !g.Stays {
 			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
 				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)
 			}
@@ -123,11 +123,14 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	return g, nil
 }
 
-// account reads and locks a limit's account. The clock may have been read before the wait for the lock, which is the cautious side. A gateway
-// of before wall_by writes wall_us alone.
-const account = `SELECT born_us, clock_us, shift_us, wall_us, CASE WHEN wall_by_us = wall_us THEN wall_by ELSE '' END, lost_us, permits, last_id, window_ns, window_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)
-	FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
+// account reads and locks a limit's account. A gateway of before wall_by writes wall_us alone.
+const account = `SELECT born_us, clock_us, shift_us, wall_us, CASE WHEN wall_by_us = wall_us THEN wall_by ELSE '' END, lost_us, permits, last_id,
+	window_ns, window_us FROM limit_accounts WHERE limit_name = $1 FOR UPDATE`
+
+// underLock reads the clock, and whether the limit is latched, in a statement of its own: that of the lock sees what was committed before it
+// waited, and a trip may have come since.
+const underLock = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+	EXISTS (SELECT FROM limit_latches h JOIN limit_trips t ON t.id = h.trip_id WHERE h.limit_name = $1 AND NOT t.dry_run)`
 
 // firstAccount is that of a limit whose leases, if there are any, come from before there were accounts. Whoever holds a lease of an
 // account that was deleted settles it by its id: those of this one are above, because they begin with the time.
@@ -136,7 +139,8 @@ const firstAccount = `INSERT INTO limit_accounts (limit_name, born_us, clock_us,
 	FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us) AS moment LEFT JOIN limit_leases ON limit_name = $1
 	GROUP BY now_us ON CONFLICT (limit_name) DO NOTHING`
 
-// lockAccount makes the account where there is none, or answers pgx.ErrNoRows to a gateway that retires.
+// lockAccount makes the account where there is none, or answers pgx.ErrNoRows to a gateway that retires. It asks for the clock again
+// where that took long: it has waited for the lock, perhaps.
 func lockAccount(d *direct, r *limits.LeaseRequest) (a limits.Account, at limits.Readings, latched bool, err error) {
 	process := r.Clock
 	if process == nil {
@@ -144,17 +148,30 @@ func lockAccount(d *direct, r *limits.LeaseRequest) (a limits.Account, at limits
 	}
 	var born, clock, shift, wall, lost, window, windowAt, now int64
 	var before time.Time
+	moment := question{underLock, []any{r.Limit}, func(row scanner) error { return row.Scan(&now, &latched) }}
 	read := func() error {
 		before = process()
-		return d.queryRow(account, []any{r.Limit}, &born, &clock, &shift, &wall, &a.By, &lost, &a.Permits, &a.LastID, &window, &windowAt, &now, &latched)
+		found := false
+		err := d.ask(question{account, []any{r.Limit}, func(row scanner) error {
+			found = true
+			return row.Scan(&born, &clock, &shift, &wall, &a.By, &lost, &a.Permits, &a.LastID, &window, &windowAt)
+		}}, moment)
+		if err == nil && !found {
+			return pgx.ErrNoRows
+		}
+		return err
 	}
 	if err = read(); !r.Retire && errors.Is(err, pgx.ErrNoRows) {
 		if _, err = d.exec(firstAccount, r.Limit); err == nil {
 			err = read()
 		}
 	}
-	at = limits.Read(instant(now), before, process())
-	at.Walls = r.Walls
+	at = r.Read(instant(now), before, process())
+	if err == nil && at.Slow() {
+		before = process()
+		err = d.ask(moment)
+		at = r.Read(instant(now), before, process())
+	}
 	a.Born = instant(born)
 	a.Clock, a.Shift = instant(clock), time.Duration(shift)*time.Microsecond
 	a.Wall = instant(wall)

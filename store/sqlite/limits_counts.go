@@ -9,6 +9,21 @@ import (
 	"github.com/candor-gateway/candor/limits"
 )
 
+// Declared answers what limits count; see limits.Store.
+func (s *Store) Declared(ctx context.Context) (map[string]string, error) {
+	stored := map[string]string{}
+	err := s.reader(ctx)(`SELECT limit_name, counts FROM limit_counts`, nil, func(row scanner) error {
+		var name, of string
+		err := row.Scan(&name, &of)
+		stored[name] = of
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: read what limits count: %w", err)
+	}
+	return stored, nil
+}
+
 // Declare notes what limits count; see limits.Store.
 func (s *Store) Declare(ctx context.Context, counts map[string]string) error {
 	return s.write(ctx, "sqlite: note what limits count", func(t *tx) error {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,6 +56,10 @@ func testCounts(t *testing.T, d Driver) {
 	}
 	if err := d.Declare(t.Context(), nil); err != nil {
 		t.Errorf("of nothing: %v", err)
+	}
+	noted, err := d.Declared(t.Context())
+	if want := map[string]string{"a": count.Counts(), "b": count.Counts()}; err != nil || !maps.Equal(noted, want) {
+		t.Errorf("noted: %v, %v; want %v", noted, err, want)
 	}
 }
 

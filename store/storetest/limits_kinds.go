@@ -167,7 +167,7 @@ func testRetire(t *testing.T, d Driver) {
 	if again.Count != 5 || again.ID <= one.ID {
 		t.Errorf("the key again: %+v after %+v", again, one)
 	}
-	if d.Shared() && again.Born.Equal(one.Born) {
+	if d.Shared() && again.Seen.Born.Equal(one.Seen.Born) {
 		t.Error("the key's account is taken for the one before")
 	}
 }

@@ -32,13 +32,13 @@ func testSharedLeases(t *testing.T, d Driver) {
 		t.Errorf("an empty store: %v, %v", all, err)
 	}
 	one := grant(t, d, asks(64))
-	if one.Count != 2 || one.Used != 2 || one.Pending != 0 || one.Until.Sub(one.From) != time.Second || !one.From.Equal(one.Now) {
+	if one.Count != 2 || one.Used != 2 || one.Pending != 0 || one.Until.Sub(one.From) != time.Second || !one.From.Equal(one.Seen.Now) {
 		t.Errorf("the first lease of a limit of 16: %+v; want an eighth, for the second that was asked for, from now", one)
 	}
 	exact := asks(3)
 	exact.Need = 3
 	two := grant(t, d, exact)
-	if two.Count != 3 || two.Used != 5 || two.ID <= one.ID || two.Now.Before(one.Now) {
+	if two.Count != 3 || two.Used != 5 || two.ID <= one.ID || two.Seen.Now.Before(one.Seen.Now) {
 		t.Errorf("3 that are needed: %+v after %+v", two, one)
 	}
 	if diff := diff([]limits.Lease{one.Lease, two.Lease}, load(t, d, "a").Leases); diff != "" {

@@ -41,7 +41,8 @@ written, and the exit status is 0. A second signal ends the process at once.
 SIGHUP reloads the configuration, its policies and certificates, and so does a change of
 its files, unless --watch=false. No call fails for it. A configuration with a fault, or
 one that changes what only a restart changes, is refused as a whole: the log says why,
-and the one before stays in force.
+and the one before stays in force. What is no regular file, such as a pipe, is read once
+and can't be reloaded.
 
 Names of files in the configuration start at its folder. GOMEMLIMIT and GOMAXPROCS are
 heeded as by every Go program.`,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/defect"
+	"github.com/candor-gateway/candor/internal/listening"
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/web"
 )
@@ -53,7 +53,7 @@ func openPages(cfg *candorv1.Config, g *gateway.Gateway, store people.Store, mov
 	}
 	lis, err := net.Listen("tcp", listen.GetWeb())
 	if err != nil {
-		return nil, fmt.Errorf("listen.web: %w; another program may have the port: choose one with port 0, or another number", err)
+		return nil, listening.Refused("listen.web", err)
 	}
 	p := &pages{lis: lis, site: site, log: guard.Log, guard: guard, users: store, url: people.PublicURL(listen, lis.Addr().String())}
 	if err := p.prepare(cfg, g); err != nil {

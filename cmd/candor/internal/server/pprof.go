@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
+	"github.com/candor-gateway/candor/internal/listening"
 )
 
 const pprofRemedy = "write --pprof 127.0.0.1:6060; from elsewhere reach it through a tunnel"
@@ -33,7 +33,7 @@ func startPprof(addr string, log *slog.Logger) (stop func() error, err error) {
 	}
 	lis, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("--pprof: %w; another program may have the port: choose one with port 0, or another number", err)
+		return nil, listening.Refused("--pprof", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

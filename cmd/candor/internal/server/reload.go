@@ -22,7 +22,9 @@ const reloadTimeout = 30 * time.Second
 
 // reloader gives a running gateway what its configuration file says now. run works in one goroutine; config may be called by any.
 type reloader struct {
-	file    string
+	file string
+	// once: the file is none that can be read again. What it said at the start stays, and only the files that it names are read again.
+	once    bool
 	gateway *gateway.Gateway
 	users   people.Store
 	tokens  *people.Tokens
@@ -81,13 +83,22 @@ func (r *reloader) config() *candorv1.Config { return r.current.Load() }
 func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal, unwatched bool) {
 	w := newWatcher(r.log)
 	defer func() { _ = w.close() }() // Nothing is lost with it.
+	file := r.file
+	if r.once {
+		file = ""
+		r.log.InfoContext(ctx, "the configuration is no regular file: it was read once, and is neither watched nor reloaded", slog.String("file", r.file))
+	}
 	for {
 		if !unwatched {
-			w.follow(watched(r.file, r.config(), r.refused))
+			w.follow(watched(file, r.config(), r.refused))
 		}
 		asked := !w.next(ctx, hangup)
 		if ctx.Err() != nil {
 			return
+		}
+		if asked && r.once {
+			r.log.WarnContext(ctx, "the configuration can't be reloaded: it is no regular file, and what came through it is gone. Only the files that it names are "+
+				"read again; to change it restart the gateway, and to reload it serve from a regular file", slog.String("file", r.file))
 		}
 		if r.reload(ctx, asked) {
 			w.forget()
@@ -140,7 +151,7 @@ func mayPassLater(err error) bool {
 
 // try puts what the file says in force, as a whole or not at all.
 func (r *reloader) try(ctx context.Context) (changed bool, err error) {
-	cfg, warnings, err := read(r.file)
+	cfg, warnings, err := r.read()
 	r.refused = cfg
 	defer func() {
 		if err == nil {
@@ -171,6 +182,19 @@ func (r *reloader) try(ctx context.Context) (changed bool, err error) {
 	r.tokens = tokens
 	r.current.Store(cfg)
 	return true, nil
+}
+
+// read is what to put in force: what the file says, or said.
+func (r *reloader) read() (*candorv1.Config, config.Faults, error) {
+	switch {
+	case r.once:
+		return r.config(), nil, nil
+	case irregular(r.file):
+		return r.config(), nil, config.Faults{{
+			File: r.file, Line: 1, Column: 1, Problem: "it isn't a regular file any more, and isn't read", Remedy: "put a regular file in its place",
+		}}
+	}
+	return read(r.file)
 }
 
 // tell says why nothing has changed, and what to do, fault by fault.

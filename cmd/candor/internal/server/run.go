@@ -80,6 +80,7 @@ func stopped(ctx context.Context, log *slog.Logger, served bool, err error) erro
 }
 
 func run(ctx context.Context, o Options) (err error) {
+	once := irregular(o.Config)
 	cfg, err := load(o.Config, o.Log)
 	if err != nil {
 		return err
@@ -134,7 +135,7 @@ func run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	cleanups.add(site.close)
-	reload := &reloader{file: o.Config, gateway: g.Gateway, users: users, tokens: tokens, pages: site, log: o.Log, guard: guard, metrics: newReloadMetrics(g.registry)}
+	reload := &reloader{file: o.Config, once: once, gateway: g.Gateway, users: users, tokens: tokens, pages: site, log: o.Log, guard: guard, metrics: newReloadMetrics(g.registry)}
 	reload.current.Store(cfg)
 	cleanups.add(startSweep(ctx, store, func() *candorv1.Retention { return reload.config().GetRetention() }, o.Log, guard))
 	ctx, stop := context.WithCancel(ctx)

@@ -188,6 +188,18 @@ func TestRunRefuses(t *testing.T) {
 			t.Errorf("a port that is taken: %v", err)
 		}
 	}
+	// Another machine's address is no port that somebody has.
+	for field, listen := range map[string]string{
+		"listen.grpc": `{grpc: "192.0.2.1:0", insecure: true}`,
+		"listen.http": `{grpc: "127.0.0.1:0", http: "192.0.2.1:0"}`,
+		"listen.web":  `{grpc: "127.0.0.1:0", web: "192.0.2.1:0", insecure: true, public_url: "https://review.example.com"}` + "\npeople: {local: true}",
+	} {
+		write(t, second, strings.Replace(good, `{grpc: "127.0.0.1:0", http: "127.0.0.1:0"}`, listen, 1))
+		err := Run(t.Context(), Options{Config: second})
+		if err == nil || !strings.HasPrefix(err.Error(), field+": ") || !strings.Contains(err.Error(), "no such address") || strings.Contains(err.Error(), "another program") {
+			t.Errorf("another machine's address: %v", err)
+		}
+	}
 	stop()
 	if err := Run(cancelled(), Options{Config: file}); err != nil {
 		t.Errorf("a stop at once: %v", err)

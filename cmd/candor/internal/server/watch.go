@@ -29,6 +29,7 @@ const (
 
 // watched are the files that configurations are made of: their own, and those of TLS, of the secrets that sign alerts and of that of an OpenID client, whose text is
 // part of them. Of one that was refused they are watched, too: it may be for one of them.
+// An empty file is none of them.
 func watched(file string, all ...*candorv1.Config) []string {
 	names := []string{file}
 	for _, cfg := range all {
@@ -37,6 +38,13 @@ func watched(file string, all ...*candorv1.Config) []string {
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// irregular says that a file is there and is none that can be read again and again, but a pipe or the like: what came through it is gone, and
+// a read may wait for ever.
+func irregular(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && !info.Mode().IsRegular()
 }
 
 // named are the files that a configuration names.
