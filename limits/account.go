@@ -58,6 +58,9 @@ func (a *Account) Over(r LeaseRequest, latched bool, others int64) bool {
 	return r.Retire && !latched && r.Count == 0 && a.Permits == 0 && others == 0
 }
 
+// longestLease is more than how long leases last.
+const longestLease = time.Minute
+
 // Decide settles and grants at now, a time of Tick. latched: a trip that isn't a dry run holds the limit. An error is the
 // rows', and then nothing may be committed. It is a function of its arguments alone: limits/model explores it.
 func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool) (Grant, error) {
@@ -71,8 +74,8 @@ func (a *Account) Decide(rows Rows, r LeaseRequest, now time.Time, latched bool)
 			a.Permits -= before - s.Count
 		}
 	}
-	// Gateways with an older configuration may still ask about a longer window.
-	if r.Window >= a.Window || now.Sub(a.WindowAt) > a.Window {
+	// Gateways with an older configuration may still ask about a longer window, and use what they got by it.
+	if r.Window >= a.Window || now.Sub(a.WindowAt) > a.Window+longestLease {
 		a.Window, a.WindowAt = r.Window, now
 	}
 	gone, err := rows.Forget(now.Add(-a.Window))

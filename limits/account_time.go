@@ -1,6 +1,9 @@
 package limits
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // driftShare bounds how much two clocks differ in their rates: by one part in so many. Clocks of machines keep 1 in 10,000,
 // and what sets them right by slewing another 1 in 2,000.
@@ -37,44 +40,40 @@ func (r Readings) Slow() bool { return r.After.Sub(r.Before) > agreed }
 
 // Tick answers the limit's time: the server's clock, corrected so that it neither goes back nor jumps. What has passed since the gateway
 // asked last, it knows by its monotonic clock: if the server's says less, it was set back, and if more, forward. A gateway that asks for
-// the first time, or has had slow answers only, goes by what several clocks say; see meet.
+// the first time, or has had slow answers only, or asked long ago, goes by what several clocks say; see meet.
 func (a *Account) Tick(at Readings, seen Sighting) time.Time {
-	now := at.Server.Add(a.Shift)
-	since := span{limit: at.Limit, other: a.By, wall: a.Wall, passed: now.Sub(a.Clock)}
-	name, behind := at.Walls.name(at), now.Before(a.Clock)
+	raw := at.Server.Add(a.Shift)
+	now, behind := raw, raw.Before(a.Clock)
+	since := span{limit: at.Limit, other: a.By, wall: a.Wall, passed: raw.Sub(a.Clock)}
+	name := at.Walls.name(at)
 	var latest time.Time
 	// then is what the limit's time was when the server's clock was read, which Shift goes by: a process that was stopped before it read its
 	// own would have the server's set back otherwise, and the limit's time go on too fast for who asks next.
 	then := now
+	by, told := seen.bounds(a, at)
 	switch {
-	case seen.tells(a, at):
-		// What was lost since stays lost: others have leased by the slower time.
-		known := seen.Now.Add(seen.Lost - a.Lost)
-		least := func(at time.Time) time.Time {
-			ago := at.Sub(seen.Answered)
-			return floorTime(known.Add(ago - ago/driftShare).UnixNano())
-		}
-		earliest, sure := least(at.After), least(at.Before)
-		latest = floorTime(known.Add(at.After.Sub(seen.Asked)).UnixNano())
+	case told && (by.drift <= steady || a.Wall.IsZero()):
+		latest = by.latest
 		switch {
-		case now.Before(earliest):
-			if then.Before(sure) {
-				then = sure
+		case now.Before(by.earliest):
+			if then.Before(by.sure) {
+				then = by.sure
 			}
-			now, behind = earliest, true
-		case now.After(latest.Add(at.After.Sub(seen.Answered) / driftShare)):
+			now, behind = by.earliest, true
+		case now.After(latest.Add(by.drift)):
 			// It was set forward. latest may be ahead of what has passed, by as long as the answer took then, and leases would leave the
 			// window that much too early.
-			now, then, behind = earliest, sure, true
+			now, then, behind = by.earliest, by.sure, true
 		case now.After(latest):
 			now, then = latest, latest
 		}
 		since.passed, since.sighted = now.Sub(a.Clock), true
-		if !now.Equal(at.Server.Add(a.Shift)) && at.After.Sub(seen.Answered)/driftShare > steady {
-			since.other = "" // what was seen so long ago isn't known as exactly
-		}
 	case !a.Wall.IsZero():
-		now = a.meet(now, at.Wall.Add(-at.Walls.behind(a.By, at)))
+		clocks := []time.Duration{now.Sub(a.Clock), at.Wall.Add(-at.Walls.behind(a.By, at)).Sub(a.Wall)}
+		if told {
+			clocks = append(clocks, by.nearest(now).Sub(a.Clock))
+		}
+		now = a.meet(now, clocks...)
 		then = now
 	}
 	at.Walls.learn(since, at)
@@ -96,31 +95,56 @@ func (a *Account) Sight(at Readings, now time.Time) Sighting {
 	return Sighting{Now: now, Lost: a.Lost, Born: a.Born, Asked: at.Before, Answered: at.After, Wall: at.Wall}
 }
 
-// tells says whether something is known by it of an account. What an answer was about that took long lies so long back that a clock may have
-// been set meanwhile; but where nothing else is known, it is still that. A monotonic clock stands still while its machine is suspended, and
-// its wall clock says so.
-func (s Sighting) tells(a *Account, at Readings) bool {
-	switch {
-	case s.Now.IsZero() || !s.Born.Equal(a.Born):
-		return false
-	case a.Wall.IsZero():
-		return true
-	}
-	slept := at.Wall.Sub(s.Wall) - stretched(at.After.Sub(s.Answered))
-	return s.Answered.Sub(s.Asked) <= agreed && (s.Wall.IsZero() || slept <= steady)
+// bounds are what a sighting says of the limit's time when the process's clock was read: earliest and latest after, and sure, the earliest before.
+// drift is how far the rates of clocks may make it wrong.
+type bounds struct {
+	earliest, sure, latest time.Time
+	drift                  time.Duration
 }
 
-// meet is for a gateway that knows nothing of what has passed. Two clocks do: now is by the server's, and wall by those of two gateways,
-// this one and the one that asked last, less what they are known to be apart. Where they differ, one was set; or both were, where
-// both have gone back. As long as one is right, as much has passed as they say, or something between; the least of it is certain, and is what
-// the limit's time goes on by. Born changes:
-// who knows of more that has passed must go on by the slower time, too, or what is leased by it would leave the window too early.
-func (a *Account) meet(now, wall time.Time) time.Time {
-	byServer, byWall := now.Sub(a.Clock), wall.Sub(a.Wall)
-	if (byServer-byWall).Abs() <= agreed && min(byServer, byWall) >= -agreed {
+// nearest is where now would be by the bounds.
+func (b *bounds) nearest(now time.Time) time.Time {
+	switch {
+	case now.Before(b.earliest):
+		return b.earliest
+	case now.After(b.latest.Add(b.drift)):
+		return b.earliest
+	}
+	return now
+}
+
+// bounds answers nothing where nothing is known by the sighting of an account. What an answer was about that took long lies so long back that a
+// clock may have been set meanwhile; but where nothing else is known, it is still that. A monotonic clock stands still while its machine
+// is suspended, and its wall clock says so.
+func (s Sighting) bounds(a *Account, at Readings) (b bounds, told bool) {
+	if s.Now.IsZero() || !s.Born.Equal(a.Born) {
+		return b, false
+	}
+	ago := at.After.Sub(s.Answered)
+	slept := !s.Wall.IsZero() && at.Wall.Sub(s.Wall)-stretched(ago) > steady
+	if !a.Wall.IsZero() && (s.Answered.Sub(s.Asked) > agreed || slept) {
+		return b, false
+	}
+	// What was lost since stays lost: others have leased by the slower time.
+	known := s.Now.Add(s.Lost - a.Lost)
+	least := func(ago time.Duration) time.Time { return floorTime(known.Add(ago - ago/driftShare).UnixNano()) }
+	return bounds{
+		earliest: least(ago), sure: least(at.Before.Sub(s.Answered)), latest: floorTime(known.Add(at.After.Sub(s.Asked)).UnixNano()),
+		drift: ago / driftShare,
+	}, true
+}
+
+// meet is for a gateway that doesn't know what has passed. Several clocks say it: the server's, by which it is now; the wall clocks of two gateways,
+// this one and the one that asked last, less what they are known to be apart; and its own, where it asked long ago. Where they differ, one was set,
+// or is slower than the others; or more than one was set, where they have gone back. As long as one is right, as much has passed as they say, or
+// something between; the least of it is certain, and is what the limit's time goes on by. Born changes: who knows of more that has passed must
+// go on by the slower time, too, or what is leased by it would leave the window too early.
+func (a *Account) meet(now time.Time, clocks ...time.Duration) time.Time {
+	least, most := slices.Min(clocks), slices.Max(clocks)
+	if most-least <= agreed && least >= -agreed {
 		return now
 	}
-	least, most := max(0, min(byServer, byWall)), max(0, byServer, byWall)
+	least, most = max(0, least), max(0, most)
 	a.Lost += min(most-least, mostLost)
 	a.Born = a.Born.Add(time.Microsecond)
 	return a.Clock.Add(least)

@@ -10,6 +10,9 @@ import (
 // wallGate asks about accounts, by a wall clock that is ahead of the true time.
 type wallGate struct {
 	ahead time.Duration
+	// slow is how many millionths both of its clocks go slower than time, and slept how long the monotonic one stood still.
+	slow  int64
+	slept time.Duration
 	walls *Walls
 	seen  map[*wallAccount]Sighting
 }
@@ -21,15 +24,16 @@ type wallAccount struct {
 }
 
 func newWallGate(ahead time.Duration) *wallGate {
-	return &wallGate{ahead, newWalls(), map[*wallAccount]Sighting{}}
+	return &wallGate{ahead: ahead, walls: newWalls(), seen: map[*wallAccount]Sighting{}}
 }
 
 // asks about an account at a true time, that after epoch, when the server's clock is ahead by as much. The answer takes a millisecond.
 func (g *wallGate) asks(a *wallAccount, t, server time.Duration) time.Time {
 	const takes = time.Millisecond
-	process := processEpoch.Add(t)
+	shows := t - time.Duration(g.slow*t.Microseconds()/1000)
+	process := processEpoch.Add(shows - g.slept)
 	at := Readings{
-		Server: epoch.Add(t + server), Before: process, After: process.Add(takes), Wall: epoch.Add(t + takes + g.ahead), Walls: g.walls, Limit: a.limit,
+		Server: epoch.Add(t + server), Before: process, After: process.Add(takes), Wall: epoch.Add(shows + takes + g.ahead), Walls: g.walls, Limit: a.limit,
 	}
 	now := a.Tick(at, g.seen[a])
 	g.seen[a] = g.seen[a].or(a.Sight(at, now))

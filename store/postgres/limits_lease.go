@@ -81,6 +81,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 	}
 	var g limits.Grant
 	err := s.directly(ctx, doing, func(d *direct) error {
+		g = limits.Grant{} // there may have been an attempt before
 		d.later(`SET LOCAL idle_in_transaction_session_timeout = '` + grantIdleTimeout + `'`)
 		a, at, latched, err := lockAccount(d, &r)
 		switch {
