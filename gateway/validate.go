@@ -8,6 +8,7 @@ import (
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -21,9 +22,22 @@ func validate(msg proto.Message) error {
 	var ve *protovalidate.ValidationError
 	if errors.As(err, &ve) && len(ve.Violations) > 0 {
 		v := ve.Violations[0]
-		return invalid(protovalidate.FieldPathString(v.Proto.GetField()), words(v))
+		field := protovalidate.FieldPathString(v.Proto.GetField())
+		if choice := msg.ProtoReflect().Descriptor().Oneofs().ByName(protoreflect.Name(field)); choice != nil {
+			return invalid(field, "it is missing; send one of "+list(fieldsOf(choice)))
+		}
+		return invalid(field, words(v))
 	}
 	return invalid("request", err.Error())
+}
+
+// fieldsOf are the names of a oneof's fields.
+func fieldsOf(choice protoreflect.OneofDescriptor) []string {
+	names := make([]string, choice.Fields().Len())
+	for i := range names {
+		names[i] = string(choice.Fields().Get(i).Name())
+	}
+	return names
 }
 
 // words say what is wrong with a field; protovalidate's own say it, unless they are for who knows the rule.

@@ -115,6 +115,7 @@ func (r *Replay) Report() *Report {
 		out.Since = time.UnixMicro(r.first).UTC()
 	}
 	days := out.Until.Sub(out.Since).Hours() / 24
+	out.Models = []ModelReport{} // in JSON a list, also of none
 	for _, t := range r.models {
 		if t.rows > 0 {
 			out.Models = append(out.Models, t.report(days))

@@ -142,6 +142,9 @@ missed or seen twice.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			stream, err := candorv1.NewPredictionServiceClient(conn).WatchPredictions(ctx, &candorv1.WatchPredictionsRequest{ResumeToken: resume, Model: model})
+			if ctx.Err() != nil {
+				return nil
+			}
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	driver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -24,6 +26,8 @@ var (
 	ErrLocked = errors.New("another process serves from the store")
 	// ErrNotStore: the file isn't a store, or Init didn't finish.
 	ErrNotStore = errors.New("the file is no Candor store")
+	// ErrDenied: the file system refuses this user what is needed.
+	ErrDenied = errors.New("this user may not use the store")
 )
 
 var (
@@ -45,6 +49,24 @@ func (e *OpenError) Error() string { return fmt.Sprintf("store %s: %v: %s", e.Pa
 
 // Unwrap answers the cause.
 func (e *OpenError) Unwrap() error { return e.Err }
+
+// refused makes an *OpenError with ErrDenied of what the file system refuses to this user, and puts what was attempted before other
+// errors.
+func refused(path, attempt string, err error) error {
+	no := errors.Is(err, fs.ErrPermission) || hasCode(err, lib.SQLITE_READONLY)
+	if hasCode(err, lib.SQLITE_CANTOPEN) {
+		f, cause := os.Open(path)
+		no = errors.Is(cause, fs.ErrPermission)
+		if cause == nil {
+			_ = f.Close()
+		}
+	}
+	if !no {
+		return fmt.Errorf("%s %s: %w", attempt, path, err)
+	}
+	return &OpenError{path, fmt.Errorf("%w (%w)", ErrDenied, err), "run it as the user of the gateway, who may write to the file and its " +
+		"folder; to read a store takes that, too"}
+}
 
 // isConstraint says whether the statement was refused for what it would store, and did nothing.
 func isConstraint(err error) bool { return hasCode(err, lib.SQLITE_CONSTRAINT) }

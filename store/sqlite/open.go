@@ -57,13 +57,13 @@ func (o *Options) setDefaults() {
 }
 
 // Init makes an empty store at path, readable by its owner only, for the gateway of that identity. It never touches what is
-// there already, since a fresh store would free every latch. Errors: an *OpenError with ErrExists; the file system's.
+// there already, since a fresh store would free every latch. Errors: an *OpenError with ErrExists or ErrDenied; the file system's.
 func Init(ctx context.Context, path, identity string) (err error) {
 	if identity == "" {
 		return errors.New("store.identity is empty: give the store a name that its gateway's configuration repeats")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the folder of store %s: %w", path, err)
+		return refused(path, "make the folder of store", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -71,7 +71,7 @@ func Init(ctx context.Context, path, identity string) (err error) {
 			"choose another path, or move it away"}
 	}
 	if err != nil {
-		return fmt.Errorf("make store %s: %w", path, err)
+		return refused(path, "make store", err)
 	}
 	// An empty file is what SQLite starts from.
 	err = f.Close()
@@ -105,7 +105,7 @@ func Init(ctx context.Context, path, identity string) (err error) {
 // Open opens the store at path for serving and keeps every other process from doing so. A store with an older schema is
 // migrated. Close the store when done.
 //
-// Errors: an *OpenError with ErrAbsent, ErrForeign, ErrNewer, ErrLocked or ErrNotStore; the file system's.
+// Errors: an *OpenError with ErrAbsent, ErrForeign, ErrNewer, ErrLocked, ErrNotStore or ErrDenied; the file system's.
 func Open(ctx context.Context, path, identity string, opts Options) (_ *Store, err error) {
 	opts.setDefaults()
 	if err := checkPath(path); err != nil {
@@ -121,7 +121,7 @@ func Open(ctx context.Context, path, identity string, opts Options) (_ *Store, e
 		return nil, &OpenError{path, err, "stop the other candor serve first; list, explain and verify work beside it"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return nil, refused(path, "open store", err)
 	}
 	s := &Store{path: path, log: opts.Logger, lock: lock, changed: make(chan struct{}), certified: make(chan struct{}), moved: make(chan struct{}), latches: make(chan struct{})}
 	defer func() {
@@ -148,7 +148,7 @@ func Open(ctx context.Context, path, identity string, opts Options) (_ *Store, e
 }
 
 // OpenReadOnly opens the store at path for reading: also while another process serves from it. Methods that write answer
-// ErrReadOnly. Errors: an *OpenError with ErrAbsent, ErrNewer, ErrOlder or ErrNotStore; the file system's.
+// ErrReadOnly. Errors: an *OpenError with ErrAbsent, ErrNewer, ErrOlder, ErrNotStore or ErrDenied; the file system's.
 func OpenReadOnly(ctx context.Context, path string) (_ *Store, err error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func checkPath(path string) error {
 		return &OpenError{path, ErrAbsent, "run candor init --config FILE once for a new gateway; if there was a store, find it: " +
 			"a fresh one would free every latch"}
 	case err != nil:
-		return fmt.Errorf("open store: %w", err)
+		return refused(path, "look for store", err)
 	case info.IsDir():
 		return &OpenError{path, ErrNotStore, "it is a folder; name the store's file in it"}
 	}
@@ -196,7 +196,7 @@ func (s *Store) identify(ctx context.Context, path, identity string) (err error)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	d, err := describe(ctx, db)
 	if err != nil && !errors.Is(err, ErrNotStore) {
-		return fmt.Errorf("open store %s: read its identity: %w", s.path, err)
+		return refused(s.path, "read the identity of store", err)
 	}
 	if err != nil {
 		return &OpenError{s.path, err, "name the store's file; if candor init was interrupted, remove the file and run it again"}
