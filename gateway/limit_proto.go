@@ -81,21 +81,10 @@ func limitProto(s limits.Status, people int) *candorv1.Limit {
 		}
 	}
 	addKind(l, s)
-	if s.Stop {
-		l.Action, l.Model = stopScope(s.Definition.Name)
-	}
 	if s.Stop && s.Tripped {
 		l.Stop = &candorv1.LimitStop{By: s.Trip.By, Reason: s.Trip.Reason, StopTime: stampOrNil(s.Trip.At)}
 	}
 	return l
-}
-
-// stopScope is what a stop withholds, by its name: an action, or a model.
-func stopScope(name string) (action, model string) {
-	if action, ok := strings.CutPrefix(name, limits.StopOfAction("")); ok {
-		return action, ""
-	}
-	return "", strings.TrimPrefix(name, limits.StopOfModel(""))
 }
 
 func historyProto(e limits.Event) *candorv1.LimitHistory {

@@ -174,7 +174,7 @@ func TestStopOrders(t *testing.T) {
 		t.Errorf("%+v: want it withheld as the limit on the action says", v)
 	}
 	g = newGate(t, st, epoch, Options{}, reject)
-	if s := statusOf(t, g, epoch, name); !s.Stop || !s.Tripped || s.Definition.Action != "decline" || s.Trip.By != "ann" || g.People(name) != 2 {
+	if s := statusOf(t, g, epoch, name); !s.Stop || !s.Tripped || s.Definition.Action != "decline" || s.Definition.Model != "" || s.Trip.By != "ann" || g.People(name) != 2 {
 		t.Errorf("after a restart: %+v", s)
 	}
 	if err := g.Reset(context.Background(), Reset{Limit: name, By: "ann", Reason: "well", RequestID: "r", At: epoch}); !errors.Is(err, ErrSecondPerson) {

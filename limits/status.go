@@ -91,8 +91,11 @@ func (g *Gate) States(now time.Time) []Status {
 		}
 		if IsStop(name) {
 			s.Stop = true
-			s.Definition.Action, _ = strings.CutPrefix(name, stopActionPrefix)
-			s.Definition.Model, _ = strings.CutPrefix(name, stopModelPrefix)
+			if action, ok := strings.CutPrefix(name, stopActionPrefix); ok {
+				s.Definition.Action = action
+			} else {
+				s.Definition.Model = strings.TrimPrefix(name, stopModelPrefix)
+			}
 			s.Definition.After = g.aftermath(name)
 		}
 		if now := g.stops.Load(); now != nil && now.byName[name] != nil {

@@ -24,6 +24,9 @@ func TestUpdateKeepsWhatPeopleDid(t *testing.T) {
 	if err := g.Stop(ctx, Stop{Model: "fraud", By: "ann", Reason: "mad", RequestID: "s1", At: now}); err != nil {
 		t.Fatal(err)
 	}
+	if s := statusOf(t, g, now, StopOfModel("fraud")); s.Definition.Model != "fraud" || s.Definition.Action != "" {
+		t.Errorf("a stop of a model: %+v", s.Definition)
+	}
 	stopped := func() bool { return !g.Acquire(ctx, now, Answer{Model: "fraud"}).Released }
 
 	next := twoPeople(def)

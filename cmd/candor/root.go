@@ -43,7 +43,9 @@ the command line makes no sense.`,
   candor explain PREDICTION            the whole story of one prediction
   candor explain --since 2h --action decline --by reason,version`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:           version,
 	}
+	root.SetVersionTemplate(versionLine(version))
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run a gateway:"},
 		&cobra.Group{ID: groupAnswer, Title: "Predictions and reviews:"},

@@ -36,17 +36,22 @@ func programVersion() string {
 	return "devel-" + commit[:min(enough, len(commit))] + dirty
 }
 
+// versionLine is what candor version and candor --version print.
+func versionLine(version string) string {
+	goVersion := "an unknown Go"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		goVersion = info.GoVersion
+	}
+	return fmt.Sprintf("candor %s, built with %s\n", version, goVersion)
+}
+
 func versionCommand(version string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			goVersion := "an unknown Go"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				goVersion = info.GoVersion
-			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "candor %s, built with %s\n", version, goVersion)
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine(version))
 			return err
 		},
 	}
