@@ -86,14 +86,15 @@ func (pl *plan) same(cfg *candorv1.Config) (bool, error) {
 	return err == nil && now == pl.tls && sameSecrets(pl.receivers, receivers), err
 }
 
-// replace puts a plan in the place of another. Limits come last: the store keeps what new ones count under their names.
+// replace puts a plan in the place of another. Limits come last, because the store keeps what new ones count under their names; but what they can't
+// be is asked before certificates are opened, which ends those whose stage has changed.
 func (g *Gateway) replace(ctx context.Context, pl *plan) error {
+	if err := g.gate.Check(ctx, definitions(pl.cfg)); err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
 	return g.install(pl, func(err error) error {
 		return fmt.Errorf("the certificates can't be read, so that nothing would be licensed: %w", err)
 	}, func() error {
-		// Nobody looks at certificates meanwhile.
-		ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-		defer cancel()
 		// Between this and the swap calls of before meet the new bounds; that of a limit is no part of a decision's policy.
 		if err := g.gate.Update(ctx, definitions(pl.cfg), g.ledger.Now()); err != nil {
 			return fmt.Errorf("limits: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/oiptest"
+	"github.com/candor-gateway/candor/limits"
 )
 
 // A latch, a reset that waits, a probation and a stop survive a reload; what a reset takes, and who is told, are the new configuration's.
@@ -77,10 +78,12 @@ func TestReloadKeepsStopsAndProbation(t *testing.T) {
 // fading is a store of certificates that can be lost.
 type fading struct {
 	keeper
-	lost atomic.Bool
+	lost   atomic.Bool
+	opened atomic.Int64
 }
 
 func (f *fading) OpenCertificates(ctx context.Context, openings []certificate.Opening) ([]*candorv1.CertificateState, error) {
+	f.opened.Add(1)
 	if f.lost.Load() {
 		return nil, errors.New("the disk is gone")
 	}
@@ -108,6 +111,29 @@ func TestRefusedReloadTakesNoName(t *testing.T) {
 	w.reload()
 	if l := w.limit("declines"); l.GetUnit() != "USD cents" {
 		t.Errorf("limit %v", l)
+	}
+}
+
+// A reload that is refused for what a limit counts has opened no certificates: opening ends those of a stage that has changed.
+func TestReloadRefusedByLimitsOpensNothing(t *testing.T) {
+	certificates := &fading{}
+	w := startWith(t, options{deps: func(d *gateway.Deps) {
+		certificates.keeper = d.Certificates
+		d.Certificates = certificates
+	}}, promised("")...)
+	first := w.yaml
+	w.yaml = first + "\nlimits: {declines: {action: decline, window: 1h, max_count: 5}}\n"
+	w.reload()
+	w.yaml = first // The store goes on to know what it counted.
+	w.reload()
+	before := certificates.opened.Load()
+	w.yaml = first + "\nlimits: {declines: {action: decline, window: 1h, on_trip: review, sum: {amount: {parameter: cents}, unit: USD cents, max: 2000}}}\n"
+	var changed *limits.CountsError
+	if _, err := w.gateway.Reload(t.Context(), w.edited(), nil); !errors.As(err, &changed) {
+		t.Fatalf("another kind under one name: %v", err)
+	}
+	if n := certificates.opened.Load(); n != before || before == 0 {
+		t.Errorf("certificates were opened %d times, and then %d", before, n)
 	}
 }
 

@@ -40,13 +40,21 @@ func fieldsOf(choice protoreflect.OneofDescriptor) []string {
 	return names
 }
 
+// longestEcho is how many bytes of what was sent an error repeats.
+const longestEcho = 100
+
 // words say what is wrong with a field; protovalidate's own say it, unless they are for who knows the rule.
 func words(v *protovalidate.Violation) string {
 	switch rule := v.Proto.GetRuleId(); {
 	case rule == "string.min_len" && v.RuleValue.Uint() == 1, rule == "string.pattern" && v.FieldValue.String() == "":
 		return "it is empty; fill it in"
 	case rule == "string.pattern":
-		return fmt.Sprintf("%q is not of the form %s", v.FieldValue.String(), v.RuleValue.String())
+		// What clients get back in headers is bounded.
+		sent := v.FieldValue.String()
+		if len(sent) > longestEcho {
+			sent = strings.ToValidUTF8(sent[:longestEcho], "") + "…"
+		}
+		return fmt.Sprintf("%q is not of the form %s", sent, v.RuleValue.String())
 	}
 	return v.Proto.GetMessage()
 }

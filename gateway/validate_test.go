@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -17,6 +18,10 @@ func TestValidateSaysWhatToSend(t *testing.T) {
 		{&candorv1.GetLimitRequest{Name: "limits/declines"}, ""},
 		{&candorv1.GetLimitRequest{}, "name: it is empty; fill it in"},
 		{&candorv1.GetCertificateRequest{Name: "ünï"}, `name: "ünï" is not of the form ^certificates/[0-9a-f]{16}\.[0-9]{1,9}$`},
+		{
+			&candorv1.GetCertificateRequest{Name: strings.Repeat("ü", 1<<20)},
+			`name: "` + strings.Repeat("ü", 50) + `…" is not of the form ^certificates/[0-9a-f]{16}\.[0-9]{1,9}$`,
+		},
 		{&candorv1.GetArtefactRequest{}, "name: it is empty; fill it in"},
 		{&candorv1.ListLimitsRequest{PageSize: -1}, "page_size: must be greater than or equal to 0 and less than or equal to 1000"},
 		{

@@ -56,10 +56,11 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 		latest = by.latest
 		switch {
 		case now.Before(by.earliest):
+			// What the answer took on its way back isn't a step.
 			if then.Before(by.sure) {
-				then = by.sure
+				then, behind = by.sure, true
 			}
-			now, behind = by.earliest, true
+			now = by.earliest
 		case now.After(latest.Add(by.drift)):
 			// It was set forward. latest may be ahead of what has passed, by as long as the answer took then, and leases would leave the
 			// window that much too early.

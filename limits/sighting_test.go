@@ -2,6 +2,8 @@ package limits
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -60,5 +62,35 @@ func TestOldSightingsOfClocksThatAgree(t *testing.T) {
 	}
 	if !a.Born.Equal(epoch) || a.Lost > agreed || (a.Clock.Sub(epoch)-19*time.Hour).Abs() > agreed {
 		t.Errorf("after 19 h: %v, %v lost, born %v", a.Clock.Sub(epoch), a.Lost, a.Born.Sub(epoch))
+	}
+}
+
+// TestOrdinaryClocks: between gateways and a server whose clocks are right, and answers that take as long as they do now and then, time goes on
+// as it does, none is lost, and what is known stays so.
+func TestOrdinaryClocks(t *testing.T) {
+	for _, gates := range []int{1, 2, 4, 8} {
+		for _, every := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, time.Second} {
+			for seed := range uint64(5) {
+				w := newWallWorld(t, seed, 1, slices.Repeat([]time.Duration{0}, gates)...)
+				w.history = fmt.Sprintf("%d gateways, every %v, seed %d", gates, every, seed)
+				way := func() time.Duration { // there or back: mostly quick
+					return time.Duration(float64(20*time.Millisecond) * math.Pow(w.rnd.Float64(), 4))
+				}
+				a := w.limits[0]
+				var from, since time.Duration
+				for i := range 2000 {
+					g := w.gates[w.rnd.IntN(gates)]
+					g.there, g.back = way(), way()
+					w.asks(slices.Index(w.gates, g), 0, false)
+					w.passed += g.back + time.Duration(w.rnd.Int64N(int64(2*every)))
+					if i == 20 {
+						from, since = a.Clock.Sub(epoch), w.passed
+					}
+				}
+				if went, passed := a.Clock.Sub(epoch)-from, w.passed-since; a.Lost != 0 || !a.Born.Equal(epoch) || (went-passed).Abs() > 2*every+agreed {
+					t.Fatalf("%s: %v went by in %v, %v lost, set anew %v times", w.history, went, passed, a.Lost, a.Born.Sub(epoch).Microseconds())
+				}
+			}
+		}
 	}
 }

@@ -113,6 +113,27 @@ func (g *Gate) Update(ctx context.Context, defs []Definition, now time.Time) err
 	return g.atDesk(ctx, func() error { return g.update(ctx, defs, now) })
 }
 
+// Check answers the error of an Update whose definitions can't be, with what is configured and stored. It changes nothing, and notes nothing.
+func (g *Gate) Check(ctx context.Context, defs []Definition) error {
+	defs, err := inOrder(defs)
+	if err != nil {
+		return err
+	}
+	return g.possible(ctx, g.roster.Load(), defs)
+}
+
+// possible says whether limits go on counting what they do, in this process and in the store.
+func (g *Gate) possible(ctx context.Context, old *roster, defs []Definition) error {
+	for _, d := range defs {
+		if had := old.configured(d.Name); had != nil {
+			if before, now := had.def.countsByKey(), d.countsByKey(); before != now {
+				return &CountsError{Limit: d.Name, Stored: before, Now: now}
+			}
+		}
+	}
+	return g.recognize(ctx, defs)
+}
+
 // update needs the desk: what Follow reads must not be taken for the state of other limits than there are.
 func (g *Gate) update(ctx context.Context, defs []Definition, now time.Time) error {
 	next, err := g.prepare(ctx, defs, g.clock.advance(now))
@@ -139,14 +160,7 @@ func (g *Gate) update(ctx context.Context, defs []Definition, now time.Time) err
 // prepare makes the roster of new definitions over the states that there are.
 func (g *Gate) prepare(ctx context.Context, defs []Definition, t int64) (*roster, error) {
 	old, next := g.roster.Load(), newRoster()
-	for _, d := range defs {
-		if had := old.configured(d.Name); had != nil {
-			if before, now := had.def.countsByKey(), d.countsByKey(); before != now {
-				return nil, &CountsError{Limit: d.Name, Stored: before, Now: now}
-			}
-		}
-	}
-	if err := g.recognize(ctx, defs); err != nil {
+	if err := g.possible(ctx, old, defs); err != nil {
 		return nil, err
 	}
 	var stored map[string]State

@@ -13,8 +13,10 @@ type wallGate struct {
 	// slow is how many millionths both of its clocks go slower than time, and slept how long the monotonic one stood still.
 	slow  int64
 	slept time.Duration
-	walls *Walls
-	seen  map[*wallAccount]Sighting
+	// there and back are what its questions and their answers take.
+	there, back time.Duration
+	walls       *Walls
+	seen        map[*wallAccount]Sighting
 }
 
 // wallAccount is a limit's.
@@ -24,16 +26,15 @@ type wallAccount struct {
 }
 
 func newWallGate(ahead time.Duration) *wallGate {
-	return &wallGate{ahead: ahead, walls: newWalls(), seen: map[*wallAccount]Sighting{}}
+	return &wallGate{ahead: ahead, walls: newWalls(), seen: map[*wallAccount]Sighting{}, back: time.Millisecond}
 }
 
-// asks about an account at a true time, that after epoch, when the server's clock is ahead by as much. The answer takes a millisecond.
+// asks about an account at a true time, that after epoch, when the server's clock is ahead by as much.
 func (g *wallGate) asks(a *wallAccount, t, server time.Duration) time.Time {
-	const takes = time.Millisecond
 	shows := t - time.Duration(g.slow*t.Microseconds()/1000)
 	process := processEpoch.Add(shows - g.slept)
 	at := Readings{
-		Server: epoch.Add(t + server), Before: process, After: process.Add(takes), Wall: epoch.Add(shows + takes + g.ahead), Walls: g.walls, Limit: a.limit,
+		Server: epoch.Add(t + server), Before: process.Add(-g.there), After: process.Add(g.back), Wall: epoch.Add(shows + g.back + g.ahead), Walls: g.walls, Limit: a.limit,
 	}
 	now := a.Tick(at, g.seen[a])
 	g.seen[a] = g.seen[a].or(a.Sight(at, now))
