@@ -65,10 +65,10 @@ type harms struct {
 	long  []int64
 }
 
-// within counts what may strand permits in a window that ends at t.
+// within counts what may strand permits in a window that ends at t: what was in hand then counts from a lease later at most.
 func (h *harms) within(t int64) (n int) {
 	for _, at := range slices.Concat(h.kills, h.cuts, h.long) {
-		if at > t-int64(oracleWindow) && at <= t {
+		if at > t-int64(oracleWindow+oracleLease) && at <= t {
 			n++
 		}
 	}
