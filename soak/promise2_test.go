@@ -52,7 +52,7 @@ func TestPromise2LimitsHold(t *testing.T) {
 		report.say(k.name, "%d times", f.done[k.name])
 	}
 	report.say("starts that gave up, because the store was held up", "%d", f.refused)
-	report.say("clocks", "%s; of gateways: store/postgres TestLimitOracle", clocks)
+	report.say("clocks", "%s; of gateways: limits TestWallsThatAreSet", clocks)
 }
 
 // neverExceeded holds what a fleet's callers have seen against the oracle, reports it, and answers what was released. All work has ended.
