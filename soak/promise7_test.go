@@ -32,10 +32,10 @@ type harmed struct {
 }
 
 // TestPromise7Bounded: attacks cost the gateway no memory beyond its cap, and a healthy client is answered. All share the machine, so that an
-// attack costs the client something whatever the server does: the same is done to a plain server.
+// attack costs the client something whatever the server does: the same is done to a plain server, and to a process that only reads.
 func TestPromise7Bounded(t *testing.T) {
 	f := promise(t, 7, "bounded under attack",
-		"a process of the lowest priority attacks, over four connections at once, a gateway, and a plain grpc-go server for comparison: "+names())
+		"a process of the lowest priority attacks, over four connections at once, a gateway, and for comparison a plain grpc-go server, and a process that reads and forgets: "+names())
 	model := modelServer(t, "primary")
 	g := serve(t, fmt.Sprintf(`
 listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0", max_message_bytes: %d, max_concurrent_streams: %d}`, attackedBytes, attackedStreams)+`
@@ -47,7 +47,7 @@ backends:`+patient(backendConfig("primary", model.Addr(), ""))+`
 models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {probability: 0.9}}, answers: [{output: probabilities, fill: scores}]}}}
 `)
 	targets := []target{{"Candor", g.grpc, g.cmd.Process.Pid}, startPlain(t, model.Addr())}
-	each := max(span()/time.Duration(2*len(attacks)+2), time.Second)
+	each := max(span()/time.Duration(3*len(attacks)+4), time.Second)
 	var alone [2]*harmed
 	var conns [2]*grpc.ClientConn
 	for i, on := range targets {
@@ -57,14 +57,17 @@ models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {
 		}
 		defer func() { _ = conn.Close() }()
 		conns[i] = conn
-		underAttack(t, on, conn, each, calm) // warms up
-		alone[i] = underAttack(t, on, conn, each, calm)
+		underAttack(t, on, conn, each, calm, "") // warms up
+		alone[i] = underAttack(t, on, conn, each, calm, "")
 		f.say("healthy client alone, "+on.name, "p99 %v, %d calls", alone[i].times.quantile(.99).Round(10*time.Microsecond), alone[i].times.count())
 	}
-	refused := 0
+	refused, sink := 0, startSink(t)
 	for number, a := range attacks {
+		beside := underAttack(t, targets[0], conns[0], each, number, sink).times.quantile(.99)
+		f.say(a.name+", on a process that reads and forgets", "Candor's healthy p99 %.1f x of alone (%v)",
+			float64(beside)/float64(alone[0].times.quantile(.99)), beside.Round(10*time.Microsecond))
 		for i, on := range targets {
-			h := underAttack(t, on, conns[i], each, number)
+			h := underAttack(t, on, conns[i], each, number, on.addr)
 			if h.struck == 0 {
 				t.Errorf("%s: nothing was tried", a.name)
 			}
@@ -90,13 +93,13 @@ models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {
 // calm is the number of no attack.
 const calm = -1
 
-// underAttack measures the healthy client's calls to a server for a while, beside an attack.
-func underAttack(t *testing.T, on target, conn *grpc.ClientConn, d time.Duration, attack int) *harmed {
+// underAttack measures the healthy client's calls to a server for a while, beside an attack on it or on another.
+func underAttack(t *testing.T, on target, conn *grpc.ClientConn, d time.Duration, attack int, attacked string) *harmed {
 	t.Helper()
 	var h harmed
 	stop := func() int { return 0 }
 	if attack != calm {
-		stop = startAttack(t, attack, on.addr)
+		stop = startAttack(t, attack, attacked)
 	}
 	rested, had := memoryOf(on.pid), processorOf(on.pid)
 	most := rested

@@ -16,8 +16,9 @@ import (
 // A process that a test needs beside the gateway is this test's binary, with its role and what that takes in the environment.
 const (
 	roleVariable = "CANDOR_SOAK_ROLE"
-	rolePlain    = "plain"    // the model server's address
-	roleAttack   = "attack"   // the number of the attack, and whom to attack
+	rolePlain    = "plain"  // the model server's address
+	roleAttack   = "attack" // the number of the attack, and whom to attack
+	roleSink     = "sink"
 	roleNuisance = "nuisance" // the number of the nuisance, to whom, and how often at least
 )
 
@@ -26,6 +27,8 @@ func beSomething(role []string) (err error) {
 	switch {
 	case len(role) == 2 && role[0] == rolePlain:
 		return bePlain(role[1])
+	case len(role) == 1 && role[0] == roleSink:
+		return beSink()
 	case len(role) == 3 && role[0] == roleAttack:
 		return beAttacker(role[1], role[2])
 	case len(role) == 4 && role[0] == roleNuisance:
@@ -116,15 +119,19 @@ func startAttack(t *testing.T, number int, addr string) (stop func() int) {
 	return strike(t, roleAttack, strconv.Itoa(number), addr)
 }
 
+// lowest is the command under which a process is of the lowest priority; nil where there is none.
+func lowest() []string {
+	if nice, err := exec.LookPath("nice"); err == nil {
+		return []string{nice, "-n", "19"}
+	}
+	return nil
+}
+
 // strike begins what an attacker does, and answers what ends it and says how often that was. Attackers are elsewhere in life: here they get the
 // processors that nobody else wants, where the system has a way to say so.
 func strike(t *testing.T, role ...string) (stop func() int) {
 	t.Helper()
-	var under []string
-	if nice, err := exec.LookPath("nice"); err == nil {
-		under = []string{nice, "-n", "19"}
-	}
-	p := play(t, under, role...)
+	p := play(t, lowest(), role...)
 	p.says()
 	return func() int {
 		_ = p.in.Close()
