@@ -78,7 +78,8 @@ func TestReloadKeepsStopsAndProbation(t *testing.T) {
 // fading is a store of certificates that can be lost.
 type fading struct {
 	keeper
-	lost   atomic.Bool
+	lost atomic.Bool
+	// opened counts how often certificates were opened, or were to be.
 	opened atomic.Int64
 }
 
@@ -90,13 +91,19 @@ func (f *fading) OpenCertificates(ctx context.Context, openings []certificate.Op
 	return f.keeper.OpenCertificates(ctx, openings)
 }
 
+// startFading starts a gateway that promises, with such a store.
+func startFading(t *testing.T) (*world, *fading) {
+	t.Helper()
+	f := &fading{}
+	return startWith(t, options{deps: func(d *gateway.Deps) {
+		f.keeper = d.Certificates
+		d.Certificates = f
+	}}, promised("")...), f
+}
+
 // A reload that is refused, whatever for, takes no name of a new limit: under it something else may be counted afterwards.
 func TestRefusedReloadTakesNoName(t *testing.T) {
-	certificates := &fading{}
-	w := startWith(t, options{deps: func(d *gateway.Deps) {
-		certificates.keeper = d.Certificates
-		d.Certificates = certificates
-	}}, promised("")...)
+	w, certificates := startFading(t)
 	first := w.yaml
 	certificates.lost.Store(true)
 	w.yaml += "\nlimits: {declines: {action: decline, window: 1h, max_count: 5}}\n"
@@ -116,11 +123,7 @@ func TestRefusedReloadTakesNoName(t *testing.T) {
 
 // A reload that is refused for what a limit counts has opened no certificates: opening ends those of a stage that has changed.
 func TestReloadRefusedByLimitsOpensNothing(t *testing.T) {
-	certificates := &fading{}
-	w := startWith(t, options{deps: func(d *gateway.Deps) {
-		certificates.keeper = d.Certificates
-		d.Certificates = certificates
-	}}, promised("")...)
+	w, certificates := startFading(t)
 	first := w.yaml
 	w.yaml = first + "\nlimits: {declines: {action: decline, window: 1h, max_count: 5}}\n"
 	w.reload()
