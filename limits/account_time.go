@@ -72,7 +72,7 @@ func (a *Account) Tick(at Readings, seen Sighting) time.Time {
 	case !a.Wall.IsZero():
 		clocks := []time.Duration{now.Sub(a.Clock), at.Wall.Add(-at.Walls.behind(a.By, at)).Sub(a.Wall)}
 		if told {
-			clocks = append(clocks, by.nearest(now).Sub(a.Clock))
+			clocks = append(clocks, by.within(now).Sub(a.Clock))
 		}
 		now = a.meet(now, clocks...)
 		then = now
@@ -103,12 +103,9 @@ type bounds struct {
 	drift                  time.Duration
 }
 
-// nearest is where now would be by the bounds.
-func (b *bounds) nearest(now time.Time) time.Time {
-	switch {
-	case now.Before(b.earliest):
-		return b.earliest
-	case now.After(b.latest.Add(b.drift)):
+// within answers now where it is inside of the bounds, and the least that is sure where it isn't.
+func (b *bounds) within(now time.Time) time.Time {
+	if now.Before(b.earliest) || now.After(b.latest.Add(b.drift)) {
 		return b.earliest
 	}
 	return now

@@ -119,11 +119,11 @@ type Grant struct {
 	Lease
 	// Seen is the limit's time of the decision.
 	Seen Sighting
-	// Used counts the permits in the window that ends Now, those of Lease included.
+	// Used counts the permits in the window that ends at Seen.Now, those of Lease included.
 	Used int64
 	// Max that held, and Others, the answers of a ratio's denominator that aren't numerators.
 	Max, Others int64
-	// Pending of them are of leases that aren't settled yet and may still give something back, the next at Now+Retry; 0 where all of
+	// Pending of them are of leases that aren't settled yet and may still give something back, the next at Seen.Now+Retry; 0 where all of
 	// it would be too little.
 	Pending int64
 	Retry   time.Duration
