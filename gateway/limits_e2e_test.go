@@ -63,6 +63,9 @@ func TestExactlyTheLimit(t *testing.T) {
 			if trips, latched := w.metric(`candor_limit_trips_total{limit="declines"}`), w.metric(`candor_limit_tripped{limit="declines"}`); trips != 1 || latched != 1 {
 				t.Errorf("metrics say %v trips, latched %v", trips, latched)
 			}
+			if apart := w.metric(`candor_limit_wall_clocks_apart_seconds`); apart != 0 {
+				t.Errorf("the clocks of a gateway alone are %v s apart", apart)
+			}
 			// Answers that mean another action, or none, still leave.
 			if a := w.infer(t.Context(), request([][4]float32{goodRow})); a.err != nil {
 				t.Error(a.err)

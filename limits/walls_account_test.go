@@ -2,6 +2,7 @@ package limits
 
 import (
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,9 +150,11 @@ func TestNoTripByWalls(t *testing.T) {
 		const window, most, pace = 10 * time.Second, 100, 9
 		st := newSharedStore(t)
 		var all []*Gate
+		var told sync.Map
 		for _, ahead := range []time.Duration{0, 3 * time.Second, 0, -time.Hour} {
 			all = append(all, newGate(t, st, time.Now(), Options{
 				LeaseFor: 200 * time.Millisecond, MaxLease: 1, Clock: func() time.Time { return time.Now().Add(ahead) },
+				OnWalls: func(behind time.Duration) { told.Store(behind.Round(time.Second), true) },
 			}, declines(most, window)))
 		}
 		for i := range 360 * pace {
@@ -165,6 +168,12 @@ func TestNoTripByWalls(t *testing.T) {
 				continue
 			}
 			t.Fatalf("answer %d of %d a second: %+v", i, pace, v)
+		}
+		// Each asks after the one before it.
+		for _, behind := range []time.Duration{3 * time.Second, -3 * time.Second, -time.Hour, time.Hour} {
+			if _, ok := told.Load(behind); !ok {
+				t.Errorf("nobody was told of a clock that is behind by %v", behind)
+			}
 		}
 	})
 }
