@@ -63,7 +63,9 @@ type Stage struct {
 	// Parent is the ensemble that a member answered for.
 	Parent string
 	// Created is when its version was made, Unix seconds; 0: not known.
-	Created  int64
+	Created int64
+	// Start is the zero time of a stage that nobody was asked for.
+	Start    time.Time
 	Duration time.Duration
 	Attempts int
 	// Replica is which of a backend's several was called last; empty where it has one.
@@ -78,9 +80,9 @@ type Stage struct {
 }
 
 // stageOf makes the record of a Reply, and a Failure of one that doesn't fit the rows asked.
-func stageOf(kind candorv1.StepKind, name string, rows []int, r Reply, took time.Duration) Stage {
+func stageOf(kind candorv1.StepKind, name string, rows []int, r Reply, start time.Time) Stage {
 	s := Stage{
-		Kind: kind, Name: name, Version: r.Version, Created: r.Created, Duration: took, Attempts: r.Attempts, Replica: r.Replica, Rows: rows,
+		Kind: kind, Name: name, Version: r.Version, Created: r.Created, Start: start, Duration: time.Since(start), Attempts: r.Attempts, Replica: r.Replica, Rows: rows,
 		Tried: r.Tried, Waited: r.Waited, Evidence: r.Evidence, Failure: r.Failure,
 	}
 	if s.Failure == nil && len(r.Evidence) != len(rows) {

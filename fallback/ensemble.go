@@ -71,7 +71,7 @@ func (e *Ensemble) Run(ctx context.Context, rows []int, ask Ask, rule Rule) Resu
 			missed = append(missed, i)
 		}
 	}
-	combined.Duration = time.Since(start)
+	combined.Start, combined.Duration = start, time.Since(start)
 	if len(missed) == len(rows) {
 		combined.Failure = &Failure{
 			Reason: res.Evidence[missed[0]].Faults[0], Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED,

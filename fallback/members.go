@@ -53,7 +53,7 @@ func begin(ctx context.Context, kind candorv1.StepKind, backend string, rows []i
 			}
 		}()
 		r := ask(ctx, backend, rows)
-		reply <- stageOf(kind, backend, rows, r, time.Since(start))
+		reply <- stageOf(kind, backend, rows, r, start)
 	}()
 	return func() Stage {
 		select {
@@ -74,7 +74,7 @@ func begin(ctx context.Context, kind candorv1.StepKind, backend string, rows []i
 		case <-timer.C:
 		}
 		return Stage{
-			Kind: kind, Name: backend, Rows: rows, Duration: took,
+			Kind: kind, Name: backend, Rows: rows, Start: start, Duration: took,
 			Failure: &Failure{
 				Reason: candorv1.Reason_REASON_DEADLINE, Source: candorv1.FailureSource_FAILURE_SOURCE_INFERRED,
 				Detail: context.Cause(ctx).Error(),

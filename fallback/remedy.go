@@ -112,7 +112,7 @@ func (e *Ensemble) askRemedial(ctx context.Context, k int, rows []int, ask Ask, 
 	for _, row := range rows {
 		stage.Evidence = append(stage.Evidence, e.declared(stage.Name, r, row, rule))
 	}
-	stage.Duration = time.Since(start)
+	stage.Start, stage.Duration = start, time.Since(start)
 	return stage
 }
 

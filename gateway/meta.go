@@ -37,7 +37,8 @@ func (g *Gateway) askMeta(c *call) {
 		backend.Reading{Method: candorv1.ConfidenceMethod_CONFIDENCE_METHOD_MAX_PROB})
 	stage := fallback.Stage{
 		Kind: candorv1.StepKind_STEP_KIND_META, Name: name, Version: reply.Version, Created: reply.Created,
-		Duration: time.Since(began), Attempts: reply.Attempts, Replica: reply.Replica, Tried: reply.Tried, Waited: reply.Waited, Rows: rows, Evidence: reply.Evidence, Failure: reply.Failure,
+		Start: began, Duration: time.Since(began), Attempts: reply.Attempts, Replica: reply.Replica, Tried: reply.Tried, Waited: reply.Waited,
+		Rows: rows, Evidence: reply.Evidence, Failure: reply.Failure,
 	}
 	for j := range stage.Evidence {
 		stage.Evidence[j] = metaEvidence(stage.Evidence[j], c.model.plan.calibrators[name])

@@ -53,7 +53,7 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 	b := c.model.primary
 	stage := fallback.Stage{
 		Kind: candorv1.StepKind_STEP_KIND_PRIMARY, Name: b.Name(), Version: c.model.backendCfg.GetVersion(),
-		Created: c.model.created().Unix(), Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,
+		Created: c.model.created().Unix(), Start: began, Duration: time.Since(began), Rows: allRows(len(c.rows)), Attempts: 1,
 	}
 	if err == nil {
 		stage.Evidence, stage.Attempts, stage.Replica, stage.Tried, stage.Waited = evidence, answer.Attempts, answer.Replica, triedOf(answer.Tried), answer.Waited

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
@@ -350,6 +351,11 @@ func TestStreamSpans(t *testing.T) {
 	}
 	opened := false
 	for _, a := range attempts {
+		i := slices.IndexFunc(roots, func(root tracetest.SpanStub) bool { return root.SpanContext.SpanID() == a.Parent.SpanID() })
+		if i < 0 {
+			t.Fatalf("an attempt hangs below %v, which is no prediction", a.Parent.SpanID())
+		}
+		within(t, a, roots[i])
 		opened = opened || len(sent) == 1 && strings.Contains(sent[0], a.SpanContext.TraceID().String()+"-"+a.SpanContext.SpanID().String())
 	}
 	if !opened {

@@ -94,7 +94,7 @@ func (q *question) call(s *clientStream) *call {
 	if q.responses > 0 {
 		c.id, c.start = newID(), time.Now()
 		c.idText = c.id.String()
-		c.trace = t.trace.again(c.model.primary.Name(), q.last)
+		c.trace = t.trace.again(c.model.primary.Name())
 		// The ensemble has been asked for this request, whose rows are all that it can be asked for: it has no second response.
 		c.model = c.model.withoutFallback()
 	}
@@ -119,11 +119,11 @@ func (q *question) call(s *clientStream) *call {
 }
 
 // again is the trace of a further response to the same request: the same trace, with a span of its own beside the first's.
-func (ct *callTrace) again(backend string, since time.Time) *callTrace {
+func (ct *callTrace) again(backend string) *callTrace {
 	next := &callTrace{t: ct.t, parent: ct.parent, trace: ct.trace, sampled: ct.sampled}
 	if ct.t.provider != nil {
 		next.span = newSpanID()
-		next.asked = []*askedSpan{{ct: next, backend: backend, span: newSpanID(), start: since}}
+		next.asked = []*askedSpan{{ct: next, backend: backend, span: newSpanID()}}
 	}
 	return next
 }

@@ -135,28 +135,25 @@ func (ct *callTrace) export(c *call, end time.Time) {
 		return
 	}
 	ctx := trace.ContextWithSpanContext(context.Background(), ct.parent)
+	// What a further response of a stream is made of was asked for before it came.
+	start := c.start
+	for _, s := range c.stages {
+		if !s.Start.IsZero() && s.Start.Before(start) {
+			start = s.Start
+		}
+	}
 	ctx, root := ct.t.tracer.Start(withIDs(ctx, ct.trace, ct.span), spanPredict,
-		trace.WithTimestamp(c.start), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(callAttributes(c)...), trace.WithLinks(reviewLinks(c)...))
+		trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(callAttributes(c)...), trace.WithLinks(reviewLinks(c)...))
 	ct.mu.Lock()
 	asked := slices.Clone(ct.asked)
 	ct.mu.Unlock()
 	ensembles := map[string]context.Context{}
-	started := map[string]time.Time{}
-	for _, s := range c.stages {
-		// An ensemble begins when its first member is asked.
-		for _, a := range asked {
-			if at, ok := started[s.Parent]; s.Parent != "" && a.backend == s.Name && (!ok || a.start.Before(at)) {
-				started[s.Parent] = a.start
-			}
-		}
-	}
 	// Ensembles first: their members hang below them.
 	for _, s := range c.stages {
-		if at, ok := started[s.Name]; ok && s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE {
-			sctx, span := ct.t.tracer.Start(withIDs(ctx, ct.trace, newSpanID()), spanEnsemble, trace.WithTimestamp(at), trace.WithAttributes(stageAttributes(s)...))
-			end2 := at.Add(s.Duration)
+		if s.Kind == candorv1.StepKind_STEP_KIND_ENSEMBLE {
+			sctx, span := ct.t.tracer.Start(withIDs(ctx, ct.trace, newSpanID()), spanEnsemble, trace.WithTimestamp(s.Start), trace.WithAttributes(stageAttributes(s)...))
 			mark(span, s.Failure)
-			span.End(trace.WithTimestamp(end2))
+			span.End(trace.WithTimestamp(s.Start.Add(s.Duration)))
 			ensembles[s.Name] = sctx
 		}
 	}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"slices"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -14,13 +13,12 @@ import (
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
-// askedSpan is what is known of the span of one stage before its model server is called: the id that goes out. It is the stage's
-// backend.Headers.
+// askedSpan is what is known of the span of one stage before its model server is called: the id that goes out. When it was is the
+// stage's to say. It is the stage's backend.Headers.
 type askedSpan struct {
 	ct      *callTrace
 	backend string
 	span    trace.SpanID
-	start   time.Time
 	// alike: what goes out is the same for all calls that aren't sampled, so it is for each attempt.
 	alike bool
 	// further are the ids that went out with attempts after the first. ct.mu guards them.
@@ -66,7 +64,7 @@ func (ct *callTrace) attempt(ctx context.Context, backend string, kind candorv1.
 	} else {
 		a = new(askedSpan)
 	}
-	*a = askedSpan{ct: ct, backend: backend, span: newSpanID(), start: time.Now(), alike: alike}
+	*a = askedSpan{ct: ct, backend: backend, span: newSpanID(), alike: alike}
 	ct.asked = append(ct.asked, a)
 	ct.mu.Unlock()
 	if alike {
@@ -89,12 +87,12 @@ func (ct *callTrace) exportStage(parent context.Context, c *call, a *askedSpan, 
 	if len(s.Tried) > 0 {
 		id, kind = newSpanID(), trace.SpanKindInternal
 	}
-	end := a.start.Add(s.Duration)
-	ctx, span := ct.t.tracer.Start(withIDs(parent, ct.trace, id), spanBackend, trace.WithTimestamp(a.start), trace.WithSpanKind(kind),
+	end := s.Start.Add(s.Duration)
+	ctx, span := ct.t.tracer.Start(withIDs(parent, ct.trace, id), spanBackend, trace.WithTimestamp(s.Start), trace.WithSpanKind(kind),
 		trace.WithAttributes(stageAttributes(s)...))
 	mark(span, s.Failure)
 	if b := c.model.plan.backends[a.backend]; b != nil {
-		events := b.EventsSince(a.start)
+		events := b.EventsSince(s.Start)
 		for _, e := range slices.Backward(events) {
 			if !e.Time.After(end) {
 				span.AddEvent(eventBackend, trace.WithTimestamp(e.Time), trace.WithAttributes(eventAttributes(e)...))

@@ -102,28 +102,35 @@ func TestSpansOfAFallback(t *testing.T) {
 			t.Fatalf("no span of %s", stage)
 		}
 		traceID, spanID, flags := sentTo(t, server)
-		got, parent := attempts[i], ensembles[0].SpanContext.SpanID()
+		got, above := attempts[i], ensembles[0]
 		if stage == "primary" {
-			parent = root.SpanContext.SpanID()
+			above = root
 		}
 		// The primary was asked before anybody knew that this call would be kept: it was told what all unsampled calls tell.
 		known := stage != "primary"
 		if (got.SpanContext.TraceID().String() == traceID) != known || (got.SpanContext.SpanID().String() == spanID) != known ||
-			got.Parent.SpanID() != parent || got.SpanKind != trace.SpanKindClient {
+			got.Parent.SpanID() != above.SpanContext.SpanID() || got.SpanKind != trace.SpanKindClient {
 			t.Errorf("%s: span %v below %v, sent %s %s", stage, got.SpanContext.SpanID(), got.Parent.SpanID(), traceID, spanID)
 		}
 		if flags != "00" {
 			t.Errorf("%s was told flags %s of a call that was not sampled at its start", stage, flags)
 		}
-		if got.StartTime.Before(root.StartTime) || got.EndTime.After(root.EndTime) {
-			t.Errorf("%s: %v to %v is outside of %v to %v", stage, got.StartTime, got.EndTime, root.StartTime, root.EndTime)
-		}
+		within(t, got, above)
 		if (traceID == story.GetPredictions()[0].GetTraceId()) != known {
 			t.Errorf("the record says trace %s, the model server was sent %s", story.GetPredictions()[0].GetTraceId(), traceID)
 		}
 	}
+	within(t, ensembles[0], root)
 	if len(root.Events) != 1 || root.Events[0].Name != "candor.decision" {
 		t.Errorf("events %v", root.Events)
+	}
+}
+
+// within wants a span to be inside the time of the one above it.
+func within(t *testing.T, s, above tracetest.SpanStub) {
+	t.Helper()
+	if s.StartTime.Before(above.StartTime) || s.EndTime.After(above.EndTime) {
+		t.Errorf("%s %s: %v to %v is outside of %v to %v", s.Name, attr(s, "candor.stage"), s.StartTime, s.EndTime, above.StartTime, above.EndTime)
 	}
 }
 
