@@ -180,7 +180,8 @@ func TestHeldVerdict(t *testing.T) {
 // What a limit held leaves when an operator has reset it and the window has room again, and the feed says so.
 func TestHeldAnswerLeavesAfterTheReset(t *testing.T) {
 	t.Parallel()
-	edits := append(withLimit(1, ""), "window: 1h", "window: 1s")
+	// Longer than a busy machine needs for what the window must hold.
+	edits := append(withLimit(1, ""), "window: 1h", "window: 5s")
 	w := start(t, edits...)
 	if a := w.infer(t.Context(), request([][4]float32{sureRow})); a.err != nil {
 		t.Fatal(a.err)
