@@ -74,7 +74,7 @@ func TestExtremesServe(t *testing.T) {
 	edits := withLimit(1000, `, alerts: [{name: a, alertmanager: "https://alerts.example.com"}, {name: b, webhook: "https://alerts.example.com/"}]`)
 	edits[1] = "queues: {desk: {deadline: 1h, lease: 5m, capacity: {reviewers: 3, service_time: 1m, per_day: 100}, coalesce: {within: 1h}}}" + edits[1][len(edits[0]):]
 	w := start(t, append(edits,
-		"timeout: 2s, breaker: BREAKER, card: &card", "timeout: 2s, hedge: {}, breaker: {min_calls: 1000, collapse: {below: 0.3, min_rows: 1}}, replicas: {}, card: &card",
+		"timeout: 5s, breaker: BREAKER, card: &card", "timeout: 5s, hedge: {}, breaker: {min_calls: 1000, collapse: {below: 0.3, min_rows: 1}}, replicas: {}, card: &card",
 		"address: PRIMARY", `addresses: ["PRIMARY", "OLD"]`)...)
 	before := w.edited()
 	all := places(before.ProtoReflect(), func(m protoreflect.Message) protoreflect.Message { return m })

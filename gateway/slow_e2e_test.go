@@ -31,7 +31,7 @@ func abreast(n, atOnce int, f func(i int)) {
 // A primary that hangs opens its breaker although every caller's deadline is far below the backend's own timeout: it used to
 // answer in much less than it was given.
 func TestHangingPrimaryOpensItsBreaker(t *testing.T) {
-	w := start(t, "PRIMARY, model: m, version: \"3\", timeout: 2s, breaker: BREAKER",
+	w := start(t, "PRIMARY, model: m, version: \"3\", timeout: 5s, breaker: BREAKER",
 		"PRIMARY, model: m, version: \"3\", timeout: 10s, breaker: {min_calls: 10, failure_ratio: 0.2, open_for: 60s}")
 	// Enough of them that the first, which waited for its connection, hardly counts in how long the primary usually takes.
 	for range 40 {
