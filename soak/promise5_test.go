@@ -71,9 +71,10 @@ models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {
 				times.add(d)
 			}
 		})
+		stop := sync.OnceFunc(func() { close(over); other.Wait() })
+		defer stop() // also where what goes on meanwhile ends the test
 		while()
-		close(over)
-		other.Wait()
+		stop()
 		return &times
 	}
 	measure(func() { await(t, "connections are warm", func() bool { return model.Calls() > 200 }) })
