@@ -26,6 +26,7 @@ var peopleTests = []test{
 	{"a reset takes everything away", testUserReset},
 	{"tokens", testTokens},
 	{"one's own password", testOwnPassword},
+	{"a password beside one's passkeys", testAddedPassword},
 	{"one's own passkeys", testOwnPasskeys},
 	{"what is done is recorded, in the transaction that does it", testAdminRecords},
 }
