@@ -56,9 +56,9 @@ func (p peopleStore) AddPassword(ctx context.Context, name, hash, session string
 }
 
 // AddPasskey stores one more passkey; see people.Store.
-func (p peopleStore) AddPasskey(ctx context.Context, name string, k people.Passkey, by people.By) error {
+func (p peopleStore) AddPasskey(ctx context.Context, name string, k people.Passkey, session string, by people.By) error {
 	return p.s.write(ctx, "postgres: add a passkey", needs{}, func(b *batch) error {
-		if _, err := b.passwordOf(name); err != nil {
+		if _, err := b.passwordAsked(name, session); err != nil {
 			return err
 		}
 		n, err := b.count(`INSERT INTO people_passkeys (id, user_name, data) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true`, k.ID, name, k.Data)

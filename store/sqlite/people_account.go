@@ -51,9 +51,10 @@ func (p peopleStore) AddPassword(ctx context.Context, name, hash, session string
 }
 
 // AddPasskey stores one more passkey; see people.Store.
-func (p peopleStore) AddPasskey(ctx context.Context, name string, k people.Passkey, by people.By) error {
+func (p peopleStore) AddPasskey(ctx context.Context, name string, k people.Passkey, session string, by people.By) error {
 	return p.s.write(ctx, "sqlite: add a passkey", func(t *tx) error {
-		if _, err := loadUser(t.reading(), `name = ? AND disabled = 0`, name); err != nil {
+		if _, err := loadUser(t.reading(), `name = ? AND disabled = 0 AND EXISTS (SELECT 1 FROM people_sessions WHERE id = ? AND user_name = ?)`,
+			name, session, name); err != nil {
 			return err
 		}
 		n, err := t.exec(`INSERT INTO people_passkeys (id, user_name, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, k.ID, name, k.Data)

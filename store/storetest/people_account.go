@@ -133,11 +133,12 @@ func testOwnPasskeys(t *testing.T, d Driver) {
 	}
 	_, err = p.RemovePasskey(t.Context(), "ann", []byte{1}, kept.ID, byRoot)
 	wantError(t, "the last one of whoever has no password", err, people.ErrLastCredential)
-	wantError(t, "adding", p.AddPasskey(t.Context(), "ann", key(2), byRoot), nil)
-	wantError(t, "the same again", p.AddPasskey(t.Context(), "ann", key(2), byRoot), people.ErrExists)
-	wantError(t, "to nobody", p.AddPasskey(t.Context(), "cy", key(3), byRoot), people.ErrNotFound)
-	account(t, d, "bob")
-	wantError(t, "somebody else's", p.AddPasskey(t.Context(), "bob", key(2), byRoot), people.ErrExists)
+	wantError(t, "adding", p.AddPasskey(t.Context(), "ann", key(2), kept.ID, byRoot), nil)
+	wantError(t, "the same again", p.AddPasskey(t.Context(), "ann", key(2), kept.ID, byRoot), people.ErrExists)
+	wantError(t, "to nobody", p.AddPasskey(t.Context(), "cy", key(3), kept.ID, byRoot), people.ErrNotFound)
+	bob, _ := account(t, d, "bob")
+	wantError(t, "somebody else's", p.AddPasskey(t.Context(), "bob", key(2), bob.ID, byRoot), people.ErrExists)
+	wantError(t, "by somebody else's session", p.AddPasskey(t.Context(), "ann", key(3), bob.ID, byRoot), people.ErrNotFound)
 	_, err = p.RemovePasskey(t.Context(), "bob", []byte{1}, "", byRoot)
 	wantError(t, "removing somebody else's", err, people.ErrNotFound)
 	if u := getUser(t, d, "ann"); len(u.Passkeys) != 2 || !slices.Equal(u.Passkeys[1].ID, []byte{2}) {
@@ -160,9 +161,14 @@ func testOwnPasskeys(t *testing.T, d Driver) {
 		t.Errorf("the session that asked: %v", err)
 	}
 	// Whoever has a password can do without.
-	wantError(t, "adding", p.AddPasskey(t.Context(), "bob", key(9), byRoot), nil)
+	wantError(t, "adding", p.AddPasskey(t.Context(), "bob", key(9), bob.ID, byRoot), nil)
 	_, err = p.RemovePasskey(t.Context(), "bob", []byte{9}, "", byRoot)
 	wantError(t, "removing", err, nil)
+	// What a reset has taken away, a request that was under way doesn't bring back.
+	if err := p.ResetUser(t.Context(), "bob", people.Code{}, byRoot); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "after a reset", p.AddPasskey(t.Context(), "bob", key(10), bob.ID, byRoot), people.ErrNotFound)
 	wantVerbs(t, d, "user.add_passkey", "user.remove_passkey", "user.add_passkey", "user.remove_passkey")
 }
 
