@@ -176,7 +176,7 @@ func testOwnPasskeys(t *testing.T, d Driver) {
 func wantVerbs(t *testing.T, d Driver, want ...string) {
 	t.Helper()
 	var got []string
-	for _, r := range d.AdminRecords(t) {
+	for _, r := range adminRecords(t, d) {
 		if slices.Contains([]string{"user.password", "user.add_password", "user.add_passkey", "user.remove_passkey"}, r.GetVerb()) {
 			got = append(got, r.GetVerb())
 		}
