@@ -180,7 +180,7 @@ func testDeletePayload(t *testing.T, d Driver) {
 	it := put(t, d, "q", 1, nil)[0]
 	before := get(t, d, it.ID)
 	for range 2 {
-		if err := d.DeletePayload(t.Context(), it.ID, "root", "a request", now); err != nil {
+		if err := d.DeletePayload(t.Context(), it.ID, review.By{Name: "root", Remote: "192.0.2.7"}, "a request", now); err != nil {
 			t.Fatal(err)
 		}
 		got := get(t, d, it.ID)
@@ -193,10 +193,14 @@ func testDeletePayload(t *testing.T, d Driver) {
 	if got := happened(t, d, it.ID); diff(want, got) != "" {
 		t.Errorf("what happened: %v", got)
 	}
-	wantError(t, "of nothing", d.DeletePayload(t.Context(), uuid.NewString(), "root", "a request", now), review.ErrNotFound)
+	if rs := adminRecords(t, d); len(rs) != 1 || rs[0].GetVerb() != "payload.delete" || rs[0].GetBy() != "root" || rs[0].GetReason() != "a request" ||
+		rs[0].GetRemote() != "192.0.2.7" {
+		t.Errorf("recorded %v", rs)
+	}
+	wantError(t, "of nothing", d.DeletePayload(t.Context(), uuid.NewString(), review.By{Name: "root"}, "a request", now), review.ErrNotFound)
 	first := twin(t, d, now, nil)
 	joined := twin(t, d, now, nil)
-	if err := d.DeletePayload(t.Context(), joined.ID, "root", "a request", now); err != nil {
+	if err := d.DeletePayload(t.Context(), joined.ID, review.By{Name: "root"}, "a request", now); err != nil {
 		t.Fatal(err)
 	}
 	if got := get(t, d, first.ID); !got.Payload.GetDeleted() {
