@@ -1,5 +1,6 @@
 // Package demo is the command candor demo: Candor's main job on real input, in one process and half a minute.
 //
+//   - datadir.go is its folder, folder.go whose that may be.
 //   - servers.go starts three real model servers of examples/digits; run.go the gateway before them, as candor serve would.
 //   - play.go is the consumer: an ordinary client of the Open Inference Protocol.
 //   - reviewers.go is who judges, in the place of people; certified.go what comes of their verdicts.

@@ -75,6 +75,9 @@ func demo(ctx context.Context, o options, c *cleanups) error {
 	if err != nil {
 		return err
 	}
+	if err := dir.refuseForeign(ctx); err != nil {
+		return err
+	}
 	servers, err := startServers(ctx, dir.found.GetBackends())
 	if err != nil {
 		return err
@@ -144,11 +147,12 @@ func heldOut() (digits.Set, error) {
 
 // prepare writes the configuration that the gateway starts from, and makes the store.
 func prepare(ctx context.Context, dir *dataDir, servers modelServers, o options, v *view) error {
-	if err := dir.addTokens(); err != nil {
-		return err
-	}
+	// First what may be refused, then what writes.
 	at, err := dir.listen(o, v)
 	if err != nil {
+		return err
+	}
+	if err := dir.addTokens(); err != nil {
 		return err
 	}
 	if err := dir.configure(startName, servers, at); err != nil {
