@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -37,7 +38,7 @@ type writer struct {
 	bulks      bulks
 	retry      []queued
 	backoff    time.Duration
-	behind     bool // records that were queued before the batch aren't in it
+	behind     error // why records that were queued before the batch aren't in it; nil: they are
 
 	linger time.Duration
 	jobs   chan *job
@@ -173,6 +174,10 @@ func (w *writer) loop() {
 		plain, jobs, more = w.collect()
 		w.commit(plain, jobs)
 	}
+	// What failed commits had left no room for.
+	for len(w.retry) == 0 && w.queue.pending() > 0 {
+		w.commit(w.queue.take(nil, w.queue.most), nil)
+	}
 	w.stopErr = w.end()
 	w.release()
 	close(w.done)
@@ -211,7 +216,9 @@ func (w *writer) drain(plain []queued, jobs []*job, more bool) ([]queued, []*job
 	jobs = receive(jobs, w.jobs, cap(w.jobs))
 	room := 2*w.queue.most - len(plain)
 	plain = w.queue.take(plain, min(w.queue.most, room))
-	w.behind = room < w.queue.most && w.queue.len() > 0
+	if w.behind = nil; room < w.queue.most && w.queue.len() > 0 {
+		w.behind = errBehind
+	}
 	return plain, jobs, more
 }
 
@@ -241,19 +248,21 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 		return
 	}
 	err := w.transact(plain, taken)
-	if err != nil && len(taken) > 0 {
-		alone := len(taken) == 1 && len(plain) == 0
+	switch {
+	case err == nil || len(taken) == 0:
+	case len(taken) == 1 && len(plain) == 0:
+		taken[0].finish(err)
+		err = nil
+	default:
+		// First what was queued before the jobs: they are told if it isn't there.
+		if err = nil; len(plain) > 0 {
+			err = w.transact(plain, nil)
+			w.behind = cmp.Or(w.behind, failing(err))
+		}
 		for _, j := range taken {
-			if !alone {
-				err = w.transact(nil, []*job{j})
-			}
-			if err != nil {
+			if err := w.transact(nil, []*job{j}); err != nil {
 				j.finish(err)
 			}
-		}
-		err = nil
-		if len(plain) > 0 {
-			err = w.transact(plain, nil)
 		}
 	}
 	if err == nil {
