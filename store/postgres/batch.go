@@ -272,9 +272,4 @@ func drain(results pgx.BatchResults, n int) error {
 }
 
 // complete says whether every record that was queued before is in the batch. Errors: errBehind.
-func (b *batch) complete() error {
-	if b.w.behind {
-		return errBehind
-	}
-	return nil
-}
+func (b *batch) complete() error { return b.w.behind }

@@ -16,3 +16,9 @@ func (s *Store) Setting(ctx context.Context, name string) (value string, err err
 	err = s.pool.QueryRow(ctx, `SELECT current_setting($1)`, name).Scan(&value)
 	return value, err
 }
+
+// WaitingJobs is how many callers wait for the writer.
+func WaitingJobs(s *Store) int { return len(s.writer.jobs) }
+
+// TriedAgain says whether a transaction that ended with the error is tried again.
+func TriedAgain(err error) bool { return transient(err) }

@@ -83,6 +83,15 @@ func (q *plainQueue) pending() int {
 	return len(q.items) + q.taken
 }
 
+// giveUp forgets what is neither stored nor given up, and answers how many records that is. Nothing may come any more.
+func (q *plainQueue) giveUp() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(q.items) + q.taken
+	q.items, q.taken = nil, 0
+	return n
+}
+
 // settle says that so many of those that the writer has are stored, or given up.
 func (q *plainQueue) settle(n int) {
 	q.mu.Lock()

@@ -49,3 +49,40 @@ func TestPanicOfAListener(t *testing.T) {
 		t.Errorf("%d panics, told %d times", panics.Load(), told.Load())
 	}
 }
+
+// An entry of the history that is committed after a later one is noticed, too, when no notification comes.
+func TestLateEntry(t *testing.T) {
+	url := initialised(t)
+	s := open(t, url, postgres.Options{})
+	items, err := put(t.Context(), s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const entry = `INSERT INTO candor.review_events (item_id, kind, at_us, actor, note, queue, epoch) VALUES ($1, 1, 1, 'a', '', 'q', 0)`
+	early, late := connect(t, url), connect(t, url)
+	told := func(what string, moved <-chan struct{}) {
+		t.Helper()
+		select {
+		case <-moved:
+		case <-time.After(patience):
+			t.Fatalf("nobody is told of %s", what)
+		}
+	}
+	exec(t, early, `BEGIN`)
+	exec(t, early, entry, items[0].ID)
+	moved := s.Moved()
+	exec(t, late, entry, items[0].ID)
+	told("the later entry", moved)
+	// What the store has told itself of its own item may have been heard before.
+	for end := time.After(3 * time.Second); ; {
+		moved = s.Moved()
+		select {
+		case <-moved:
+			continue
+		case <-end:
+		}
+		break
+	}
+	exec(t, early, `COMMIT`)
+	told("the entry that was committed later", moved)
+}

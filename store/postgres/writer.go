@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ type writer struct {
 	conn    *pgx.Conn
 	retry   []queued
 	backoff time.Duration
-	behind  bool // records that were queued before the batch aren't in it
+	behind  error // why records that were queued before the batch aren't in it; nil: they are
 
 	linger time.Duration
 	jobs   chan *job
@@ -180,6 +181,10 @@ func (w *writer) loop() {
 		plain, jobs, more = w.collect()
 		w.commit(plain, jobs)
 	}
+	// What failed commits had left no room for.
+	for len(w.retry) == 0 && w.queue.pending() > 0 {
+		w.commit(w.queue.take(w.queue.most), nil)
+	}
 	w.stopErr = w.end()
 	w.drop()
 	close(w.done)
@@ -227,7 +232,9 @@ func (w *writer) drain(plain []queued, jobs []*job) ([]queued, []*job) {
 	}
 	room := w.room(plain)
 	some := w.queue.take(room)
-	w.behind = len(some) == room
+	if w.behind = nil; len(some) == room {
+		w.behind = errBehind
+	}
 	return append(plain, some...), jobs
 }
 
@@ -249,8 +256,8 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 	err := w.try(&plain, taken)
 	switch {
 	case err == nil || len(taken) == 0:
-	case lost(err) || len(taken) == 1 && len(plain) == 0:
-		// Without a server each would fail for itself, one long wait after the other.
+	case lost(err) || errors.Is(err, ErrUnknown) || len(taken) == 1 && len(plain) == 0:
+		// Without a server each would fail for itself, one long wait after the other. What may have happened isn't tried again.
 		for _, j := range taken {
 			j.finish(err)
 		}
@@ -258,13 +265,15 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 			err = nil
 		}
 	default:
+		// First what was queued before the jobs: they are told if it isn't there.
+		if err = nil; len(plain) > 0 {
+			err = w.try(&plain, nil)
+			w.behind = cmp.Or(w.behind, failing(err))
+		}
 		for _, j := range taken {
 			if err := w.try(nil, []*job{j}); err != nil {
 				j.finish(err)
 			}
-		}
-		if err = nil; len(plain) > 0 {
-			err = w.try(&plain, nil)
 		}
 	}
 	if err == nil {
@@ -300,10 +309,18 @@ func (s *Store) flush(ctx context.Context) error {
 	}
 	for {
 		err := s.writer.do(ctx, needs{}, (*batch).complete)
-		if !errors.Is(err, errBehind) {
+		if err != errBehind {
 			return err
 		}
 	}
+}
+
+// failing is errBehind with the reason why records that were queued can't be stored now; nil of nil.
+func failing(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errBehind, err)
+	}
+	return err
 }
 
 // errBehind: more records wait than one batch may hold.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ var historyTests = []test{
 	{"an item's history", testEvents},
 	{"every act is done once for each request", testRequests},
 	{"a claim is done once for each request", testClaimRequests},
+	{"a claim is done once for each request, also of many at once", testClaimRequestsAtOnce},
 	{"the etag changes with every change", testEtags},
 	{"a payload is deleted", testDeletePayload},
 }
@@ -148,6 +150,42 @@ func testClaimRequests(t *testing.T, d Driver) {
 	// Of a queue that is closed to the holder by now, nothing is said.
 	_, err := d.Next(t.Context(), review.Claim{Queues: []string{"p"}, Holder: "ann", Now: now, LeaseFor: minute, RequestID: "r1"})
 	wantError(t, "the same request without the queue", err, review.ErrNotFound)
+}
+
+// A client that hears nothing sends its request again, while the first may still be on its way.
+func testClaimRequestsAtOnce(t *testing.T, d Driver) {
+	const requests, sendings = 10, 6
+	now := d.Now()
+	put(t, d, "q", requests*sendings, nil)
+	all := drivers(t, d)
+	for r := range requests {
+		claims := make([]review.Item, sendings)
+		var wg sync.WaitGroup
+		for i := range sendings {
+			wg.Go(func() {
+				var err error
+				claims[i], err = all[i%len(all)].Next(t.Context(), review.Claim{
+					Queue: "q", Holder: "ann", Now: now, LeaseFor: minute, RequestID: fmt.Sprint("r", r),
+				})
+				if err != nil {
+					t.Errorf("request %d: %v", r, err)
+				}
+			})
+		}
+		wg.Wait()
+		first := 0
+		for _, it := range claims {
+			if !it.Repeated {
+				first++
+			}
+			if it.ID != claims[0].ID {
+				t.Errorf("request %d was led to %s and to %s", r, claims[0].ID, it.ID)
+			}
+		}
+		if first != 1 {
+			t.Errorf("request %d was done %d times", r, first)
+		}
+	}
 }
 
 func testEtags(t *testing.T, d Driver) {
