@@ -253,7 +253,7 @@ func (b *batch) queryRow(query string, args []any, into ...any) error {
 // pack moves what is kept into p, and answers how many statements that is.
 func (b *batch) pack(p *pgx.Batch) int {
 	for _, st := range b.statements {
-		p.Queue(st.query, st.args...)
+		p.Queue(st.query, acceptable(st.args)...)
 	}
 	n := len(b.statements)
 	b.sent += n

@@ -45,7 +45,7 @@ func (d *direct) later(query string, args ...any) {
 // pack moves what was left for later into p, and answers how many statements that is.
 func (d *direct) pack(p *pgx.Batch) int {
 	for _, st := range d.statements {
-		p.Queue(st.query, st.args...)
+		p.Queue(st.query, acceptable(st.args)...)
 	}
 	n := len(d.statements)
 	d.statements = nil
@@ -56,7 +56,7 @@ func (d *direct) pack(p *pgx.Batch) int {
 func (d *direct) run(ctx context.Context, query string, args ...any) (tag pgconn.CommandTag, err error) {
 	p := &pgx.Batch{}
 	n := d.pack(p)
-	p.Queue(query, args...)
+	p.Queue(query, acceptable(args)...)
 	results := d.conn.SendBatch(ctx, p)
 	if err = drain(results, n); err == nil {
 		tag, err = results.Exec()

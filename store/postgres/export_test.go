@@ -53,3 +53,6 @@ func (s clockSaying) Scan(into ...any) error {
 	*into[0].(*int64), *into[1].(*int64) = s.now().UnixMicro(), s.mark.UnixMicro()
 	return nil
 }
+
+// SweepTokens is a turn of removing the tokens of commits.
+func SweepTokens(ctx context.Context, conn *pgx.Conn) error { return sweepTokens(ctx, conn) }

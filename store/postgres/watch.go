@@ -36,8 +36,12 @@ const (
 	// A connection that breaks is made again after this, doubling up to the maximum.
 	minReconnect = 100 * time.Millisecond
 	maxReconnect = 5 * time.Second
-	// tokenAge is how long a commit's token is kept: far longer than anybody asks for it.
-	tokenAge = "1 day"
+	// tokenAge is how long a commit's token is kept: far longer than anybody asks for it. So many are removed by one statement: all that gathered
+	// while no gateway ran would take longer than a statement may.
+	tokenAge   = "1 day"
+	tokenBatch = 5000
+	// sweepFor bounds one turn of removing tokens: notifications wait meanwhile.
+	sweepFor = time.Second
 )
 
 // watch is the goroutine that hears of other gateways' commits, and does what has to be done from time to time.
@@ -183,8 +187,19 @@ func (w *watch) poll(ctx context.Context, conn *pgx.Conn) error {
 	if err := w.store.clock.measure(ctx, conn); err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, `DELETE FROM commit_tokens WHERE created_at < clock_timestamp() - $1::text::interval`, tokenAge)
-	return err
+	return sweepTokens(ctx, conn)
+}
+
+// sweepTokens removes tokens that nobody asks for any more; what it has no time for comes next time.
+func sweepTokens(ctx context.Context, conn *pgx.Conn) error {
+	for began := time.Now(); time.Since(began) < sweepFor; {
+		tag, err := conn.Exec(ctx, `DELETE FROM commit_tokens WHERE token IN (
+			SELECT token FROM commit_tokens WHERE created_at < clock_timestamp() - $1::text::interval LIMIT $2 FOR UPDATE SKIP LOCKED)`, tokenAge, tokenBatch)
+		if err != nil || tag.RowsAffected() < tokenBatch {
+			return err
+		}
+	}
+	return nil
 }
 
 // historyEnds are where histories end: nearly every change of the queue leaves an entry in its own, and every one of a latch in that of limits.

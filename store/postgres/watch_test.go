@@ -86,3 +86,27 @@ func TestLateEntry(t *testing.T) {
 	exec(t, early, `COMMIT`)
 	told("the entry that was committed later", moved)
 }
+
+// Tokens that gathered while no gateway ran are removed a bounded number at a time; those that somebody may still ask for stay.
+func TestTokensAreRemoved(t *testing.T) {
+	conn := connect(t, initialised(t))
+	exec(t, conn, `SET search_path = candor`)
+	exec(t, conn, `INSERT INTO commit_tokens (token, created_at) SELECT gen_random_uuid(), clock_timestamp() - interval '2 days' FROM generate_series(1, 12000)`)
+	exec(t, conn, `INSERT INTO commit_tokens (token) VALUES (gen_random_uuid())`)
+	exec(t, conn, `CREATE FUNCTION few() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN IF (SELECT count(*) FROM gone) > 5000 THEN RAISE EXCEPTION ''too many at once''; END IF; RETURN NULL; END'`)
+	exec(t, conn, `CREATE TRIGGER few AFTER DELETE ON commit_tokens REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION few()`)
+	left := 12001
+	for left > 1 {
+		if err := postgres.SweepTokens(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+		before := left
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM commit_tokens`).Scan(&left); err != nil || left == before {
+			t.Fatalf("%d tokens are left (%v)", left, err)
+		}
+	}
+	if left != 1 {
+		t.Error("the token of a commit of now is gone")
+	}
+}

@@ -45,6 +45,9 @@ type writer struct {
 	jobs   chan *job
 	queue  *plainQueue
 
+	// leaving is closed first, so that nobody waits for room any more.
+	leaving chan struct{}
+	leave   sync.Once
 	// mu is held for reading while something is handed over, so that stop knows when nothing more can come.
 	mu       sync.RWMutex
 	stopped  bool
@@ -84,7 +87,7 @@ const (
 func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 	w := &writer{
 		store: s, name: opts.Writer, linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: newPlainQueue(opts.QueueRecords),
-		stopping: make(chan struct{}), done: make(chan struct{}),
+		leaving: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
 	if w.conn, err = s.db.connect(ctx); err != nil {
@@ -140,11 +143,12 @@ func (w *writer) enqueue(ctx context.Context, r record) error {
 	if w.stopped {
 		return ErrClosed
 	}
-	return w.queue.put(ctx, queued{r, time.Now()})
+	return w.queue.put(ctx, w.leaving, queued{r, time.Now()})
 }
 
 // stop lets everything that was handed over be stored, and ends the loop.
 func (w *writer) stop() error {
+	w.leave.Do(func() { close(w.leaving) })
 	w.mu.Lock()
 	if !w.stopped {
 		w.stopped = true

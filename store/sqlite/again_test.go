@@ -165,3 +165,36 @@ func TestJoinedInACommitThatFailed(t *testing.T) {
 		t.Errorf("the item has joined %q, its payload is there: %t (%v)", it.JoinedTo, it.Payload != nil, err)
 	}
 }
+
+// Whoever waits for room in the queue when the store is closed is told so, and holds up nobody else.
+func TestClosedWhileOneWaits(t *testing.T) {
+	s := fresh(t, Options{MaxLinger: time.Hour, QueueRecords: 1})
+	release := hold(t, s)
+	if err := s.Enqueue(t.Context(), storetest.Accept(uuid.New())); err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan error, 1)
+	go func() { waits <- s.Enqueue(context.Background(), storetest.Accept(uuid.New())) }()
+	eventually(t, "somebody to wait for room", func() bool {
+		s.writer.queue.mu.Lock()
+		defer s.writer.queue.mu.Unlock()
+		return s.writer.queue.room != nil
+	})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Close(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Close gave up with %v", err)
+	}
+	select {
+	case err := <-waits:
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("who waited is told %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("somebody waits for room in a store that is being closed")
+	}
+	release()
+	if err := s.Close(t.Context()); err != nil || s.Stats().Committed != 1 {
+		t.Errorf("closed: %v, %+v", err, s.Stats())
+	}
+}

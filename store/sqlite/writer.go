@@ -44,6 +44,9 @@ type writer struct {
 	jobs   chan *job
 	queue  *plainQueue
 
+	// leaving is closed first, so that nobody waits for room any more.
+	leaving chan struct{}
+	leave   sync.Once
 	// mu is held for reading while something is handed over, so that stop knows when nothing more can come.
 	mu       sync.RWMutex
 	stopped  bool
@@ -86,7 +89,7 @@ func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 	w := &writer{
 		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[audit.Kind]int64{}, bulks: newBulks(),
 		linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: newPlainQueue(opts.QueueRecords),
-		stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
+		leaving: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
 	}
 	if err := w.begin(ctx, opts); err != nil {
 		w.release()
@@ -124,7 +127,7 @@ func (w *writer) enqueue(ctx context.Context, r record) error {
 	if w.stopped {
 		return ErrClosed
 	}
-	return w.queue.put(ctx, queued{r, time.Now()})
+	return w.queue.put(ctx, w.leaving, queued{r, time.Now()})
 }
 
 func handOver[T any](ctx context.Context, w *writer, to chan<- T, what T) error {
@@ -148,6 +151,7 @@ func handOver[T any](ctx context.Context, w *writer, to chan<- T, what T) error 
 
 // stop lets everything that was handed over be stored, and ends the loop.
 func (w *writer) stop() error {
+	w.leave.Do(func() { close(w.leaving) })
 	w.mu.Lock()
 	if !w.stopped {
 		w.stopped = true

@@ -17,6 +17,7 @@ var historyTests = []test{
 	{"every act is done once for each request", testRequests},
 	{"a claim is done once for each request", testClaimRequests},
 	{"a claim is done once for each request, also of many at once", testClaimRequestsAtOnce},
+	{"callers name requests as they like", testOddNames},
 	{"the etag changes with every change", testEtags},
 	{"a payload is deleted", testDeletePayload},
 }
@@ -184,6 +185,45 @@ func testClaimRequestsAtOnce(t *testing.T, d Driver) {
 		}
 		if first != 1 {
 			t.Errorf("request %d was done %d times", r, first)
+		}
+	}
+}
+
+// Protobuf's strings may hold a NUL.
+func testOddNames(t *testing.T, d Driver) {
+	const odd = "a\x00b"
+	now := d.Now()
+	it := put(t, d, "q", 1, nil)[0]
+	claim := review.Claim{Queue: "q", Holder: "ann", Now: now, LeaseFor: minute, RequestID: odd}
+	for i := range 2 {
+		got, err := d.Next(t.Context(), claim)
+		if err != nil || got.ID != it.ID || got.Repeated != (i > 0) {
+			t.Fatalf("claim %d: item %s, repeated %t (%v)", i, got.ID, got.Repeated, err)
+		}
+		it.Holder, it.Epoch = got.Holder, got.Epoch
+	}
+	for i := range 2 {
+		if got := change(t, d, it.ID, resolve(it, now, "1", odd+"2")); got.Repeated != (i > 0) {
+			t.Errorf("verdict %d: repeated %t", i, got.Repeated)
+		}
+	}
+	id := uuid.MustParse(it.PredictionID)
+	for range 2 {
+		o := &candorv1.OutcomeRecord{PredictionId: id[:], RequestId: odd, Label: odd}
+		if err := d.RecordOutcome(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outcomes, err := d.Outcomes(t.Context(), it.PredictionID)
+	if err != nil || len(outcomes) != 1 || outcomes[0].GetLabel() != odd {
+		t.Errorf("%d outcomes, %v (%v)", len(outcomes), outcomes, err)
+	}
+	for _, f := range []review.Filter{
+		{Queue: odd}, {Model: odd}, {Reviewer: odd}, {Queues: []string{odd}}, {PredictionID: odd},
+	} {
+		f.Limit = 10
+		if page, err := d.List(t.Context(), f); err != nil || len(page.Items) != 0 {
+			t.Errorf("%+v: %d items, %v", f, len(page.Items), err)
 		}
 	}
 }
