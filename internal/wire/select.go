@@ -96,11 +96,7 @@ func (r run) pick(rows []int, perRow int64) run {
 		}
 	default:
 		// Elements vary in size: find where each row starts, once.
-		starts := []int{0}
-		for at := 0; at < len(r.data); {
-			at = r.seek(at, int(perRow))
-			starts = append(starts, at)
-		}
+		starts := r.starts(int(perRow))
 		for _, row := range rows {
 			picked.data = append(picked.data, r.data[starts[row]:starts[row+1]]...)
 		}
