@@ -94,7 +94,7 @@ func (l *lane) post(q *question, data *wire.Frame, again bool) {
 			return
 		}
 		own := q.turn.Fail(q.ctx, failure, true)
-		if !q.turn.Again(q.ctx, own, true) || !l.primary.Pause(q.ctx, own) {
+		if !q.again(q.ctx, own, true) || !l.primary.Pause(q.ctx, own) {
 			if !l.s.over() {
 				l.s.failed(q, own, true)
 			}
