@@ -40,6 +40,9 @@ func (c *call) weigh(evidence *[]router.Evidence, readable **wire.Response) func
 		b := c.model.primary
 		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, c.requestRows, c.model.readings...)
 		unsure(&v, *evidence, b.UnsureBelow())
+		if v.BadRows > 0 {
+			c.excuse(&v, *evidence, allRows(len(*evidence)))
+		}
 		var err error
 		if *readable, err = c.readable(resp); err != nil && v.Unusable == "" {
 			v.Unusable = err.Error()
