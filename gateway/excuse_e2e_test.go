@@ -76,3 +76,44 @@ func TestClassificationOpensNoBreaker(t *testing.T) {
 		})
 	}
 }
+
+// A request that says itself how long it may wait in Triton's queue has had its will when that is over. Of a model server's own words about its
+// queue the limit falls.
+func TestARequestsOwnTimeoutIsNoLoad(t *testing.T) {
+	w := start(t, "primary: {address: PRIMARY", "primary: {dialect: triton, address: PRIMARY")
+	before := w.backend("primary").GetLimit()
+	expired := oiptest.Fail(codes.Unavailable, "Request timeout expired")
+	req := request([][4]float32{fallbackRow})
+	req.Parameters = map[string]*inference.InferParameter{"timeout": {ParameterChoice: &inference.InferParameter_Int64Param{Int64Param: 1}}}
+	w.primary.Script(expired)
+	if a := w.infer(as(clientToken), req); a.err != nil || a.param("candor_answered_by") != "both" || !strings.Contains(a.param("candor_reasons"), "DEADLINE") {
+		t.Errorf("%v %v", a.resp, a.err)
+	}
+	w.primary.ScriptStream(func(st *oiptest.Stream) error {
+		got, err := st.Recv()
+		if err != nil {
+			return err
+		}
+		if err := st.SendError(got.GetId(), "Request timeout expired"); err != nil {
+			return err
+		}
+		_, err = st.Recv()
+		return err
+	})
+	c := w.openStream()
+	c.send(req)
+	if a := c.next(); a.param("candor_answered_by") != "both" {
+		t.Errorf("%v", a.resp)
+	}
+	c.cancel()
+	if s := w.backend("primary"); s.GetLimit() != before || s.GetBreaker() != candorv1.BreakerState_BREAKER_STATE_CLOSED || s.GetFailures() != 0 {
+		t.Errorf("the limit was %d: %v", before, s)
+	}
+	w.primary.Script(expired)
+	if a := w.infer(as(clientToken), request([][4]float32{fallbackRow})); a.err != nil {
+		t.Error(a.err)
+	}
+	if s := w.backend("primary"); s.GetLimit() >= before {
+		t.Errorf("the limit was %d: %v", before, s)
+	}
+}

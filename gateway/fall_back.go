@@ -90,7 +90,7 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		return v
 	}
 	ctx, headers := c.trace.attempt(ctx, name, kind)
-	terms := c.who.terms(ctx)
+	terms := c.terms(ctx)
 	terms.Headers = headers
 	answer, err := b.Infer(ctx, terms, request, check)
 	if err != nil {

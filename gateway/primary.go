@@ -28,7 +28,7 @@ func (g *Gateway) askPrimary(c *call) error {
 	var evidence []router.Evidence
 	var readable *wire.Response
 	ctx, headers := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	terms := c.who.terms(ctx)
+	terms := c.terms(ctx)
 	terms.Until, terms.Once, terms.Headers = until, inSequence(c.req), headers
 	answer, err := b.Infer(ctx, terms, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
 	return g.heard(c, began, answer, readable, evidence, err)
