@@ -117,7 +117,7 @@ const paramsSize = 768
 // dialect.
 func (c *call) params() []byte {
 	b := append(make([]byte, 0, paramsSize), c.model.params...)
-	b = wire.AppendParam(b, wire.StringParam("candor_mode", short(c.mode().String())))
+	b = wire.AppendParam(b, wire.StringParam("candor_mode", modeName(c.mode())))
 	b = wire.AppendParam(b, wire.StringParam("candor_prediction_id", c.idText))
 	if c.defaulted > 0 {
 		b = wire.AppendParam(b, wire.Int64Param("candor_default_deadline_ms", c.defaulted.Milliseconds()))
