@@ -24,6 +24,9 @@ func (s *certificateService) ListCertificates(ctx context.Context, in *candorv1.
 	}
 	out := &candorv1.ListCertificatesResponse{}
 	if s.g.certificates == nil {
+		if in.GetPageToken() != "" {
+			return nil, foreignPage()
+		}
 		return out, nil
 	}
 	states, err := s.g.certificates.Certificates(ctx, in.GetModel(), in.GetIncludeEnded())
@@ -49,7 +52,7 @@ func (s *certificateService) ListCertificates(ctx context.Context, in *candorv1.
 		}
 	}
 	if !past {
-		return nil, invalid("page_token", "it is not one of this list's; leave it empty for the first page")
+		return nil, foreignPage()
 	}
 	return out, nil
 }

@@ -140,7 +140,8 @@ func (s *reviewService) ListGoldenItems(ctx context.Context, in *candorv1.ListGo
 			return nil, err
 		}
 	}
-	before, err := positionOf(in.GetPageToken())
+	const list = "goldenItems"
+	before, err := positionOf(list, in.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (s *reviewService) ListGoldenItems(ctx context.Context, in *candorv1.ListGo
 		}
 	}
 	if len(goldens) == limit {
-		out.NextPageToken = pageToken(goldens[limit-1].Position)
+		out.NextPageToken = positionToken(list, goldens[limit-1].Position)
 	}
 	return out, nil
 }
