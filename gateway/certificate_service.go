@@ -83,7 +83,9 @@ func (s *certificateService) RevokeCertificate(ctx context.Context, in *candorv1
 	if s.g.certificates == nil {
 		return nil, certificateRefused(certificate.ErrNotFound, in.GetName())
 	}
-	st, err := s.g.certificates.RevokeCertificate(ctx, strings.TrimPrefix(in.GetName(), "certificates/"), p.Name, in.GetReason(), in.GetRequestId())
+	who := by(ctx, p)
+	who.Reason = in.GetReason()
+	st, err := s.g.certificates.RevokeCertificate(ctx, strings.TrimPrefix(in.GetName(), "certificates/"), who, in.GetRequestId())
 	if err != nil {
 		return nil, certificateRefused(err, in.GetName())
 	}
