@@ -33,8 +33,9 @@ goes to a fallback ensemble or to a person; a model server that fails is cut off
 action that happens too often is held until a person looks.
 
 Commands that talk to a gateway find it by --server or $CANDOR_SERVER, and authenticate
-by --token-file, $CANDOR_TOKEN or a client certificate. Exit status: 0 done, 1 failed, 2
-the command line makes no sense.`,
+by --token-file, $CANDOR_TOKEN or a client certificate. Times are written in UTC, as
+RFC 3339 has them, and flags take them so. Exit status: 0 done, 1 failed, 2 the command
+line makes no sense.`,
 		Example: `  candor demo                          see all of it at work, on this machine, with real models
   candor check candor.yaml             what is wrong with a configuration
   candor init  --config candor.yaml    make its store, once
