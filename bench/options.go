@@ -29,7 +29,7 @@ const (
 	warmupShare = 5
 	// shortWindow and shortTargets are what a short run is made of: everything that is ours, and the reference.
 	shortWindow  = 300 * time.Millisecond
-	shortTargets = "direct,candor,candor-mixed,candor-pass,stream,unary,typed"
+	shortTargets = "direct,candor,candor-mixed,candor-pass,stream,unary,tuned,typed"
 )
 
 func parse(args []string) (options, error) {

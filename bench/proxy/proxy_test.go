@@ -128,7 +128,7 @@ func TestProxies(t *testing.T) {
 // Those that claim to be transparent pass metadata both ways.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"stream", "unary"} {
+	for _, kind := range []string{"stream", "unary", "tuned"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			client := start(t, kind)

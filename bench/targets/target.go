@@ -65,6 +65,7 @@ var starters = []struct {
 	{"candor-pass", candor("candor-pass")},
 	{"stream", inTree("stream", "the reference: a transparent streaming proxy on grpc-go with a raw codec, grpc-go's defaults")},
 	{"unary", inTree("unary", "a unary pass-through on grpc-go with a raw codec, grpc-go's defaults")},
+	{"tuned", inTree("tuned", "unary with Candor's settings of grpc-go and of the heap: the least that anything on grpc-go costs here")},
 	{"typed", inTree("typed", "a proxy on grpc-go that unmarshals and marshals every message by generated code, grpc-go's defaults")},
 	{"nginx", nginx},
 	{"haproxy", haproxy},
