@@ -47,7 +47,7 @@ func (g *Gateway) choose(c *call) {
 			continue
 		}
 		waits := r.applied == candorv1.Route_ROUTE_DEFER
-		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(digest))
+		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(choice{c.model.name, r.segment, digest}))
 	}
 }
 

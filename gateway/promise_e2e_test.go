@@ -196,6 +196,32 @@ func TestAnInputIsEvidenceOnce(t *testing.T) {
 	wantError(t, err, codes.NotFound, "QUEUE_EMPTY")
 }
 
+// Two models may have one primary. Each has certificates of its own, so that a row which both accept is audited for both: else the alarm of
+// the second would have nothing to watch.
+func TestAModelsAuditsAreItsOwn(t *testing.T) {
+	edits := promised(", segments: [{name: paid, when: \"consumer == 'payments'\"}]")
+	w := start(t, append(edits, "actions: [{name: decline, when: {label_in: [bad]}}]", "", "models:\n  fraud:", "models:\n  twin:\n    primary: primary\n    policy:\n"+
+		"      mode: observe\n      accept: {promise: {alpha: 0.2, delta: 0.2, audit: {rate: 1}, grid: {levels: [0.9, 0.6]}}}\n      review: {queue: desk}\n"+
+		"      answers: [{output: probabilities, fill: scores}, {output: label, fill: label, neutral_text: \"?\"}]\n  fraud:", "mode: enforce", "mode: observe")...)
+	open := func() (units map[string]uint64) {
+		units = map[string]uint64{}
+		for _, c := range w.certificates(false) {
+			units[c.GetKey().GetModel()+"/"+c.GetKey().GetSegment()] = c.GetUnitsOpen()
+		}
+		return units
+	}
+	twin := request([][4]float32{{.95, .5, .5, 7}})
+	twin.ModelName = "twin"
+	for _, ctx := range []context.Context{as(clientToken), t.Context()} {
+		w.infer(ctx, request([][4]float32{{.95, .5, .5, 7}}))
+		w.infer(ctx, request([][4]float32{{.95, .5, .5, 7}}))
+	}
+	w.infer(as(clientToken), twin)
+	if got := open(); got["fraud/paid"] != 1 || got["fraud/rest"] != 1 || got["twin/"] != 1 {
+		t.Errorf("open units %v, want one of each", got)
+	}
+}
+
 // Of a call that is larger than a unit, as many rows as a unit has are drawn; what was recorded is the probability of that.
 func TestALargerCallIsDrawnFrom(t *testing.T) {
 	w := start(t, promised(", max_rows: 2")...)
