@@ -3,6 +3,7 @@ package audit
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 )
 
 // hashTag separates these hashes from every other use of SHA-256, and one version of this layout from the next.
@@ -38,7 +39,8 @@ func (c *Chain) Append(data []byte) Entry {
 
 // hash frames every part of variable length by its length, so that no two entries are the same bytes.
 func hash(writer string, seq uint64, previous [sha256.Size]byte, data []byte) [sha256.Size]byte {
-	b := make([]byte, 0, 3*8+len(hashTag)+len(writer)+8+len(previous)+len(data))
+	var room [1024]byte // of most entries: it stays off the heap
+	b := slices.Grow(room[:0], 3*8+len(hashTag)+len(writer)+8+len(previous)+len(data))
 	frame := func(part string) {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
 		b = append(b, part...)

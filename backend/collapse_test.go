@@ -53,8 +53,8 @@ func TestCollapse(t *testing.T) {
 func TestCollapseOpensTheBreaker(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
 	cfg := digitsConfig(server.Addr())
-	cfg.Timeout = durationpb.New(20 * time.Millisecond)
-	cfg.Breaker.Window, cfg.Breaker.OpenFor = durationpb.New(100*time.Millisecond), durationpb.New(time.Hour)
+	cfg.Timeout = durationpb.New(time.Second) // a busy machine keeps it
+	cfg.Breaker.Window, cfg.Breaker.OpenFor = durationpb.New(2*time.Second), durationpb.New(time.Hour)
 	cfg.Breaker.Collapse = &candorv1.CollapseConfig{Below: 0.6, MinRows: proto.Uint32(5)}
 	b := dial(t, cfg, Options{})
 	unsure := 0

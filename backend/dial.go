@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -47,6 +48,7 @@ func dialer(s settings, tlsCfg *candorv1.ClientTLS, o Options) (func(target, nam
 		grpc.WithConnectParams(reconnect),
 		grpc.WithKeepaliveParams(keepAlive),
 		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
+		experimental.WithBufferPool(wire.Buffers),
 		// Retries, hedging and ejection must count failures as we do: none of gRPC's, and none that a DNS record asks for. The
 		// transparent retry of a call that never reached the model server stays.
 		grpc.WithDisableRetry(),

@@ -32,7 +32,7 @@ func TestFailureBesideAHedgeThatWins(t *testing.T) {
 		}
 		return oiptest.Const(0.25, 0.75)(ctx, req)
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	answer, f := infer(t, ctx, b, digitsRequest(t, 1))
 	if f != nil || answer.Attempts != 2 {

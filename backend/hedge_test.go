@@ -64,8 +64,9 @@ func hedged(t *testing.T, server *oiptest.Server, o Options) *Backend {
 			t.Fatal(f)
 		}
 	}
-	// As if answers took so long: the second attempt begins when the first has surely got to the model server, and to its script.
-	const usual = 50 * time.Millisecond
+	// As if answers took so long: the second attempt begins when the first has surely got to the model server, and to its script, also on a
+	// machine that is busy with other tests.
+	const usual = 500 * time.Millisecond
 	b.latencies = new(latencies)
 	for range latencyLeast {
 		b.latencies.add(time.Now(), usual)
@@ -167,12 +168,16 @@ func TestHedgeThatBreaksTheCard(t *testing.T) {
 func TestHedgesStayWithinTheBudget(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
 	b := hedged(t, server, Options{})
-	const calls = 200
+	const calls, slow = 200, 50 * time.Millisecond
+	b.latencies = new(latencies)
+	for range latencyLeast {
+		b.latencies.add(time.Now(), slow)
+	}
 	steps := make([]oiptest.Responder, 2*calls)
 	for i := range steps {
 		steps[i] = func(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 			select {
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(slow):
 			case <-ctx.Done():
 			}
 			return oiptest.Const(0.25, 0.75)(ctx, req)

@@ -69,7 +69,7 @@ func TestIdleStreamsDoNotKeepAReplicaOut(t *testing.T) {
 		exchangeOn(t, b, openOne(t, b))
 	}
 	servers[0].FailWith(status.Error(codes.Internal, "CUDA error"))
-	eventually(t, "an ejection", func() bool { many(t, b, 4, 5); return statesOf(b)[servers[0].Addr()].Ejections == 1 })
+	eventually(t, "an ejection", func() bool { many(t, b, 4, 5); return statesOf(b)[servers[0].Addr()].Ejections > 0 })
 	servers[0].FailWith(nil)
 	eventually(t, "its return", func() bool { many(t, b, 4, 5); return statesOf(b)[servers[0].Addr()].State == serving })
 }

@@ -218,7 +218,7 @@ func TestStreamProbeIsGivenBack(t *testing.T) {
 func TestStreamTimesOut(t *testing.T) {
 	server := oiptest.Start(t, digitsModel())
 	cfg := digitsConfig(server.Addr())
-	cfg.Timeout = durationpb.New(50 * time.Millisecond)
+	cfg.Timeout, cfg.Dialect = durationpb.New(50*time.Millisecond), candorv1.Dialect_DIALECT_TRITON
 	b := dial(t, cfg, Options{})
 	server.Hang()
 	data := digitsRequest(t, 1)
@@ -233,13 +233,17 @@ func TestStreamTimesOut(t *testing.T) {
 		{"what the caller left, and enough", 20 * time.Millisecond, Failed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := openStream(t, t.Context(), b)
+			s, f := b.OpenStream(t.Context(), patience, new(Turn))
+			if f != nil {
+				t.Fatal(f)
+			}
+			t.Cleanup(s.Close)
 			s.Expect(test.silence)
 			turn := begin(t, b, data)
 			if err := s.Send(wire.NewFrame(data)); err != nil {
 				t.Fatal(err)
 			}
-			_, f := s.Recv()
+			_, f = s.Recv()
 			if f == nil || f.Class != test.class || f.Reason != candorv1.Reason_REASON_DEADLINE {
 				t.Fatalf("%+v", f)
 			}

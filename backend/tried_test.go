@@ -127,6 +127,7 @@ func TestWaitingIsTold(t *testing.T) {
 	if f == nil || f.Class != Overload || f.Attempts != 0 || f.Waited < waitLeast {
 		t.Errorf("refused with %+v", f)
 	}
+	b.tempo.answered(time.Now(), time.Hour) // so that the next waits until its place is free
 	second := make(chan *Answer, 1)
 	go func() {
 		answer, _ := infer(t, context.Background(), b, digitsRequest(t, 1))

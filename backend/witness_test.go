@@ -3,6 +3,7 @@ package backend
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"testing"
 
@@ -137,7 +138,7 @@ func servePeer(t *testing.T, answer func(*peer)) (addr string) {
 		}
 		defer func() { _ = conn.Close() }()
 		preface := make([]byte, len(http2.ClientPreface))
-		if _, err := conn.Read(preface); err != nil {
+		if _, err := io.ReadFull(conn, preface); err != nil {
 			t.Error(err)
 			return
 		}

@@ -59,7 +59,7 @@ const (
 func callAttributes(c *call) []attribute.KeyValue {
 	kv := []attribute.KeyValue{
 		attribute.String(attrPrediction, c.idText), attribute.String(attrModel, c.model.name),
-		attribute.String(attrConsumer, c.who.Name), attribute.String(attrMode, short(c.mode().String())),
+		attribute.String(attrConsumer, c.who.Name), attribute.String(attrMode, modeName(c.mode())),
 		attribute.Int(attrRows, c.requestRows), attribute.String(attrPolicy, digestText(c.model.digest)),
 	}
 	if c.defaulted > 0 {

@@ -60,6 +60,8 @@ type call struct {
 	part, vague bool
 	// facts of the call for expressions, made when they are first wanted.
 	facts *facts
+	// readers of the inputs' rows, by name, made when they are first wanted.
+	readers map[string]*wire.RowReader
 
 	// What calls need, in one piece with the call: one stage, the record, and what there is of each row.
 	oneStage [1]fallback.Stage

@@ -77,8 +77,11 @@ func (g *Gateway) streamGuard(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 // leave turns a handler's error into what the caller gets. Statuses that grpc-go itself made pass as they are, but for the
 // methods that nobody wrote, which get their reason.
 func (g *Gateway) leave(ctx context.Context, method string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var ours *Error
-	if err == nil || errors.As(err, &ours) {
+	if errors.As(err, &ours) {
 		return g.toStatus(ctx, method, err)
 	}
 	st, ok := status.FromError(err)

@@ -32,6 +32,7 @@ var (
 	routeNames  = shortNames(candorv1.Route_name)
 	reasonNames = shortNames(candorv1.Reason_name)
 	stateNames  = shortNames(candorv1.AnswerState_name)
+	modeNames   = shortNames(candorv1.Mode_name)
 
 	scoreKindNames       = shortNames(candorv1.ScoreKind_name)
 	uncertaintyKindNames = shortNames(candorv1.UncertaintyKind_name)
@@ -40,6 +41,7 @@ var (
 func routeName(r candorv1.Route) string       { return routeNames[int32(r)] }
 func reasonName(r candorv1.Reason) string     { return reasonNames[int32(r)] }
 func stateName(s candorv1.AnswerState) string { return stateNames[int32(s)] }
+func modeName(m candorv1.Mode) string         { return modeNames[int32(m)] }
 
 // shortNames are the short names of an enum by number.
 func shortNames(names map[int32]string) map[int32]string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -121,6 +122,7 @@ func (g *Gateway) newServer() (*grpc.Server, *health.Server) {
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxHeaderListSize(headersMost),
 		grpc.ReadBufferSize(0), // calmConn has one
+		experimental.BufferPool(wire.Buffers),
 		grpc.InTapHandle(begins),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: l.GetMaxConnectionIdle().AsDuration(), Time: pingAfter, Timeout: pingTimeout,

@@ -106,7 +106,8 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal, unwatched b
 	}
 }
 
-// reload does it once. asked: by a person, who is told in any case. again: it was refused, and may pass with the same files.
+// reload does it once. asked: by a person, who is told in any case. again: it was refused, and may pass with the same files. The log has what came
+// of it last: whoever reads that finds it everywhere else, too.
 func (r *reloader) reload(ctx context.Context, asked bool) (again bool) {
 	running := ctx
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
@@ -121,23 +122,24 @@ func (r *reloader) reload(ctx context.Context, asked bool) (again bool) {
 		r.metrics.total.WithLabelValues(notTaken).Inc()
 		r.metrics.last.Set(0)
 		if asked || err.Error() != r.refusal {
-			r.tell(ctx, err)
 			r.gateway.Refused(told(err)...)
+			r.tell(ctx, err)
 		}
 		r.refusal = err.Error()
 		return mayPassLater(err)
 	case changed:
 		r.metrics.total.WithLabelValues(reloaded).Inc()
 		r.metrics.success.SetToCurrentTime()
+		r.metrics.last.Set(1)
 		r.log.InfoContext(ctx, "configuration reloaded", slog.String("file", r.file), slog.Duration("took", time.Since(began)))
 	default:
 		r.metrics.total.WithLabelValues(unchanged).Inc()
+		r.metrics.last.Set(1)
 		if asked || r.refusal != "" {
 			r.log.InfoContext(ctx, "the configuration is the one in force", slog.String("file", r.file))
 		}
 	}
 	r.refusal = ""
-	r.metrics.last.Set(1)
 	return false
 }
 

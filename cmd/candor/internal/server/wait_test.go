@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -24,15 +25,19 @@ func onPostgres(s *subject, at, wait string) {
 	write(s.T, s.file(), s.text)
 }
 
-// nobody is an address at which nobody listens now.
+// nobody is an address at which nobody listens now, and which connections don't get by themselves.
 func nobody(t *testing.T) string {
 	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports = 10000, 10000 // below what systems give to connections
+	for range ports {
+		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports))
+		if lis, err := net.Listen("tcp", address); err == nil {
+			_ = lis.Close() // nothing is lost with it
+			return address
+		}
 	}
-	defer lis.Close() //nolint:errcheck // nothing is lost with it
-	return lis.Addr().String()
+	t.Fatal("there is no free port")
+	return ""
 }
 
 // says waits until the log has said something.
