@@ -45,14 +45,18 @@ func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item
 	if expired {
 		v = g.expiryVerdict(item)
 	}
-	r := g.pass(ctx, now, item, v)
-	var act review.Act = review.Finalize{Now: now, Gated: r.Gated}
-	if expired {
-		act = review.Expire{Now: now, Verdict: v, Gated: r.Gated}
-	}
-	final, err := g.reviews.Change(ctx, item.ID, ending{Act: act, etag: item.Etag()})
+	err := g.alone(ctx, item, v, func() (err error) {
+		r := g.pass(ctx, now, item, v)
+		var act review.Act = review.Finalize{Now: now, Gated: r.Gated}
+		if expired {
+			act = review.Expire{Now: now, Verdict: v, Gated: r.Gated}
+		}
+		if final, err = g.reviews.Change(ctx, item.ID, ending{Act: act, etag: item.Etag()}); err != nil {
+			r.undo()
+		}
+		return err
+	})
 	if err != nil {
-		r.undo()
 		if ctx.Err() == nil && !g.movedOn(err) {
 			g.log.WarnContext(ctx, "a review item could not be ended; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
 		}
@@ -60,6 +64,33 @@ func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item
 	}
 	g.ended(ctx, &final, expired)
 	return final, true
+}
+
+// alone ends an item by f, with the answer v. Where the limits count the answer nobody else is at it meanwhile, and nobody has been since the
+// item was read: an answer that they were asked for twice could trip one. Errors: review.ErrEtag where somebody is or has been; those of f.
+func (g *Gateway) alone(ctx context.Context, item *review.Item, v *candorv1.Verdict, f func() error) error {
+	if !g.counts(item, v) {
+		return f()
+	}
+	var ferr error
+	ran, err := g.reviews.Alone(ctx, item.ID, func() {
+		now, err := g.reviews.Get(ctx, item.ID)
+		switch {
+		case err != nil:
+			ferr = err
+		case now.Etag() != item.Etag():
+			ferr = review.ErrEtag
+		default:
+			ferr = f()
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case !ran:
+		return review.ErrEtag
+	}
+	return ferr
 }
 
 // movedOn says that an item isn't any more what it was when it was read.

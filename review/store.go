@@ -60,6 +60,11 @@ type Store interface {
 	// Held answers up to limit finished items whose answer an action limit holds, oldest first, without payloads; those that
 	// a limit named in except holds are left out, and so are those up to a place, unless it is zero.
 	Held(ctx context.Context, except []string, after HeldPlace, limit int) ([]Item, error)
+	// Alone runs f while nobody else has the item alone, in this process or another that serves from the store, and answers whether it did:
+	// false, when somebody has. It is for asking others about an item before it is changed, where it matters that they are asked once. It keeps
+	// nobody from changing the item, and a store that is lost meanwhile may let somebody else begin: what f changes names the etag. Errors:
+	// ErrNotFound for what is no id; f was not run.
+	Alone(ctx context.Context, id string, f func()) (bool, error)
 	// Get answers one item with its payload. Errors: ErrNotFound.
 	Get(ctx context.Context, id string) (Item, error)
 	// List answers items, newest first, without payloads. Errors: ErrPageToken.
