@@ -8,12 +8,18 @@ import (
 
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/postgres"
 	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
 
 // Two gateways on one store find the same items due. Each answer passes the limits once: as many as a limit allows leave, and it doesn't trip.
-func TestFinalsOfTwoGatewaysCountOnce(t *testing.T) {
+func TestFinalsOfTwoGatewaysCountOnce(t *testing.T) { finalsOfTwoGateways(t, false) }
+
+// So they do where all were held meanwhile, and are let out after a reset.
+func TestLetOutByTwoGatewaysCountsOnce(t *testing.T) { finalsOfTwoGateways(t, true) }
+
+func finalsOfTwoGateways(t *testing.T, held bool) {
 	pgtest.Skip(t)
 	const most = 150
 	srv, err := pgtest.Start(false)
@@ -47,6 +53,11 @@ func TestFinalsOfTwoGatewaysCountOnce(t *testing.T) {
 	}
 	// When all are due both begin at once.
 	w := both[0]
+	if held {
+		if _, err := w.limits().StopAction(as(operatorToken), &candorv1.StopActionRequest{Action: "decline", Reason: "it is mad", RequestId: "s1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, w := range both {
 		w.stop()
 	}
@@ -56,6 +67,19 @@ func TestFinalsOfTwoGatewaysCountOnce(t *testing.T) {
 	})
 	for _, w := range both {
 		w.run()
+	}
+	if held {
+		w.within(time.Minute, func() bool {
+			items, err := store.Held(t.Context(), nil, review.HeldPlace{}, most)
+			return err == nil && len(items) == most
+		})
+		if _, err := w.reset(operatorToken, "stop:action:decline", "r1"); err != nil {
+			t.Fatal(err)
+		}
+		w.within(time.Minute, func() bool {
+			items, err := store.Held(t.Context(), nil, review.HeldPlace{}, most)
+			return err == nil && len(items) == 0 || w.limit("few").GetTripped()
+		})
 	}
 	for i, id := range ids {
 		w.eventually(func() bool { return w.prediction(id).GetState() != candorv1.AnswerState_ANSWER_STATE_PENDING })

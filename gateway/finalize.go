@@ -128,43 +128,51 @@ func (g *Gateway) wakeFinals() {
 }
 
 // letOut releases answers that a limit holds and that the gate now lets pass: after a reset. What the gate still holds, such as answers that
-// their limit can't count, stands before no other: the next read is of those behind, in the next turn where there are many.
+// their limit can't count, stands before no other: the next read is of those behind, in the next turn where there are many. One gateway at a
+// time does: an answer that the limits were asked for twice could trip one.
 func (g *Gateway) letOut(ctx context.Context) {
-	for range heldBatches {
-		if ctx.Err() != nil {
-			return
-		}
-		now := g.ledger.Now()
-		var except []string
-		for _, s := range g.gate.States(now) {
-			if s.Tripped && (s.Configured || s.Stop) && !s.Definition.DryRun {
-				except = append(except, s.Definition.Name)
-			}
-		}
-		held, err := g.reviews.Held(ctx, except, g.heldAfter, finalBatch)
-		if err != nil {
-			if ctx.Err() == nil {
-				g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
-			}
-			return
-		}
-		out, unknown := 0, false
-		for i := range held {
-			r := g.letOutOne(ctx, now, &held[i])
-			if r.Release == candorv1.ReleaseState_RELEASE_STATE_RELEASED {
-				out++
-			}
-			unknown = unknown || r.unknown
-		}
-		if len(held) < finalBatch {
-			g.heldAfter = review.HeldPlace{}
-			return
-		}
-		g.heldAfter = held[len(held)-1].HeldPlace()
-		if unknown && out == 0 {
-			return // Nobody can be asked; the rest waits for the next turn.
+	more := true
+	for batch := 0; more && batch < heldBatches && ctx.Err() == nil; batch++ {
+		more = false
+		var err error
+		_, aerr := g.reviews.Alone(ctx, review.LettingOut, func() { more, err = g.letOutSome(ctx) })
+		if err = errors.Join(aerr, err); err != nil && ctx.Err() == nil {
+			g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
 		}
 	}
+}
+
+// letOutSome lets out a batch, and answers whether the next is worth a look. Errors: the store's, when it can't be read.
+func (g *Gateway) letOutSome(ctx context.Context) (more bool, err error) {
+	now := g.ledger.Now()
+	var except []string
+	for _, s := range g.gate.States(now) {
+		if s.Tripped && (s.Configured || s.Stop) && !s.Definition.DryRun {
+			except = append(except, s.Definition.Name)
+		}
+	}
+	held, err := g.reviews.Held(ctx, except, g.heldAfter, finalBatch)
+	if err != nil {
+		return false, err
+	}
+	out, unknown := 0, false
+	for i := range held {
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		r := g.letOutOne(ctx, now, &held[i])
+		if r.Release == candorv1.ReleaseState_RELEASE_STATE_RELEASED {
+			out++
+		}
+		unknown = unknown || r.unknown
+	}
+	if len(held) < finalBatch {
+		g.heldAfter = review.HeldPlace{}
+		return false, nil
+	}
+	g.heldAfter = held[len(held)-1].HeldPlace()
+	// Where nobody can be asked the rest waits for the next turn.
+	return !unknown || out > 0, nil
 }
 
 // letOutOne answers what the gate said of the answer: HELD also where it could not be stored that it leaves.

@@ -40,6 +40,9 @@ var (
 	ErrAppealed = errors.New("review: the row is under appeal")
 )
 
+// LettingOut is no item's id. Whoever lets out answers that limits held has it alone.
+const LettingOut = "00000000-0000-0000-0000-000000000000"
+
 // Store keeps review items. Items are created by the gateway's ledger, in the transaction of the decision that deferred
 // them; a Store moves them through their life.
 //
