@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds waits for what must happen; it is never the measure of anything.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // digitsCard is a card with two labels: input x FP32 [-1,2], output probabilities FP32 [-1,2].
 func digitsCard() *candorv1.ModelCard {

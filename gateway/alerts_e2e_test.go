@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +141,13 @@ func TestAlertsToSeveral(t *testing.T) {
 		t.Errorf("the labels differ, so that nothing is resolved: %q", labels)
 	}
 
+	// What a receiver has taken counts as delivered a moment later; a gateway that ends before would send it again.
+	w.eventually(func() bool {
+		resp, err := w.limits().GetLimit(as(auditorToken), &candorv1.GetLimitRequest{Name: "limits/declines"})
+		return err == nil && !slices.ContainsFunc(resp.GetLimit().GetAlerts(), func(a *candorv1.LimitAlert) bool {
+			return a.GetReceiver() == "hook" || a.GetReceiver() == "manager"
+		})
+	})
 	down.mu.Lock()
 	down.refuse = false
 	down.mu.Unlock()

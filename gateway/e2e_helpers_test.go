@@ -110,7 +110,7 @@ func (w *world) prediction(id string) *candorv1.Prediction {
 // bounded is as with an end, so that a test that waits for nothing fails by itself.
 func bounded(t *testing.T, token string) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	if token == "" {
 		return ctx

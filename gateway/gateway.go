@@ -142,7 +142,7 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 		return err
 	}
 	g.gate, err = limits.New(ctx, definitions(cfg), g.limitStore, g.ledger.Now(), limits.Options{
-		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, OnOverflow: g.onLimitOverflow, OnWalls: g.onWalls, Clock: time.Now,
+		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, OnOverflow: g.onLimitOverflow, OnWalls: g.onWalls, OnVoided: g.onVoided, Clock: time.Now,
 	})
 	if err != nil {
 		pl.drop()

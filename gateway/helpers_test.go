@@ -12,7 +12,7 @@ type inferResponse = inference.ModelInferResponse
 // eventually tries f until it holds. The pause between tries is not what makes the test right: it only saves processor time.
 func (w *world) eventually(f func() bool) {
 	w.t.Helper()
-	w.within(15*time.Second, f)
+	w.within(time.Minute, f)
 }
 
 // within is eventually for what has a period of its own to wait for.

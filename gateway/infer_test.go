@@ -292,7 +292,7 @@ func TestHangingPrimary(t *testing.T) {
 	w := start(t)
 	w.primary.Hang()
 	defer w.primary.Resume()
-	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	a := w.infer(ctx, request([][4]float32{fallbackRow}))
 	if a.err != nil || a.param("candor_answered_by") != "both" || !hasReason(a.predictions[0].GetDecision(), candorv1.Reason_REASON_DEADLINE) {

@@ -272,6 +272,37 @@ func TestATierBeginsAnewWithWhatIsBeforeIt(t *testing.T) {
 	}
 }
 
+// What chose the rows that a certificate is about is part of what it measures: evidence on some rows licenses nothing for others.
+func TestOtherRowsAreOtherEvidence(t *testing.T) {
+	const first, second = `segments: [{name: own, when: "consumer == 'payments'"}]`, `segments: [{name: own, when: "model == 'fraud'"}]`
+	w := start(t, promised(", "+first)...)
+	w.earn(0)
+	w.reload(first, second)
+	if a := w.judge(1000, "bad"); a.param("candor_reasons") != "UNCERTIFIED" {
+		t.Errorf("a segment of the same name with other rows: %v", a.resp.GetParameters())
+	}
+}
+
+// So is what a tier before accepts by a threshold of its own, and what an ensemble's members are.
+func TestATiersEvidenceIsOfTheRowsThatReachIt(t *testing.T) {
+	w := start(t, append(promised(""),
+		"      review: {queue: desk", "      fallback: {ensemble: both, threshold: {probability: 0.8}}\n      then: [{ensemble: late}]\n      review: {queue: desk",
+		"models:\n  fraud:", "  late: {version: \"1\", members: [{backend: old}], quorum: 1, combiner: mean}\nmodels:\n  fraud:")...)
+	names := func() (out []string) {
+		for _, c := range w.certificates(false) {
+			if c.GetKey().GetTier() == 2 {
+				out = append(out, c.GetName())
+			}
+		}
+		return out
+	}
+	before := names()
+	w.reload("threshold: {probability: 0.8}", "threshold: {probability: 0.7}")
+	if after := names(); len(before) != 1 || len(after) != 2 {
+		t.Errorf("the last tier's certificates: %v, and behind another threshold %v", before, after)
+	}
+}
+
 type keeper = gateway.Certificates
 
 // unreadable is a store of certificates that is lost.

@@ -143,7 +143,7 @@ func (p *promise) unlessStale(tau float64, ok bool, st *candorv1.CertificateStat
 func precedes(st *candorv1.CertificateState, key *candorv1.CertificateKey) bool {
 	k := st.GetKey()
 	_, ok := certificate.Threshold(st)
-	return ok && k.GetModel() == key.GetModel() && k.GetSegment() == key.GetSegment() && k.GetField() == key.GetField() && k.GetTier() == key.GetTier() &&
+	return ok && k.GetModel() == key.GetModel() && k.GetSegment() == key.GetSegment() && k.GetField() == key.GetField() && k.GetTier() == key.GetTier() && k.GetPopulation() == key.GetPopulation() &&
 		k.GetAlpha() <= key.GetAlpha() && k.GetDelta() <= key.GetDelta() && k.GetConfidence() == key.GetConfidence() &&
 		k.GetConfidenceScale() == key.GetConfidenceScale() && k.GetStageVersion() != key.GetStageVersion() &&
 		sameLoss(k, key)

@@ -48,9 +48,9 @@ func TestStreamRequestHasATimeOfItsOwn(t *testing.T) {
 		edits  []string
 		within time.Duration // the stream's; 0: it has no deadline
 	}{
-		{"the default, and a fallback", []string{"reflection: true", "reflection: true, default_deadline: 400ms"}, 0},
-		{"the default alone", append([]string{"reflection: true", "reflection: true, default_deadline: 200ms"}, nothingBehind...), 0},
-		{"half of the stream's, and a fallback", nil, 4 * time.Second},
+		{"the default, and a fallback", []string{"reflection: true", "reflection: true, default_deadline: 2s"}, 0},
+		{"the default alone", append([]string{"reflection: true", "reflection: true, default_deadline: 1s"}, nothingBehind...), 0},
+		{"half of the stream's, and a fallback", nil, 8 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +101,7 @@ func TestStreamRequestHasATimeOfItsOwn(t *testing.T) {
 // A client that sends the end behind an overdue request is told everything, and then the end.
 func TestStreamEndsBehindAnOverdueRequest(t *testing.T) {
 	free := make(chan struct{})
-	w, _ := decoupled(t, talkative(free), append([]string{"reflection: true", "reflection: true, default_deadline: 200ms"}, nothingBehind...)...)
+	w, _ := decoupled(t, talkative(free), append([]string{"reflection: true", "reflection: true, default_deadline: 1s"}, nothingBehind...)...)
 	c := w.openStreamIn(as(clientToken))
 	c.ask("front", [][4]float32{sureRow})
 	c.next()

@@ -102,28 +102,20 @@ func TestReloadEndsEndlessAnswers(t *testing.T) {
 	c.ask("endless", [][4]float32{sureRow})
 	c.next()
 	w.reload(strict, loose)
-	asked := false
-	for {
+	c.ask("after", [][4]float32{sureRow})
+	for answered, ended := false, false; !answered || !ended; {
 		m := c.frame()
 		a := answer{resp: m.GetInferResponse()}
 		switch {
 		case a.resp.GetId() == "after":
-			if a.param("candor_answered_by") != "primary" {
+			if answered = true; a.param("candor_answered_by") != "primary" {
 				t.Errorf("%v", m)
 			}
-			asked = true
-			continue
-		case m.GetErrorMessage() == "":
-			if !asked {
-				c.ask("after", [][4]float32{sureRow})
-				asked = true
+		case m.GetErrorMessage() != "":
+			if ended = true; a.param("candor_error") != "DEFERRED_TO_REVIEW" || a.resp.GetId() != "endless" || !a.resp.GetParameters()[oiptest.FinalParam].GetBoolParam() {
+				t.Errorf("%v", m)
 			}
-			continue
 		}
-		if a.param("candor_error") != "DEFERRED_TO_REVIEW" || a.resp.GetId() != "endless" || !a.resp.GetParameters()[oiptest.FinalParam].GetBoolParam() {
-			t.Errorf("%v", m)
-		}
-		break
 	}
 	c.ask("still there", [][4]float32{sureRow})
 	if a := c.next(); a.param("candor_answered_by") != "primary" {

@@ -53,6 +53,10 @@ type Options struct {
 	// OnWalls is told that the wall clock of another gateway is apart from this one's by more than 0.1 s, by another amount than before, or no more,
 	// with by how much it is behind; see Walls. It is called after a question to a shared store.
 	OnWalls func(behind time.Duration)
+	// OnVoided is told, once a minute at most for each limit, that a question to a shared store has made void what gateways knew of the limit's time,
+	// and how often it has happened here since it was told last: clocks that should say the same don't. Of a limit with a key all values count
+	// together. Until each gateway has asked again, releases may count longer.
+	OnVoided func(limit string, times int64)
 	// MaxLease is for how many answers permits are deducted at once, and so forfeited by a crash, for each limit. Leases begin small,
 	// and grow to this only while they are used up fast. Default 4096.
 	MaxLease int64

@@ -71,7 +71,7 @@ type Store interface {
 	// field. Errors: ErrAppealed as *AppealedError, where another appeal of the same row is not final.
 	Appeal(ctx context.Context, it Item, by, requestID string) (Item, error)
 	// DeletePayload removes an item's payload and appends an AdminRecord to the decision log. Idempotent. Errors: ErrNotFound.
-	DeletePayload(ctx context.Context, id, by, reason string, now time.Time) error
+	DeletePayload(ctx context.Context, id string, by By, reason string, now time.Time) error
 	// Moved answers a channel that is closed when something in the queue changes next.
 	Moved() <-chan struct{}
 	Reports
@@ -157,15 +157,23 @@ type Passed struct {
 	Skipped, Escalated int64
 }
 
+// By is who does what the decision log tells of.
+type By struct {
+	// Name of a person; not empty.
+	Name string
+	// Remote is the IP address that their call came from; empty: not known.
+	Remote string
+}
+
 // Goldens are questions whose answer is known.
 type Goldens interface {
 	// AddGolden stores a question. by and requestID make it idempotent: a second call answers the first one's. It appends an
 	// AdminRecord to the decision log.
-	AddGolden(ctx context.Context, g Golden, by, requestID string, now time.Time) (Golden, error)
+	AddGolden(ctx context.Context, g Golden, by By, requestID string, now time.Time) (Golden, error)
 	// Goldens lists the questions of a queue (empty: of all), newest first, with a position below before (0: from the newest).
 	Goldens(ctx context.Context, queue string, before uint64, limit int) ([]Golden, error)
 	// DeleteGolden: the question isn't shown again; the items that showed it stay. Errors: ErrNotFound.
-	DeleteGolden(ctx context.Context, id, by string, now time.Time) error
+	DeleteGolden(ctx context.Context, id string, by By, now time.Time) error
 	// NextGolden makes an item of a question that the holder hasn't been shown, and claims it for the holder. Of the answers it
 	// takes the one that the holder was shown least, and of those questions the one that was shown least. made is the item without
 	// what the question says; its ID, PredictionID, Created, Deadline and lease are taken as they are. Errors: ErrEmpty.

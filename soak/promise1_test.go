@@ -2,8 +2,6 @@ package soak
 
 import (
 	"context"
-	"errors"
-	"io"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -78,7 +76,7 @@ queues: {desk: {description: soak, lease: 1s, deadline: 1h, undo_window: 0s}}
 	stop()
 	crowd.Wait()
 
-	finals := finalAnswers(t, conn)
+	finals := finalAnswers(t, conn, lastAnswer(t, conn))
 	for item, label := range l.verdicts {
 		if got := finals[item]; len(got) != 1 || got[0] != label {
 			t.Errorf("%s was answered with %q; the feed has %q", item, label, got)
@@ -176,47 +174,47 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// finalAnswers are all of the feed, by item.
-func finalAnswers(t *testing.T, conn *grpc.ClientConn) map[string][]string {
+// lastAnswer defers one more row when everybody else has gone home, and answers it. What was final before stands before it in the feed.
+func lastAnswer(t *testing.T, conn *grpc.ClientConn) (item string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	resp, _, err := infer(conn, unsure(), patience)
+	if item = resp.GetParameters()["candor_review_item"].GetStringParam(); err != nil || item == "" {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	reviews := candorv1.NewReviewServiceClient(conn)
+	await(t, "the last item is answered", func() bool {
+		ctx, cancel := context.WithTimeout(as(t.Context(), "ana"), patience)
+		defer cancel()
+		claimed, err := reviews.ClaimReviewItem(ctx, &candorv1.ClaimReviewItemRequest{Name: item})
+		if err != nil {
+			return false
+		}
+		_, err = reviews.ResolveReviewItem(ctx, &candorv1.ResolveReviewItemRequest{
+			Name: item, Epoch: claimed.GetItem().GetEpoch(), RequestId: uuid.NewString(),
+			Verdict: &candorv1.Verdict{Answer: &candorv1.Verdict_Label{Label: claimed.GetItem().GetLabels()[0]}},
+		})
+		return err == nil
+	})
+	return item
+}
+
+// finalAnswers are all of the feed, by item, up to the last one.
+func finalAnswers(t *testing.T, conn *grpc.ClientConn, last string) map[string][]string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	watch, err := candorv1.NewPredictionServiceClient(conn).WatchPredictions(ctx, &candorv1.WatchPredictionsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	type entry struct {
-		p   *candorv1.Prediction
-		err error
-	}
-	entries := make(chan entry)
-	go func() {
-		for {
-			resp, err := watch.Recv()
-			select {
-			case entries <- entry{resp.GetPrediction(), err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
 	out := map[string][]string{}
-	for {
-		select {
-		case e := <-entries:
-			if e.err != nil {
-				if errors.Is(e.err, io.EOF) {
-					return out
-				}
-				t.Fatal(e.err)
-			}
-			item := e.p.GetDecision().GetReviewItem()
-			out[item] = append(out[item], e.p.GetLabel())
-		case <-time.After(2 * time.Second): // nothing more comes
-			return out
+	for len(out[last]) == 0 {
+		resp, err := watch.Recv()
+		if err != nil {
+			t.Fatal(err)
 		}
+		item := resp.GetPrediction().GetDecision().GetReviewItem()
+		out[item] = append(out[item], resp.GetPrediction().GetLabel())
 	}
+	return out
 }

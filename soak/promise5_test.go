@@ -2,6 +2,7 @@ package soak
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ store: {identity: soak, sqlite: {path: candor.db}}
 consumers:
   anyone: {identity: {anonymous: true}, models: ["*"]}
   healthy: {identity: {token_sha256: 93c0f0ebfef46bab6c0f57b299c5e1bec04a56ffb552d205aa1e39e978f68cde}, models: ["*"], priority: `+priority+`}
-backends:`+backendConfig("primary", model.Addr(), "")+`
+backends:`+strings.Replace(backendConfig("primary", model.Addr(), ""), "timeout: 500ms", "timeout: 2s", 1)+`
 models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {probability: 0.9}}, answers: [{output: probabilities, fill: scores}]}}}
 `)
 	healthy := g.dial(grpc.WithUnaryInterceptor(healthyClient))

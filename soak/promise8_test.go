@@ -27,7 +27,7 @@ func TestPromise8ByteExact(t *testing.T) {
 listen: {grpc: "127.0.0.1:0", http: "127.0.0.1:0"}
 store: {identity: soak, sqlite: {path: candor.db}}
 consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}
-backends:`+backendConfig("primary", model.Addr(), "")+`
+backends:`+patient(backendConfig("primary", model.Addr(), ""))+`
 models: {fraud: {primary: primary, policy: {mode: enforce, accept: {threshold: {probability: 0.6}}, answers: [{output: probabilities, fill: scores}]}}}
 `)
 	conn := g.dial(grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{})))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -21,6 +22,8 @@ const (
 	// claimedItems are held by a reviewer over the kill, in a queue of their own: half of them until long after, half of them by
 	// a lease that ends soon.
 	claimedItems = 20
+	// lostLease ends soon, but not before all of them are claimed: who claims goes on with the oldest that nobody holds.
+	lostLease = 5 * time.Second
 	// killAfter rows have been acknowledged and killAfterVerdicts given, the process is killed in the middle of both.
 	killAfter         = 400
 	killAfterVerdicts = 5
@@ -44,7 +47,7 @@ func TestKillNine(t *testing.T) {
 	w := newWorkload(t, gateway.grpc)
 	w.deferSome("penny", claimedItems)
 	kept := w.claim("ana", claimedItems/2, longLease)
-	lost := w.claim("ana", claimedItems/2, shortLease)
+	lost := w.claim("ana", claimedItems/2, lostLease)
 	crowd := w.start()
 	w.await(killAfter, killAfterVerdicts)
 	gateway.kill()

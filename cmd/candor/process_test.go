@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a process may take to come up or to end on a slow machine. Reaching it is a failure.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // process is a candor serve in a process of its own.
 type process struct {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,7 +123,7 @@ func startSeveral(t *testing.T, folder, store string, gateways int) *several {
 		fmt.Fprintf(&people, "\n  %s: {identity: {token_sha256: %x}, roles: [reviewer]}", personName(i), sha256.Sum256([]byte(personName(i)+"-token")))
 	}
 	for i := range gateways {
-		text := strings.NewReplacer("$MODEL", model.Addr(), "127.0.0.1:0", freeAddress(t), "sqlite: {path: candor.db}", store,
+		text := strings.NewReplacer("$MODEL", model.Addr(), "127.0.0.1:0", freePort(t, 23000+1000*i), "sqlite: {path: candor.db}", store,
 			"operators:", "operators:"+people.String()).Replace(coinConfig)
 		config := filepath.Join(folder, fmt.Sprintf("candor-%d.yaml", i))
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -181,19 +180,6 @@ func (s *several) serve(config string) *process {
 	}
 	s.t.Cleanup(p.kill)
 	return p
-}
-
-// freeAddress is where a gateway listens in all of its lives.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := lis.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return lis.Addr().String()
 }
 
 func (s *several) killGateway(i int) {
@@ -263,7 +249,7 @@ func (s *several) work(after map[int]func()) {
 }
 
 // severalPatience bounds a test that would never end.
-const severalPatience = 3 * time.Minute
+const severalPatience = 6 * time.Minute
 
 // await waits for so many verdicts. It says whether there are.
 func (s *several) await(verdicts int) bool {

@@ -100,7 +100,7 @@ func hooked(t *testing.T, h http.Handler) (config string) {
 	srv := httptest.NewServer(h)
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
 	config = filepath.Join(t.TempDir(), "candor.yaml")
-	text := strings.ReplaceAll(coinConfig, "$MODEL", model.Addr()) + fmt.Sprintf("webhooks: {till: {url: %q, allow_private: true, timeout: 2s}}\n", srv.URL)
+	text := strings.ReplaceAll(coinConfig, "$MODEL", model.Addr()) + fmt.Sprintf("webhooks: {till: {url: %q, allow_private: true}}\n", srv.URL)
 	text = strings.Replace(text, "roles: [reviewer]", "roles: [reviewer, admin]", 1)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long something may take on a slow machine. Reaching it is a failure.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 const deskConfig = `
 listen: {grpc: "$LISTEN"}

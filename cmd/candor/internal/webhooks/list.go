@@ -77,6 +77,10 @@ func deliveriesCommand(f *remote.Flags) *cobra.Command {
   candor webhooks deliveries payments --state failed --json`,
 		Args: cli.Args("WEBHOOK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			const most = 1000
+			if cmd.Flags().Changed("limit") && (limit < 1 || limit > most) {
+				return cli.Usage("write 1 to 1000", "--limit is %d", limit)
+			}
 			req := &candorv1.ListWebhookDeliveriesRequest{Webhook: args[0], PageSize: limit, PageToken: page}
 			if state != "" {
 				var err error
