@@ -111,8 +111,18 @@ func classOf(d candorv1.Dialect, code codes.Code, text string, pushback bool) Cl
 }
 
 // tritonQueue: Triton says UNAVAILABLE when the queue of a model is full, and when a request has waited there for too long.
-// The second can be the client's doing: it can set the time by a request parameter.
-var tritonQueue = []string{"exceeds maximum queue size", "request timeout expired"}
+// The second can be the client's doing: it can set the time by a request parameter. See Terms.Timed.
+var tritonQueue = []string{"exceeds maximum queue size", tritonTimeout}
+
+const tritonTimeout = "request timeout expired"
+
+// excuse makes a time-out that the request itself asked for the caller's own doing: as a word about load it would let one client take
+// everybody's places. f may be nil.
+func (t *Terms) excuse(f *Failure) {
+	if f != nil && t.Timed && f.Class == Overload && contains(f.Message, []string{tritonTimeout}) {
+		f.Class, f.Reason, f.Code, f.RetryAfter = Excluded, candorv1.Reason_REASON_DEADLINE, codes.DeadlineExceeded, 0
+	}
+}
 
 // crashes and badInputs tell a crash in the model from bad input where KServe's Python SDK says INVALID_ARGUMENT to both
 // (its interceptor maps InferenceError, which wraps any exception of the model, like InvalidInput). Unsure is bad input: a

@@ -166,6 +166,7 @@ func (h *hedge) attempt(ctx context.Context) (response *wire.Response, failure *
 		}
 	}()
 	response, _, failure = h.b.attempt(ctx, h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
+	h.terms.excuse(failure)
 	return response, failure
 }
 

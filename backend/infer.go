@@ -49,6 +49,9 @@ type Terms struct {
 	// fairly between Consumers, and, of one whose calls have Addresses, between these. Both are names and no more; empty: one of its own.
 	Priority          candorv1.Priority
 	Consumer, Address string
+	// Timed: the request itself says how long it may wait at the model server, as Triton's parameter timeout does. That this has passed says
+	// nothing about load.
+	Timed bool
 	// Headers of attempts after the first; nil: they are sent what the first is.
 	Headers Headers
 }
@@ -200,6 +203,7 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	}()
 	response, verdict, failure := b.attempt(within, conn, t.Until, permit, x, request, check)
 	took := time.Since(asked)
+	t.excuse(failure)
 	if failure != nil && context.Cause(within) == errLost {
 		failure = b.lost()
 		b.latencies.add(time.Now(), took) // at least

@@ -15,8 +15,9 @@ import (
 func (f *Failure) Repeatable() bool { return f.repeatable() }
 
 // Again says whether the request may be sent once more after own, which Fail answered, and pays for it; it then has a new permit, and
-// goes on a new stream. others says that what came on the stream was surely for other requests.
-func (t *Turn) Again(ctx context.Context, own *Failure, others bool) bool {
+// goes on a new stream. others says that what came on the stream was surely for other requests. patience is all the time that the request has: a
+// model server that wants to be asked later than that is not asked, also where ctx never ends.
+func (t *Turn) Again(ctx context.Context, own *Failure, others bool, patience time.Duration) bool {
 	b, now := t.b, time.Now()
 	f := *own
 	f.began = f.began && !others || t.wasAnswered()
@@ -24,6 +25,9 @@ func (t *Turn) Again(ctx context.Context, own *Failure, others bool) bool {
 		return false
 	}
 	if end := callersEnd(ctx, t.terms.Until); !end.IsZero() && end.Sub(now) < b.set.minTimeout+f.pushback.wait {
+		return false
+	}
+	if f.pushback.wait > patience-b.set.minTimeout {
 		return false
 	}
 	if !b.budget.spend(now) {

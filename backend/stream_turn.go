@@ -120,6 +120,7 @@ func (t *Turn) Answer(ctx context.Context, response *wire.Response, paid bool, c
 // Said is the Failure of an error that the model server sent for this request.
 func (t *Turn) Said(ctx context.Context, message string, paid bool) *Failure {
 	f := said(message)
+	t.terms.excuse(f)
 	began, took, number := t.next(true)
 	if paid {
 		t.vacate(loadOf(f), took)

@@ -72,6 +72,10 @@ func (c *checker) kept(here, at path, policy *candorv1.Policy, promise *candorv1
 		c.complain(here.field("on_new_version"), "held_out wants a held-out certificate of this version, and none is named",
 			"run candor calibrate --certify and name what it stored under held_out, or write another on_new_version")
 	}
+	if promise.GetHeldOut() != "" && len(promise.GetSegments()) > 0 {
+		c.complain(heldOut, "a held-out certificate is of all rows together, and each segment has a promise of its own: one may be wrong far more often "+
+			"than all are", "take it out, or the segments")
+	}
 	if promise.GetOnStale() == candorv1.OnStale_ON_STALE_FALLBACK && policy.GetFallback() == nil && !c.lost(at.field("fallback")) {
 		c.complain(here.field("on_stale"), "the policy has no fallback", "write keep or defer, or add fallback")
 	}

@@ -31,6 +31,8 @@ func TestCheckPromise(t *testing.T) {
 		{"tolerance of a label", []edit{with(good + ", tolerance: 1")}, []string{promise + "tolerance: the primary classifies"}},
 		{"held out without a file", []edit{with(good + ", on_new_version: held_out")}, []string{promise + "on_new_version: held_out wants"}},
 		{"held out", []edit{with(good + ", on_new_version: held_out, held_out: mail-start@1")}, nil},
+		{"held out with segments", []edit{with(good + `, held_out: mail-start@1, segments: [{name: a, when: "true"}]`)},
+			[]string{promise + "held_out: a held-out certificate is of all rows"}},
 		{"held out without a version", []edit{with(good + ", held_out: mail-start")}, []string{promise + "held_out: "}},
 		{"the rest", []edit{with(good + `, segments: [{name: rest, when: "model == 'm'"}]`)}, []string{promise + "segments[0].name: is the name of the rows"}},
 		{"a segment twice", []edit{with(good + `, segments: [{name: a, when: "true"}, {name: a, when: "true"}]`)}, []string{promise + "segments[1].name: "}},

@@ -46,6 +46,12 @@ func (g *Gateway) onWalls(behind time.Duration) {
 		slog.Duration("behind", behind), slog.String("remedy", "keep the clocks of both machines right (NTP)"))
 }
 
+// onVoided is told that what gateways knew of a limit's time was void, so often since it was told last.
+func (g *Gateway) onVoided(limit string, times int64) {
+	g.log.Warn("clocks don't agree: what gateways knew of a limit's time is void, and its releases may count longer", slog.String("limit", limit),
+		slog.Int64("times", times), slog.String("remedy", "keep the clocks of the database's machine and of the gateways' right (NTP), and don't set them by hand"))
+}
+
 // onLimitStoreError is told of answers that a limit could not ask its store about.
 func (g *Gateway) onLimitStoreError(limit string, err error) {
 	g.metrics.limitStoreErrors.WithLabelValues(limitOf(limit)).Inc()

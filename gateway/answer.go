@@ -71,6 +71,10 @@ func (c *call) rewritten() (*wire.Frame, error) {
 	w := wire.Rewrite{
 		Model: &c.model.name, Version: &version, StripOutputs: hidden, StripParams: isOurs, AppendParams: c.params(),
 	}
+	if others {
+		// So would what the model server says beside its tensors.
+		w.StripParams = func(key string) bool { return !saysHow(key) }
+	}
 	for i := range c.requestRows {
 		for k := range c.model.fills {
 			f := &c.model.fills[k]

@@ -24,6 +24,9 @@ func (s *certificateService) ListCertificates(ctx context.Context, in *candorv1.
 	}
 	out := &candorv1.ListCertificatesResponse{}
 	if s.g.certificates == nil {
+		if in.GetPageToken() != "" {
+			return nil, foreignPage()
+		}
 		return out, nil
 	}
 	states, err := s.g.certificates.Certificates(ctx, in.GetModel(), in.GetIncludeEnded())
@@ -49,7 +52,7 @@ func (s *certificateService) ListCertificates(ctx context.Context, in *candorv1.
 		}
 	}
 	if !past {
-		return nil, invalid("page_token", "it is not one of this list's; leave it empty for the first page")
+		return nil, foreignPage()
 	}
 	return out, nil
 }
@@ -80,7 +83,9 @@ func (s *certificateService) RevokeCertificate(ctx context.Context, in *candorv1
 	if s.g.certificates == nil {
 		return nil, certificateRefused(certificate.ErrNotFound, in.GetName())
 	}
-	st, err := s.g.certificates.RevokeCertificate(ctx, strings.TrimPrefix(in.GetName(), "certificates/"), p.Name, in.GetReason(), in.GetRequestId())
+	who := by(ctx, p)
+	who.Reason = in.GetReason()
+	st, err := s.g.certificates.RevokeCertificate(ctx, strings.TrimPrefix(in.GetName(), "certificates/"), who, in.GetRequestId())
 	if err != nil {
 		return nil, certificateRefused(err, in.GetName())
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 )
 
 // Certificates is what the gateway needs of a store to keep promises. Evidence enters by Ledger.Record, with the items' Sequences,
@@ -19,9 +20,10 @@ type Certificates interface {
 	Certificates(ctx context.Context, model string, ended bool) ([]*candorv1.CertificateState, error)
 	// Certificate answers one state by its id. Errors: certificate.ErrNotFound.
 	Certificate(ctx context.Context, id string) (*candorv1.CertificateState, error)
-	// RevokeCertificate ends a certificate and opens its next version; it answers the ended one. Idempotent by requestID.
+	// RevokeCertificate ends a certificate on a person's word, with a reason, and opens its next version; it answers the ended one.
+	// Idempotent by requestID.
 	// Errors: certificate.ErrNotFound, certificate.ErrEnded.
-	RevokeCertificate(ctx context.Context, id, by, reason, requestID string) (*candorv1.CertificateState, error)
+	RevokeCertificate(ctx context.Context, id string, by people.By, requestID string) (*candorv1.CertificateState, error)
 	// CertificatesChanged answers a channel that is closed when what some certificate licenses changes next.
 	CertificatesChanged() <-chan struct{}
 	// CoinSecret answers the store's secret, at least 32 bytes, the same for every gateway and for ever: coins are made of it,

@@ -51,18 +51,17 @@ func (c *call) identity(requestRow int, field string) ([]byte, error) {
 	}
 	slices.SortStableFunc(inputs, func(a, b *wire.Tensor) int { return strings.Compare(a.Name, b.Name) })
 	for _, in := range inputs {
-		rows := c.requestRows
-		if c.model.whole() || c.model.card.Shared(in.Name) {
-			rows = 0
-		}
-		parts, err := in.RowBytes(rows)
+		reader, row, err := c.rowsOf(in, requestRow)
 		if err != nil {
 			return nil, err
 		}
-		part := parts[0]
+		part, err := reader.Bytes(row)
+		if err != nil {
+			return nil, err
+		}
 		shape := in.Shape
-		if rows > 0 {
-			part, shape = parts[requestRow], in.Shape[min(1, len(in.Shape)):]
+		if !c.model.whole() && !c.model.card.Shared(in.Name) {
+			shape = in.Shape[min(1, len(in.Shape)):]
 		}
 		writePart(h, []byte(in.Name))
 		writePart(h, []byte(in.DatatypeName))

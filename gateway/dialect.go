@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -100,6 +101,25 @@ func (m *model) refuseReserved(req *wire.Request, d candorv1.Dialect) error {
 				return invalid("parameters["+p.Key+"]", "Triton, which backend "+b.Name()+" is, takes this parameter as an instruction, and a "+
 					"client of dialect "+dialectName(d)+" can't mean that; rename it, or have consumers.NAME.dialect say triton")
 			}
+		}
+	}
+	return nil
+}
+
+// paramClassification is the parameter of a requested output by which Triton's clients ask for its best classes, as texts.
+const paramClassification = "classification"
+
+// refuseClassification refuses to ask Triton for other elements than the card declares of an output. Nobody could read a score in them, and the
+// model server, which does as it was told, would have broken its card.
+func (m *model) refuseClassification(req *wire.Request) error {
+	for i, o := range req.Outputs {
+		asks := slices.ContainsFunc(o.Params, func(p wire.Param) bool { return p.Key == paramClassification })
+		if !asks || !slices.ContainsFunc(m.card.Proto().GetOutputs(), func(out *candorv1.OutputSpec) bool { return out.GetName() == o.Name }) {
+			continue
+		}
+		if d := m.primary.Speech(); d.Dialect == candorv1.Dialect_DIALECT_TRITON || d.Source == candorv1.DialectSource_DIALECT_SOURCE_UNSPECIFIED {
+			return invalid("outputs["+strconv.Itoa(i)+"].parameters["+paramClassification+"]",
+				"it asks for texts instead of the elements that the model's card declares of "+strconv.Quote(o.Name)+"; leave it out, and find the best classes in the numbers")
 		}
 	}
 	return nil

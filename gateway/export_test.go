@@ -22,3 +22,6 @@ func ServeStreams(g *Gateway, lis net.Listener, d candorv1.Dialect) (stop func()
 	go func() { _ = srv.Serve(lis) }()
 	return srv.Stop
 }
+
+// Holders is how many hold the plan in force, the gateway itself included.
+func Holders(g *Gateway) int64 { return g.plan().holders.Load() }

@@ -18,6 +18,16 @@ func (p *Principal) terms(ctx context.Context) backend.Terms {
 	return t
 }
 
+// terms are what holds for a call's attempts: those of its caller, and what its request says.
+func (c *call) terms(ctx context.Context) backend.Terms {
+	t := c.who.terms(ctx)
+	_, t.Timed = c.req.Param(paramTimeout)
+	return t
+}
+
+// paramTimeout is Triton's: how long a request may wait in the model server's queue.
+const paramTimeout = "timeout"
+
 // callsFrom is the address, or network, that a call came from; empty: from inside.
 func callsFrom(ctx context.Context) string {
 	if pr, ok := peer.FromContext(ctx); ok {

@@ -86,10 +86,11 @@ func (g *Gateway) askMember(ctx context.Context, c *call, name string, rows []in
 		var v backend.Verdict
 		reply.Evidence, v = b.Card().Evidence(nil, name, resp, len(rows), how)
 		unsure(&v, reply.Evidence, b.UnsureBelow())
+		c.excuse(&v, reply.Evidence, rows)
 		return v
 	}
 	ctx, headers := c.trace.attempt(ctx, name, kind)
-	terms := c.who.terms(ctx)
+	terms := c.terms(ctx)
 	terms.Headers = headers
 	answer, err := b.Infer(ctx, terms, request, check)
 	if err != nil {

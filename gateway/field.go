@@ -19,8 +19,6 @@ type field struct {
 	coinScope string
 	// tolerance of the promise, in the field's unit; nil: another label than the verdict's is wrong.
 	tolerance *float64
-	// scale is the digest of the numbers that make its confidence.
-	scale string
 	// defaultLabel or defaultValue stands for "we do not know"; both unset: nothing does.
 	defaultLabel string
 	defaultValue *float64
@@ -50,7 +48,7 @@ func newFields(p *candorv1.Policy, card *backend.Card, calibrated bool) ([]field
 		}
 		policy.Conditions = conditions
 		next := field{
-			Field: f, policy: policy, defaultLabel: own.GetReview().GetDefaultLabel(), scale: scaleDigest(own),
+			Field: f, policy: policy, defaultLabel: own.GetReview().GetDefaultLabel(),
 			promised: own.GetAccept().GetPromise() != nil, tolerance: toleranceOf(p, f.Name),
 		}
 		next.actions = append(next.actions, "")

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/store/sqlite"
 )
 
 func (w *world) watch(token, resume string) grpc.ServerStreamingClient[candorv1.WatchPredictionsResponse] {
@@ -242,4 +244,47 @@ func TestForeignPredictions(t *testing.T) {
 	if p := w.prediction(strings.ToUpper(mine)); p.GetState() != candorv1.AnswerState_ANSWER_STATE_FINAL {
 		t.Errorf("by its id in capitals: %v", p)
 	}
+}
+
+// A place in the feed of one store is none in that of another, also of one that was made anew under the same identity, nor in the store's own
+// when that was put back to a backup: what the client hasn't seen would be passed over.
+func TestTokenOfAnotherFeed(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	answered := func() string {
+		name, _ := w.deferOne(deferredRow)
+		w.resolve(reviewerToken, name, "good")
+		return w.next(w.watch(clientToken, "")).GetResumeToken()
+	}
+	refused := func(what, token string) {
+		t.Helper()
+		_, err := w.watch(clientToken, token).Recv()
+		if wantError(t, err, codes.InvalidArgument, "INVALID_REQUEST"); err == nil {
+			t.Errorf("%s: the token was taken", what)
+		}
+	}
+	w.stop()
+	backup, err := os.ReadFile(w.db())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	token := answered()
+	w.stop()
+	if err := os.WriteFile(w.db(), backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	refused("a backup", token)
+
+	w.stop()
+	if err := os.Remove(w.db()); err != nil {
+		t.Fatal(err)
+	}
+	if err := sqlite.Init(t.Context(), w.db(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	answered()
+	refused("another store", token)
 }

@@ -140,6 +140,9 @@ func (g *Gateway) admitTo(ctx context.Context, pl *plan, who Caller, data *wire.
 	if err := m.refuseReserved(req, dialect); err != nil {
 		return nil, err
 	}
+	if err := m.refuseClassification(req); err != nil {
+		return nil, err
+	}
 	if inSequence(req) {
 		// Others don't have the state that the sequence has built up: an answer of theirs would be one to another question.
 		m = m.withoutFallback()

@@ -113,7 +113,7 @@ func (c *call) payload(requestRow int) *candorv1.ReviewPayload {
 		if t == nil || spec.GetRedact() {
 			continue
 		}
-		pt := payloadTensor(t, spec, requestRow, c.requestRows, c.model.whole() || c.model.card.Shared(spec.GetName()))
+		pt := c.payloadTensor(t, spec, requestRow)
 		if proto.Size(p)+proto.Size(pt) > maxPayload {
 			pt.Values, pt.Texts, pt.View = nil, nil, candorv1.PayloadView_PAYLOAD_VIEW_UNSPECIFIED
 		}
@@ -130,24 +130,34 @@ func (c *call) payload(requestRow int) *candorv1.ReviewPayload {
 	return p
 }
 
-// payloadTensor is a row's part of an input; all of it when the tensor has no dimension for rows, as one that is shared.
-func payloadTensor(t *wire.Tensor, spec *candorv1.InputSpec, row, rows int, whole bool) *candorv1.PayloadTensor {
+// The least that an element takes in an encoded payload, in bytes: a number, and the tag and length of a text.
+const (
+	leastOfNumber = 8
+	leastOfText   = 2
+)
+
+// payloadTensor is a row's part of an input; all of it when the tensor has no dimension for rows, as one that is shared. What would be too
+// large isn't read: it would take many times the request's memory for nothing.
+func (c *call) payloadTensor(t *wire.Tensor, spec *candorv1.InputSpec, requestRow int) *candorv1.PayloadTensor {
 	pt := &candorv1.PayloadTensor{
 		Name: spec.GetName(), Datatype: t.DatatypeName, View: spec.GetView(), Features: spec.GetFeatures(), Shape: t.Shape,
 		ImageMax: spec.GetImageMax(),
 	}
-	// The request has been validated: these can't fail, and a payload without a tensor is better than no item.
-	switch {
-	case t.Datatype == wire.BYTES && whole:
-		pt.Texts, _ = t.Texts()
-	case t.Datatype == wire.BYTES:
-		pt.Texts, _ = t.TextRow(row, rows)
-	case whole:
-		pt.Values, _ = t.Floats(nil)
-	default:
-		pt.Values, _ = t.FloatRow(nil, row, rows)
+	least := leastOfNumber
+	if t.Datatype == wire.BYTES {
+		least = leastOfText
 	}
-	if !whole && len(t.Shape) > 0 {
+	// The request has been validated: this can't fail, and a payload without a tensor is better than no item.
+	switch reader, row, err := c.rowsOf(t, requestRow); {
+	case err != nil:
+	case reader.PerRow() > maxPayload/least:
+		pt.View = candorv1.PayloadView_PAYLOAD_VIEW_UNSPECIFIED
+	case t.Datatype == wire.BYTES:
+		pt.Texts, _ = reader.Texts(row)
+	default:
+		pt.Values, _ = reader.Floats(row)
+	}
+	if whole := c.model.whole() || c.model.card.Shared(t.Name); !whole && len(t.Shape) > 0 {
 		pt.Shape = t.Shape[1:] // empty where the row is one element
 	}
 	if w := int64(spec.GetImageWidth()); w > 0 && len(pt.Shape) == 1 {

@@ -32,6 +32,8 @@ type Ledger interface {
 	Finals(ctx context.Context, after uint64, limit int) ([]review.Final, error)
 	// Changed answers a channel that is closed when the next final answer is stored.
 	Changed() <-chan struct{}
+	// ID is the store's own, a UUID: another store has another one, also where it serves the same identity.
+	ID() string
 	// Now is the store's clock, the only one that decisions, leases and limits read: it never goes back, not even over a
 	// restart.
 	Now() time.Time

@@ -16,7 +16,9 @@ func (m *metrics) watchLimits(g *limits.Gate, now func() time.Time) {
 		keys:        of("candor_limit_keys", "Keys that have a limit of their own now."),
 		keysTripped: of("candor_limit_keys_tripped", "Keys whose limit is latched."),
 		overflowed:  of("candor_limit_keys_overflowed_total", "Answers whose key shared one limit with others, because the limit had as many keys as it may have."),
-		gate:        g, now: now,
+		voided: of("candor_limit_sightings_voided_total",
+			"Questions of this gateway that made void what gateways knew of the limit's time, because clocks don't agree; of a limit with a key, of all keys."),
+		gate: g, now: now,
 		used:    of("candor_limit_used", "Released within the window that ends now: answers, or, of a sum, units."),
 		bound:   of("candor_limit_bound", "What may be released in a window now: answers, or, of a sum, units; of a limit with a key, for each key."),
 		tripped: of("candor_limit_tripped", "1 while the limit is latched; of a limit with a key, while one of its keys is."),
@@ -30,6 +32,7 @@ type limitCollector struct {
 	gate                 *limits.Gate
 	now                  func() time.Time
 	used, bound, tripped *prometheus.Desc
+	voided               *prometheus.Desc
 	// Of limits with a key alone.
 	keys, keysTripped, overflowed *prometheus.Desc
 	// apart is of all.
@@ -37,7 +40,7 @@ type limitCollector struct {
 }
 
 func (c *limitCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.used, c.bound, c.tripped, c.keys, c.keysTripped, c.overflowed, c.apart} {
+	for _, d := range []*prometheus.Desc{c.used, c.bound, c.tripped, c.keys, c.keysTripped, c.overflowed, c.apart, c.voided} {
 		ch <- d
 	}
 }
@@ -59,6 +62,7 @@ func (c *limitCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.used, float64(s.Used))
 		gauge(c.tripped, tripped)
 		if s.Configured {
+			ch <- prometheus.MustNewConstMetric(c.voided, prometheus.CounterValue, float64(s.Voided), name)
 			gauge(c.bound, float64(s.Bound))
 		}
 		if s.Keys != nil {

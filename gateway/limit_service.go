@@ -27,9 +27,16 @@ func (s *limitService) ListLimits(ctx context.Context, in *candorv1.ListLimitsRe
 	if _, err := allowed(ctx, in, limitReaders...); err != nil {
 		return nil, err
 	}
+	// The token has the last name of the page before, which may be gone by now. A stop that was released is history.
+	const list = "limits"
+	after, err := lastOf(list, in.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	if after != "" && validate(&candorv1.GetLimitRequest{Name: after}) != nil {
+		return nil, foreignPage()
+	}
 	all := s.g.limitProtos()
-	// The token is the last name of the page before. A stop that was released is history.
-	after := in.GetPageToken()
 	all = slices.DeleteFunc(all, func(l *candorv1.Limit) bool {
 		return l.GetName() <= after || limits.IsStop(limits.NameOf(l.GetName())) && !l.GetTripped()
 	})
@@ -39,7 +46,7 @@ func (s *limitService) ListLimits(ctx context.Context, in *candorv1.ListLimitsRe
 	}
 	out := &candorv1.ListLimitsResponse{Limits: all}
 	if len(all) > size {
-		out.Limits, out.NextPageToken = all[:size], all[size-1].GetName()
+		out.Limits, out.NextPageToken = all[:size], pageToken(list, all[size-1].GetName())
 	}
 	return out, nil
 }
@@ -66,22 +73,20 @@ func (s *limitService) ListLimitEvents(ctx context.Context, in *candorv1.ListLim
 	if size == 0 {
 		size = pageSize
 	}
-	var before int64
-	if token := in.GetPageToken(); token != "" {
-		var err error
-		if before, err = strconv.ParseInt(token, 10, 64); err != nil || before <= 0 {
-			return nil, invalid("page_token", "it is none of this list's; leave it out to begin again")
-		}
+	list := in.GetName() + "/events"
+	before, err := positionOf(list, in.GetPageToken())
+	if err != nil {
+		return nil, err
 	}
 	// One more says whether there is another page.
-	events, err := s.g.limitStore.LimitEvents(ctx, limits.NameOf(in.GetName()), before, size+1)
+	events, err := s.g.limitStore.LimitEvents(ctx, limits.NameOf(in.GetName()), int64(before), size+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &candorv1.ListLimitEventsResponse{}
 	if len(events) > size {
 		events = events[:size]
-		out.NextPageToken = strconv.FormatInt(events[size-1].Position, 10)
+		out.NextPageToken = positionToken(list, uint64(events[size-1].Position))
 	}
 	for _, e := range events {
 		out.Events = append(out.Events, historyProto(e))

@@ -68,6 +68,9 @@ func TestExactlyTheLimit(t *testing.T) {
 			if apart := w.metric(`candor_limit_wall_clocks_apart_seconds`); apart != 0 {
 				t.Errorf("the clocks of a gateway alone are %v s apart", apart)
 			}
+			if voided := w.metric(`candor_limit_sightings_voided_total{limit="declines"}`); voided != 0 {
+				t.Errorf("a gateway alone has made void %v times what others know", voided)
+			}
 			// Answers that mean another action, or none, still leave.
 			if a := w.infer(t.Context(), request([][4]float32{goodRow})); a.err != nil {
 				t.Error(a.err)

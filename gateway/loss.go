@@ -164,13 +164,11 @@ func (a amount) read(c *call, requestRow int) (float64, bool) {
 	if t == nil || t.Datatype == wire.BYTES {
 		return 0, false
 	}
-	var values []float64
-	var err error
-	if c.model.whole() || c.model.card.Shared(a.input) {
-		values, err = t.Floats(nil)
-	} else {
-		values, err = t.FloatRow(nil, requestRow, c.requestRows)
+	reader, row, err := c.rowsOf(t, requestRow)
+	if err != nil {
+		return 0, false
 	}
+	values, err := reader.Floats(row)
 	if err != nil || a.column >= len(values) {
 		return 0, false
 	}

@@ -18,6 +18,14 @@ const prefix = "candor_"
 
 func isOurs(name string) bool { return strings.HasPrefix(name, prefix) }
 
+// ofProtocol are a model server's parameters that say how to read an answer, or where it belongs, beside those that begin with
+// tritonPrefix: a client needs them whoever answered. Any other may be the model's answer in other words.
+var ofProtocol = []string{"content_type", "sequence_id", "sequence_start", "sequence_end"}
+
+func saysHow(key string) bool {
+	return strings.HasPrefix(key, tritonPrefix) || slices.Contains(ofProtocol, key)
+}
+
 // Metadata tensors: named among a request's outputs, they come with one element per row; where the model has several fields, for each
 // field of a row.
 const (

@@ -7,6 +7,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/people"
+	"github.com/candor-gateway/candor/review"
 )
 
 // People says whose a bearer token is that the configuration doesn't know. Errors: people.ErrNotFound and people.ErrRefused, when it is
@@ -39,6 +40,11 @@ func (ps *principals) ofPeople(ctx context.Context, token string) (*Principal, e
 // by is a caller, as records name them.
 func by(ctx context.Context, p *Principal) people.By {
 	return people.By{Name: p.Name, Remote: remoteAddress(ctx)}
+}
+
+// reviewBy is a caller, as the review queue's records name them.
+func reviewBy(ctx context.Context, p *Principal) review.By {
+	return review.By{Name: p.Name, Remote: remoteAddress(ctx)}
 }
 
 // othersAdminister says whether somebody who is no user of the store may administer: an operator of the configuration, or whom the

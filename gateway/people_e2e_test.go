@@ -253,6 +253,42 @@ func TestStreamsOfARevokedToken(t *testing.T) {
 	wantError(t, err, codes.Unauthenticated, "UNAUTHENTICATED")
 }
 
+// An administrator sees what a user logs in by: a passkey at first, and a password beside it when the user has added one.
+func TestUsersLogInBy(t *testing.T) {
+	w := withPeople(t)
+	admin, store := bounded(t, adminToken), w.db.People()
+	made, err := w.people().CreateUser(admin, &candorv1.CreateUserRequest{User: &candorv1.User{Name: "pam"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := people.By{Name: "pam", Remote: "203.0.113.9"}
+	key := people.Credential{Passkey: &people.Passkey{ID: []byte{1}, Data: []byte("{}")}}
+	if _, err := store.Enrol(t.Context(), people.SumOfCode(made.GetEnrolmentCode()), key, by); err != nil {
+		t.Fatal(err)
+	}
+	s := people.Session{
+		ID: people.NewID(), Key: people.SumOf("key"), Local: true, Person: people.Person{Name: "pam", Method: people.MethodPasskey},
+		IdleUntil: w.db.Now().Add(time.Hour), Expire: w.db.Now().Add(time.Hour),
+	}
+	if err := store.BeginSession(t.Context(), s, by); err != nil {
+		t.Fatal(err)
+	}
+	for _, password := range []bool{false, true} {
+		if password {
+			if _, err := store.AddPassword(t.Context(), "pam", "a hash", s.ID, by); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := w.people().ListUsers(admin, &candorv1.ListUsersRequest{})
+		if err != nil || len(all.GetUsers()) != 1 || all.GetUsers()[0].GetHasPassword() != password || all.GetUsers()[0].GetPasskeys() != 1 {
+			t.Errorf("password %v: users are %v, %v", password, all, err)
+		}
+	}
+	if got := w.adminRecords(); !slices.Contains(got, "user.add_password users/pam pam 203.0.113.9") {
+		t.Errorf("recorded %q", got)
+	}
+}
+
 // What a person does on a page is recorded with the address of their browser, which the page names; a call over the network, with its
 // own.
 func TestRecordsNameTheBrowsersAddress(t *testing.T) {

@@ -161,7 +161,7 @@ func (s *predictionService) WatchPredictions(in *candorv1.WatchPredictionsReques
 			return err
 		}
 	}
-	position, err := s.g.position(in.GetResumeToken())
+	position, err := s.g.position(ctx, in.GetResumeToken())
 	if err != nil {
 		return err
 	}
@@ -215,22 +215,31 @@ func (g *Gateway) finalOf(ctx context.Context, item *review.Item) (*candorv1.Pre
 	return predictions[at], nil
 }
 
-// token and position turn a place in the feed of final answers into text and back. The store's identity is part of it: a
-// position in another store means nothing here.
+// token and position turn a place in the feed of final answers into text and back. The store's id is part of it: a position in another
+// store means nothing here, also in one that was made anew under the same identity.
 func (g *Gateway) token(position uint64) string {
 	b := binary.BigEndian.AppendUint64(nil, position)
-	return base64.RawURLEncoding.EncodeToString(append(b, g.plan().cfg.GetStore().GetIdentity()...))
+	return base64.RawURLEncoding.EncodeToString(append(b, g.ledger.ID()...))
 }
 
-func (g *Gateway) position(token string) (uint64, error) {
+func (g *Gateway) position(ctx context.Context, token string) (uint64, error) {
 	if token == "" {
 		return 0, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) < 8 || string(b[8:]) != g.plan().cfg.GetStore().GetIdentity() {
+	if err != nil || len(b) < 8 || string(b[8:]) != g.ledger.ID() {
 		return 0, invalid("resume_token", "it is not a token of this store; leave it empty to begin anew")
 	}
-	return binary.BigEndian.Uint64(b), nil
+	position := binary.BigEndian.Uint64(b)
+	// A token is of an entry. One that isn't there would be waited for, and what comes until then be missed.
+	there, err := g.ledger.Finals(ctx, max(position, 1)-1, 1)
+	if err != nil {
+		return 0, err
+	}
+	if len(there) == 0 {
+		return 0, invalid("resume_token", "the store has nothing at its place: it was put back to an earlier state; leave it empty to begin anew")
+	}
+	return position, nil
 }
 
 func (s *predictionService) RecordOutcome(ctx context.Context, in *candorv1.RecordOutcomeRequest) (*candorv1.RecordOutcomeResponse, error) {

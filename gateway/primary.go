@@ -28,7 +28,7 @@ func (g *Gateway) askPrimary(c *call) error {
 	var evidence []router.Evidence
 	var readable *wire.Response
 	ctx, headers := c.trace.attempt(c.ctx.Context, b.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
-	terms := c.who.terms(ctx)
+	terms := c.terms(ctx)
 	terms.Until, terms.Once, terms.Headers = until, inSequence(c.req), headers
 	answer, err := b.Infer(ctx, terms, request.Forward(c.forward(b)), c.weigh(&evidence, &readable))
 	return g.heard(c, began, answer, readable, evidence, err)
@@ -40,6 +40,9 @@ func (c *call) weigh(evidence *[]router.Evidence, readable **wire.Response) func
 		b := c.model.primary
 		*evidence, v = b.Card().Evidence(c.perRow.evidence, b.Name(), resp, c.requestRows, c.model.readings...)
 		unsure(&v, *evidence, b.UnsureBelow())
+		if v.BadRows > 0 {
+			c.excuse(&v, *evidence, allRows(len(*evidence)))
+		}
 		var err error
 		if *readable, err = c.readable(resp); err != nil && v.Unusable == "" {
 			v.Unusable = err.Error()

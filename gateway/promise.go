@@ -1,8 +1,7 @@
 package gateway
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -110,18 +109,21 @@ func newPromise(m *model, cfg *candorv1.Config, artefact func(nameAtVersion stri
 		if m.several() {
 			return nil, fmt.Errorf("accept.promise.held_out: a held-out certificate is of one score, and the primary's card has %d", len(m.fields))
 		}
-		if held, err = usableHeldOut(a, m, pc, certificate.Shares(pc.GetDelta(), covered, len(pc.GetSegments())+1, true)); err != nil {
+		if len(pc.GetSegments()) > 0 {
+			return nil, errors.New("accept.promise.held_out: a held-out certificate is of all rows, and each segment has a promise of its own")
+		}
+		if held, err = usableHeldOut(a, m, pc, certificate.Shares(pc.GetDelta(), covered, 1, true)); err != nil {
 			return nil, fmt.Errorf("accept.promise.held_out: %s: %w", ref, err)
 		}
 	}
 	for _, at := range placesOf(m, pc) {
-		stages := []*slot{p.slotFor(m, at, 0, covered, held)}
+		stages := []*slot{p.slotFor(cfg, m, at, 0, covered, held)}
 		for i, f := range cascade {
 			if f.GetThreshold() != nil {
 				stages = append(stages, nil)
 				continue
 			}
-			s := p.slotFor(m, at, i+1, covered, nil)
+			s := p.slotFor(cfg, m, at, i+1, covered, nil)
 			for k := i; k >= 0 && s.upstream == ""; k-- {
 				if stages[k] != nil {
 					s.upstream = stages[k].digest
@@ -168,19 +170,21 @@ func segmentNames(p *candorv1.Promise) []string {
 	return append(names, rest)
 }
 
-func (p *promise) slotFor(m *model, at place, stage, covered int, held *candorv1.HeldOutCertificate) *slot {
+func (p *promise) slotFor(cfg *candorv1.Config, m *model, at place, stage, covered int, held *candorv1.HeldOutCertificate) *slot {
 	f := &m.fields[at.field]
 	key := &candorv1.CertificateKey{
 		Model: m.name, Segment: at.segment, Field: f.Name, Tier: uint32(stage), Confidence: f.policy.Method, Tolerance: f.tolerance,
-		ConfidenceScale: f.scale, Labels: f.Labels, Grid: proto.CloneOf(p.cfg.GetGrid()),
+		ConfidenceScale: scaleDigest(cfg, m, at.field), Labels: f.Labels, Grid: proto.CloneOf(p.cfg.GetGrid()),
 		Alpha: p.cfg.GetAlpha(), Delta: certificate.Shares(p.cfg.GetDelta(), covered, len(placesOf(m, p.cfg)), held != nil),
 		MaxRows: p.cfg.GetMaxRows(), AlarmRunLength: p.cfg.GetAlarmRunLength(),
+		Population: populationDigest(cfg, m.cfg.GetPolicy(), at.segment, stage),
 	}
 	if stage == 0 {
 		key.Stage, key.StageVersion, key.Calibrator = m.cfg.GetPrimary(), m.backendCfg.GetVersion(), m.calibratorDigest
 	} else {
 		e := m.tiers[stage-1]
 		key.Stage, key.StageVersion, key.Confidence = e.Name, e.Version, m.policy.Tiers[stage-1].Method
+		key.Calibrator = membersDigest(cfg, e.Name)
 	}
 	if held != nil && len(key.GetGrid().GetLevels()) == 0 {
 		// The held-out grid was made without labels of the stream: it needs no burn-in.
@@ -189,17 +193,6 @@ func (p *promise) slotFor(m *model, at place, stage, covered int, held *candorv1
 		}
 	}
 	return &slot{key: key, digest: certificate.Digest(key), heldOut: held}
-}
-
-// scaleDigest names the numbers that make a policy's confidence; empty: none do.
-func scaleDigest(p *candorv1.Policy) string {
-	only := &candorv1.Policy{IntervalScale: p.IntervalScale, EnergyCenter: p.EnergyCenter, DistanceScale: p.DistanceScale, Meta: p.GetMeta()}
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(only)
-	if err != nil || len(data) == 0 {
-		return ""
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8])
 }
 
 // usableHeldOut refuses a held-out certificate that promises something else.

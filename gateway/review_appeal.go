@@ -171,7 +171,7 @@ func (s *reviewService) DeleteReviewPayload(ctx context.Context, in *candorv1.De
 		return nil, err
 	}
 	// Doing it twice is doing it once, so that the request id has nothing to decide.
-	if err := s.g.reviews.DeletePayload(ctx, review.IDOf(in.GetName()), p.Name, in.GetReason(), s.g.ledger.Now()); err != nil {
+	if err := s.g.reviews.DeletePayload(ctx, review.IDOf(in.GetName()), reviewBy(ctx, p), in.GetReason(), s.g.ledger.Now()); err != nil {
 		return nil, s.refused(ctx, err, in.GetName())
 	}
 	return &candorv1.DeleteReviewPayloadResponse{}, nil

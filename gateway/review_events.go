@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -31,7 +29,8 @@ func (s *reviewService) ListReviewEvents(ctx context.Context, in *candorv1.ListR
 			"%s has no final answer, and %q may judge it, without knowing what others did: ask again when it has one, or as an auditor, "+
 				"or a senior who doesn't hold it", in.GetName(), p.Name).with("principal", p.Name).with("review_item", in.GetName())
 	}
-	after, err := positionOf(in.GetPageToken())
+	list := in.GetName() + "/events"
+	after, err := positionOf(list, in.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +44,7 @@ func (s *reviewService) ListReviewEvents(ctx context.Context, in *candorv1.ListR
 		out.Events = append(out.Events, eventProto(&events[i]))
 	}
 	if len(events) == limit {
-		out.NextPageToken = pageToken(events[len(events)-1].Position)
+		out.NextPageToken = positionToken(list, events[len(events)-1].Position)
 	}
 	return out, nil
 }
@@ -54,20 +53,4 @@ func eventProto(e *review.Event) *candorv1.ReviewEvent {
 	return &candorv1.ReviewEvent{
 		Kind: e.Kind, CreateTime: timestamppb.New(e.At), Actor: e.Actor, Note: e.Note, Queue: e.Queue, Epoch: e.Epoch, Verdict: e.Verdict,
 	}
-}
-
-// pageToken and positionOf turn a position that a list goes on from into text and back.
-func pageToken(position uint64) string {
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, position))
-}
-
-func positionOf(token string) (uint64, error) {
-	if token == "" {
-		return 0, nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != 8 {
-		return 0, invalid("page_token", "it is not one of this list's; leave it empty for the first page")
-	}
-	return binary.BigEndian.Uint64(b), nil
 }

@@ -40,7 +40,7 @@ func (s *reviewService) CreateGoldenItem(ctx context.Context, in *candorv1.Creat
 	}
 	now := s.g.ledger.Now()
 	q.ID, q.By, q.Created, q.Tolerance = uuid.Must(uuid.NewV7()).String(), p.Name, now, in.GetGolden().GetTolerance()
-	stored, err := s.g.reviews.AddGolden(ctx, q, p.Name, in.GetRequestId(), now)
+	stored, err := s.g.reviews.AddGolden(ctx, q, reviewBy(ctx, p), in.GetRequestId(), now)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,8 @@ func (s *reviewService) ListGoldenItems(ctx context.Context, in *candorv1.ListGo
 			return nil, err
 		}
 	}
-	before, err := positionOf(in.GetPageToken())
+	const list = "goldenItems"
+	before, err := positionOf(list, in.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (s *reviewService) ListGoldenItems(ctx context.Context, in *candorv1.ListGo
 		}
 	}
 	if len(goldens) == limit {
-		out.NextPageToken = pageToken(goldens[limit-1].Position)
+		out.NextPageToken = positionToken(list, goldens[limit-1].Position)
 	}
 	return out, nil
 }
@@ -166,7 +167,7 @@ func (s *reviewService) DeleteGoldenItem(ctx context.Context, in *candorv1.Delet
 	if err != nil {
 		return nil, err
 	}
-	err = s.g.reviews.DeleteGolden(ctx, strings.TrimPrefix(in.GetName(), goldenPrefix), p.Name, s.g.ledger.Now())
+	err = s.g.reviews.DeleteGolden(ctx, strings.TrimPrefix(in.GetName(), goldenPrefix), reviewBy(ctx, p), s.g.ledger.Now())
 	if errors.Is(err, review.ErrNotFound) {
 		return nil, errf(codes.NotFound, candorv1.ErrorReason_ERROR_REASON_GOLDEN_ITEM_NOT_FOUND,
 			"there is no %s; ListGoldenItems has those that there are", in.GetName()).with("golden_item", in.GetName())

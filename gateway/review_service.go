@@ -89,7 +89,7 @@ func (s *reviewService) ListReviewItems(ctx context.Context, in *candorv1.ListRe
 	}
 	page, err := s.g.reviews.List(ctx, f)
 	if errors.Is(err, review.ErrPageToken) {
-		return nil, invalid("page_token", "it is not one of this list's; leave it empty for the first page")
+		return nil, foreignPage()
 	}
 	if err != nil {
 		return nil, err

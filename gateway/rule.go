@@ -30,7 +30,7 @@ func newRule(expr string, labels []string) (*rule, error) {
 }
 
 // answer is the rule's label for one row of the call; empty: none. A label that is none of the rule's is an error, as is an input
-// that the request doesn't have. It reads the call only, so that rows may be answered beside one another.
+// that the request doesn't have. It is for the call's own goroutine.
 func (r *rule) answer(c *call, row int) (string, error) {
 	if row < 0 || row >= c.requestRows {
 		return "", fmt.Errorf("there is no row %d", row)
@@ -44,7 +44,7 @@ func (r *rule) answer(c *call, row int) (string, error) {
 		if !r.all && !slices.Contains(r.inputs, t.Name) {
 			continue
 		}
-		if err := rowInput(&vars, t, row, c.requestRows, c.model.whole() || c.model.card.Shared(t.Name)); err != nil {
+		if err := c.rowInput(&vars, t, row); err != nil {
 			return "", fmt.Errorf("input %q: %w", t.Name, err)
 		}
 	}
@@ -59,25 +59,16 @@ func (r *rule) answer(c *call, row int) (string, error) {
 }
 
 // rowInput reads a row's part of an input; all of it when the tensor has no dimension for rows.
-func rowInput(vars *condition.Vars, t *wire.Tensor, row, rows int, whole bool) error {
-	if t.Datatype != wire.BYTES {
-		var err error
-		var values []float64
-		if whole {
-			values, err = t.Floats(nil)
-		} else {
-			values, err = t.FloatRow(nil, row, rows)
-		}
-		vars.Inputs[t.Name] = values
+func (c *call) rowInput(vars *condition.Vars, t *wire.Tensor, requestRow int) error {
+	reader, row, err := c.rowsOf(t, requestRow)
+	if err != nil {
 		return err
 	}
-	var texts [][]byte
-	var err error
-	if whole {
-		texts, err = t.Texts()
-	} else {
-		texts, err = t.TextRow(row, rows)
+	if t.Datatype != wire.BYTES {
+		vars.Inputs[t.Name], err = reader.Floats(row)
+		return err
 	}
+	texts, err := reader.Texts(row)
 	values := make([]string, len(texts))
 	for i, text := range texts {
 		values[i] = strings.ToValidUTF8(string(text), "\ufffd") // CEL's strings are UTF-8

@@ -45,7 +45,7 @@ type clientStream struct {
 	outer, ctx context.Context
 	cancel     context.CancelCauseFunc
 
-	requests chan *wire.Frame
+	requests chan handed
 	receiver sync.WaitGroup
 	lanes    map[string]*lane // touched by serve alone
 
@@ -72,7 +72,7 @@ type clientStream struct {
 // While the gateway drains it reads no further requests, answers the outstanding ones, and ends with DRAINING.
 func (g *Gateway) InferStream(ctx context.Context, who Caller, frames Frames, conn StreamConn) error {
 	s := &clientStream{
-		g: g, who: who, frames: frames, conn: conn, outer: ctx, requests: make(chan *wire.Frame), lanes: map[string]*lane{},
+		g: g, who: who, frames: frames, conn: conn, outer: ctx, requests: make(chan handed), lanes: map[string]*lane{},
 		open: map[*backend.Stream]*lane{}, leaving: map[*plan]*time.Timer{},
 		maxRoom: g.plan().cfg.GetListen().GetMaxMessageBytes(),
 	}
@@ -83,6 +83,14 @@ func (g *Gateway) InferStream(ctx context.Context, who Caller, frames Frames, co
 	defer s.cancel(nil)
 	g.streaming.Go(func() { s.guarded(s.read) })
 	return s.serve()
+}
+
+// handed is a request as it came: its bytes, which take size of the gateway's memory, or why there is no room for it.
+type handed struct {
+	data    *wire.Frame
+	size    int64
+	refused *notice
+	err     error
 }
 
 // read takes requests off the wire until there are no more. The last Recv ends with the handler.
@@ -97,12 +105,26 @@ func (s *clientStream) read() {
 			s.cancel(err)
 			return
 		}
+		in := s.hold(data)
 		select {
-		case s.requests <- data:
+		case s.requests <- in:
 		case <-s.ctx.Done():
+			s.g.memory.release(in.size)
 			return
 		}
 	}
+}
+
+// hold takes room for a request in the gateway's memory. One for which there is none isn't kept.
+func (s *clientStream) hold(data *wire.Frame) handed {
+	size := int64(data.Len())
+	err := s.g.memory.take(size, s.who.Principal.priority)
+	if err == nil {
+		return handed{data: data, size: size}
+	}
+	n := noticeOf(data)
+	data.Free()
+	return handed{refused: &n, err: err}
 }
 
 // serve sends requests on until the client has no more, and waits for the answers.
@@ -111,11 +133,11 @@ func (s *clientStream) serve() error {
 	var last error
 	inForce := s.g.plan()
 	for more := true; more; {
-		var data *wire.Frame
+		var in handed
 		select {
-		case data, more = <-s.requests:
+		case in, more = <-s.requests:
 			if more {
-				s.request(data)
+				s.request(in)
 			}
 		case <-inForce.replaced:
 			before := inForce
@@ -158,14 +180,28 @@ func (s *clientStream) over() bool {
 }
 
 // request admits one request and sends it on.
-func (s *clientStream) request(data *wire.Frame) {
+func (s *clientStream) request(in handed) {
+	kept := false
+	defer func() {
+		if !kept {
+			s.g.memory.release(in.size)
+		}
+	}()
+	if in.err != nil {
+		s.g.metrics.countRefused(in.err)
+		s.tell(*in.refused, in.err)
+		return
+	}
+	data := in.data
 	c, err := s.g.admit(s.outer, s.who, data)
 	if err != nil {
 		s.g.metrics.countRefused(err)
-		s.refuse(data, err)
+		s.tell(noticeOf(data), err)
 		return
 	}
 	q := newQuestion(c)
+	q.size.Store(in.size)
+	kept = true
 	asked := false
 	// A panic, which ends the stream, may come before anybody is there to let go of the request.
 	defer func() {
@@ -193,8 +229,13 @@ func (s *clientStream) letGo(q *question) {
 	if q.weight > 0 {
 		s.room.Release(q.weight)
 	}
+	s.unhold(q)
 	q.template.model.plan.drop()
 }
+
+// unhold gives back what a request takes of the gateway's memory. One that is owed nothing may be kept for long by a stream on which nothing
+// happens: its stream's room alone bounds those.
+func (s *clientStream) unhold(q *question) { s.g.memory.release(q.size.Swap(0)) }
 
 // makeRoom waits until a request of this weight may be kept; false: the stream has ended meanwhile.
 func (s *clientStream) makeRoom(weight int64) bool {
@@ -209,13 +250,13 @@ func (s *clientStream) makeRoom(weight int64) bool {
 	return s.room.Acquire(s.ctx, weight) == nil
 }
 
-// refuse tells the error of a request that was not admitted. What can be read of it says whose it is.
-func (s *clientStream) refuse(data *wire.Frame, err error) {
-	var id, model string
-	if req, scanErr := wire.ScanRequest(data); scanErr == nil {
-		id, model = req.ID, req.ModelName
+// noticeOf says whose a request is that is not admitted, as far as it can be read.
+func noticeOf(data *wire.Frame) notice {
+	n := notice{final: true}
+	if req, err := wire.ScanRequest(data); err == nil {
+		n.id, n.model = req.ID, req.ModelName
 	}
-	s.tell(notice{id: id, model: model, final: true}, err)
+	return n
 }
 
 // laneFor is the lane of the request's model. Where the client reads Triton's frames and the model server sends none, each

@@ -1,6 +1,10 @@
 package gateway
 
-import "github.com/candor-gateway/candor/backend"
+import (
+	"context"
+
+	"github.com/candor-gateway/candor/backend"
+)
 
 // Requests of a stream that broke go on another one, as calls that failed are sent again: where the model server did not begin to answer
 // them, within the backend's retry budget, on another replica where there is one. A request of which anything has come for its client
@@ -10,6 +14,12 @@ import "github.com/candor-gateway/candor/backend"
 type repeat struct {
 	q   *question
 	own *backend.Failure
+}
+
+// again is backend.Turn's, within the request's own time.
+func (q *question) again(ctx context.Context, own *backend.Failure, others bool) bool {
+	_, patience := q.firstBy()
+	return q.turn.Again(ctx, own, others, patience)
 }
 
 // resend sends requests on another stream, in their order. It is for the receiver of the stream that broke with f.

@@ -104,7 +104,9 @@ func (s *clientStream) pass(q *question, response *wire.Response, final bool) {
 		s.cancel(unbuilt(err))
 		return
 	}
-	s.send("", message)
+	if err := s.send("", message); err != nil {
+		s.tell(notice{id: q.id, model: name, final: final}, err)
+	}
 }
 
 // ended finishes the requests of a stream that the model server ended without an error.
@@ -183,7 +185,7 @@ func (l *lane) broken(f *backend.Failure) {
 			own := q.turn.Fail(l.s.ctx, f, owed == 0)
 			owed++
 			if !l.s.over() {
-				if q.responses == 0 && !q.heard && q.turn.Again(l.s.ctx, own, others) {
+				if q.responses == 0 && !q.heard && q.again(l.s.ctx, own, others) {
 					again = append(again, repeat{q, own})
 					return true
 				}

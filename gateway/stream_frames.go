@@ -57,7 +57,9 @@ func (s *clientStream) reply(q *question, c *call, index int, reply *Reply, err 
 		s.cancel(unbuilt(err))
 		return
 	}
-	s.send("", reply.Frame)
+	if err := s.send("", reply.Frame); err != nil {
+		s.tell(notice{id: q.id, model: c.model.name, call: c, index: index, final: final}, s.g.named(c, err))
+	}
 }
 
 // empty is the empty final response of a request whose model server has no such thing.
@@ -68,7 +70,9 @@ func (s *clientStream) empty(q *question) {
 		s.cancel(unbuilt(err))
 		return
 	}
-	s.send("", wire.NewFrame(data))
+	if err := s.send("", wire.NewFrame(data)); err != nil {
+		s.cancel(err)
+	}
 }
 
 // notice is what an error in band is about.
@@ -112,29 +116,37 @@ func (s *clientStream) tell(n notice, err error) {
 		s.cancel(unbuilt(buildErr))
 		return
 	}
-	s.send(brief(message, maxStreamError), wire.NewFrame(data, tail))
+	if err := s.send(brief(message, maxStreamError), wire.NewFrame(data, tail)); err != nil {
+		s.cancel(err)
+	}
 }
 
 // maxStreamError bounds an error in band, in bytes: a status's message, the name of a review item and an id.
 const maxStreamError = 512
 
-// send sends a response, framed as the client reads it, and waits while the client takes no more. An error ends the stream.
-func (s *clientStream) send(message string, frame *wire.Frame) {
+// send sends a response, framed as the client reads it, and waits while the client takes no more. The stream ends with what goes wrong there.
+// The error is an *Error, and the response's own: it is larger than the transport would send, and the stream goes on without it.
+func (s *clientStream) send(message string, frame *wire.Frame) error {
 	if !s.frames.Bare {
 		var err error
 		if frame, err = wire.WrapStream(message, frame); err != nil {
 			s.cancel(unbuilt(err))
-			return
+			return nil
 		}
+	}
+	frame, err := s.g.outgoing(frame)
+	if err != nil {
+		return err
 	}
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	if s.over() {
-		return
+		return nil
 	}
 	if err := s.conn.Send(frame); err != nil {
 		s.cancel(err)
 	}
+	return nil
 }
 
 // unbuilt is the Error of an answer that can't be put together although everything in it has been checked.

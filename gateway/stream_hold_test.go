@@ -21,8 +21,11 @@ func TestAPanicOnAStreamLetsGoOfThePlan(t *testing.T) {
 				t.Error("there was no panic")
 			}
 		}()
-		s.request(wire.NewFrame(payload.TabularRequest(1)))
+		s.request(s.hold(wire.NewFrame(payload.TabularRequest(1))))
 	}()
+	if n := g.memory.used.Load(); n != 0 {
+		t.Errorf("%d bytes are held", n)
+	}
 	if after := g.plan().holders.Load(); after != before {
 		t.Errorf("the plan has %d holders, and had %d", after, before)
 	}

@@ -64,7 +64,7 @@ func (l *lane) ask(q *question) {
 	}
 	q.ctx, _ = q.template.trace.attempt(l.s.ctx, l.primary.Name(), candorv1.StepKind_STEP_KIND_PRIMARY)
 	q.last = time.Now()
-	terms := q.template.who.terms(q.ctx)
+	terms := q.template.terms(q.ctx)
 	terms.Once = inSequence(q.template.req)
 	turn, failure := l.primary.Begin(q.ctx, terms, data.Len(), l.owes() > 0)
 	if failure != nil {
@@ -94,7 +94,7 @@ func (l *lane) post(q *question, data *wire.Frame, again bool) {
 			return
 		}
 		own := q.turn.Fail(q.ctx, failure, true)
-		if !q.turn.Again(q.ctx, own, true) || !l.primary.Pause(q.ctx, own) {
+		if !q.again(q.ctx, own, true) || !l.primary.Pause(q.ctx, own) {
 			if !l.s.over() {
 				l.s.failed(q, own, true)
 			}

@@ -90,6 +90,9 @@ func (l *lane) settle(q *question, done, open bool) (overdue bool) {
 	defer l.mu.Unlock()
 	first := l.firstOwed()
 	q.heard, q.got = q.heard || open, true
+	if q.heard {
+		l.s.unhold(q)
+	}
 	l.busy, l.busySince = q, time.Now()
 	if done {
 		l.asked = slices.DeleteFunc(l.asked, func(other *question) bool { return other == q })

@@ -30,6 +30,8 @@ type question struct {
 	ctx context.Context
 	// weight is the room that is taken for it; 0: none yet.
 	weight int64
+	// size is what it takes of the gateway's memory, in bytes; 0: nothing, or no longer.
+	size atomic.Int64
 	// gone: it was let go.
 	gone atomic.Bool
 	// wantsFinal: the client asked for the empty final response.

@@ -11,7 +11,6 @@ import (
 	"github.com/candor-gateway/candor/backend"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/oiptest"
-	"github.com/candor-gateway/candor/internal/wire"
 )
 
 // silentStream is a client's stream to a model server that takes requests and never answers, with one of each plan's on it.
@@ -80,7 +79,7 @@ func TestTimeOfReplacedPlansEnds(t *testing.T) {
 // With the client's stream the time of what it holds of replaced plans ends, too: nothing is left to fire.
 func TestNoTimeIsLeftAfterTheStream(t *testing.T) {
 	g := plainGateway(t)
-	s := &clientStream{g: g, outer: t.Context(), requests: make(chan *wire.Frame), lanes: map[string]*lane{}, open: map[*backend.Stream]*lane{}}
+	s := &clientStream{g: g, outer: t.Context(), requests: make(chan handed), lanes: map[string]*lane{}, open: map[*backend.Stream]*lane{}}
 	s.ctx, s.cancel = context.WithCancelCause(t.Context())
 	defer s.cancel(nil)
 	timer := time.AfterFunc(time.Hour, func() {})

@@ -93,7 +93,7 @@ func (s *webhookService) ListWebhookDeliveries(ctx context.Context, in *candorv1
 		Endpoint: name, State: in.GetState(), Limit: cmp.Or(int(in.GetPageSize()), pageSize), After: in.GetPageToken(),
 	})
 	if errors.Is(err, webhook.ErrPageToken) {
-		return nil, invalid("page_token", "it is not one of this list's; leave it empty for the first page")
+		return nil, foreignPage()
 	}
 	if err != nil {
 		return nil, err

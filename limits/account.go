@@ -24,7 +24,8 @@ type Account struct {
 	// Born is when the account was made, or its time was set anew: another of the same limit has another. What a gateway has seen of
 	// one says nothing of the next.
 	Born time.Time
-	// Lost is the most that the limit's time has fallen behind, in all, where the server's clock was set back.
+	// Lost is the most that the limit's time has fallen behind, in all, where the server's clock was set back, since Born at least. It is at least 0
+	// and at most mostLostInAll, beside what one decision adds.
 	Lost time.Duration
 	// Permits is the sum over all leases that are kept.
 	Permits int64

@@ -18,9 +18,6 @@ const agreed = WallsAgree
 // WallsAgree is how far the wall clocks of gateways that share a store may be apart without any effect.
 const WallsAgree = 100 * time.Millisecond
 
-// mostLost is more than any window, whatever a clock says.
-const mostLost = 1000 * time.Hour
-
 // Readings are the clocks at a decision: Server's, read with the lock, between two readings of the process's clock with its monotonic part,
 // Before it was asked for and After it was answered; and the Wall clock alone as it was then, in whole microseconds. Walls is what the
 // process knows of those of others, and Limit whose account it is.

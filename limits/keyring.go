@@ -13,6 +13,7 @@ import (
 // again on its own.
 type keyring struct {
 	shared bool
+	voids  *voids
 	// held are those that are latched, and is asked without mu.
 	held held
 
@@ -88,7 +89,7 @@ func (r *keyring) make(escaped string) *limit {
 	d.Name += keySeparator + escaped
 	d.Key, d.MaxKeys = "", 0
 	l := newLimit(d, r.shared)
-	l.ring = r
+	l.ring, l.voids = r, r.voids
 	return l
 }
 

@@ -19,9 +19,10 @@ type limit struct {
 }
 
 func newLimit(d Definition, shared bool) *limit {
-	l := &limit{def: d, state: &state{shared: shared, released: newWindow(d), leases: leases{sums: d.Amount != ""}}}
+	l := &limit{def: d, state: &state{shared: shared, voids: &voids{}, released: newWindow(d), leases: leases{sums: d.Amount != ""}}}
 	if d.Key != "" {
 		l.keys = newKeyring(d, shared)
+		l.keys.voids = l.voids
 	}
 	return l
 }
@@ -44,6 +45,8 @@ func (l *limit) root() string {
 type state struct {
 	// shared: the store decides what is left, for all gateways. released stays empty then.
 	shared bool
+	// voids are the limit's, and of all values of its key.
+	voids *voids
 
 	mu sync.Mutex
 	// released is the truth about this process: what answers released, and when. What an earlier process left in the store is in

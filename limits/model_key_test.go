@@ -45,6 +45,9 @@ func (w *world) key(size modelSize) string {
 		}
 		if w.setting {
 			n(ago(a.Clock), a.Shift.Microseconds()+int64(w.server)*1_000_000, ago(a.Wall))
+			if size.lost > 0 {
+				n(a.Lost.Microseconds())
+			}
 		}
 	}
 	sight := func(s Sighting) {

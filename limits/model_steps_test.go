@@ -193,7 +193,12 @@ func (w *world) decide(i, before int, bad mutant) {
 	if bad == letsOthersRun {
 		by.Born = born
 	}
+	lost := by.Lost
+	born = by.Born
 	_, _ = by.Weigh(by, &r, now, at.After)
+	if bad == losesUnseen && by.Lost < lost {
+		by.Born = born
+	}
 	r.Until = c.r.Until
 	c.grant, _ = by.Decide(by, r, now, latched)
 	c.grant.Seen = a.Sight(at, now)

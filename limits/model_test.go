@@ -37,6 +37,8 @@ const (
 	trustsTheFirst mutant = "trusts the first"
 	// letsOthersRun: where such a one can't tell what has passed, those who know go on by what they know.
 	letsOthersRun mutant = "lets others run"
+	// losesUnseen: where what is lost begins anew, those who know go on by what they know.
+	losesUnseen mutant = "loses unseen"
 	// forgetsTheLatch: a grant doesn't look at the latch.
 	forgetsTheLatch mutant = "forgets the latch"
 	// takesOneOfAll: any amount is released for one permit.
@@ -67,6 +69,8 @@ type modelSize struct {
 	// anew meanwhile.
 	sets, starts int
 	walls        bool
+	// lost is what the limit's time has fallen behind before.
+	lost time.Duration
 }
 
 // asks says whether the i-th gateway wants permits.
@@ -161,9 +165,9 @@ func explore(size modelSize, bad mutant) (states int, fault error) {
 	}
 	if first.setting {
 		// The gateways have asked once before the server's clock is set.
-		first.account.Clock, first.account.Wall = tick(0), tick(0)
+		first.account.Clock, first.account.Wall, first.account.Lost = tick(0), tick(0), size.lost
 		for i := range first.gates {
-			first.gates[i].seen = Sighting{Now: tick(0), Asked: tick(0), Answered: tick(0), Wall: tick(0)}
+			first.gates[i].seen = Sighting{Now: tick(0), Asked: tick(0), Answered: tick(0), Wall: tick(0), Lost: size.lost}
 		}
 	}
 	seen := map[string]struct{}{first.key(size): {}}
@@ -216,6 +220,7 @@ func TestModelOfLeases(t *testing.T) {
 		"clocks":      {gates: 2, max: 1, window: 2, lease: 2, sets: 2, end: 4},
 		"a start":     {gates: 2, max: 1, window: 2, lease: 1, sets: 1, starts: 1, end: 3},
 		"walls":       {gates: 2, max: 1, window: 1, lease: 1, sets: 1, starts: 1, walls: true, end: 2},
+		"all lost":    {gates: 2, max: 1, window: 2, lease: 1, sets: 2, end: 3, lost: mostLostInAll},
 		"a trip":      {gates: 2, max: 1, window: 2, lease: 2, fails: true, trips: true},
 		"amounts":     {gates: 2, max: 3, amounts: 3, window: 2, lease: 1},
 	}
@@ -227,7 +232,7 @@ func TestModelOfLeases(t *testing.T) {
 	exploreAll(t, sizes, map[mutant]string{
 		reclaimsEarly: "two permits", countsAtGrant: "two permits", noLock: "two permits", timedFromAnswer: "two permits",
 		settlesAtGrant: "two permits", usesExpired: "two permits", trustsTheClock: "clocks", trustsTheFirst: "a start", letsOthersRun: "a start",
-		forgetsTheLatch: "a trip", takesOneOfAll: "amounts",
+		losesUnseen: "all lost", forgetsTheLatch: "a trip", takesOneOfAll: "amounts",
 	})
 }
 

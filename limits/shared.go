@@ -27,6 +27,9 @@ func (g *Gate) leaseShared(ctx context.Context, l *limit, r LeaseRequest, w *wan
 			return err
 		})
 		g.walls.tell(g.opts.OnWalls)
+		if err == nil && got.Voided {
+			g.voided(l, r.Limit)
+		}
 		l.mu.Lock()
 		if err == nil {
 			l.leases.used, l.leases.bound, l.leases.others = got.Used, got.Max, got.Others

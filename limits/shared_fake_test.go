@@ -38,13 +38,14 @@ func (m *memStore) decide(st *State, r LeaseRequest) (Grant, error) {
 	latched := st.Tripped && !st.Trip.DryRun
 	raw := time.Now().Round(0).Add(m.serverClock).Truncate(time.Microsecond)
 	at := r.Read(raw, r.Clock(), r.Clock())
+	born := a.Born
 	now := a.Tick(at, r.Seen)
 	others, err := a.Weigh(a, &r, now, at.After)
 	if err != nil {
 		return Grant{}, err
 	}
 	g, err := a.Decide(a, r, now, latched)
-	g.Max, g.Others, g.Seen = r.Max, others, a.Sight(at, now)
+	g.Max, g.Others, g.Seen, g.Voided = r.Max, others, a.Sight(at, now), !a.Born.Equal(born)
 	if latched {
 		g.Tripped, g.Trip = true, st.Trip
 	}

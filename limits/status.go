@@ -41,6 +41,9 @@ type Status struct {
 	// Ask is a reset that waits to be confirmed, and Ack who looks after the trip; zero: none, nobody.
 	Ask Ask
 	Ack Acknowledgement
+	// Voided counts how often a question of this process about the limit, or about any value of its key, has made void what gateways knew of its
+	// time; see Options.OnVoided.
+	Voided int64
 	// Stop: this is a person's stop, and Trip says whose.
 	Stop bool
 	// Key of the limit of one value of a limit's key, escaped as in KeyName; empty: it isn't one.
@@ -159,6 +162,7 @@ func (l *limit) status(m moment) Status {
 		Room:        l.room(m.t),
 		Ask:         pending(l.latch.ask, m.t),
 		Ack:         l.latch.ack,
+		Voided:      l.voids.sum(),
 		Key:         l.key(),
 	}
 	if p := l.latch.lastReset.Probation; p.holds(m.t) {

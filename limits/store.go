@@ -119,6 +119,8 @@ type Grant struct {
 	Lease
 	// Seen is the limit's time of the decision.
 	Seen Sighting
+	// Voided: the decision has made void what gateways knew of the limit's time: Account.Born has changed.
+	Voided bool
 	// Used counts the permits in the window that ends at Seen.Now, those of Lease included.
 	Used int64
 	// Max that held, and Others, the answers of a ratio's denominator that aren't numerators.

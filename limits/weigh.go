@@ -48,7 +48,7 @@ type TallyRows interface {
 const silence = time.Hour
 
 // Weigh takes in a ratio's report, sets r.Max to what the denominator allows, and answers how many of that aren't numerators. It comes
-// before Decide, and does nothing about other limits. now is of Tick, and at the process's clock, read after the server's.
+// before Decide, and of other limits it does no more than to bound Lost. now is of Tick, and at the process's clock, read after the server's.
 //
 // Why no numerator is one too many: of the leases used in the window that ends with a release, take the one granted last. What was counted
 // in favour of it was in the denominator before it was granted, and is in the window until its permits are over, so it is in that
@@ -56,11 +56,16 @@ const silence = time.Hour
 // it can be by the gateway's clock, which runs on by Lost where the limit's time fell behind, and the window is shorter
 // by as much as two clocks differ in it.
 func (a *Account) Weigh(rows TallyRows, r *LeaseRequest, now, at time.Time) (others int64, err error) {
+	window := max(a.Window, r.Window)
+	if a.Lost < 0 || a.Lost > mostLostInAll {
+		if err := a.loseAnew(rows, now, window); err != nil {
+			return 0, fmt.Errorf("let %s lose time anew: %w", r.Limit, err)
+		}
+	}
 	if r.Share == nil {
 		return 0, nil
 	}
 	ahead := now.Add(a.Lost)
-	window := max(a.Window, r.Window)
 	if p := r.Report; p != nil {
 		if err := a.collect(rows, p, ahead, at, window); err != nil {
 			return 0, fmt.Errorf("take in the report of %s: %w", r.Limit, err)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// recentLogin is how long after a login passkeys can be changed: whoever finds a browser open must not be able to make themselves a
+// recentLogin is how long after a login what one logs in by can be added or removed: whoever finds a browser open must not be able to make themselves a
 // key of it that lasts.
 const recentLogin = 15 * time.Minute
 
@@ -23,6 +23,7 @@ func (g *Gate) accountRoutes() *http.ServeMux {
 	})
 	if g.local {
 		mux.HandleFunc("POST /account/password", g.changePassword)
+		mux.HandleFunc("POST /account/password/add", g.addPassword)
 		mux.HandleFunc("POST /account/passkey/remove", g.removePasskey)
 	}
 	if g.passkeys != nil {
@@ -34,15 +35,16 @@ func (g *Gate) accountRoutes() *http.ServeMux {
 
 // accountDone are the words of what the address of the page says was done.
 var accountDone = map[string]string{
-	"password": "The password is changed. Your other sessions have ended.",
-	"added":    "The passkey is added. You can log in with it.",
-	"removed":  "The passkey is removed. Your other sessions have ended.",
+	"password":       "The password is changed. Your other sessions have ended.",
+	"password-added": "The password is added. You can log in with it. Your other sessions have ended.",
+	"added":          "The passkey is added. You can log in with it.",
+	"removed":        "The passkey is removed. Your other sessions have ended.",
 }
 
 const (
 	wrongOldPassword = "The old password is not right."
 	logInAgain       = "It is a while since you logged in. Log out and in again, then change passkeys."
-	lastCredential   = "It is the only thing that you can log in by. Add another passkey first."
+	lastCredential   = "It is the only thing that you can log in by. Add another passkey or a password first."
 	passkeyGone      = "You have no such passkey any more. Load the page again."
 	passkeyKnown     = "This passkey is known here already."
 	tooManyPasskeys  = "You have as many passkeys as one can have. Remove one first."

@@ -44,27 +44,27 @@ func (g *Gate) removePasskey(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// mayAddPasskey answers the user who is about to add one; otherwise the script has been told why not.
-func (g *Gate) mayAddPasskey(w http.ResponseWriter, r *http.Request) (User, bool) {
+// mayAddPasskey answers the user who is about to add one, and their session; otherwise the script has been told why not.
+func (g *Gate) mayAddPasskey(w http.ResponseWriter, r *http.Request) (User, Session, bool) {
 	v, _ := visitOf(r)
 	if !v.session.Local || !g.recent(v.session) {
 		answerJSON(w, http.StatusForbidden, told{Problem: logInAgain})
-		return User{}, false
+		return User{}, Session{}, false
 	}
 	u, err := g.store.User(r.Context(), v.session.Person.Name)
 	switch {
 	case err != nil:
 		g.tellScript(w, r, err, v.session.Person.Name, wrongPasskey)
-		return User{}, false
+		return User{}, Session{}, false
 	case len(u.Passkeys) >= maxPasskeys:
 		answerJSON(w, http.StatusConflict, told{Problem: tooManyPasskeys})
-		return User{}, false
+		return User{}, Session{}, false
 	}
-	return u, true
+	return u, v.session, true
 }
 
 func (g *Gate) beginPasskeyAdd(w http.ResponseWriter, r *http.Request) {
-	u, ok := g.mayAddPasskey(w, r)
+	u, _, ok := g.mayAddPasskey(w, r)
 	if !ok {
 		return
 	}
@@ -78,7 +78,7 @@ func (g *Gate) beginPasskeyAdd(w http.ResponseWriter, r *http.Request) {
 
 // finishPasskeyAdd takes the new passkey, with the name that the person gives it as the parameter label.
 func (g *Gate) finishPasskeyAdd(w http.ResponseWriter, r *http.Request) {
-	u, ok := g.mayAddPasskey(w, r)
+	u, s, ok := g.mayAddPasskey(w, r)
 	if !ok {
 		return
 	}
@@ -89,7 +89,7 @@ func (g *Gate) finishPasskeyAdd(w http.ResponseWriter, r *http.Request) {
 	}
 	key, err := g.passkeys.finishAdd(r.Context(), body, u, SumOf(g.CSRF(r)), labelOf(r.URL.Query()))
 	if err == nil {
-		err = g.store.AddPasskey(r.Context(), u.Name, key, By{Name: u.Name, Reason: "by the user", Remote: RemoteOf(r)})
+		err = g.store.AddPasskey(r.Context(), u.Name, key, s.ID, By{Name: u.Name, Reason: "by the user", Remote: RemoteOf(r)})
 	}
 	if errors.Is(err, ErrExists) {
 		answerJSON(w, http.StatusConflict, told{Problem: passkeyKnown})

@@ -184,7 +184,7 @@ func TestLastPasskeyStays(t *testing.T) {
 	d.key.Counter = 1
 	b.loginPasskey(d, "/")
 	a := b.post("/account/passkey/remove", url.Values{"csrf": {b.get("/account").csrf()}, "id": {d.id()}})
-	if a.status != http.StatusConflict || !strings.Contains(a.body, "Add another passkey first") {
+	if a.status != http.StatusConflict || !strings.Contains(a.body, "Add another passkey or a password first") {
 		t.Errorf("removed: %d %s", a.status, a.body)
 	}
 	if page := b.get("/account"); strings.Contains(page.body, "Old password") {

@@ -50,12 +50,13 @@ type AccountPage struct {
 	Person Person
 	// Local: a user of the store. Others change password and passkeys at their provider, and have none of what follows.
 	Local bool
-	// HasPassword: a form that posts old, password and again to /account/password.
+	// HasPassword: a form that posts old, password and again to /account/password. Otherwise, where the login was Recent, one that
+	// posts password and again to /account/password/add.
 	HasPassword bool
 	// Passkeys, the oldest first: each with a form that posts its ID as id to /account/passkey/remove.
 	Passkeys []PasskeyFacts
-	// CanAdd: a button for /login/passkey.js with data-passkey="account". Recent: the login was lately enough to change passkeys;
-	// otherwise the page says to log out and in again.
+	// CanAdd: a button for /login/passkey.js with data-passkey="account". Recent: the login was lately enough to change passkeys
+	// and to add a password; otherwise the page says to log out and in again.
 	CanAdd, Recent bool
 	// Sessions are where the person is logged in, the newest first; Current is the id of this one.
 	Sessions []Session
@@ -122,7 +123,12 @@ var plain = template.Must(template.New("head").Parse(`<!DOCTYPE html>
 <p><label>Old password <input name="old" type="password" autocomplete="current-password" required></label></p>
 <p><label>New password, of {{.MinPassword}} characters at least <input name="password" type="password" autocomplete="new-password" minlength="{{.MinPassword}}" required></label></p>
 <p><label>The same again <input name="again" type="password" autocomplete="new-password" required></label></p>
-<p><button>Change the password</button></p></form>{{end}}
+<p><button>Change the password</button></p></form>
+{{else if and .Local .Recent}}<h2>Password</h2><form method="post" action="/account/password/add"><input type="hidden" name="csrf" value="{{.CSRF}}">
+<input type="hidden" name="username" value="{{.Person.Name}}" autocomplete="username">
+<p><label>Password, of {{.MinPassword}} characters at least <input name="password" type="password" autocomplete="new-password" minlength="{{.MinPassword}}" required></label></p>
+<p><label>The same again <input name="again" type="password" autocomplete="new-password" required></label></p>
+<p><button>Add a password</button></p></form>{{end}}
 {{if .Local}}<h2>Passkeys</h2>{{$p := .}}{{range .Passkeys}}<form method="post" action="/account/passkey/remove"><input type="hidden" name="csrf" value="{{$p.CSRF}}"><input type="hidden" name="id" value="{{.ID}}">
 <p>{{or .Label "A passkey"}} {{if .Only}}(the only one){{else}}<button>Remove</button>{{end}}</p></form>{{end}}
 {{if .CanAdd}}<p><label>Name of a new one <input id="label" maxlength="40"></label> <button type="button" hidden data-passkey="account" data-csrf="{{.CSRF}}" data-label="label" data-problem="problem">Add a passkey</button></p>

@@ -61,9 +61,13 @@ type Store interface {
 	// SetPassword replaces the hash of a user's password, if it is still old, and ends the user's sessions but keep, which it counts.
 	// Neither hash is empty. Record: user.password. Errors: ErrNotFound, also of a user who is disabled or has another password.
 	SetPassword(ctx context.Context, name, old, hash, keep string, by By) (ended int64, err error)
-	// AddPasskey gives a user who isn't disabled one more passkey. Record: user.add_passkey. Errors: ErrNotFound; ErrExists: somebody
-	// has it.
-	AddPasskey(ctx context.Context, name string, k Passkey, by By) error
+	// AddPassword gives a user who has none a password's hash, and ends the user's sessions but the one that asks, which it counts. The
+	// hash isn't empty. Record: user.add_password. Errors: ErrNotFound, also of a user who is disabled or has a password, or where the
+	// session isn't one of theirs any more: a reset that came between must stand.
+	AddPassword(ctx context.Context, name, hash, session string, by By) (ended int64, err error)
+	// AddPasskey gives a user who isn't disabled one more passkey, which one of their sessions asks for. Record: user.add_passkey.
+	// Errors: ErrNotFound, also where the session has ended, as for AddPassword; ErrExists: somebody has it.
+	AddPasskey(ctx context.Context, name string, k Passkey, session string, by By) error
 	// RemovePasskey takes one from a user who isn't disabled, and ends the user's sessions but keep, which it counts: the device may be
 	// lost. Record: user.remove_passkey. Errors: ErrNotFound, ErrLastCredential.
 	RemovePasskey(ctx context.Context, name string, id []byte, keep string, by By) (ended int64, err error)

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -45,13 +46,20 @@ func TestPayloadRoundTrip(t *testing.T) {
 	}
 }
 
+const aUUID = "0198c0de-0000-7000-8000-00000000000a"
+
 func TestPageToken(t *testing.T) {
 	created := time.UnixMicro(1_790_000_000_123_456).UTC()
-	at, id, err := ParsePageToken(PageToken(Item{ID: "an-id", Created: created}))
-	if err != nil || !at.Equal(created) || id != "an-id" {
+	at, id, err := ParsePageToken(PageToken(Item{ID: aUUID, Created: created}))
+	if err != nil || !at.Equal(created) || id != aUUID {
 		t.Errorf("got %v, %q, %v", at, id, err)
 	}
-	for _, bad := range []string{"?", "YWJj", "MTI", "MTIv", "eC95"} {
+	token := PageToken(Item{ID: aUUID, Created: created})
+	for _, bad := range []string{
+		"", "?", "YWJj", "MTI", "MTIv", "eC95", token + "\n", token[:len(token)-1],
+		PageToken(Item{ID: "an-id", Created: created}), PageToken(Item{ID: strings.ToUpper(aUUID), Created: created}),
+		base64.RawURLEncoding.EncodeToString([]byte("+1/" + aUUID)),
+	} {
 		if _, _, err := ParsePageToken(bad); !errors.Is(err, ErrPageToken) {
 			t.Errorf("%q: %v; want ErrPageToken", bad, err)
 		}

@@ -40,6 +40,9 @@ var (
 	ErrAppealed = errors.New("review: the row is under appeal")
 )
 
+// LettingOut is no item's id. Whoever lets out answers that limits held has it alone.
+const LettingOut = "00000000-0000-0000-0000-000000000000"
+
 // Store keeps review items. Items are created by the gateway's ledger, in the transaction of the decision that deferred
 // them; a Store moves them through their life.
 //
@@ -60,6 +63,11 @@ type Store interface {
 	// Held answers up to limit finished items whose answer an action limit holds, oldest first, without payloads; those that
 	// a limit named in except holds are left out, and so are those up to a place, unless it is zero.
 	Held(ctx context.Context, except []string, after HeldPlace, limit int) ([]Item, error)
+	// Alone runs f while nobody else has the item alone, in this process or another that serves from the store, and answers whether it did:
+	// false, when somebody has. It is for asking others about an item before it is changed, where it matters that they are asked once. It keeps
+	// nobody from changing the item, and a store that is lost meanwhile may let somebody else begin: what f changes names the etag. Errors:
+	// ErrNotFound for what is no id; f was not run.
+	Alone(ctx context.Context, id string, f func()) (bool, error)
 	// Get answers one item with its payload. Errors: ErrNotFound.
 	Get(ctx context.Context, id string) (Item, error)
 	// List answers items, newest first, without payloads. Errors: ErrPageToken.
@@ -71,7 +79,7 @@ type Store interface {
 	// field. Errors: ErrAppealed as *AppealedError, where another appeal of the same row is not final.
 	Appeal(ctx context.Context, it Item, by, requestID string) (Item, error)
 	// DeletePayload removes an item's payload and appends an AdminRecord to the decision log. Idempotent. Errors: ErrNotFound.
-	DeletePayload(ctx context.Context, id, by, reason string, now time.Time) error
+	DeletePayload(ctx context.Context, id string, by By, reason string, now time.Time) error
 	// Moved answers a channel that is closed when something in the queue changes next.
 	Moved() <-chan struct{}
 	Reports
@@ -157,15 +165,23 @@ type Passed struct {
 	Skipped, Escalated int64
 }
 
+// By is who does what the decision log tells of.
+type By struct {
+	// Name of a person; not empty.
+	Name string
+	// Remote is the IP address that their call came from; empty: not known.
+	Remote string
+}
+
 // Goldens are questions whose answer is known.
 type Goldens interface {
 	// AddGolden stores a question. by and requestID make it idempotent: a second call answers the first one's. It appends an
 	// AdminRecord to the decision log.
-	AddGolden(ctx context.Context, g Golden, by, requestID string, now time.Time) (Golden, error)
+	AddGolden(ctx context.Context, g Golden, by By, requestID string, now time.Time) (Golden, error)
 	// Goldens lists the questions of a queue (empty: of all), newest first, with a position below before (0: from the newest).
 	Goldens(ctx context.Context, queue string, before uint64, limit int) ([]Golden, error)
 	// DeleteGolden: the question isn't shown again; the items that showed it stay. Errors: ErrNotFound.
-	DeleteGolden(ctx context.Context, id, by string, now time.Time) error
+	DeleteGolden(ctx context.Context, id string, by By, now time.Time) error
 	// NextGolden makes an item of a question that the holder hasn't been shown, and claims it for the holder. Of the answers it
 	// takes the one that the holder was shown least, and of those questions the one that was shown least. made is the item without
 	// what the question says; its ID, PredictionID, Created, Deadline and lease are taken as they are. Errors: ErrEmpty.

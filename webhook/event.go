@@ -54,8 +54,11 @@ func Body(kind string, at time.Time, data json.RawMessage) ([]byte, error) {
 	return body, nil
 }
 
-// idBytes of a digest: as many as a UUID has.
-const idBytes = 16
+const (
+	idPrefix = "msg_"
+	// idBytes of a digest: as many as a UUID has.
+	idBytes = 16
+)
 
 var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
@@ -63,5 +66,13 @@ var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 // the same one; what it is about is part of it, so that another store's events don't have the ids of this one's.
 func ID(endpoint string, e Event) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{endpoint, strconv.FormatUint(e.Position, 10), e.Key, e.Subject}, "\x00")))
-	return "msg_" + strings.ToLower(idEncoding.EncodeToString(sum[:idBytes]))
+	return idOf(sum[:idBytes])
+}
+
+func idOf(sum []byte) string { return idPrefix + strings.ToLower(idEncoding.EncodeToString(sum)) }
+
+// isID says whether ID can have made it.
+func isID(id string) bool {
+	sum, err := idEncoding.DecodeString(strings.ToUpper(strings.TrimPrefix(id, idPrefix)))
+	return err == nil && len(sum) == idBytes && idOf(sum) == id
 }

@@ -21,7 +21,7 @@ func Draw(tx Tx, k Kept, least float64, rows []certificate.Row, nowUS int64, ent
 		return 0, false, nil, err
 	}
 	if k.GetFrozenUs() != frozen {
-		err = tell(tx, k, candorv1.CertificateEvent_CERTIFICATE_EVENT_FROZEN, byGateway, "", nowUS)
+		err = tell(tx, k, candorv1.CertificateEvent_CERTIFICATE_EVENT_FROZEN, Word{By: byGateway}, nowUS)
 	}
 	return number, counts, nil, err
 }
@@ -50,13 +50,13 @@ func Consume(tx Tx, k Kept, nowUS int64) (refused, err error) {
 			break
 		}
 		if change.Fired {
-			return nil, revoke(tx, k, "", "", before, nowUS)
+			return nil, revoke(tx, k, Word{}, before, nowUS)
 		}
 		if err := tx.DropUnit(k.ID(), u.Number); err != nil {
 			return nil, err
 		}
 		if change.Certified {
-			if err := tell(tx, k, candorv1.CertificateEvent_CERTIFICATE_EVENT_CERTIFIED, byGateway, "", nowUS); err != nil {
+			if err := tell(tx, k, candorv1.CertificateEvent_CERTIFICATE_EVENT_CERTIFIED, Word{By: byGateway}, nowUS); err != nil {
 				return nil, err
 			}
 		}

@@ -110,17 +110,27 @@ func begin(tx Tx, k Kept) error {
 	if err := tx.Add(k, data); err != nil {
 		return err
 	}
-	return tell(tx, k, candorv1.CertificateEvent_CERTIFICATE_EVENT_OPENED, byGateway, "", k.GetOpenedUs())
+	return tell(tx, k, candorv1.CertificateEvent_CERTIFICATE_EVENT_OPENED, Word{By: byGateway}, k.GetOpenedUs())
+}
+
+// Word is whose word changes a certificate.
+type Word struct {
+	// By is a person's name, or "alarm", "policy", "gateway".
+	By     string
+	Reason string
+	// Remote is the IP address that a person's call came from; empty: from inside.
+	Remote string
 }
 
 // tell appends what became of a certificate to the decision log.
-func tell(tx Tx, k Kept, event candorv1.CertificateEvent, by, reason string, nowUS int64) error {
+func tell(tx Tx, k Kept, event candorv1.CertificateEvent, word Word, nowUS int64) error {
 	data, err := encode(k.CertificateState)
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(data)
 	return tx.Append(&candorv1.Record{TimeUs: nowUS, Entry: &candorv1.Record_Certificate{Certificate: &candorv1.CertificateRecord{
-		Certificate: k.ID(), Event: event, By: by, Reason: reason, Threshold: k.Threshold(), Units: k.GetUnitsConsumed(), StateSha256: sum[:],
+		Certificate: k.ID(), Event: event, By: word.By, Reason: word.Reason, Remote: word.Remote, Threshold: k.Threshold(), Units: k.GetUnitsConsumed(),
+		StateSha256: sum[:],
 	}}})
 }

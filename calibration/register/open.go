@@ -129,7 +129,7 @@ func (o *opening) first(digest string, want certificate.Opening, upstream *float
 func (o *opening) moved(k Kept, want certificate.Opening, upstream *float64) (Kept, error) {
 	const reason = "another tier stands before it now, or that licenses another threshold"
 	k.Upstream = want.Upstream
-	next, err := replace(o.tx, k, candorv1.CertificateStatus_CERTIFICATE_STATUS_SUPERSEDED, byPolicy, reason, upstream, o.nowUS)
+	next, err := replace(o.tx, k, candorv1.CertificateStatus_CERTIFICATE_STATUS_SUPERSEDED, Word{By: byPolicy, Reason: reason}, upstream, o.nowUS)
 	if err != nil {
 		return Kept{}, err
 	}

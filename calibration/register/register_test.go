@@ -203,10 +203,10 @@ func TestRevokeBeginsAnew(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	if err := register.Revoke(m, k, "ann", "drift", now); err != nil {
+	if err := register.Revoke(m, k, register.Word{By: "ann", Reason: "drift", Remote: "192.0.2.7"}, now); err != nil {
 		t.Fatal(err)
 	}
-	if r := m.told[0]; r.GetBy() != "ann" || r.GetReason() != "drift" || r.GetCertificate() != digests[1]+".1" {
+	if r := m.told[0]; r.GetBy() != "ann" || r.GetReason() != "drift" || r.GetRemote() != "192.0.2.7" || r.GetCertificate() != digests[1]+".1" {
 		t.Errorf("the log was told %v", r)
 	}
 	// A first version may have been started by a held-out file, of which the store knows nothing.
@@ -217,7 +217,7 @@ func TestRevokeBeginsAnew(t *testing.T) {
 		t.Error("what was revoked is in force")
 	}
 	k, _, _ = m.InForce(digests[1])
-	if err := register.Revoke(m, k, "ann", "again", now); err != nil {
+	if err := register.Revoke(m, k, register.Word{By: "ann", Reason: "again"}, now); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := m.events(), "REVOKED OPENED"; got != want {

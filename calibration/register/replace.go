@@ -7,8 +7,8 @@ import (
 
 // replace ends the version in force, unless certificate.Consume has done so already, and begins the next one under k's upstream and
 // the threshold that that one licenses. status is REVOKED or SUPERSEDED.
-func replace(tx Tx, k Kept, status candorv1.CertificateStatus, by, reason string, upstream *float64, nowUS int64) (next Kept, err error) {
-	certificate.End(k.CertificateState, status, by, reason, nowUS)
+func replace(tx Tx, k Kept, status candorv1.CertificateStatus, word Word, upstream *float64, nowUS int64) (next Kept, err error) {
+	certificate.End(k.CertificateState, status, word.By, word.Reason, nowUS)
 	event := candorv1.CertificateEvent_CERTIFICATE_EVENT_REVOKED
 	if k.GetStatus() == candorv1.CertificateStatus_CERTIFICATE_STATUS_SUPERSEDED {
 		event = candorv1.CertificateEvent_CERTIFICATE_EVENT_SUPERSEDED
@@ -16,7 +16,7 @@ func replace(tx Tx, k Kept, status candorv1.CertificateStatus, by, reason string
 	if err := store(tx, k); err != nil {
 		return Kept{}, err
 	}
-	if err := tell(tx, k, event, k.GetEndedBy(), k.GetEndedReason(), nowUS); err != nil {
+	if err := tell(tx, k, event, Word{k.GetEndedBy(), k.GetEndedReason(), word.Remote}, nowUS); err != nil {
 		return Kept{}, err
 	}
 	s, err := certificate.Next(k.CertificateState, upstream, nowUS)
@@ -28,14 +28,14 @@ func replace(tx Tx, k Kept, status candorv1.CertificateStatus, by, reason string
 }
 
 // Revoke replaces a certificate that somebody revokes, and begins anew those behind it if something was licensed before.
-func Revoke(tx Tx, k Kept, by, reason string, nowUS int64) error {
-	return revoke(tx, k, by, reason, k.Threshold(), nowUS)
+func Revoke(tx Tx, k Kept, word Word, nowUS int64) error {
+	return revoke(tx, k, word, k.Threshold(), nowUS)
 }
 
 // revoke replaces a certificate that is, or has been, revoked, and begins anew those behind it if something was licensed before: by
 // it, or, as only a first version is, by a held-out file that starts it, of which the store knows nothing.
-func revoke(tx Tx, k Kept, by, reason string, before *float64, nowUS int64) error {
-	if _, err := replace(tx, k, candorv1.CertificateStatus_CERTIFICATE_STATUS_REVOKED, by, reason, k.UpstreamThreshold, nowUS); err != nil {
+func revoke(tx Tx, k Kept, word Word, before *float64, nowUS int64) error {
+	if _, err := replace(tx, k, candorv1.CertificateStatus_CERTIFICATE_STATUS_REVOKED, word, k.UpstreamThreshold, nowUS); err != nil {
 		return err
 	}
 	if before == nil && k.GetVersion() > 1 {
@@ -66,7 +66,7 @@ func restartBehind(tx Tx, digest string, threshold *float64, nowUS int64) error 
 				continue
 			}
 			seen[k.Digest] = true
-			next, err := replace(tx, k, candorv1.CertificateStatus_CERTIFICATE_STATUS_SUPERSEDED, byPolicy, reason, todo[0].threshold, nowUS)
+			next, err := replace(tx, k, candorv1.CertificateStatus_CERTIFICATE_STATUS_SUPERSEDED, Word{By: byPolicy, Reason: reason}, todo[0].threshold, nowUS)
 			if err != nil {
 				return err
 			}

@@ -136,13 +136,14 @@ func (f *simulateLimit) definition(cmd *cobra.Command, cfg *candorv1.Config) (li
 			*change.into = *change.value
 		}
 	}
-	if f.maxCount != 0 {
+	changed := cmd.Flags().Changed
+	if changed("max-count") {
 		def.MaxCount = f.maxCount
 	}
-	if f.window != 0 {
+	if changed("window") {
 		def.Window = f.window
 	}
-	if f.maxShare != 0 && def.Ratio != nil {
+	if changed("max-share") && def.Ratio != nil {
 		def.Ratio.SharePPM = int64(math.Round(f.maxShare * whole))
 	}
 	most := int64(1_000_000)
@@ -152,15 +153,15 @@ func (f *simulateLimit) definition(cmd *cobra.Command, cfg *candorv1.Config) (li
 	switch {
 	case def.Action == "":
 		return def, cli.Usage("name the action that is bounded, or a limit of the configuration with --limit", "--action is missing")
-	case f.maxShare != 0 && def.Ratio == nil:
+	case changed("max-share") && def.Ratio == nil:
 		return def, cli.Usage("name a limit of the configuration that is a ratio, with --limit", "--max-share: the limit is no ratio")
-	case f.maxShare != 0 && !(f.maxShare >= 1/whole && f.maxShare <= 1-1/whole):
+	case changed("max-share") && !(f.maxShare >= 1/whole && f.maxShare <= 1-1/whole):
 		return def, cli.Usage("write a number between 0 and 1", "--max-share is %v", f.maxShare)
 	case def.Ratio != nil && def.Ratio.SharePPM*def.Ratio.MinCount < whole:
 		least := math.Ceil(whole/float64(def.Ratio.MinCount)) / whole
 		return def, cli.Usage(fmt.Sprintf("write at least %v, or give the limit a larger min_count", least),
 			"--max-share is %v: of min_count %d that is less than one answer, and the first would trip the limit", f.maxShare, def.Ratio.MinCount)
-	case def.Ratio != nil && def.MaxCount != 0:
+	case def.Ratio != nil && changed("max-count"):
 		return def, cli.Usage("change it by --max-share", "--max-count: the limit is a ratio")
 	case def.Ratio == nil && (def.MaxCount < 1 || def.MaxCount > most):
 		return def, cli.Usage(fmt.Sprintf("write 1 to %d", most), "--max-count is %d", def.MaxCount)

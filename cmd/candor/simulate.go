@@ -50,8 +50,8 @@ stream.`,
   candor simulate --alpha 0.02 --audit 0.2 --per-day 5000 --reviewers 3 --per-hour 20
   candor simulate --drift-at 12000 --drift 0.1 --picture drift.svg
   candor simulate --config candor.yaml --model spam --recorded last-month.csv
-  candor simulate promise      in how many of many streams is the promise broken?
-  candor simulate drift        how long does a change go unnoticed?`,
+  candor simulate promise      # in how many of many streams is the promise broken?
+  candor simulate drift        # how long does a change go unnoticed?`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -72,14 +72,14 @@ func (f *simulateFlags) register(c *cobra.Command) {
 	fl.Float64Var(&s.Policy.Audit, "audit", simulatedAudit, "random share of rows that is judged whatever becomes of them")
 	fl.BoolVar(&f.observe, "observe", false, "mode observe: answers pass, rows are only audited (default: enforce)")
 	fl.BoolVar(&s.Policy.Fallback, "fallback", false, "other models answer what isn't accepted, not people")
-	fl.DurationVar(&s.Policy.StaleAfter, "stale-after", 0, "accept nothing while an audit waits longer (default: never)")
+	fl.DurationVar(&s.Policy.StaleAfter, "stale-after", 0, "accept nothing while an audit waits longer; 0: never, which is the default")
 	fl.IntVar(&s.Team.Reviewers, "reviewers", 0, "reviewers, around the clock")
 	fl.Float64Var(&s.Team.PerHour, "per-hour", 0, "rows that each judges in an hour (default: without limit)")
 	fl.Float64Var(&s.Team.PerDay, "capacity", 0, "rows a day that may be sent to them (default: what they can do)")
 	fl.Float64Var(&s.Team.Error, "reviewer-error", 0, "probability that a verdict is wrong")
 	fl.DurationVar(&s.Team.Delay, "delay", 0, "mean time that a verdict takes beside the queue")
 	fl.Float64Var(&s.Team.Slower, "wrong-slower", 1, "times as long for a wrong answer")
-	fl.DurationVar(&s.Team.Deadline, "deadline", 0, "a row without a verdict by then ends without one (default: never)")
+	fl.DurationVar(&s.Team.Deadline, "deadline", 0, "a row without a verdict by then ends without one; 0: never, which is the default")
 	fl.Float64Var(&s.World.Flip, "flip", 0, "probability that an answer is turned over, right to wrong or back")
 	fl.IntVar(&s.World.DriftRow, "drift-at", 0, "row from which --drift is in force (default: never)")
 	fl.Float64Var(&s.World.DriftFlip, "drift", simulatedDrift, "flip from then on")
@@ -93,6 +93,9 @@ func (f *simulateFlags) register(c *cobra.Command) {
 const simulatedDrift = 0.1
 
 func (f *simulateFlags) run(cmd *cobra.Command) error {
+	if err := f.checkNumbers(cmd.Flags()); err != nil {
+		return err
+	}
 	cfg := f.stream
 	cfg.Points = picturePoints
 	cfg.Policy.Enforce = !f.observe

@@ -30,6 +30,9 @@ Exit status 1: false alarms come more often than is promised.`,
   candor simulate drift --alpha 0.01 --run-length 5000 --streams 100`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !(s.RunLength > 0) {
+				return cli.Usage("write a number above 0, such as 10000", "--run-length is %v", s.RunLength)
+			}
 			done := progress(cmd.ErrOrStderr(), &s.Progress)
 			table, err := simulate.Drift(cmd.Context(), s)
 			done()

@@ -1,5 +1,7 @@
 package wire
 
+import "google.golang.org/protobuf/encoding/protowire"
+
 // assembly puts a message together from parts of another one, which are not copied, and new bytes.
 type assembly struct {
 	from *Frame
@@ -18,6 +20,13 @@ func (a *assembly) replace(start, end int, by []byte) {
 	a.keep(start)
 	a.out.add(by)
 	a.done = end
+}
+
+// stripped is replace for the embedded message that w stands at, where some of its parameters are taken out.
+func (a *assembly) stripped(w *walker, own protowire.Number, s strip, ps []Param) {
+	if s.any(ps) {
+		a.replace(w.start, w.end, appendBytes(nil, w.num, s.from(w.data, own, ps)))
+	}
 }
 
 // finish takes over what is left, and adds bytes at the end.

@@ -70,21 +70,6 @@ func (t *Tensor) wrongField() contentField {
 	}
 }
 
-// row returns one row of r, the tensor's n elements.
-func (t *Tensor) row(r run, n int64, row, rows int) (run, error) {
-	perRow, err := t.perRow(n, rows)
-	if err != nil {
-		return r, err
-	}
-	if row < 0 || row >= rows {
-		return r, fmt.Errorf("wire: row %d asked for, of %d", row, rows)
-	}
-	if perRow == 0 {
-		return r.slice(0, 0), nil
-	}
-	return r.slice(row*int(perRow), int(perRow)), nil
-}
-
 // perRow returns how many of the tensor's n elements one row has, having checked that there are so many rows.
 func (t *Tensor) perRow(n int64, rows int) (int64, error) {
 	if err := t.checkRows(rows); err != nil {

@@ -18,7 +18,8 @@ type Forward struct {
 	// AddOutputs are asked for as well, unless they already are. If no output is named, or none is left after
 	// StripOutputs, the server is asked for all of its outputs and nothing is added.
 	AddOutputs []string
-	// StripParams reports which of the request's parameters are taken out; nil takes out none.
+	// StripParams reports which of the request's parameters are taken out, those of its inputs and of the outputs that it names included;
+	// nil takes out none.
 	StripParams func(key string) bool
 	// AppendParams are added; one with a key that the request has replaces it. Their strings must be valid UTF-8, as ID must.
 	AppendParams []Param
@@ -29,9 +30,17 @@ type Forward struct {
 func (r *Request) Forward(f Forward) *Frame {
 	a := assemble(r.frame)
 	if r.strips(f) {
+		inputs, outputs := 0, 0
 		c := walk(r.frame, requestRaw)
 		for c.next() {
-			if !f.keeps(&c.cursor) {
+			switch {
+			case c.is(requestInputs, protowire.BytesType):
+				a.stripped(&c, tensorParameters, f.StripParams, r.Inputs[inputs].Params)
+				inputs++
+			case c.is(requestOutputs, protowire.BytesType):
+				a.output(&c, f, &r.Outputs[outputs])
+				outputs++
+			case !f.keeps(&c.cursor):
 				a.replace(c.start, c.end, nil)
 			}
 		}
@@ -39,10 +48,20 @@ func (r *Request) Forward(f Forward) *Frame {
 	return a.finish(r.appended(f))
 }
 
+// output takes over an output that the request names, without what f takes out of it, or leaves it out.
+func (a *assembly) output(w *walker, f Forward, o *RequestedOutput) {
+	if f.stripsOutput(o.Name) {
+		a.replace(w.start, w.end, nil)
+		return
+	}
+	a.stripped(w, outputParameters, f.StripParams, o.Params)
+}
+
 // strips reports whether f takes anything out of this request.
 func (r *Request) strips(f Forward) bool {
-	return slices.ContainsFunc(r.Outputs, func(o RequestedOutput) bool { return f.stripsOutput(o.Name) }) ||
-		slices.ContainsFunc(r.Params, func(p Param) bool { return f.stripsParam(p.Key) })
+	s := strip(f.StripParams)
+	return slices.ContainsFunc(r.Outputs, func(o RequestedOutput) bool { return f.stripsOutput(o.Name) || s.any(o.Params) }) || s.any(r.Params) ||
+		slices.ContainsFunc(r.Inputs, func(t Tensor) bool { return s.any(t.Params) })
 }
 
 func (f *Forward) stripsOutput(name string) bool {
@@ -50,15 +69,9 @@ func (f *Forward) stripsOutput(name string) bool {
 }
 func (f *Forward) stripsParam(key string) bool { return f.StripParams != nil && f.StripParams(key) }
 
-// keeps reports whether the field of the request that c stands at stays.
+// keeps reports whether the field of the request that c stands at, which is no output, stays.
 func (f *Forward) keeps(c *cursor) bool {
-	switch {
-	case c.is(requestOutputs, protowire.BytesType):
-		return !f.stripsOutput(lastString(c.data, 1))
-	case c.is(requestParameters, protowire.BytesType):
-		return !f.stripsParam(lastString(c.data, 1))
-	}
-	return true
+	return !c.is(requestParameters, protowire.BytesType) || !f.stripsParam(lastString(c.data, 1))
 }
 
 // appended returns the fields that follow what stays of the request.

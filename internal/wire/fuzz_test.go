@@ -98,7 +98,7 @@ func FuzzTensor(f *testing.F) {
 		if err == nil && len(floats) > len(data) || err != nil && floats != nil {
 			t.Fatalf("%d numbers in %d bytes, %v", len(floats), len(data), err)
 		}
-		part, rowErr := x.FloatRow(nil, row, rows)
+		part, rowErr := floatRow(&x, row, rows)
 		switch {
 		case rowErr == nil && (len(part)*rows != len(floats) && err == nil || len(part) > len(data)):
 			t.Fatalf("a row of %d, of %d rows, in %d numbers", len(part), rows, len(floats))
@@ -109,7 +109,7 @@ func FuzzTensor(f *testing.F) {
 		if len(texts) > len(data) {
 			t.Fatalf("%d texts in %d bytes", len(texts), len(data))
 		}
-		part2, rowErr := x.TextRow(row, rows)
+		part2, rowErr := textRow(&x, row, rows)
 		if rowErr == nil && (err != nil || !slices.EqualFunc(part2, texts[row*len(part2):][:len(part2)], bytes.Equal)) {
 			t.Fatalf("row %d is %q in %q, %v", row, part2, texts, err)
 		}

@@ -9,6 +9,10 @@ import (
 // message of 64 MiB could ask for several GiB.
 const MaxItems = 1 << 16
 
+// MaxDimensions is how many dimensions the shapes of a message may have altogether. One takes a byte to write and eight to hold, and several more
+// where an error tells of it.
+const MaxDimensions = 4 * MaxItems
+
 // The field numbers of ModelInferRequest.
 const (
 	requestModelName    protowire.Number = 1
@@ -47,7 +51,7 @@ type RequestedOutput struct {
 }
 
 // ScanRequest views f, an encoded inference.ModelInferRequest, in one pass and without building tensors. It accepts what
-// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError. The view takes over f: see [Request.Free]. After an error f
+// proto.Unmarshal accepts, up to [MaxItems] and [MaxDimensions]; errors are *FieldError. The view takes over f: see [Request.Free]. After an error f
 // is still the caller's.
 func ScanRequest(f *Frame) (*Request, error) {
 	r := requests.Get().(*Request)

@@ -30,7 +30,7 @@ type Response struct {
 }
 
 // ScanResponse views f, an encoded inference.ModelInferResponse, in one pass and without building tensors. It accepts what
-// proto.Unmarshal accepts, up to [MaxItems]; errors are *FieldError. The view takes over f: see [Response.Free]. After an error f
+// proto.Unmarshal accepts, up to [MaxItems] and [MaxDimensions]; errors are *FieldError. The view takes over f: see [Response.Free]. After an error f
 // is still the caller's.
 func ScanResponse(f *Frame) (*Response, error) {
 	r := responses.Get().(*Response)

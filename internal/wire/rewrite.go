@@ -13,7 +13,7 @@ type Rewrite struct {
 	Model, Version *string
 	// StripOutputs reports which of the backend's tensors are taken out, with their raw contents; nil takes out none.
 	StripOutputs func(name string) bool
-	// StripParams reports which of the backend's response parameters are taken out; nil takes out none.
+	// StripParams reports which of the backend's parameters are taken out, the response's and its tensors'; nil takes out none.
 	StripParams func(key string) bool
 	// Splices replace rows of tensors. Of two for the same row of an output, the later counts.
 	Splices []Splice
@@ -57,8 +57,13 @@ func (r *Response) edit(a *assembly, w Rewrite, spliced map[int]*run) {
 		case c.is(responseOutputs, protowire.BytesType):
 			t := &r.Outputs[outputs]
 			keep = !w.stripsOutput(t.Name)
-			if elements := spliced[outputs]; elements != nil && !t.HasRaw {
-				replacement = appendBytes(nil, responseOutputs, t.edited(c.data, nil, elements))
+			elements := spliced[outputs]
+			if retyped := elements != nil && !t.HasRaw; retyped || strip(w.StripParams).any(t.Params) {
+				data := strip(w.StripParams).from(c.data, tensorParameters, t.Params)
+				if retyped {
+					data = t.edited(data, nil, elements)
+				}
+				replacement = appendBytes(nil, responseOutputs, data)
 			}
 			outputs++
 		case c.is(responseRaw, protowire.BytesType):
@@ -68,7 +73,10 @@ func (r *Response) edit(a *assembly, w Rewrite, spliced map[int]*run) {
 			}
 			raws++
 		}
-		if !keep || replacement != nil {
+		switch {
+		case !keep:
+			a.replace(c.start, c.end, nil)
+		case replacement != nil:
 			a.replace(c.start, c.end, replacement)
 		}
 	}
@@ -76,8 +84,8 @@ func (r *Response) edit(a *assembly, w Rewrite, spliced map[int]*run) {
 
 // strips reports whether w takes anything out of this response.
 func (r *Response) strips(w Rewrite) bool {
-	return slices.ContainsFunc(r.Outputs, func(t Tensor) bool { return w.stripsOutput(t.Name) }) ||
-		slices.ContainsFunc(r.Params, func(p Param) bool { return w.stripsParam(p.Key) })
+	s := strip(w.StripParams)
+	return slices.ContainsFunc(r.Outputs, func(t Tensor) bool { return w.stripsOutput(t.Name) || s.any(t.Params) }) || s.any(r.Params)
 }
 
 func (w *Rewrite) stripsOutput(name string) bool {

@@ -102,14 +102,6 @@ func (r run) seek(from, n int) int {
 	return from
 }
 
-// slice returns the run of n elements from the element first on; the run must have them.
-func (r run) slice(first, n int) run {
-	start := r.seek(0, first)
-	end := r.seek(start, n)
-	r.data = r.data[start:end:end]
-	return r
-}
-
 // numbers calls yield for each element's bits, as the datatype holds them: integers in two's complement, extended to
 // 64 bits by their sign; floating-point numbers in their own width. It stops at an error.
 func (r run) numbers(yield func(bits uint64) error) error {

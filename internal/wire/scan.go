@@ -11,6 +11,7 @@ type scanner struct {
 	items int
 	room  *room // nil: a single string or parameter is read
 	dims  int   // of room.dims, how many are taken
+	sizes int   // how many dimensions there are
 }
 
 // text checks what a string field holds, and returns it.
@@ -50,7 +51,10 @@ func (s *scanner) tensor(t *Tensor, data []byte) error {
 			field = "datatype"
 			err = s.datatype(t, c.data)
 		case c.is(3, protowire.VarintType):
-			t.Shape = append(t.Shape, int64(c.bits))
+			field = "shape"
+			if err = s.dimensions(1); err == nil {
+				t.Shape = append(t.Shape, int64(c.bits))
+			}
 		case c.is(3, protowire.BytesType):
 			field = "shape"
 			err = s.packedShape(t, c.data)
@@ -86,6 +90,9 @@ func (s *scanner) packedShape(t *Tensor, b []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := s.dimensions(n); err != nil {
+		return err
+	}
 	if t.Shape == nil {
 		if end := s.dims + int(n); end <= len(s.room.dims) {
 			t.Shape, s.dims = s.room.dims[s.dims:s.dims:end], end
@@ -98,6 +105,15 @@ func (s *scanner) packedShape(t *Tensor, b []byte) error {
 		t.Shape = append(t.Shape, int64(v))
 		b = b[m:]
 	}
+	return nil
+}
+
+// dimensions makes sure that the message may have n more of them.
+func (s *scanner) dimensions(n int64) error {
+	if n > int64(MaxDimensions-s.sizes) {
+		return faultf("", "send shapes of fewer dimensions", "more than %d dimensions in one message", MaxDimensions)
+	}
+	s.sizes += int(n)
 	return nil
 }
 

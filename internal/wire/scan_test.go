@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -154,6 +155,30 @@ func TestScanLimitsItems(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "more than 65536") {
 			t.Errorf("%q after %d tensors: %v, want an error about the limit", more, MaxItems, err)
 		}
+	}
+}
+
+// A dimension takes a byte to send and eight to hold, and an error about a shape writes all of it down.
+func TestScanLimitsDimensions(t *testing.T) {
+	shape := func(packed bool, n int) []byte {
+		if packed {
+			return appendBytes(nil, 5, appendBytes(nil, 3, make([]byte, n)))
+		}
+		return appendBytes(nil, 5, bytes.Repeat([]byte{0x18, 0}, n))
+	}
+	for _, packed := range []bool{true, false} {
+		all := shape(packed, MaxDimensions)
+		if _, err := ScanRequest(NewFrame(all)); err != nil {
+			t.Errorf("%d dimensions: %v", MaxDimensions, err)
+		}
+		for _, more := range []bool{true, false} {
+			_, err := ScanRequest(NewFrame(slices.Concat(all, shape(more, 1))))
+			wantField(t, err, "inputs[1].shape")
+			_, err = ScanResponse(NewFrame(slices.Concat(all, shape(more, 1))))
+			wantField(t, err, "outputs[1].shape")
+		}
+		_, err := ScanRequest(NewFrame(shape(packed, 64*MaxDimensions)))
+		wantField(t, err, "inputs[0].shape")
 	}
 }
 

@@ -38,20 +38,26 @@ func (r *Request) SelectRows(rows []int, total int, shared func(input string) bo
 // withRows returns the request with the selected elements in place of each input's own; nil keeps an input.
 func (r *Request) withRows(selected []*run, rows int64, f Forward) *Frame {
 	a := assemble(r.frame)
-	inputs, raws := 0, 0
+	inputs, outputs, raws := 0, 0, 0
 	c := walk(r.frame, requestRaw)
 	for c.next() {
 		switch {
+		case c.is(requestOutputs, protowire.BytesType):
+			a.output(&c, f, &r.Outputs[outputs])
+			outputs++
 		case !f.keeps(&c.cursor):
 			a.replace(c.start, c.end, nil)
 		case c.is(requestInputs, protowire.BytesType):
 			t, chosen := &r.Inputs[inputs], selected[inputs]
 			inputs++
-			if chosen != nil {
-				shape := slices.Clone(t.Shape)
-				shape[0] = rows
-				a.replace(c.start, c.end, appendBytes(nil, requestInputs, t.edited(c.data, shape, chosen)))
+			if chosen == nil {
+				a.stripped(&c, tensorParameters, f.StripParams, t.Params)
+				continue
 			}
+			shape := slices.Clone(t.Shape)
+			shape[0] = rows
+			data := strip(f.StripParams).from(c.data, tensorParameters, t.Params)
+			a.replace(c.start, c.end, appendBytes(nil, requestInputs, t.edited(data, shape, chosen)))
 		case c.is(requestRaw, protowire.BytesType):
 			chosen := selected[raws]
 			raws++
@@ -90,11 +96,7 @@ func (r run) pick(rows []int, perRow int64) run {
 		}
 	default:
 		// Elements vary in size: find where each row starts, once.
-		starts := []int{0}
-		for at := 0; at < len(r.data); {
-			at = r.seek(at, int(perRow))
-			starts = append(starts, at)
-		}
+		starts := r.starts(int(perRow))
 		for _, row := range rows {
 			picked.data = append(picked.data, r.data[starts[row]:starts[row+1]]...)
 		}

@@ -92,20 +92,6 @@ func (t *Tensor) Floats(dst []float64) ([]float64, error) {
 	return out, nil
 }
 
-// FloatRow is Floats for the elements of one row, where rows is the first dimension. It finds the row by its stride
-// where elements have a fixed size. Typed integers, and contents that aren't packed, are walked from the start: to read
-// many rows of those, read all by Floats.
-func (t *Tensor) FloatRow(dst []float64, row, rows int) ([]float64, error) {
-	r, n, err := t.numbers()
-	if err != nil {
-		return dst, err
-	}
-	if r, err = t.row(r, n, row, rows); err != nil {
-		return dst, err
-	}
-	return t.decode(dst, r)
-}
-
 func (t *Tensor) decode(dst []float64, r run) ([]float64, error) {
 	dst, err := r.floats(dst)
 	if err != nil {
@@ -123,23 +109,10 @@ func (t *Tensor) Texts() ([][]byte, error) {
 	return r.texts(make([][]byte, 0, n)), nil
 }
 
-// TextRow is Texts for the elements of one row, where rows is the first dimension. Each call walks the elements from
-// the start: to read many rows, read all by Texts.
-func (t *Tensor) TextRow(row, rows int) ([][]byte, error) {
-	r, n, err := t.bytes()
-	if err != nil {
-		return nil, err
-	}
-	if r, err = t.row(r, n, row, rows); err != nil {
-		return nil, err
-	}
-	return r.texts(nil), nil
-}
-
 // numbers returns the elements of a tensor of numbers, checked and counted.
 func (t *Tensor) numbers() (run, int64, error) {
 	if t.Datatype == BYTES {
-		return run{}, 0, faultf(t.at("datatype"), "", "BYTES elements are no numbers")
+		return run{}, 0, t.noNumbers()
 	}
 	return t.elements()
 }
@@ -147,7 +120,15 @@ func (t *Tensor) numbers() (run, int64, error) {
 // bytes returns the elements of a BYTES tensor, checked and counted.
 func (t *Tensor) bytes() (run, int64, error) {
 	if t.Datatype != BYTES {
-		return run{}, 0, faultf(t.at("datatype"), "", "elements of %s are no BYTES", t.DatatypeName)
+		return run{}, 0, t.noTexts()
 	}
 	return t.elements()
+}
+
+func (t *Tensor) noNumbers() error {
+	return faultf(t.at("datatype"), "", "BYTES elements are no numbers")
+}
+
+func (t *Tensor) noTexts() error {
+	return faultf(t.at("datatype"), "", "elements of %s are no BYTES", t.DatatypeName)
 }

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -62,6 +64,25 @@ func TestTensorReadsEveryDatatypeInBothForms(t *testing.T) {
 	}
 }
 
+var errNoRows = errors.New("there are no rows")
+
+// floatRow and textRow read one row of rows, of which there is at least one.
+func floatRow(x *Tensor, row, rows int) ([]float64, error) {
+	r, err := x.Rows(rows)
+	if err != nil || rows == 0 {
+		return nil, cmp.Or(err, errNoRows)
+	}
+	return r.Floats(row)
+}
+
+func textRow(x *Tensor, row, rows int) ([][]byte, error) {
+	r, err := x.Rows(rows)
+	if err != nil || rows == 0 {
+		return nil, cmp.Or(err, errNoRows)
+	}
+	return r.Texts(row)
+}
+
 func checkFloats(t *testing.T, x *Tensor, want []float64) {
 	t.Helper()
 	got, err := x.Floats([]float64{42})
@@ -69,7 +90,7 @@ func checkFloats(t *testing.T, x *Tensor, want []float64) {
 		t.Errorf("Floats = %v, %v; want 42 and %v", got, err, want)
 	}
 	for row := range want {
-		got, err := x.FloatRow(nil, row, len(want))
+		got, err := floatRow(x, row, len(want))
 		if err != nil || !slices.Equal(got, want[row:row+1]) {
 			t.Errorf("FloatRow(%d) = %v, %v; want %v", row, got, err, want[row])
 		}
@@ -77,10 +98,10 @@ func checkFloats(t *testing.T, x *Tensor, want []float64) {
 	if _, err := x.Texts(); err == nil {
 		t.Error("Texts reads numbers")
 	}
-	if _, err := x.FloatRow(nil, len(want), len(want)); err == nil {
+	if _, err := floatRow(x, len(want), len(want)); err == nil {
 		t.Error("FloatRow reads a row that isn't there")
 	}
-	if _, err := x.FloatRow(nil, 0, 1); err == nil {
+	if _, err := floatRow(x, 0, 1); err == nil {
 		t.Error("FloatRow accepts the wrong number of rows")
 	}
 }
@@ -92,7 +113,7 @@ func checkTexts(t *testing.T, x *Tensor, want [][]byte) {
 		t.Errorf("Texts = %q, %v; want %q", got, err, want)
 	}
 	for row := range want {
-		got, err := x.TextRow(row, len(want))
+		got, err := textRow(x, row, len(want))
 		if err != nil || !slices.EqualFunc(got, want[row:row+1], bytes.Equal) {
 			t.Errorf("TextRow(%d) = %q, %v; want %q", row, got, err, want[row])
 		}
@@ -100,7 +121,7 @@ func checkTexts(t *testing.T, x *Tensor, want [][]byte) {
 	if _, err := x.Floats(nil); err == nil {
 		t.Error("Floats reads BYTES")
 	}
-	if _, err := x.TextRow(-1, len(want)); err == nil {
+	if _, err := textRow(x, -1, len(want)); err == nil {
 		t.Error("TextRow reads a row that isn't there")
 	}
 }
@@ -204,10 +225,10 @@ func TestTensorOnItsOwn(t *testing.T) {
 	x := Tensor{Name: "x", Datatype: FP32, Shape: []int64{2}, raw: rawContents{near: make([]byte, 4), size: 4}, HasRaw: true}
 	_, err := x.Floats(nil)
 	wantField(t, err, `tensor "x".raw`)
-	_, err = x.FloatRow(nil, 0, 2)
+	_, err = floatRow(&x, 0, 2)
 	wantField(t, err, `tensor "x".raw`)
 	x.Shape = []int64{1}
-	if _, err := x.FloatRow(nil, 0, 2); err == nil {
+	if _, err := floatRow(&x, 0, 2); err == nil {
 		t.Error("2 rows in a shape of 1")
 	}
 	x.Shape, x.raw, x.Contents = []int64{-1}, rawContents{}, []byte{0x0e}

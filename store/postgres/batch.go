@@ -253,7 +253,7 @@ func (b *batch) queryRow(query string, args []any, into ...any) error {
 // pack moves what is kept into p, and answers how many statements that is.
 func (b *batch) pack(p *pgx.Batch) int {
 	for _, st := range b.statements {
-		p.Queue(st.query, st.args...)
+		p.Queue(st.query, acceptable(st.args)...)
 	}
 	n := len(b.statements)
 	b.sent += n
@@ -272,9 +272,4 @@ func drain(results pgx.BatchResults, n int) error {
 }
 
 // complete says whether every record that was queued before is in the batch. Errors: errBehind.
-func (b *batch) complete() error {
-	if b.w.behind {
-		return errBehind
-	}
-	return nil
-}
+func (b *batch) complete() error { return b.w.behind }

@@ -7,6 +7,7 @@ import (
 	"github.com/candor-gateway/candor/calibration/certificate"
 	"github.com/candor-gateway/candor/calibration/register"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 )
 
 // Certificates answers states, newest first: those in force, and with ended those before them; see gateway.Certificates. It works
@@ -68,9 +69,9 @@ func readCertificate(query queryFunc, id string) (*candorv1.CertificateState, er
 
 // RevokeCertificate ends a certificate on a person's word; see gateway.Certificates. Errors: certificate.ErrNotFound,
 // certificate.ErrEnded.
-func (s *Store) RevokeCertificate(ctx context.Context, id, by, reason, requestID string) (*candorv1.CertificateState, error) {
+func (s *Store) RevokeCertificate(ctx context.Context, id string, by people.By, requestID string) (*candorv1.CertificateState, error) {
 	const doing = "postgres: revoke a certificate"
-	if by == "" || reason == "" || requestID == "" {
+	if by.Name == "" || by.Reason == "" || requestID == "" {
 		return nil, fmt.Errorf("%s: a revocation has an author, a reason and a request id", doing)
 	}
 	digest, _, err := certificate.SplitID(id)
@@ -99,7 +100,7 @@ func (s *Store) RevokeCertificate(ctx context.Context, id, by, reason, requestID
 		if err != nil {
 			return err
 		}
-		if err := register.Revoke(b, k, by, reason, b.now.UnixMicro()); err != nil {
+		if err := register.Revoke(b, k, register.Word{By: by.Name, Reason: by.Reason, Remote: by.Remote}, b.now.UnixMicro()); err != nil {
 			return err
 		}
 		state = k.CertificateState

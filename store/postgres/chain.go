@@ -39,21 +39,29 @@ func (w *writer) join(ctx context.Context) error {
 
 // end keeps the time of a clean stop, and counts what could not be stored.
 func (w *writer) end() error {
-	if lost := len(w.retry); lost > 0 {
+	if lost := w.queue.giveUp(); lost > 0 {
 		w.lost.Add(uint64(lost))
-		w.queue.settle(lost)
 		return fmt.Errorf("%d records of accepted rows could not be stored and are lost; see the log for the cause", lost)
 	}
+	err := w.keepClock()
+	if lost(err) {
+		// The connection may have broken long ago, when nobody used it.
+		err = w.keepClock()
+	}
+	if err != nil {
+		return fmt.Errorf("keep the clock: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) keepClock() error {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	err := w.ready(ctx, nil, nil)
 	if err == nil {
 		_, err = w.conn.Exec(ctx, `UPDATE writers SET clock_us = greatest(clock_us, $2) WHERE ordinal = $1`, w.ordinal, w.store.Now().UnixMicro())
 	}
-	if err != nil {
-		return fmt.Errorf("keep the clock: %w", err)
-	}
-	return nil
+	return w.checked(err)
 }
 
 // append chains an encoded record to the log. prediction is set for predictions only.

@@ -15,20 +15,27 @@ type clock struct {
 	start  atomic.Pointer[time.Time]
 	offset atomic.Int64
 	high   atomic.Int64
+	// error is how far the offset may be off, in microseconds, as it was when it was measured. It belongs to measure, which is not called twice at once.
+	error    int64
+	measured time.Duration // since start
 }
+
+// maxDrift is how much a second of the machine's clock may differ from one of the server's, in millionths: more than clocks that are being
+// corrected do.
+const maxDrift = 1000
 
 // clockSamples is how often the server is asked for one measurement; the quickest answer counts, since it is off by at most half
 // of the time that it took.
 const clockSamples = 5
 
 // measure estimates the server's clock anew. A clock that is ahead of the server's (which has been set back) stays ahead of it
-// by what it was, rather than stand still; it stands still where a measurement was worse than the one before it.
+// by what it was, rather than stand still until the server has caught up; it stands still where a measurement was worse than the one before it.
 func (c *clock) measure(ctx context.Context, on querier) error {
 	begin := time.Now()
-	c.start.CompareAndSwap(nil, &begin)
+	first := c.start.CompareAndSwap(nil, &begin)
 	start := *c.start.Load()
-	var best time.Duration
-	var offset int64
+	var best, at time.Duration
+	var offset, least int64
 	for i := range clockSamples {
 		var server, mark int64
 		before := time.Since(start)
@@ -39,12 +46,18 @@ func (c *clock) measure(ctx context.Context, on querier) error {
 		}
 		after := time.Since(start)
 		if took := after - before; i == 0 || took < best {
-			best = took
+			best, at = took, after
+			offset = server - (before + took/2).Microseconds()
 			// mark is the time of a commit, which has happened: no earlier than now.
-			offset = max(server-(before+took/2).Microseconds(), mark-after.Microseconds())
+			least = mark - after.Microseconds()
 		}
 	}
-	c.offset.Store(offset)
+	within := (best / 2).Microseconds()
+	if last, drift := c.offset.Load(), (at-c.measured).Microseconds()*maxDrift/1e6; !first && offset+within < last-c.error-drift {
+		offset, within = last, c.error
+	}
+	c.error, c.measured = within, at
+	c.offset.Store(max(offset, least))
 	return nil
 }
 

@@ -23,20 +23,18 @@ type driver struct {
 	opts postgres.Options
 }
 
-func (d driver) AdminRecords(t testing.TB) []*candorv1.AdminRecord {
+func (d driver) Records(t testing.TB) []*candorv1.Record {
 	t.Helper()
 	scan, err := d.Scan(t.Context(), time.Time{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []*candorv1.AdminRecord
+	var out []*candorv1.Record
 	for rec, err := range scan.All(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := rec.GetAdmin(); a != nil {
-			out = append(out, a)
-		}
+		out = append(out, rec)
 	}
 	return out
 }

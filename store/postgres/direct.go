@@ -45,7 +45,7 @@ func (d *direct) later(query string, args ...any) {
 // pack moves what was left for later into p, and answers how many statements that is.
 func (d *direct) pack(p *pgx.Batch) int {
 	for _, st := range d.statements {
-		p.Queue(st.query, st.args...)
+		p.Queue(st.query, acceptable(st.args)...)
 	}
 	n := len(d.statements)
 	d.statements = nil
@@ -56,7 +56,7 @@ func (d *direct) pack(p *pgx.Batch) int {
 func (d *direct) run(ctx context.Context, query string, args ...any) (tag pgconn.CommandTag, err error) {
 	p := &pgx.Batch{}
 	n := d.pack(p)
-	p.Queue(query, args...)
+	p.Queue(query, acceptable(args)...)
 	results := d.conn.SendBatch(ctx, p)
 	if err = drain(results, n); err == nil {
 		tag, err = results.Exec()
@@ -161,6 +161,8 @@ func (s *Store) attempt(ctx context.Context, run func(*direct) error) error {
 	if err = d.rollback(err); !lost(err) {
 		return err
 	}
+	// Before others are asked for: where every connection has broken like this one, nobody could ask.
+	conn.Release()
 	happened, uerr := s.redeem(token)
 	switch {
 	case uerr != nil:
@@ -200,18 +202,25 @@ func broken(conn *pgxpool.Conn, err error) error {
 	return err
 }
 
+const (
+	// takeToken stores the token $1 in the place of a transaction that can't any more, and with it $2, which says so: the answer to this may get
+	// lost as well.
+	takeToken = `WITH taken AS (INSERT INTO commit_tokens (token) VALUES ($1) ON CONFLICT DO NOTHING RETURNING token)
+		INSERT INTO commit_tokens (token) SELECT $2::uuid FROM taken`
+	tookToken = `SELECT EXISTS (SELECT FROM commit_tokens WHERE token = $1)`
+)
+
 // redeem finds out whether the transaction with that token was committed. To store the token once more waits until that transaction
 // has ended, if the server still works on it; then there is one already, or there isn't. The same is asked for as long as it
 // takes; see (*writer).happened. Errors: ErrUnknown.
 func (s *Store) redeem(token [16]byte) (bool, error) {
 	var give <-chan time.Time
 	stopping := s.writer.stopping
+	ours := [16]byte(uuid.New())
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
-		tag, err := s.pool.Exec(ctx, `INSERT INTO commit_tokens (token) VALUES ($1) ON CONFLICT DO NOTHING`, token)
-		cancel()
+		happened, err := s.committed(token, ours)
 		if err == nil {
-			return tag.RowsAffected() == 0, nil
+			return happened, nil
 		}
 		select {
 		case <-time.After(askEvery):
@@ -221,4 +230,17 @@ func (s *Store) redeem(token [16]byte) (bool, error) {
 			return false, fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 	}
+}
+
+// committed asks once whether the transaction with that token was committed. ours is stored with the token where it wasn't.
+func (s *Store) committed(token, ours [16]byte) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	tag, err := s.pool.Exec(ctx, takeToken, token, ours)
+	if err != nil || tag.RowsAffected() > 0 {
+		return false, err
+	}
+	took := false
+	err = s.pool.QueryRow(ctx, tookToken, ours).Scan(&took)
+	return !took, err
 }

@@ -34,8 +34,8 @@ var (
 	ErrClosed = errors.New("postgres: the store is closed")
 	// ErrReadOnly: a store that OpenReadOnly opened was asked to write.
 	ErrReadOnly = errors.New("postgres: the store was opened read-only")
-	// ErrUnknown: the connection broke during a commit, and the store was closed, or gave up, before the server could say
-	// whether it happened. The only error that doesn't mean that nothing was stored.
+	// ErrUnknown: the connection broke during a commit, and before the server could say whether it happened the store was closed, or
+	// another one went on with its hash chain. The only error that doesn't mean that nothing was stored.
 	ErrUnknown = errors.New("postgres: the connection was lost during the commit, and the server can't be asked whether it happened")
 )
 
@@ -82,8 +82,11 @@ func violates(err error, index string) bool {
 	return errors.As(err, &e) && e.Code == codeUnique && e.ConstraintName == index
 }
 
-// transient says whether the same transaction may succeed when it is tried again.
+// transient says whether the same transaction may succeed when it is tried again. One that may have happened is never tried again.
 func transient(err error) bool {
+	if errors.Is(err, ErrUnknown) {
+		return false
+	}
 	switch code(err) {
 	case codeSerialization, codeDeadlock:
 		return true

@@ -39,20 +39,18 @@ type leaving struct {
 	path string
 }
 
-func (l leaving) AdminRecords(t testing.TB) []*candorv1.AdminRecord {
+func (l leaving) Records(t testing.TB) []*candorv1.Record {
 	t.Helper()
 	scan, err := l.Scan(t.Context(), time.Time{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []*candorv1.AdminRecord
+	var out []*candorv1.Record
 	for rec, err := range scan.All(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := rec.GetAdmin(); a != nil {
-			out = append(out, a)
-		}
+		out = append(out, rec)
 	}
 	return out
 }

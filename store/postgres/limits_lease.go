@@ -96,6 +96,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		case err != nil:
 			return fmt.Errorf("lock the account of %s: %w", r.Limit, err)
 		}
+		born := a.Born
 		now, rows, weighed := a.Tick(at, r.Seen), leaseRows{d, r.Limit}, r
 		others, err := a.Weigh(rows, &weighed, now, at.After)
 		if err != nil {
@@ -104,7 +105,7 @@ func (s *Store) Lease(ctx context.Context, r limits.LeaseRequest) (limits.Grant,
 		if g, err = a.Decide(rows, weighed, now, latched); err != nil {
 			return err
 		}
-		g.Max, g.Others, g.Seen = weighed.Max, others, a.Sight(at, now)
+		g.Max, g.Others, g.Seen, g.Voided = weighed.Max, others, a.Sight(at, now), !a.Born.Equal(born)
 		if g.Stays = r.Retire && !a.Over(r, latched, others); r.Retire && !g.Stays {
 			for _, table := range []string{"limit_accounts", "limit_tallies", "limit_reporters"} {
 				d.later(`DELETE FROM `+table+` WHERE limit_name = $1`, r.Limit)

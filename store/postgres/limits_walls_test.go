@@ -68,6 +68,11 @@ func TestWallClocksApart(t *testing.T) {
 			again(v)
 		}
 	}
+	for i, g := range gates {
+		if voided := g.States(stores[i].Now())[0].Voided; voided < 1 {
+			t.Errorf("gateway %d has made void what others know, and has counted %d", i, voided)
+		}
+	}
 	t.Logf("%d trips until they knew: %v, %v and %v", trips, gates[0].WallsApart(), gates[1].WallsApart(), gates[2].WallsApart())
 	for i := range 4 * most {
 		if v := asks(i % 3); !v.Released {

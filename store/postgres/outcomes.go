@@ -70,8 +70,8 @@ func (b *batch) recorded(prediction [16]byte) ([]byte, error) {
 	var data []byte
 	err := b.queryRow(`SELECT data FROM log WHERE prediction_id = $1`, []any{prediction}, &data)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows) && b.w.behind:
-		return nil, errBehind
+	case errors.Is(err, pgx.ErrNoRows) && b.w.behind != nil:
+		return nil, b.w.behind
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, fmt.Errorf("%s: %w", uuid.UUID(prediction), audit.ErrNotFound)
 	}

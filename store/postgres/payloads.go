@@ -60,9 +60,9 @@ func withPayload(query queryFunc, it *review.Item) error {
 }
 
 // DeletePayload removes an item's payload; see review.Store. Where items share one, all of them lose it: it is the same input.
-func (s *Store) DeletePayload(ctx context.Context, id, by, reason string, now time.Time) error {
+func (s *Store) DeletePayload(ctx context.Context, id string, by review.By, reason string, now time.Time) error {
 	const doing = "postgres: delete a review item's payload"
-	if by == "" {
+	if by.Name == "" {
 		return fmt.Errorf("%s: by is empty: say who wants it", doing)
 	}
 	key := idOf(id)
@@ -90,11 +90,11 @@ func (s *Store) DeletePayload(ctx context.Context, id, by, reason string, now ti
 		for _, of := range touched {
 			b.later(`UPDATE review_items SET revision = revision + 1 WHERE id = $1`, of.id)
 			insertEvent(b, review.Event{
-				ItemID: of.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_PAYLOAD_DELETED, At: now, Actor: by, Note: reason,
+				ItemID: of.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_PAYLOAD_DELETED, At: now, Actor: by.Name, Note: reason,
 				Queue: of.Queue, Epoch: of.Epoch,
 			})
 		}
 		b.moved = true
-		return b.adminAt(now, "payload.delete", review.Name(id), people.By{Name: by, Reason: reason})
+		return b.adminAt(now, "payload.delete", review.Name(id), people.By{Name: by.Name, Reason: reason, Remote: by.Remote})
 	})
 }

@@ -28,10 +28,37 @@ func (p peopleStore) SetPassword(ctx context.Context, name, old, hash, keep stri
 	return ended, nil
 }
 
+// AddPassword gives a user without one a password; see people.Store.
+func (p peopleStore) AddPassword(ctx context.Context, name, hash, session string, by people.By) (ended int64, err error) {
+	if hash == "" {
+		return 0, errors.New("postgres: add a password: its hash must be given")
+	}
+	err = p.s.write(ctx, "postgres: add a password", needs{}, func(b *batch) error {
+		old, err := b.passwordAsked(name, session)
+		if err == nil && old != "" {
+			err = people.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := b.count(`UPDATE people_users SET password = $1 WHERE name = $2 RETURNING true`, hash, name); err != nil {
+			return err
+		}
+		if ended, err = b.endOthers(name, session); err != nil {
+			return err
+		}
+		return b.admin("user.add_password", "users/"+name, by)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return ended, nil
+}
+
 // AddPasskey stores one more passkey; see people.Store.
-func (p peopleStore) AddPasskey(ctx context.Context, name string, k people.Passkey, by people.By) error {
+func (p peopleStore) AddPasskey(ctx context.Context, name string, k people.Passkey, session string, by people.By) error {
 	return p.s.write(ctx, "postgres: add a passkey", needs{}, func(b *batch) error {
-		if _, err := b.passwordOf(name); err != nil {
+		if _, err := b.passwordAsked(name, session); err != nil {
 			return err
 		}
 		n, err := b.count(`INSERT INTO people_passkeys (id, user_name, data) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true`, k.ID, name, k.Data)
@@ -78,6 +105,21 @@ func (b *batch) passwordOf(name string) (password string, err error) {
 	err = b.query(`SELECT true, password FROM people_users WHERE name = $1 AND NOT disabled FOR UPDATE`, []any{name},
 		func(row scanner) error { return row.Scan(&known, &password) })
 	if err == nil && !known {
+		err = people.ErrNotFound
+	}
+	return password, err
+}
+
+// passwordAsked is passwordOf for what one of the user's sessions asks for. The session is looked for when nobody else can change the
+// user any more, in a statement of its own, which sees what a reset has done. Errors: people.ErrNotFound, also where it has ended.
+func (b *batch) passwordAsked(name, session string) (password string, err error) {
+	if password, err = b.passwordOf(name); err != nil {
+		return "", err
+	}
+	there := false
+	err = b.query(`SELECT EXISTS (SELECT 1 FROM people_sessions WHERE id = $1 AND user_name = $2)`, []any{session, name},
+		func(row scanner) error { return row.Scan(&there) })
+	if err == nil && !there {
 		err = people.ErrNotFound
 	}
 	return password, err

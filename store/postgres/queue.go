@@ -31,8 +31,8 @@ func newPlainQueue(most int) *plainQueue {
 	return &plainQueue{most: most, full: min(maxBatch, most), wake: make(chan struct{}, 1)}
 }
 
-// put leaves a record. It waits while the queue is full, until ctx ends.
-func (q *plainQueue) put(ctx context.Context, r queued) error {
+// put leaves a record. It waits while the queue is full, until ctx ends, or leaving is closed. Errors: the context's, ErrClosed.
+func (q *plainQueue) put(ctx context.Context, leaving <-chan struct{}, r queued) error {
 	for {
 		room := q.tryPut(r)
 		if room == nil {
@@ -42,6 +42,8 @@ func (q *plainQueue) put(ctx context.Context, r queued) error {
 		case <-room:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-leaving:
+			return ErrClosed
 		}
 	}
 }
@@ -81,6 +83,15 @@ func (q *plainQueue) pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.items) + q.taken
+}
+
+// giveUp forgets what is neither stored nor given up, and answers how many records that is. Nothing may come any more.
+func (q *plainQueue) giveUp() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(q.items) + q.taken
+	q.items, q.taken = nil, 0
+	return n
 }
 
 // settle says that so many of those that the writer has are stored, or given up.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -31,8 +32,39 @@ type askFunc func(questions ...question) error
 // queue adds questions to what is sent.
 func queue(p *pgx.Batch, questions []question) {
 	for _, q := range questions {
-		p.Queue(q.query, q.args...)
+		p.Queue(q.query, acceptable(q.args)...)
 	}
+}
+
+// acceptable are arguments as the server takes them: see cleaned. What callers name things is theirs to choose. args stay as they are.
+func acceptable(args []any) []any {
+	own := false
+	for i, arg := range args {
+		var clean any
+		switch v := arg.(type) {
+		case string:
+			if said := cleaned(v); said != v {
+				clean = said
+			}
+		case []string:
+			if !slices.ContainsFunc(v, func(s string) bool { return cleaned(s) != s }) {
+				continue
+			}
+			said := slices.Clone(v)
+			for j := range said {
+				said[j] = cleaned(said[j])
+			}
+			clean = said
+		}
+		if clean == nil {
+			continue
+		}
+		if !own {
+			args, own = slices.Clone(args), true
+		}
+		args[i] = clean
+	}
+	return args
 }
 
 // answer reads the answers to n statements that nobody needs but for their errors, and those to the questions after them.
@@ -80,7 +112,7 @@ func readerOn(ctx context.Context, on querier) queryFunc {
 }
 
 func each(ctx context.Context, on querier, query string, args []any, one func(scanner) error) error {
-	rows, err := on.Query(ctx, query, args...)
+	rows, err := on.Query(ctx, query, acceptable(args)...)
 	if err != nil {
 		return err
 	}

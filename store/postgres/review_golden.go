@@ -13,9 +13,9 @@ import (
 )
 
 // AddGolden stores a question; see review.Goldens.
-func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID string, now time.Time) (review.Golden, error) {
+func (s *Store) AddGolden(ctx context.Context, g review.Golden, by review.By, requestID string, now time.Time) (review.Golden, error) {
 	const doing = "postgres: add a golden question"
-	key, err := g.Check(by)
+	key, err := g.Check(by.Name)
 	if err != nil {
 		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -34,18 +34,18 @@ func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID st
 			INSERT INTO review_golden (id, queue, consumer, answer_key, body, payload, sha256, author, request_id, created_us)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			ON CONFLICT (author, request_id) WHERE request_id <> '' DO NOTHING RETURNING true`,
-			idOf(g.ID), g.Queue, g.Consumer, key, body, payload, sum, by, requestID, micros(now))
+			idOf(g.ID), g.Queue, g.Consumer, key, body, payload, sum, by.Name, requestID, micros(now))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			out, err = oneGolden(b.query, `author = $1 AND request_id = $2`, by, requestID)
+			out, err = oneGolden(b.query, `author = $1 AND request_id = $2`, by.Name, requestID)
 			return err
 		}
 		if out, err = oneGolden(b.query, `id = $1`, idOf(g.ID)); err != nil {
 			return err
 		}
-		return b.adminAt(now, "golden.create", review.GoldenName(g.ID), people.By{Name: by})
+		return b.adminAt(now, "golden.create", review.GoldenName(g.ID), people.By{Name: by.Name, Remote: by.Remote})
 	})
 	return out, err
 }
@@ -111,9 +111,9 @@ func (s *Store) Goldens(ctx context.Context, queue string, before uint64, limit 
 }
 
 // DeleteGolden takes a question out, with its payload; see review.Goldens. Errors: review.ErrNotFound.
-func (s *Store) DeleteGolden(ctx context.Context, id, by string, now time.Time) error {
+func (s *Store) DeleteGolden(ctx context.Context, id string, by review.By, now time.Time) error {
 	const doing = "postgres: delete a golden question"
-	if by == "" {
+	if by.Name == "" {
 		return fmt.Errorf("%s: by is empty: say who deletes it", doing)
 	}
 	return s.write(ctx, doing, needs{}, func(b *batch) error {
@@ -124,7 +124,7 @@ func (s *Store) DeleteGolden(ctx context.Context, id, by string, now time.Time) 
 		if err != nil {
 			return err
 		}
-		return b.adminAt(now, "golden.delete", review.GoldenName(id), people.By{Name: by})
+		return b.adminAt(now, "golden.delete", review.GoldenName(id), people.By{Name: by.Name, Remote: by.Remote})
 	})
 }
 

@@ -20,9 +20,6 @@ const nextGolden = `SELECT id FROM review_golden g
 		(SELECT count(*) FROM review_golden_shown s WHERE s.golden = g.id), position
 	LIMIT 1`
 
-// goldenLock is the first half of the lock on what a reviewer is shown.
-const goldenLock = 0x434e4447
-
 // NextGolden makes an item of a question and claims it; see review.Goldens. Whether the question's queue is open to the holder is the
 // claim's to say, as with any item.
 func (s *Store) NextGolden(ctx context.Context, c review.Claim, made review.Item) (review.Item, error) {
@@ -40,7 +37,7 @@ func (s *Store) NextGolden(ctx context.Context, c review.Claim, made review.Item
 	var item review.Item
 	err := s.directly(ctx, doing, func(d *direct) error {
 		// Two claims of one reviewer at once would be shown the same.
-		if _, err := d.exec(`SELECT pg_advisory_xact_lock($1, hashtext($2))`, goldenLock, c.Holder); err != nil {
+		if _, err := d.exec(lockClaims, claimsLock, c.Holder); err != nil {
 			return err
 		}
 		again, err := d.claimedBefore(c)

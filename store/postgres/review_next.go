@@ -28,6 +28,12 @@ const (
 	nextOfQueues = `SELECT i.id FROM review_items i WHERE ` + eligible + ` AND i.queue = ANY($5)` + inOrder
 )
 
+// lockClaims has a reviewer's claims take turns; claimsLock is the first half of that lock.
+const (
+	lockClaims = `SELECT pg_advisory_xact_lock($1, hashtext($2))`
+	claimsLock = 0x434e4447
+)
+
 // maxChoices bounds how often a claim chooses anew because the chosen item was changed meanwhile.
 const maxChoices = 8
 
@@ -40,6 +46,10 @@ func (s *Store) Next(ctx context.Context, c review.Claim) (review.Item, error) {
 	}
 	var item review.Item
 	err := s.directly(ctx, doing, func(d *direct) error {
+		if c.ID == "" && c.RequestID != "" {
+			// The same request may be under way at another gateway, and would be led to another item.
+			d.later(lockClaims, claimsLock, c.Holder)
+		}
 		again, err := d.claimedBefore(c)
 		if err != nil || again != nil {
 			if err == nil {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -125,9 +124,6 @@ func listQuery(f review.Filter) (string, []any, error) {
 		created, id, err := review.ParsePageToken(f.After)
 		if err != nil {
 			return "", nil, err
-		}
-		if _, err := uuid.Parse(id); err != nil {
-			return "", nil, review.ErrPageToken
 		}
 		narrow(`(i.created_us, i.id) < (?, ?)`, micros(created), idOf(id))
 	}

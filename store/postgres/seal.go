@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -136,14 +137,20 @@ const (
 
 // happened finds out whether a commit was, whose answer got lost. The writer's row tells: the transaction had it locked, so that to
 // lock it again waits until the transaction has ended, if the server still works on it, and shows how. It asks until there is an
-// answer, since no answer to the callers would be true before; when the store is closed, a little longer. Errors: ErrUnknown.
+// answer, since no answer to the callers would be true before; when the store is closed, a little longer. A store that has gone on with the
+// chain since then may have made the commit of that number. Errors: ErrUnknown.
 func (w *writer) happened(number int64) (bool, error) {
 	var give <-chan time.Time
 	stopping := w.stopping
 	for said := false; ; said = true {
 		last, err := w.lastBatch()
-		if err == nil {
+		switch {
+		case err == nil:
 			return last >= number, nil
+		case errors.Is(err, errShutOut) && last < number:
+			return false, nil
+		case errors.Is(err, errShutOut):
+			return false, fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 		if !said {
 			w.store.log.Warn("postgres: the connection broke during a commit; asking the server whether it happened", slog.Any("error", err))
@@ -158,6 +165,7 @@ func (w *writer) happened(number int64) (bool, error) {
 	}
 }
 
+// lastBatch is the number of the chain's last commit. Errors: errShutOut, with the number.
 func (w *writer) lastBatch() (number int64, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
@@ -171,7 +179,7 @@ func (w *writer) lastBatch() (number int64, err error) {
 		return 0, w.checked(err)
 	}
 	if owner != w.owner {
-		return 0, errShutOut
+		err = errShutOut
 	}
-	return number, nil
+	return number, err
 }

@@ -36,8 +36,12 @@ const (
 	// A connection that breaks is made again after this, doubling up to the maximum.
 	minReconnect = 100 * time.Millisecond
 	maxReconnect = 5 * time.Second
-	// tokenAge is how long a commit's token is kept: far longer than anybody asks for it.
-	tokenAge = "1 day"
+	// tokenAge is how long a commit's token is kept: far longer than anybody asks for it. So many are removed by one statement: all that gathered
+	// while no gateway ran would take longer than a statement may.
+	tokenAge   = "1 day"
+	tokenBatch = 5000
+	// sweepFor bounds one turn of removing tokens: notifications wait meanwhile.
+	sweepFor = time.Second
 )
 
 // watch is the goroutine that hears of other gateways' commits, and does what has to be done from time to time.
@@ -53,7 +57,7 @@ type watch struct {
 func startWatch(ctx context.Context, s *Store) (*watch, error) {
 	w := &watch{store: s, last: time.Now()}
 	var err error
-	if w.seen, err = readEnds(ctx, s.pool); err != nil {
+	if w.seen, _, err = readEnds(ctx, s.pool, historyEnds{}); err != nil {
 		return nil, err
 	}
 	for _, f := range [...]struct {
@@ -183,35 +187,66 @@ func (w *watch) poll(ctx context.Context, conn *pgx.Conn) error {
 	if err := w.store.clock.measure(ctx, conn); err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, `DELETE FROM commit_tokens WHERE created_at < clock_timestamp() - $1::text::interval`, tokenAge)
-	return err
+	return sweepTokens(ctx, conn)
 }
 
-// historyEnds are the last positions of histories: nearly every change of the queue leaves an entry in its own, and every one of a latch in
-// that of limits.
-type historyEnds struct{ queue, limits int64 }
+// sweepTokens removes tokens that nobody asks for any more; what it has no time for comes next time.
+func sweepTokens(ctx context.Context, conn *pgx.Conn) error {
+	for began := time.Now(); time.Since(began) < sweepFor; {
+		tag, err := conn.Exec(ctx, `DELETE FROM commit_tokens WHERE token IN (
+			SELECT token FROM commit_tokens WHERE created_at < clock_timestamp() - $1::text::interval LIMIT $2 FOR UPDATE SKIP LOCKED)`, tokenAge, tokenBatch)
+		if err != nil || tag.RowsAffected() < tokenBatch {
+			return err
+		}
+	}
+	return nil
+}
+
+// historyEnds are where histories end: nearly every change of the queue leaves an entry in its own, and every one of a latch in that of limits.
+type historyEnds struct{ queue, limits historyEnd }
+
+// historyEnd is a history's last position, and how many of the lateness positions up to it have an entry. Positions are given before their
+// commits, so that entries below the last may still appear.
+type historyEnd struct{ last, entries int64 }
+
+// lateness is how far below the last position of a history an entry may still appear: that many entries are made while one commit is on its way.
+const lateness = 1000
 
 func (w *watch) pollEnds(ctx context.Context, conn *pgx.Conn) error {
-	now, err := readEnds(ctx, conn)
+	now, then, err := readEnds(ctx, conn, w.seen)
 	if err != nil {
 		return err
 	}
-	if now.queue != w.seen.queue {
+	if now.queue.last != w.seen.queue.last || then.queue != w.seen.queue {
 		w.store.queue.wake()
 	}
-	if now.limits != w.seen.limits {
+	if now.limits.last != w.seen.limits.last || then.limits != w.seen.limits {
 		w.store.latches.wake()
 	}
 	w.seen = now
 	return nil
 }
 
-func readEnds(ctx context.Context, on querier) (e historyEnds, err error) {
-	const last = `SELECT coalesce((SELECT max(position) FROM review_events), 0), coalesce((SELECT max(position) FROM limit_events), 0)`
-	if err = on.QueryRow(ctx, last).Scan(&e.queue, &e.limits); err != nil {
+// endOf answers the last position of a history, how many entries the lateness positions up to it have, and those up to an earlier one, $1 or $2.
+func endOf(history, earlier string) string {
+	entries := func(last string) string {
+		return fmt.Sprintf(`(SELECT count(*) FROM %s WHERE position > %s - %d AND position <= %[2]s)`, history, last, lateness)
+	}
+	return fmt.Sprintf(`SELECT last, %s, %s FROM (SELECT coalesce(max(position), 0) AS last FROM %s) AS ends`,
+		entries("last"), entries(earlier+"::bigint"), history)
+}
+
+var historiesEnd = `SELECT * FROM (` + endOf("review_events", "$1") + `) AS queue, (` + endOf("limit_events", "$2") + `) AS limits`
+
+// readEnds answers the ends of now, and what there is by now up to the earlier ones.
+func readEnds(ctx context.Context, on querier, earlier historyEnds) (now, then historyEnds, err error) {
+	then.queue.last, then.limits.last = earlier.queue.last, earlier.limits.last
+	err = on.QueryRow(ctx, historiesEnd, then.queue.last, then.limits.last).
+		Scan(&now.queue.last, &now.queue.entries, &then.queue.entries, &now.limits.last, &now.limits.entries, &then.limits.entries)
+	if err != nil {
 		err = fmt.Errorf("read the ends of the histories of the queue and of limits: %w", err)
 	}
-	return e, err
+	return now, then, err
 }
 
 // reached passes on that a feed has a position.

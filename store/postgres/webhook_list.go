@@ -3,8 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -29,7 +27,7 @@ func scanDelivery(row scanner, more ...any) (webhook.Delivery, error) {
 	return d, err
 }
 
-// Deliveries answers a page of an endpoint's deliveries; see webhook.Store. The token is the last one's position and id.
+// Deliveries answers a page of an endpoint's deliveries; see webhook.Store. The token is webhook.PageToken of the last one.
 func (s *Store) Deliveries(ctx context.Context, f webhook.Filter) (out []webhook.Delivery, next string, err error) {
 	const doing = "postgres: list webhook deliveries"
 	if f.Limit < 1 {
@@ -41,10 +39,9 @@ func (s *Store) Deliveries(ctx context.Context, f webhook.Filter) (out []webhook
 	var position *int64
 	var id string
 	if f.After != "" {
-		at, rest, ok := strings.Cut(f.After, ".")
-		n, err := strconv.ParseInt(at, 10, 64)
-		if !ok || err != nil || rest == "" {
-			return nil, "", fmt.Errorf("%s: %w", doing, webhook.ErrPageToken)
+		n, rest, err := webhook.ParsePageToken(f.After)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", doing, err)
 		}
 		position, id = &n, rest
 	}
@@ -61,7 +58,7 @@ func (s *Store) Deliveries(ctx context.Context, f webhook.Filter) (out []webhook
 	if len(out) > f.Limit {
 		out = out[:f.Limit]
 		last := out[f.Limit-1]
-		next = strconv.FormatUint(last.Position, 10) + "." + last.ID
+		next = webhook.PageToken(last)
 	}
 	return out, next, nil
 }

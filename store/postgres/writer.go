@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,12 +39,15 @@ type writer struct {
 	conn    *pgx.Conn
 	retry   []queued
 	backoff time.Duration
-	behind  bool // records that were queued before the batch aren't in it
+	behind  error // why records that were queued before the batch aren't in it; nil: they are
 
 	linger time.Duration
 	jobs   chan *job
 	queue  *plainQueue
 
+	// leaving is closed first, so that nobody waits for room any more.
+	leaving chan struct{}
+	leave   sync.Once
 	// mu is held for reading while something is handed over, so that stop knows when nothing more can come.
 	mu       sync.RWMutex
 	stopped  bool
@@ -83,7 +87,7 @@ const (
 func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 	w := &writer{
 		store: s, name: opts.Writer, linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: newPlainQueue(opts.QueueRecords),
-		stopping: make(chan struct{}), done: make(chan struct{}),
+		leaving: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
 	if w.conn, err = s.db.connect(ctx); err != nil {
@@ -139,11 +143,12 @@ func (w *writer) enqueue(ctx context.Context, r record) error {
 	if w.stopped {
 		return ErrClosed
 	}
-	return w.queue.put(ctx, queued{r, time.Now()})
+	return w.queue.put(ctx, w.leaving, queued{r, time.Now()})
 }
 
 // stop lets everything that was handed over be stored, and ends the loop.
 func (w *writer) stop() error {
+	w.leave.Do(func() { close(w.leaving) })
 	w.mu.Lock()
 	if !w.stopped {
 		w.stopped = true
@@ -179,6 +184,10 @@ func (w *writer) loop() {
 		var jobs []*job
 		plain, jobs, more = w.collect()
 		w.commit(plain, jobs)
+	}
+	// What failed commits had left no room for.
+	for len(w.retry) == 0 && w.queue.pending() > 0 {
+		w.commit(w.queue.take(w.queue.most), nil)
 	}
 	w.stopErr = w.end()
 	w.drop()
@@ -227,7 +236,9 @@ func (w *writer) drain(plain []queued, jobs []*job) ([]queued, []*job) {
 	}
 	room := w.room(plain)
 	some := w.queue.take(room)
-	w.behind = len(some) == room
+	if w.behind = nil; len(some) == room {
+		w.behind = errBehind
+	}
 	return append(plain, some...), jobs
 }
 
@@ -249,8 +260,8 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 	err := w.try(&plain, taken)
 	switch {
 	case err == nil || len(taken) == 0:
-	case lost(err) || len(taken) == 1 && len(plain) == 0:
-		// Without a server each would fail for itself, one long wait after the other.
+	case lost(err) || errors.Is(err, ErrUnknown) || len(taken) == 1 && len(plain) == 0:
+		// Without a server each would fail for itself, one long wait after the other. What may have happened isn't tried again.
 		for _, j := range taken {
 			j.finish(err)
 		}
@@ -258,13 +269,15 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 			err = nil
 		}
 	default:
+		// First what was queued before the jobs: they are told if it isn't there.
+		if err = nil; len(plain) > 0 {
+			err = w.try(&plain, nil)
+			w.behind = cmp.Or(w.behind, failing(err))
+		}
 		for _, j := range taken {
 			if err := w.try(nil, []*job{j}); err != nil {
 				j.finish(err)
 			}
-		}
-		if err = nil; len(plain) > 0 {
-			err = w.try(&plain, nil)
 		}
 	}
 	if err == nil {
@@ -300,10 +313,18 @@ func (s *Store) flush(ctx context.Context) error {
 	}
 	for {
 		err := s.writer.do(ctx, needs{}, (*batch).complete)
-		if !errors.Is(err, errBehind) {
+		if err != errBehind {
 			return err
 		}
 	}
+}
+
+// failing is errBehind with the reason why records that were queued can't be stored now; nil of nil.
+func failing(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errBehind, err)
+	}
+	return err
 }
 
 // errBehind: more records wait than one batch may hold.

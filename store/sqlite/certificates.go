@@ -9,6 +9,7 @@ import (
 	"github.com/candor-gateway/candor/calibration/certificate"
 	"github.com/candor-gateway/candor/calibration/register"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 )
 
 // Certificates answers states, newest first: those in force, and with ended those before them; see gateway.Certificates. It works
@@ -78,9 +79,9 @@ func (s *Store) CertificatesChanged() <-chan struct{} {
 
 // RevokeCertificate ends a certificate on a person's word; see gateway.Certificates. Errors: certificate.ErrNotFound,
 // certificate.ErrEnded.
-func (s *Store) RevokeCertificate(ctx context.Context, id, by, reason, requestID string) (*candorv1.CertificateState, error) {
+func (s *Store) RevokeCertificate(ctx context.Context, id string, by people.By, requestID string) (*candorv1.CertificateState, error) {
 	const doing = "sqlite: revoke a certificate"
-	if by == "" || reason == "" || requestID == "" {
+	if by.Name == "" || by.Reason == "" || requestID == "" {
 		return nil, fmt.Errorf("%s: a revocation has an author, a reason and a request id", doing)
 	}
 	var state *candorv1.CertificateState
@@ -104,7 +105,7 @@ func (s *Store) RevokeCertificate(ctx context.Context, id, by, reason, requestID
 		if err != nil {
 			return err
 		}
-		if err := register.Revoke(t, k, by, reason, t.now.UnixMicro()); err != nil {
+		if err := register.Revoke(t, k, register.Word{By: by.Name, Reason: by.Reason, Remote: by.Remote}, t.now.UnixMicro()); err != nil {
 			return err
 		}
 		state = k.CertificateState

@@ -16,6 +16,7 @@ import (
 	"github.com/candor-gateway/candor/audit"
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/sqlite"
 	"github.com/candor-gateway/candor/store/storetest"
@@ -98,7 +99,7 @@ func TestCertificatesAreLogged(t *testing.T) {
 	}
 	judgeUntil("a", false, true, ".1")
 	judgeUntil("b", true, false, ".1")
-	if _, err := d.RevokeCertificate(t.Context(), digest+".2", "ann", "just because", "r"); err != nil {
+	if _, err := d.RevokeCertificate(t.Context(), digest+".2", people.By{Name: "ann", Reason: "just because"}, "r"); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -185,7 +186,7 @@ func TestCertificatesReadOnly(t *testing.T) {
 	if _, err := ro.OpenCertificates(t.Context(), []certificate.Opening{{Key: killKey()}}); !errors.Is(err, sqlite.ErrReadOnly) {
 		t.Errorf("OpenCertificates: %v; want ErrReadOnly", err)
 	}
-	if _, err := ro.RevokeCertificate(t.Context(), id, "ann", "why", "r"); !errors.Is(err, sqlite.ErrReadOnly) {
+	if _, err := ro.RevokeCertificate(t.Context(), id, people.By{Name: "ann", Reason: "why"}, "r"); !errors.Is(err, sqlite.ErrReadOnly) {
 		t.Errorf("RevokeCertificate: %v; want ErrReadOnly", err)
 	}
 }
@@ -234,7 +235,7 @@ func TestUnitsGo(t *testing.T) {
 	if n := units(); n != 1 {
 		t.Errorf("%d units are open, want 1", n)
 	}
-	if _, err := d.RevokeCertificate(t.Context(), id, "ann", "why", "r"); err != nil {
+	if _, err := d.RevokeCertificate(t.Context(), id, people.By{Name: "ann", Reason: "why"}, "r"); err != nil {
 		t.Fatal(err)
 	}
 	if n := units(); n != 0 {

@@ -47,9 +47,8 @@ func (w *writer) join(name string) error {
 
 // end keeps the time of a clean stop, and counts what could not be stored.
 func (w *writer) end() error {
-	if lost := len(w.retry); lost > 0 {
+	if lost := w.queue.giveUp(); lost > 0 {
 		w.lost.Add(uint64(lost))
-		w.queue.settle(lost)
 		return fmt.Errorf("%d records of accepted rows could not be stored and are lost; see the log for the cause", lost)
 	}
 	if _, err := w.exec(`UPDATE clock SET high_water_us = max(high_water_us, ?)`, w.store.Now().UnixMicro()); err != nil {

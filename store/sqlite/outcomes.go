@@ -51,8 +51,8 @@ func (t *tx) checkRow(prediction []byte, row uint32, field string) error {
 	var data []byte
 	err := t.queryRow(`SELECT data FROM log WHERE prediction_id = ?`, []any{prediction}, &data)
 	switch {
-	case errors.Is(err, sql.ErrNoRows) && t.w.behind:
-		return errBehind
+	case errors.Is(err, sql.ErrNoRows) && t.w.behind != nil:
+		return t.w.behind
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", uuid.UUID(prediction), audit.ErrNotFound)
 	case err != nil:

@@ -67,9 +67,9 @@ func (t *tx) copyPayload(from, to string) error {
 }
 
 // DeletePayload removes an item's payload; see review.Store. Where items share one, all of them lose it: it is the same input.
-func (s *Store) DeletePayload(ctx context.Context, id, by, reason string, now time.Time) error {
+func (s *Store) DeletePayload(ctx context.Context, id string, by review.By, reason string, now time.Time) error {
 	const doing = "sqlite: delete a review item's payload"
-	if by == "" {
+	if by.Name == "" {
 		return fmt.Errorf("%s: by is empty: say who wants it", doing)
 	}
 	return s.write(ctx, doing, func(t *tx) error {
@@ -95,7 +95,7 @@ func (s *Store) DeletePayload(ctx context.Context, id, by, reason string, now ti
 				return err
 			}
 			if err := t.insertEvents(review.Event{
-				ItemID: of.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_PAYLOAD_DELETED, At: now, Actor: by, Note: reason,
+				ItemID: of.ID, Kind: candorv1.ReviewEventKind_REVIEW_EVENT_KIND_PAYLOAD_DELETED, At: now, Actor: by.Name, Note: reason,
 				Queue: of.Queue, Epoch: of.Epoch,
 			}); err != nil {
 				return err
@@ -105,14 +105,14 @@ func (s *Store) DeletePayload(ctx context.Context, id, by, reason string, now ti
 			}
 		}
 		t.moved = true
-		return t.appendAdmin("payload.delete", by, review.Name(id), reason, now)
+		return t.appendAdmin("payload.delete", review.Name(id), by, reason, now)
 	})
 }
 
 // appendAdmin tells the decision log what somebody did.
-func (t *tx) appendAdmin(verb, by, subject, reason string, now time.Time) error {
+func (t *tx) appendAdmin(verb, subject string, by review.By, reason string, now time.Time) error {
 	_, err := t.appendRecord(&candorv1.Record{TimeUs: micros(now), Entry: &candorv1.Record_Admin{Admin: &candorv1.AdminRecord{
-		Verb: verb, By: by, Subject: subject, Reason: reason,
+		Verb: verb, By: by.Name, Subject: subject, Reason: reason, Remote: by.Remote,
 	}}})
 	return err
 }

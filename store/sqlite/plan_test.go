@@ -18,7 +18,7 @@ func TestQueryPlans(t *testing.T) {
 		}
 		return q
 	}
-	after := review.PageToken(review.Item{ID: "x"})
+	after := review.PageToken(review.Item{ID: "0198c0de-0000-7000-8000-00000000000a"})
 	for name, tc := range map[string]struct{ query, index string }{
 		"the next of a queue":  {nextOfQueue, "review_items_next_of_queue"},
 		"the next of all":      {nextOfAll, "review_items_next "},

@@ -50,7 +50,9 @@ func (s *Store) Record(ctx context.Context, rec *candorv1.Record, items []review
 			return err
 		}
 		for i := range fresh {
-			if err := t.add(&fresh[i]); err != nil {
+			// A copy: the job may run again.
+			n := fresh[i]
+			if err := t.add(&n); err != nil {
 				return err
 			}
 		}

@@ -10,9 +10,9 @@ import (
 )
 
 // AddGolden stores a question; see review.Store.
-func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID string, now time.Time) (review.Golden, error) {
+func (s *Store) AddGolden(ctx context.Context, g review.Golden, by review.By, requestID string, now time.Time) (review.Golden, error) {
 	const doing = "sqlite: add a golden question"
-	key, err := g.Check(by)
+	key, err := g.Check(by.Name)
 	if err != nil {
 		return review.Golden{}, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -28,7 +28,7 @@ func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID st
 	err = s.write(ctx, doing, func(t *tx) error {
 		known := 0
 		if requestID != "" {
-			if err := t.queryRow(`SELECT count(*) FROM review_golden WHERE author = ? AND request_id = ?`, []any{by, requestID}, &known); err != nil {
+			if err := t.queryRow(`SELECT count(*) FROM review_golden WHERE author = ? AND request_id = ?`, []any{by.Name, requestID}, &known); err != nil {
 				return err
 			}
 		}
@@ -36,15 +36,15 @@ func (s *Store) AddGolden(ctx context.Context, g review.Golden, by, requestID st
 			if _, err := t.exec(`
 				INSERT INTO review_golden (id, queue, consumer, answer_key, body, payload, sha256, author, request_id, created_us)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-				g.ID, g.Queue, g.Consumer, key, body, payload, sum, by, requestID, micros(now)); err != nil {
+				g.ID, g.Queue, g.Consumer, key, body, payload, sum, by.Name, requestID, micros(now)); err != nil {
 				return err
 			}
-			if err := t.appendAdmin("golden.create", by, review.GoldenName(g.ID), "", now); err != nil {
+			if err := t.appendAdmin("golden.create", review.GoldenName(g.ID), by, "", now); err != nil {
 				return err
 			}
 			return t.queryGolden(`id = ?`, []any{g.ID}, &out)
 		}
-		return t.queryGolden(`author = ? AND request_id = ?`, []any{by, requestID}, &out)
+		return t.queryGolden(`author = ? AND request_id = ?`, []any{by.Name, requestID}, &out)
 	})
 	return out, err
 }
@@ -116,9 +116,9 @@ func (s *Store) Goldens(ctx context.Context, queue string, before uint64, limit 
 }
 
 // DeleteGolden takes a question out, with its payload; see review.Store. Errors: review.ErrNotFound.
-func (s *Store) DeleteGolden(ctx context.Context, id, by string, now time.Time) error {
+func (s *Store) DeleteGolden(ctx context.Context, id string, by review.By, now time.Time) error {
 	const doing = "sqlite: delete a golden question"
-	if by == "" {
+	if by.Name == "" {
 		return fmt.Errorf("%s: by is empty: say who deletes it", doing)
 	}
 	return s.write(ctx, doing, func(t *tx) error {
@@ -129,6 +129,6 @@ func (s *Store) DeleteGolden(ctx context.Context, id, by string, now time.Time) 
 		if err != nil {
 			return err
 		}
-		return t.appendAdmin("golden.delete", by, review.GoldenName(id), "", now)
+		return t.appendAdmin("golden.delete", review.GoldenName(id), by, "", now)
 	})
 }

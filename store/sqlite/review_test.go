@@ -110,7 +110,7 @@ func TestReviewAdministration(t *testing.T) {
 	d := open(t, initialised(t), sqlite.Options{})
 	now := d.Now()
 	g := review.Golden{ID: uuid.NewString(), Queue: "q", Answer: &candorv1.VerdictAnswer{Answer: &candorv1.VerdictAnswer_Label{Label: "1"}}}
-	if _, err := d.AddGolden(t.Context(), g, "sue", "r", now); err != nil {
+	if _, err := d.AddGolden(t.Context(), g, review.By{Name: "sue"}, "r", now); err != nil {
 		t.Fatal(err)
 	}
 	it, err := d.NextGolden(t.Context(), review.Claim{Holder: "ann", Now: now, LeaseFor: hour}, review.Item{
@@ -120,7 +120,7 @@ func TestReviewAdministration(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustChange(t, d, it.ID, review.Release{Lease: review.Lease{Holder: "ann", Epoch: it.Epoch}, Now: now})
-	if err := d.DeleteGolden(t.Context(), g.ID, "sue", now); err != nil {
+	if err := d.DeleteGolden(t.Context(), g.ID, review.By{Name: "sue"}, now); err != nil {
 		t.Fatal(err)
 	}
 	rec, items := storetest.Deferral(now, "q", 1)
@@ -128,7 +128,7 @@ func TestReviewAdministration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := d.DeletePayload(t.Context(), items[0].ID, "root", "asked for", now); err != nil {
+		if err := d.DeletePayload(t.Context(), items[0].ID, review.By{Name: "root"}, "asked for", now); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -26,6 +26,8 @@ type Store struct {
 
 	mu                                 sync.Mutex
 	changed, certified, moved, latches chan struct{}
+	// alone has the ids of review items that somebody has for themselves.
+	alone sync.Map
 
 	closeOnce sync.Once
 	closeErr  error
@@ -145,16 +147,19 @@ func (s *Store) flush(ctx context.Context) error {
 		return nil
 	}
 	for {
-		err := s.writer.do(ctx, func(t *tx) error {
-			if t.w.behind {
-				return errBehind
-			}
-			return nil
-		})
-		if !errors.Is(err, errBehind) {
+		err := s.writer.do(ctx, func(t *tx) error { return t.w.behind })
+		if err != errBehind {
 			return err
 		}
 	}
+}
+
+// failing is errBehind with the reason why records that were queued can't be stored now; nil of nil.
+func failing(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errBehind, err)
+	}
+	return err
 }
 
 // errBehind: more records wait than one batch may hold.

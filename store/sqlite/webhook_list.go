@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -27,7 +25,7 @@ func scanDelivery(row scanner, more ...any) (webhook.Delivery, error) {
 	return d, err
 }
 
-// Deliveries answers a page of an endpoint's deliveries; see webhook.Store. The token is the last one's position and id.
+// Deliveries answers a page of an endpoint's deliveries; see webhook.Store. The token is webhook.PageToken of the last one.
 func (s *Store) Deliveries(ctx context.Context, f webhook.Filter) (out []webhook.Delivery, next string, err error) {
 	const doing = "sqlite: list webhook deliveries"
 	if f.Limit < 1 {
@@ -41,12 +39,11 @@ func (s *Store) Deliveries(ctx context.Context, f webhook.Filter) (out []webhook
 		query, args = query+` AND state = ?`, append(args, int64(f.State))
 	}
 	if f.After != "" {
-		position, id, ok := strings.Cut(f.After, ".")
-		n, err := strconv.ParseInt(position, 10, 64)
-		if !ok || err != nil || id == "" {
-			return nil, "", fmt.Errorf("%s: %w", doing, webhook.ErrPageToken)
+		position, id, err := webhook.ParsePageToken(f.After)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", doing, err)
 		}
-		query, args = query+` AND (position, id) < (?, ?)`, append(args, n, id)
+		query, args = query+` AND (position, id) < (?, ?)`, append(args, position, id)
 	}
 	err = s.reader(ctx)(query+` ORDER BY position DESC, id DESC LIMIT ?`, append(args, f.Limit+1), func(row scanner) error {
 		d, err := scanDelivery(row)
@@ -59,7 +56,7 @@ func (s *Store) Deliveries(ctx context.Context, f webhook.Filter) (out []webhook
 	if len(out) > f.Limit {
 		out = out[:f.Limit]
 		last := out[f.Limit-1]
-		next = strconv.FormatUint(last.Position, 10) + "." + last.ID
+		next = webhook.PageToken(last)
 	}
 	return out, next, nil
 }

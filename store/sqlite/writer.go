@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -37,12 +38,15 @@ type writer struct {
 	bulks      bulks
 	retry      []queued
 	backoff    time.Duration
-	behind     bool // records that were queued before the batch aren't in it
+	behind     error // why records that were queued before the batch aren't in it; nil: they are
 
 	linger time.Duration
 	jobs   chan *job
 	queue  *plainQueue
 
+	// leaving is closed first, so that nobody waits for room any more.
+	leaving chan struct{}
+	leave   sync.Once
 	// mu is held for reading while something is handed over, so that stop knows when nothing more can come.
 	mu       sync.RWMutex
 	stopped  bool
@@ -85,7 +89,7 @@ func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 	w := &writer{
 		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[audit.Kind]int64{}, bulks: newBulks(),
 		linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: newPlainQueue(opts.QueueRecords),
-		stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
+		leaving: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
 	}
 	if err := w.begin(ctx, opts); err != nil {
 		w.release()
@@ -123,7 +127,7 @@ func (w *writer) enqueue(ctx context.Context, r record) error {
 	if w.stopped {
 		return ErrClosed
 	}
-	return w.queue.put(ctx, queued{r, time.Now()})
+	return w.queue.put(ctx, w.leaving, queued{r, time.Now()})
 }
 
 func handOver[T any](ctx context.Context, w *writer, to chan<- T, what T) error {
@@ -147,6 +151,7 @@ func handOver[T any](ctx context.Context, w *writer, to chan<- T, what T) error 
 
 // stop lets everything that was handed over be stored, and ends the loop.
 func (w *writer) stop() error {
+	w.leave.Do(func() { close(w.leaving) })
 	w.mu.Lock()
 	if !w.stopped {
 		w.stopped = true
@@ -172,6 +177,10 @@ func (w *writer) loop() {
 		var jobs []*job
 		plain, jobs, more = w.collect()
 		w.commit(plain, jobs)
+	}
+	// What failed commits had left no room for.
+	for len(w.retry) == 0 && w.queue.pending() > 0 {
+		w.commit(w.queue.take(nil, w.queue.most), nil)
 	}
 	w.stopErr = w.end()
 	w.release()
@@ -211,7 +220,9 @@ func (w *writer) drain(plain []queued, jobs []*job, more bool) ([]queued, []*job
 	jobs = receive(jobs, w.jobs, cap(w.jobs))
 	room := 2*w.queue.most - len(plain)
 	plain = w.queue.take(plain, min(w.queue.most, room))
-	w.behind = room < w.queue.most && w.queue.len() > 0
+	if w.behind = nil; room < w.queue.most && w.queue.len() > 0 {
+		w.behind = errBehind
+	}
 	return plain, jobs, more
 }
 
@@ -241,19 +252,21 @@ func (w *writer) commit(plain []queued, jobs []*job) {
 		return
 	}
 	err := w.transact(plain, taken)
-	if err != nil && len(taken) > 0 {
-		alone := len(taken) == 1 && len(plain) == 0
+	switch {
+	case err == nil || len(taken) == 0:
+	case len(taken) == 1 && len(plain) == 0:
+		taken[0].finish(err)
+		err = nil
+	default:
+		// First what was queued before the jobs: they are told if it isn't there.
+		if err = nil; len(plain) > 0 {
+			err = w.transact(plain, nil)
+			w.behind = cmp.Or(w.behind, failing(err))
+		}
 		for _, j := range taken {
-			if !alone {
-				err = w.transact(nil, []*job{j})
-			}
-			if err != nil {
+			if err := w.transact(nil, []*job{j}); err != nil {
 				j.finish(err)
 			}
-		}
-		err = nil
-		if len(plain) > 0 {
-			err = w.transact(plain, nil)
 		}
 	}
 	if err == nil {

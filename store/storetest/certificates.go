@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 )
 
 var certificateTests = []test{
@@ -153,7 +156,7 @@ func testCertificatesListed(t *testing.T, d Driver) {
 	}
 	idA, idB, idC := certificate.Digest(a), certificate.Digest(b), certificate.Digest(c)
 	for _, version := range []string{".1", ".2"} {
-		if _, err := d.RevokeCertificate(t.Context(), idA+version, "ann", "a test", "r"); err != nil {
+		if _, err := d.RevokeCertificate(t.Context(), idA+version, people.By{Name: "ann", Reason: "a test"}, "r"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,7 +192,7 @@ func testRevoke(t *testing.T, d Driver) {
 	feed(t, d, key, 30, 0.95, nil)
 	open := drawRow(t, d, key, 0.95, nil)
 	changed := d.CertificatesChanged()
-	ended, err := d.RevokeCertificate(t.Context(), id, "ann", "the reviewers were trained anew", "req-1")
+	ended, err := d.RevokeCertificate(t.Context(), id, people.By{Name: "ann", Reason: "the reviewers were trained anew", Remote: "192.0.2.7"}, "req-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +209,7 @@ func testRevoke(t *testing.T, d Driver) {
 	}
 	changed = d.CertificatesChanged()
 	for range 2 {
-		again, err := d.RevokeCertificate(t.Context(), id, "bob", "whatever", "req-1")
+		again, err := d.RevokeCertificate(t.Context(), id, people.By{Name: "bob", Reason: "whatever"}, "req-1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +219,7 @@ func testRevoke(t *testing.T, d Driver) {
 	if closed(changed) {
 		t.Error("a request that was answered before woke somebody")
 	}
-	_, err = d.RevokeCertificate(t.Context(), id, "ann", "again", "req-2")
+	_, err = d.RevokeCertificate(t.Context(), id, people.By{Name: "ann", Reason: "again"}, "req-2")
 	wantError(t, "another request for an ended one", err, certificate.ErrEnded)
 	// Its rows are nobody's evidence now, whoever judges them.
 	judge(t, d, open, "a")
@@ -227,11 +230,20 @@ func testRevoke(t *testing.T, d Driver) {
 	}
 	sameState(t, "the ended one after a verdict on its row", ended, got)
 	for _, id := range []string{"", "x", certificate.Digest(key) + ".7"} {
-		_, err := d.RevokeCertificate(t.Context(), id, "ann", "why", "req-3")
+		_, err := d.RevokeCertificate(t.Context(), id, people.By{Name: "ann", Reason: "why"}, "req-3")
 		wantError(t, fmt.Sprintf("revoking %q", id), err, certificate.ErrNotFound)
 	}
+	var remotes []string
+	for _, r := range d.Records(t) {
+		if c := r.GetCertificate(); c != nil {
+			remotes = append(remotes, strings.TrimPrefix(c.GetEvent().String(), "CERTIFICATE_EVENT_")+" "+c.GetBy()+" "+c.GetRemote())
+		}
+	}
+	if want := []string{"OPENED gateway ", "CERTIFIED gateway ", "REVOKED ann 192.0.2.7", "OPENED gateway "}; !slices.Equal(remotes, want) {
+		t.Errorf("recorded %q, want %q", remotes, want)
+	}
 	for _, missing := range [][3]string{{"", "why", "r"}, {"ann", "", "r"}, {"ann", "why", ""}} {
-		if _, err := d.RevokeCertificate(t.Context(), certificate.ID(next), missing[0], missing[1], missing[2]); err == nil ||
+		if _, err := d.RevokeCertificate(t.Context(), certificate.ID(next), people.By{Name: missing[0], Reason: missing[1]}, missing[2]); err == nil ||
 			errors.Is(err, certificate.ErrEnded) {
 			t.Errorf("by %q, reason %q, request %q: %v; want a refusal", missing[0], missing[1], missing[2], err)
 		}

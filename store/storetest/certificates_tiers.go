@@ -7,6 +7,7 @@ import (
 
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 )
 
 // wantVersion checks which version of a key is in force and under which upstream threshold, that it has no evidence, and that the
@@ -88,7 +89,7 @@ func testUpstream(t *testing.T, d Driver) {
 	wantVersion(t, d, third, 4, nil)
 
 	// What licenses nothing can be revoked without a change to anybody.
-	if _, err := d.RevokeCertificate(t.Context(), certificate.Digest(first)+".2", "ann", "why", "r"); err != nil {
+	if _, err := d.RevokeCertificate(t.Context(), certificate.Digest(first)+".2", people.By{Name: "ann", Reason: "why"}, "r"); err != nil {
 		t.Fatal(err)
 	}
 	if s := current(t, d, second); s.GetVersion() != 4 {
@@ -104,7 +105,7 @@ func testUpstreamHeldOut(t *testing.T, d Driver) {
 	first, second := Key("m", "first"), Key("m", "second")
 	openOne(t, d, first, "")
 	openOne(t, d, second, certificate.Digest(first))
-	if _, err := d.RevokeCertificate(t.Context(), certificate.Digest(first)+".1", "ann", "why", "r"); err != nil {
+	if _, err := d.RevokeCertificate(t.Context(), certificate.Digest(first)+".1", people.By{Name: "ann", Reason: "why"}, "r"); err != nil {
 		t.Fatal(err)
 	}
 	wantVersion(t, d, second, 2, nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 )
 
@@ -82,7 +83,7 @@ func testInputsOnce(t *testing.T, d Driver) {
 	other := Key("m", "large")
 	openOne(t, d, other, "")
 	wantNumbers(t, "of another certificate", recordRows(t, d, other, 1, inputs(1)), 1)
-	if _, err := d.RevokeCertificate(t.Context(), id, "ann", "why", "r"); err != nil {
+	if _, err := d.RevokeCertificate(t.Context(), id, people.By{Name: "ann", Reason: "why"}, "r"); err != nil {
 		t.Fatal(err)
 	}
 	wantNumbers(t, "the next version", recordRows(t, d, key, 2, inputs(1, 5)), 0, 1)
@@ -112,7 +113,7 @@ func testUncounted(t *testing.T, d Driver) {
 	key := Key("m", "small")
 	key.MaxRows = 2
 	openOne(t, d, key, "")
-	if _, err := d.RevokeCertificate(t.Context(), certificate.Digest(key)+".1", "ann", "why", "r"); err != nil {
+	if _, err := d.RevokeCertificate(t.Context(), certificate.Digest(key)+".1", people.By{Name: "ann", Reason: "why"}, "r"); err != nil {
 		t.Fatal(err)
 	}
 	before := current(t, d, key)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 )
 
@@ -171,7 +172,7 @@ func (b *beside) settle(t *testing.T, item string, loss float64, missing bool) {
 func (b *beside) revoke(t *testing.T) {
 	t.Helper()
 	state := b.ref.State
-	got, err := b.d.RevokeCertificate(t.Context(), certificate.ID(state), "ann", "for the test", "r")
+	got, err := b.d.RevokeCertificate(t.Context(), certificate.ID(state), people.By{Name: "ann", Reason: "for the test"}, "r")
 	if err != nil {
 		t.Fatal(err)
 	}

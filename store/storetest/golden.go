@@ -36,7 +36,7 @@ func golden(queue, label string) review.Golden {
 
 func addGolden(t *testing.T, d Driver, g review.Golden) review.Golden {
 	t.Helper()
-	got, err := d.AddGolden(t.Context(), g, "sue", g.ID, d.Now())
+	got, err := d.AddGolden(t.Context(), g, review.By{Name: "sue"}, g.ID, d.Now())
 	if err != nil {
 		t.Fatalf("AddGolden: %v", err)
 	}
@@ -56,7 +56,7 @@ func showGolden(t *testing.T, d Driver, queue, holder, request string) (review.I
 func testGoldens(t *testing.T, d Driver) {
 	now := d.Now()
 	want := golden("q", "1")
-	got, err := d.AddGolden(t.Context(), want, "sue", "r", now)
+	got, err := d.AddGolden(t.Context(), want, review.By{Name: "sue", Remote: "192.0.2.7"}, "r", now)
 	if err != nil || got.Position == 0 || got.By != "sue" || !got.Created.Equal(now) || got.Payload.GetSha256() == "" {
 		t.Fatalf("added: %+v, %v", got, err)
 	}
@@ -64,7 +64,7 @@ func testGoldens(t *testing.T, d Driver) {
 	if diff := diff(want, got); diff != "" {
 		t.Errorf("added (-want +got):\n%s", diff)
 	}
-	again, err := d.AddGolden(t.Context(), golden("q", "0"), "sue", "r", now.Add(time.Hour))
+	again, err := d.AddGolden(t.Context(), golden("q", "0"), review.By{Name: "sue"}, "r", now.Add(time.Hour))
 	if diff := diff(got, again); err != nil || diff != "" {
 		t.Errorf("the same request (-first +second): %v\n%s", err, diff)
 	}
@@ -83,11 +83,21 @@ func testGoldens(t *testing.T, d Driver) {
 	list("a page", "", 0, 2, third, other)
 	list("the next page", "", other.Position, 2, got)
 	list("none", "z", 0, 2)
-	if err := d.DeleteGolden(t.Context(), third.ID, "sue", now); err != nil {
+	if err := d.DeleteGolden(t.Context(), third.ID, review.By{Name: "sue", Remote: "192.0.2.8"}, now); err != nil {
 		t.Fatal(err)
 	}
 	list("after a deletion", "q", 0, 10, got)
-	wantError(t, "a second deletion", d.DeleteGolden(t.Context(), third.ID, "sue", now), review.ErrNotFound)
+	var recorded []string
+	for _, r := range adminRecords(t, d) {
+		recorded = append(recorded, r.GetVerb()+" "+r.GetSubject()+" "+r.GetBy()+" "+r.GetRemote())
+	}
+	if diff := diff([]string{
+		"golden.create " + review.GoldenName(got.ID) + " sue 192.0.2.7", "golden.create " + review.GoldenName(other.ID) + " sue ",
+		"golden.create " + review.GoldenName(third.ID) + " sue ", "golden.delete " + review.GoldenName(third.ID) + " sue 192.0.2.8",
+	}, recorded); diff != "" {
+		t.Errorf("recorded (-want +got):\n%s", diff)
+	}
+	wantError(t, "a second deletion", d.DeleteGolden(t.Context(), third.ID, review.By{Name: "sue"}, now), review.ErrNotFound)
 	for name, spoil := range map[string]func(*review.Golden){
 		"no queue":  func(g *review.Golden) { g.Queue = "" },
 		"no answer": func(g *review.Golden) { g.Answer = nil },
@@ -101,7 +111,7 @@ func testGoldens(t *testing.T, d Driver) {
 	} {
 		g := golden("q", "1")
 		spoil(&g)
-		if _, err := d.AddGolden(t.Context(), g, "sue", name, now); err == nil {
+		if _, err := d.AddGolden(t.Context(), g, review.By{Name: "sue"}, name, now); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
@@ -166,7 +176,7 @@ func testGoldenItem(t *testing.T, d Driver) {
 	if n := wantFinals(t, d, func(review.Item) {}); n != 0 {
 		t.Errorf("the feed has %d answers that nobody waits for", n)
 	}
-	if err := d.DeleteGolden(t.Context(), g.ID, "sue", now); err != nil {
+	if err := d.DeleteGolden(t.Context(), g.ID, review.By{Name: "sue"}, now); err != nil {
 		t.Fatal(err)
 	}
 	if got := get(t, d, it.ID); got.GoldenAnswer == nil || got.Verdict.GetLabel() != "1" || len(got.Payload.GetTensors()) != 1 {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,8 @@ var historyTests = []test{
 	{"an item's history", testEvents},
 	{"every act is done once for each request", testRequests},
 	{"a claim is done once for each request", testClaimRequests},
+	{"a claim is done once for each request, also of many at once", testClaimRequestsAtOnce},
+	{"callers name requests as they like", testOddNames},
 	{"the etag changes with every change", testEtags},
 	{"a payload is deleted", testDeletePayload},
 }
@@ -150,6 +153,81 @@ func testClaimRequests(t *testing.T, d Driver) {
 	wantError(t, "the same request without the queue", err, review.ErrNotFound)
 }
 
+// A client that hears nothing sends its request again, while the first may still be on its way.
+func testClaimRequestsAtOnce(t *testing.T, d Driver) {
+	const requests, sendings = 10, 6
+	now := d.Now()
+	put(t, d, "q", requests*sendings, nil)
+	all := drivers(t, d)
+	for r := range requests {
+		claims := make([]review.Item, sendings)
+		var wg sync.WaitGroup
+		for i := range sendings {
+			wg.Go(func() {
+				var err error
+				claims[i], err = all[i%len(all)].Next(t.Context(), review.Claim{
+					Queue: "q", Holder: "ann", Now: now, LeaseFor: minute, RequestID: fmt.Sprint("r", r),
+				})
+				if err != nil {
+					t.Errorf("request %d: %v", r, err)
+				}
+			})
+		}
+		wg.Wait()
+		first := 0
+		for _, it := range claims {
+			if !it.Repeated {
+				first++
+			}
+			if it.ID != claims[0].ID {
+				t.Errorf("request %d was led to %s and to %s", r, claims[0].ID, it.ID)
+			}
+		}
+		if first != 1 {
+			t.Errorf("request %d was done %d times", r, first)
+		}
+	}
+}
+
+// Protobuf's strings may hold a NUL.
+func testOddNames(t *testing.T, d Driver) {
+	const odd = "a\x00b"
+	now := d.Now()
+	it := put(t, d, "q", 1, nil)[0]
+	claim := review.Claim{Queue: "q", Holder: "ann", Now: now, LeaseFor: minute, RequestID: odd}
+	for i := range 2 {
+		got, err := d.Next(t.Context(), claim)
+		if err != nil || got.ID != it.ID || got.Repeated != (i > 0) {
+			t.Fatalf("claim %d: item %s, repeated %t (%v)", i, got.ID, got.Repeated, err)
+		}
+		it.Holder, it.Epoch = got.Holder, got.Epoch
+	}
+	for i := range 2 {
+		if got := change(t, d, it.ID, resolve(it, now, "1", odd+"2")); got.Repeated != (i > 0) {
+			t.Errorf("verdict %d: repeated %t", i, got.Repeated)
+		}
+	}
+	id := uuid.MustParse(it.PredictionID)
+	for range 2 {
+		o := &candorv1.OutcomeRecord{PredictionId: id[:], RequestId: odd, Label: odd}
+		if err := d.RecordOutcome(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outcomes, err := d.Outcomes(t.Context(), it.PredictionID)
+	if err != nil || len(outcomes) != 1 || outcomes[0].GetLabel() != odd {
+		t.Errorf("%d outcomes, %v (%v)", len(outcomes), outcomes, err)
+	}
+	for _, f := range []review.Filter{
+		{Queue: odd}, {Model: odd}, {Reviewer: odd}, {Queues: []string{odd}}, {PredictionID: odd},
+	} {
+		f.Limit = 10
+		if page, err := d.List(t.Context(), f); err != nil || len(page.Items) != 0 {
+			t.Errorf("%+v: %d items, %v", f, len(page.Items), err)
+		}
+	}
+}
+
 func testEtags(t *testing.T, d Driver) {
 	now := d.Now()
 	it := put(t, d, "q", 1, nil)[0]
@@ -180,7 +258,7 @@ func testDeletePayload(t *testing.T, d Driver) {
 	it := put(t, d, "q", 1, nil)[0]
 	before := get(t, d, it.ID)
 	for range 2 {
-		if err := d.DeletePayload(t.Context(), it.ID, "root", "a request", now); err != nil {
+		if err := d.DeletePayload(t.Context(), it.ID, review.By{Name: "root", Remote: "192.0.2.7"}, "a request", now); err != nil {
 			t.Fatal(err)
 		}
 		got := get(t, d, it.ID)
@@ -193,10 +271,14 @@ func testDeletePayload(t *testing.T, d Driver) {
 	if got := happened(t, d, it.ID); diff(want, got) != "" {
 		t.Errorf("what happened: %v", got)
 	}
-	wantError(t, "of nothing", d.DeletePayload(t.Context(), uuid.NewString(), "root", "a request", now), review.ErrNotFound)
+	if rs := adminRecords(t, d); len(rs) != 1 || rs[0].GetVerb() != "payload.delete" || rs[0].GetBy() != "root" || rs[0].GetReason() != "a request" ||
+		rs[0].GetRemote() != "192.0.2.7" {
+		t.Errorf("recorded %v", rs)
+	}
+	wantError(t, "of nothing", d.DeletePayload(t.Context(), uuid.NewString(), review.By{Name: "root"}, "a request", now), review.ErrNotFound)
 	first := twin(t, d, now, nil)
 	joined := twin(t, d, now, nil)
-	if err := d.DeletePayload(t.Context(), joined.ID, "root", "a request", now); err != nil {
+	if err := d.DeletePayload(t.Context(), joined.ID, review.By{Name: "root"}, "a request", now); err != nil {
 		t.Fatal(err)
 	}
 	if got := get(t, d, first.ID); !got.Payload.GetDeleted() {

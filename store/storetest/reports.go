@@ -26,7 +26,7 @@ func testQueues(t *testing.T, d Driver) {
 	put(t, d, "old", 1, func(_ int, it *review.Item) { it.Created = at(-60) })
 	twin(t, d, now, nil)
 	twin(t, d, now, nil) // waits for the other
-	if _, err := d.AddGolden(t.Context(), golden("q", "1"), "sue", "r", now); err != nil {
+	if _, err := d.AddGolden(t.Context(), golden("q", "1"), review.By{Name: "sue"}, "r", now); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := showGolden(t, d, "q", "gil", ""); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/candor-gateway/candor/calibration/certificate"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/limits"
+	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/webhook"
 )
@@ -33,7 +34,7 @@ type Certificates interface {
 	OpenCertificates(ctx context.Context, openings []certificate.Opening) ([]*candorv1.CertificateState, error)
 	Certificates(ctx context.Context, model string, ended bool) ([]*candorv1.CertificateState, error)
 	Certificate(ctx context.Context, id string) (*candorv1.CertificateState, error)
-	RevokeCertificate(ctx context.Context, id, by, reason, requestID string) (*candorv1.CertificateState, error)
+	RevokeCertificate(ctx context.Context, id string, by people.By, requestID string) (*candorv1.CertificateState, error)
 	CertificatesChanged() <-chan struct{}
 	CoinSecret(ctx context.Context) ([]byte, error)
 }

@@ -100,7 +100,7 @@ func testWebhookList(t *testing.T, d Driver) {
 	if o := out[0]; o.Attempts != 1 || o.LastStatus != 202 || !o.Delivered.Equal(now) || o.Created.IsZero() || o.Body != nil {
 		t.Errorf("%+v", o)
 	}
-	for _, bad := range []string{"x", "1", "1.", "x.msg"} {
+	for _, bad := range []string{"x", "1", "1.", "x.msg", "1.msg", "1.\x00", "-1." + ids[0], "+1." + ids[0], "1." + ids[0] + "\n", "9223372036854775808." + ids[0]} {
 		_, _, err := d.Deliveries(t.Context(), webhook.Filter{Endpoint: "a", Limit: 1, After: bad})
 		wantError(t, bad, err, webhook.ErrPageToken)
 	}

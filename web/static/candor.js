@@ -95,20 +95,21 @@
     if (!filter) return;
     filter.closest(".field").hidden = false;
     const choices = () => all(".choice", filter.closest("form"));
+    const wanted = () => filter.value.trim().toLowerCase();
+    const fits = (c) => c.textContent.toLowerCase().includes(wanted());
     const narrow = () => {
-      const want = filter.value.trim().toLowerCase();
       let left = 0;
       for (const c of choices()) {
-        c.hidden = want !== "" && !c.textContent.toLowerCase().includes(want) && !$("input", c).checked;
+        c.hidden = !fits(c) && !$("input", c).checked; // what is chosen stays in sight
         if (!c.hidden) left++;
       }
-      $("[data-filter-count]", within).textContent = want ? left + " shown" : "";
+      $("[data-filter-count]", within).textContent = wanted() ? left + " shown" : "";
     };
     filter.addEventListener("input", narrow);
     filter.addEventListener("keydown", (e) => {
       if (e.key !== "Enter" && e.key !== "ArrowDown") return;
       e.preventDefault(); // the first match is chosen; Enter again submits
-      const first = choices().find((c) => !c.hidden);
+      const first = choices().find(fits);
       if (first) { $("input", first).click(); $("input", first).focus(); }
     });
   };

@@ -6,6 +6,8 @@ import (
 
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
 // authenticator gives the browser a device that makes passkeys and confirms them without asking.
@@ -62,4 +64,44 @@ func TestAccount(t *testing.T) {
 	b.send("/account/passkey/remove")
 	b.says("The passkey is removed.")
 	b.says("You have none.")
+}
+
+// TestAddPassword has somebody who enrolled by a passkey add a password, log in by it, and remove the passkey.
+func TestAddPassword(t *testing.T) {
+	w := everything(t)
+	b := w.browser()
+	b.refusals = true // of two passwords that differ
+	b.authenticator()
+	b.open("/enrol")
+	b.keys(w.user("ann") + "\r")
+	b.await(`document.querySelector("#again") !== null && ` + settled)
+	b.do(chromedp.Click(`[data-passkey="enrol"]`, chromedp.ByQuery))
+	b.await(loaded("/login"))
+	b.do(chromedp.Click(`[data-passkey="login"]`, chromedp.ByQuery))
+	b.await(loaded("/work"))
+	b.open("/account")
+	b.says("the only thing that you can log in by")
+	b.accessible("account-no-password")
+	b.fill("/account/password/add", map[string]string{"password": password, "again": password + "!"})
+	b.send("/account/password/add")
+	b.says("The two passwords are not the same.")
+	b.fill("/account/password/add", map[string]string{"password": password, "again": password})
+	b.send("/account/password/add")
+	b.says("The password is added.")
+	b.says("Old password")
+	b.accessible("account-password-added")
+
+	b.do(chromedp.Click(`main form[action="/logout"] button`, chromedp.ByQuery))
+	b.await(loaded("/login"))
+	b.do(chromedp.Focus("#name", chromedp.ByQuery))
+	b.keys("ann\t" + password + "\r")
+	b.await(loaded("/work"))
+	b.open("/account")
+	b.says("by password since")
+	b.send("/account/passkey/remove")
+	b.says("The passkey is removed.")
+	users, err := w.people.ListUsers(w.as(rootToken), &candorv1.ListUsersRequest{})
+	if err != nil || len(users.GetUsers()) != 1 || !users.GetUsers()[0].GetHasPassword() || users.GetUsers()[0].GetPasskeys() != 0 {
+		t.Errorf("users list says %v, %v", users, err)
+	}
 }

@@ -1,5 +1,6 @@
 // Package demo is the command candor demo: Candor's main job on real input, in one process and half a minute.
 //
+//   - datadir.go is its folder, folder.go whose that may be.
 //   - servers.go starts three real model servers of examples/digits; run.go the gateway before them, as candor serve would.
 //   - play.go is the consumer: an ordinary client of the Open Inference Protocol.
 //   - reviewers.go is who judges, in the place of people; certified.go what comes of their verdicts.
@@ -47,8 +48,9 @@ Digits that nobody is sure of are deferred to a review queue throughout. VERDICT
 resolve review items by the calls and with the role of people, say what the data set says, and never err. They go home before
 scene 4; what is deferred then waits for you, on the page whose address the demo prints first.
 
-Afterwards the gateway goes on serving until it is interrupted, and the demo lists commands to try. There is no login,
-neither for the consumer nor on the pages: the gateway listens on loopback only.
+Afterwards the demo lists commands to try, and the gateway goes on serving until it is interrupted, until its terminal is
+closed, or until its output can't be written any more. There is no login, neither for the consumer nor on the pages: the
+gateway listens on loopback only.
 
 Summary (--headless: as JSON on standard output; every figure is counted from what happened):
 
@@ -76,7 +78,7 @@ in the queue, and released answers that are right at least as often as the prima
 fails it only beyond what chance explains (a probability of 0.001): the promise is about the risk, not about some hundred rows.`,
 		Example: `  candor demo
   candor demo --for 30s --headless
-  candor demo --data-dir ./demo      keep the data, and go on with it next time`,
+  candor demo --data-dir ./demo      # keep the data, and go on with it next time`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.length < minLength {
@@ -84,10 +86,8 @@ fails it only beyond what chance explains (a probability of 0.001): the promise 
 			}
 			o.stdout, o.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			o.table = cli.IsTerminal(o.stderr)
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			ctx, stop := untilTold(cmd.Context())
 			defer stop()
-			unwatch := context.AfterFunc(ctx, stop) // a second signal kills the process, as it would without us
-			defer unwatch()
 			return run(ctx, o)
 		},
 	}
@@ -100,4 +100,19 @@ fails it only beyond what chance explains (a probability of 0.001): the promise 
 	f.StringVar(&o.web, "web", "", "loopback host:port of the pages for people (default: the configuration's, or "+defaultWeb+"; headless: any free one)")
 	f.Uint64Var(&o.seed, "seed", defaultSeed, "order of the images")
 	return c
+}
+
+// untilTold answers a context that ends when somebody ends the demo: by an interrupt, by SIGTERM, or by closing its terminal. A closed
+// pipe doesn't kill the process any more, but fails the write: a demo that is killed would leave its folder behind.
+func untilTold(ctx context.Context) (context.Context, context.CancelFunc) {
+	signal.Ignore(syscall.SIGPIPE)
+	stopped, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	unwatch := context.AfterFunc(stopped, stop) // a second signal kills the process, as it would without us
+	end := func() { unwatch(); stop() }
+	if signal.Ignored(syscall.SIGHUP) {
+		return stopped, end // by nohup: it is to outlive its terminal
+	}
+	// A terminal that is closed may tell so more than once, so that a second SIGHUP kills nothing.
+	hung, unhang := signal.NotifyContext(stopped, syscall.SIGHUP)
+	return hung, func() { unhang(); end() }
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -33,11 +34,21 @@ type options struct {
 	table          bool
 }
 
+// errGone is why a demo ends whose output can't be written: nobody looks on.
+var errGone = errors.New("the demo's output can't be written")
+
 // run plays the demo from the first socket to the last. Everything that it opens is closed when it returns.
 func run(ctx context.Context, o options) error {
 	var c cleanups
-	err := demo(ctx, o, &c)
-	if err != nil && ctx.Err() != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err := demo(ctx, o, &c, func(lost error) { cancel(fmt.Errorf("%w: %w", errGone, lost)) })
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errGone):
+		err = cli.Fail("give it a reader that stays until it ends", "%w", cause)
+	case errors.Is(err, syscall.EPIPE):
+		err = cli.Fail("give it a reader that stays until it ends", "%w: %w", errGone, err)
+	case err != nil && cause != nil:
 		// Whatever failed then, failed because of that.
 		err = nil
 		if o.headless {
@@ -60,8 +71,10 @@ func (c *cleanups) run() error {
 	return errors.Join(errs...)
 }
 
-func demo(ctx context.Context, o options, c *cleanups) error {
+// demo plays it; lost is told when its progress can't be written.
+func demo(ctx context.Context, o options, c *cleanups, lost func(error)) error {
 	v := newView(o.stderr, o.table && !o.headless)
+	v.lost = lost
 	images, err := heldOut()
 	if err != nil {
 		return err
@@ -73,6 +86,9 @@ func demo(ctx context.Context, o options, c *cleanups) error {
 	c.add(dir.close)
 	parts, err := castOf(dir.found)
 	if err != nil {
+		return err
+	}
+	if err := dir.refuseForeign(ctx); err != nil {
 		return err
 	}
 	servers, err := startServers(ctx, dir.found.GetBackends())
@@ -144,11 +160,12 @@ func heldOut() (digits.Set, error) {
 
 // prepare writes the configuration that the gateway starts from, and makes the store.
 func prepare(ctx context.Context, dir *dataDir, servers modelServers, o options, v *view) error {
-	if err := dir.addTokens(); err != nil {
-		return err
-	}
+	// First what may be refused, then what writes.
 	at, err := dir.listen(o, v)
 	if err != nil {
+		return err
+	}
+	if err := dir.addTokens(); err != nil {
 		return err
 	}
 	if err := dir.configure(startName, servers, at); err != nil {

@@ -21,6 +21,8 @@ type view struct {
 	out io.Writer
 	// table says that out is a terminal and may be drawn on.
 	table bool
+	// lost is told each time that out can't be written; nil: nobody is.
+	lost func(error)
 
 	mu sync.Mutex
 	// drawn lines of the table stand above the cursor.
@@ -123,8 +125,12 @@ func (v *view) width() int {
 	return 80
 }
 
-// printf writes, and doesn't mind a reader that has gone: the demo isn't about its progress.
-func (v *view) printf(format string, args ...any) { _, _ = fmt.Fprintf(v.out, format, args...) }
+// printf writes. Where that fails, whoever looked on has gone: a closed pipe, a closed terminal, a full disk.
+func (v *view) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(v.out, format, args...); err != nil && v.lost != nil {
+		v.lost(err)
+	}
+}
 
 // shown are the routes, in order of caution.
 var shown = []candorv1.Route{

@@ -34,7 +34,7 @@ type CertificateKey struct {
 	// Hex digest of the calibrator, or of what an ensemble's members and their calibrators are; empty: none.
 	Calibrator string           `protobuf:"bytes,4,opt,name=calibrator,proto3" json:"calibrator,omitempty"`
 	Confidence ConfidenceMethod `protobuf:"varint,5,opt,name=confidence,proto3,enum=candor.v1.ConfidenceMethod" json:"confidence,omitempty"`
-	// Hex digest of numbers that make the confidence: scales, centres; empty: none.
+	// Hex digest of what makes the confidence: the card's score, scales, centres, the meta model; empty: nothing is known of it.
 	ConfidenceScale string `protobuf:"bytes,6,opt,name=confidence_scale,json=confidenceScale,proto3" json:"confidence_scale,omitempty"`
 	// Regression: further than this from the verdict is an error. Absent: another label than the verdict's is.
 	Tolerance *float64       `protobuf:"fixed64,7,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
@@ -50,7 +50,10 @@ type CertificateKey struct {
 	MaxRows        uint32  `protobuf:"varint,14,opt,name=max_rows,json=maxRows,proto3" json:"max_rows,omitempty"`
 	AlarmRunLength float64 `protobuf:"fixed64,15,opt,name=alarm_run_length,json=alarmRunLength,proto3" json:"alarm_run_length,omitempty"`
 	// Where the model has several fields: the one whose answers are measured.
-	Field         string `protobuf:"bytes,16,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,16,opt,name=field,proto3" json:"field,omitempty"`
+	// Hex digest of what chooses the rows that the stage answers: the segment's condition and those before it, and for a tier the
+	// policy's conditions and what the tiers before it accept by thresholds of their own. Empty: nothing does.
+	Population    string `protobuf:"bytes,17,opt,name=population,proto3" json:"population,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -193,6 +196,13 @@ func (x *CertificateKey) GetAlarmRunLength() float64 {
 func (x *CertificateKey) GetField() string {
 	if x != nil {
 		return x.Field
+	}
+	return ""
+}
+
+func (x *CertificateKey) GetPopulation() string {
+	if x != nil {
+		return x.Population
 	}
 	return ""
 }
@@ -1140,7 +1150,7 @@ var File_candor_v1_certificate_proto protoreflect.FileDescriptor
 
 const file_candor_v1_certificate_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcandor/v1/certificate.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x04\n" +
+	"\x1bcandor/v1/certificate.proto\x12\tcandor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16candor/v1/config.proto\x1a\x18candor/v1/decision.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x04\n" +
 	"\x0eCertificateKey\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12#\n" +
@@ -1162,7 +1172,10 @@ const file_candor_v1_certificate_proto_rawDesc = "" +
 	"\x04tier\x18\r \x01(\rR\x04tier\x12\x19\n" +
 	"\bmax_rows\x18\x0e \x01(\rR\amaxRows\x12(\n" +
 	"\x10alarm_run_length\x18\x0f \x01(\x01R\x0ealarmRunLength\x12\x14\n" +
-	"\x05field\x18\x10 \x01(\tR\x05fieldB\f\n" +
+	"\x05field\x18\x10 \x01(\tR\x05field\x12\x1e\n" +
+	"\n" +
+	"population\x18\x11 \x01(\tR\n" +
+	"populationB\f\n" +
 	"\n" +
 	"_tolerance\"\xb8\b\n" +
 	"\x10CertificateState\x12+\n" +

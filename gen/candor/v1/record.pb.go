@@ -394,7 +394,9 @@ type CertificateRecord struct {
 	// Units of evidence consumed until then.
 	Units uint64 `protobuf:"varint,6,opt,name=units,proto3" json:"units,omitempty"`
 	// SHA-256 of the certificate's state.
-	StateSha256   []byte `protobuf:"bytes,7,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
+	StateSha256 []byte `protobuf:"bytes,7,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
+	// As AdminRecord.remote, of a person's revocation.
+	Remote        string `protobuf:"bytes,8,opt,name=remote,proto3" json:"remote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -476,6 +478,13 @@ func (x *CertificateRecord) GetStateSha256() []byte {
 		return x.StateSha256
 	}
 	return nil
+}
+
+func (x *CertificateRecord) GetRemote() string {
+	if x != nil {
+		return x.Remote
+	}
+	return ""
 }
 
 // What somebody did to people, sessions, queues or webhooks. Never a secret.
@@ -1867,7 +1876,7 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x03gap\x18\x06 \x01(\v2\x14.candor.v1.GapRecordH\x00R\x03gap\x12@\n" +
 	"\vcertificate\x18\a \x01(\v2\x1c.candor.v1.CertificateRecordH\x00R\vcertificate\x12.\n" +
 	"\x05admin\x18\b \x01(\v2\x16.candor.v1.AdminRecordH\x00R\x05adminB\a\n" +
-	"\x05entry\"\xfa\x01\n" +
+	"\x05entry\"\x92\x02\n" +
 	"\x11CertificateRecord\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\tR\vcertificate\x121\n" +
 	"\x05event\x18\x02 \x01(\x0e2\x1b.candor.v1.CertificateEventR\x05event\x12\x0e\n" +
@@ -1875,7 +1884,8 @@ const file_candor_v1_record_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12!\n" +
 	"\tthreshold\x18\x05 \x01(\x01H\x00R\tthreshold\x88\x01\x01\x12\x14\n" +
 	"\x05units\x18\x06 \x01(\x04R\x05units\x12!\n" +
-	"\fstate_sha256\x18\a \x01(\fR\vstateSha256B\f\n" +
+	"\fstate_sha256\x18\a \x01(\fR\vstateSha256\x12\x16\n" +
+	"\x06remote\x18\b \x01(\tR\x06remoteB\f\n" +
 	"\n" +
 	"_threshold\"{\n" +
 	"\vAdminRecord\x12\x12\n" +

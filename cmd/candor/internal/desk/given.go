@@ -39,13 +39,13 @@ func (g *given) verdict(c *cobra.Command) (*candorv1.Verdict, error) {
 	case flags.Changed("label"):
 		v.Answer = &candorv1.Verdict_Label{Label: g.label}
 	case math.IsNaN(g.value) || math.IsInf(g.value, 0):
-		return nil, cli.Usage("give a finite number", "--value %v", g.value)
+		return nil, cli.Usage("write a finite number", "--value is %v", g.value)
 	default:
 		v.Answer = &candorv1.Verdict_Value{Value: g.value}
 	}
 	if flags.Changed("confidence") {
 		if !(g.confidence >= 0 && g.confidence <= 1) {
-			return nil, cli.Usage("give a number from 0 to 1", "--confidence %v", g.confidence)
+			return nil, cli.Usage("write a number from 0 to 1", "--confidence is %v", g.confidence)
 		}
 		v.Confidence = &g.confidence
 	}

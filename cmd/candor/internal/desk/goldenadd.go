@@ -140,6 +140,9 @@ func (g *goldenFlags) requests(cmd *cobra.Command) ([]*candorv1.CreateGoldenItem
 	var reqs []*candorv1.CreateGoldenItemRequest
 	for i, q := range golden {
 		overlay(q, common)
+		if cmd.Flags().Changed("tolerance") {
+			q.Tolerance = common.GetTolerance() // a merge would leave the file's where 0 is said
+		}
 		if q.GetAnswer() == nil {
 			return nil, cli.Fail("put it into the file, or give --label or --value", "%s: question %d has no answer", path, i+1)
 		}

@@ -1,8 +1,12 @@
 package desk
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -82,4 +86,27 @@ func FuzzGoldenFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A tolerance of 0 that is written goes before a file's, as every other does.
+func TestToleranceOfZero(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "known.json")
+	const one = `{"queue": "q", "model": "m", "answer": {"value": 2}, "tolerance": 0.5, "payload": {"tensors": [{"name": "x", "values": [1]}]}}`
+	if err := os.WriteFile(path, []byte(one), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]float64{"": 0.5, "0": 0, "0.25": 0.25} {
+		g := goldenFlags{json: path}
+		var c cobra.Command
+		c.Flags().Float64Var(&g.common.Tolerance, "tolerance", 0, "")
+		if text != "" {
+			if err := c.Flags().Set("tolerance", text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reqs, err := g.requests(&c)
+		if err != nil || len(reqs) != 1 || reqs[0].GetGolden().GetTolerance() != want {
+			t.Errorf("--tolerance %q: %v, %v; want %v", text, reqs, err, want)
+		}
+	}
 }

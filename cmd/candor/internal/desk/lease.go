@@ -40,7 +40,7 @@ it. Claiming an item that you hold already gives it a new epoch.`,
 				}
 				req.Name = name
 			}
-			if err := leaseOf(lease, &req.Lease); err != nil {
+			if err := leaseOf(cmd, lease, &req.Lease); err != nil {
 				return err
 			}
 			return claimOnce(cmd, f, req, showAnswer, asJSON)
@@ -87,13 +87,13 @@ func leaseFlag(c *cobra.Command, lease *time.Duration) {
 	c.Flags().DurationVar(lease, "lease", 0, "how long the claim holds, from now, 1s to 24h (default: the queue's lease)")
 }
 
-func leaseOf(lease time.Duration, into **durationpb.Duration) error {
+func leaseOf(cmd *cobra.Command, lease time.Duration, into **durationpb.Duration) error {
 	const longest = 24 * time.Hour
-	if lease == 0 {
+	if !cmd.Flags().Changed("lease") {
 		return nil
 	}
 	if lease < time.Second || lease > longest {
-		return cli.Usage("give 1s to 24h", "--lease %v", lease)
+		return cli.Usage("write 1s to 24h", "--lease is %v", lease)
 	}
 	*into = durationpb.New(lease)
 	return nil
@@ -147,7 +147,7 @@ never moves.`,
 				return err
 			}
 			req := &candorv1.RenewReviewItemLeaseRequest{Name: name, Epoch: epoch}
-			if err := leaseOf(lease, &req.Lease); err != nil {
+			if err := leaseOf(cmd, lease, &req.Lease); err != nil {
 				return err
 			}
 			return call(cmd, f, func(ctx context.Context, client candorv1.ReviewServiceClient) error {

@@ -85,7 +85,7 @@ func limitFlags(c *cobra.Command, limit *int, after *string, usual int) {
 
 func atLeastOne(limit int) error {
 	if limit < 1 {
-		return cli.Usage("give 1 or more", "--limit %d", limit)
+		return cli.Usage("write 1 or more", "--limit is %d", limit)
 	}
 	return nil
 }

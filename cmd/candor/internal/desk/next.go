@@ -36,7 +36,7 @@ Elsewhere it is candor review claim: one item, and the command that resolves it.
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req := &candorv1.ClaimReviewItemRequest{Queue: queue}
-			if err := leaseOf(lease, &req.Lease); err != nil {
+			if err := leaseOf(cmd, lease, &req.Lease); err != nil {
 				return err
 			}
 			if asJSON || !cli.IsTerminal(cmd.InOrStdin()) {

@@ -18,7 +18,9 @@ func listCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List receivers: what waits, what failed, which are disabled",
-		Args:  cli.Args(),
+		Example: `  candor webhooks list
+  candor webhooks list --json`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				resp, err := candorv1.NewWebhookServiceClient(conn).ListWebhooks(ctx, &candorv1.ListWebhooksRequest{})
@@ -77,6 +79,10 @@ func deliveriesCommand(f *remote.Flags) *cobra.Command {
   candor webhooks deliveries payments --state failed --json`,
 		Args: cli.Args("WEBHOOK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			const most = 1000
+			if cmd.Flags().Changed("limit") && (limit < 1 || limit > most) {
+				return cli.Usage("write 1 to 1000", "--limit is %d", limit)
+			}
 			req := &candorv1.ListWebhookDeliveriesRequest{Webhook: args[0], PageSize: limit, PageToken: page}
 			if state != "" {
 				var err error
