@@ -96,7 +96,7 @@ consumers:
   partner: {identity: {mtls_san: partner.example.com}, models: ["*"]}
   leaver: {identity: {token_sha256: 93c0f0ebfef46bab6c0f57b299c5e1bec04a56ffb552d205aa1e39e978f68cde}, models: ["*"]}
 ` + strings.Replace(strings.TrimSpace(peopleConfig), "auditor]", "auditor, admin]", 1) + `
-backends:` + patient(backendConfig("primary", "$MODEL", "")) + `
+backends:` + patient(backendConfig("primary", "$MODEL", "adaptive_limit: false")) + ` # how many calls a busy machine can take is no subject
 models:
   fraud:
     primary: primary
