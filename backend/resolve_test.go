@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -65,7 +66,8 @@ func namedServers(t *testing.T, n int) ([]*oiptest.Server, string) {
 
 func namedConfig(port string) *candorv1.Backend {
 	cfg := digitsConfig("dns:///localhost:" + port)
-	cfg.Breaker = nil
+	// How many calls a busy machine can take is no subject of these tests.
+	cfg.Breaker, cfg.AdaptiveLimit = nil, proto.Bool(false)
 	cfg.Replicas = &candorv1.Replicas{ProbeEvery: durationpb.New(100 * time.Millisecond), ResolveEvery: durationpb.New(time.Second)}
 	return cfg
 }

@@ -37,7 +37,7 @@ func TestSameRawScoreTakesDifferentPathsByCalibration(t *testing.T) {
 	shy, bold := platt{"shy@1", 2}, platt{"bold@4", .5}
 	start := func(t *testing.T, c platt, edits ...string) *world {
 		return startWith(t, options{deps: func(d *gateway.Deps) { d.Calibrators = map[string]router.Calibrator{"primary": c} }},
-			append(edits, `timeout: 2s, breaker: BREAKER, card: &card`, `timeout: 2s, breaker: BREAKER, calibrator: `+c.name+`, card: &card`)...)
+			append(edits, `timeout: 5s, breaker: BREAKER, card: &card`, `timeout: 5s, breaker: BREAKER, calibrator: `+c.name+`, card: &card`)...)
 	}
 	for name, c := range map[string]struct {
 		calibrator platt
@@ -89,7 +89,7 @@ func TestCalibratorMustBeThere(t *testing.T) {
 	cfg, faults := config.Parse("test.yaml", []byte(strings.Replace(strings.NewReplacer("PRIMARY", "127.0.0.1:1", "MEMBER_A", "127.0.0.1:1", "MEMBER_B", "127.0.0.1:1",
 		"OLD", "127.0.0.1:1", "BREAKER", calmBreaker, "CLIENT", gateway.HashToken("c"), "REVIEWER", gateway.HashToken("r"), "OPERATOR", gateway.HashToken("o"),
 		"OTHER", gateway.HashToken("b"), "SENIOR", gateway.HashToken("s"), "AUDITOR", gateway.HashToken("v"), "ADMIN", gateway.HashToken("a")).
-		Replace(worldYAML), `timeout: 2s`, `timeout: 2s, calibrator: shy@1`, 1)))
+		Replace(worldYAML), `timeout: 5s`, `timeout: 5s, calibrator: shy@1`, 1)))
 	if errs := faults.Errors(); len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -112,7 +112,7 @@ func TestCalibratorMustBeThere(t *testing.T) {
 // metaEdits change the world's configuration: the primary's confidence is what the model "judge" says.
 func metaEdits(judge *oiptest.Server) []string {
 	return []string{
-		"  old: {address", `  judge: {address: "` + judge.Addr() + `", model: m, version: "9", timeout: 2s, breaker: BREAKER, card: {
+		"  old: {address", `  judge: {address: "` + judge.Addr() + `", model: m, version: "9", timeout: 5s, breaker: BREAKER, card: {
     created_at: "2026-01-02T03:04:05Z", owner: risk, rows: first_dim, inputs: [{name: x, datatype: FP32, shape: [-1, 4]}],
     outputs: [{name: right, datatype: FP32, shape: [-1, 1]}], scores: [{output: right, kind: probability, labels: [wrong, right]}]}}
   old: {address`,

@@ -120,10 +120,9 @@ type row struct {
 	tier int
 	// q is the probability with which the row is chosen to be judged, chosen what the coin said, input what it was made of; 0: the row is no
 	// evidence.
-	// share of the call's rows were drawn to be evidence at all.
-	q, share float64
-	chosen   bool
-	input    inputDigest
+	q      float64
+	chosen bool
+	input  inputDigest
 	// loss is what the answer is expected to cost, once it is weighed.
 	loss    float64
 	weighed bool

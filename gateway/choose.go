@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -32,7 +31,6 @@ func (g *Gateway) choose(c *call) {
 		g.log.ErrorContext(&c.ctx, "no row of this call can be evidence: its inputs can't be read", slog.String("prediction_id", c.idText), slog.Any("error", err))
 		return
 	}
-	drawn := c.drawRows(coins, sums, int(p.cfg.GetMaxRows()))
 	for i := range c.rows {
 		r := &c.rows[i]
 		if !c.hasEvidence(r) {
@@ -43,11 +41,8 @@ func (g *Gateway) choose(c *call) {
 		if r.applied == candorv1.Route_ROUTE_DEFER && r.view.policy.Mode == candorv1.Mode_MODE_ENFORCE {
 			r.q = 1
 		}
-		if r.share = drawn.share; !drawn.has(r.row) {
-			continue
-		}
 		waits := r.applied == candorv1.Route_ROUTE_DEFER
-		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(digest))
+		r.chosen = (r.q == 1 || u < r.q) && (waits || !coins.again(choice{c.model.name, r.segment, digest}))
 	}
 }
 
@@ -84,34 +79,6 @@ func (c *call) scored(r *row, stage int) *router.Evidence {
 	return ev
 }
 
-// draw is which rows of a request may be evidence, with all their fields: a call is one unit, which has no more rows than the promise
-// says. Those of a larger call are drawn by their coins, each with the same probability, share.
-type draw struct {
-	share float64
-	rows  map[int]bool // nil: all
-}
-
-func (d draw) has(row int) bool { return d.rows == nil || d.rows[row] }
-
-func (c *call) drawRows(coins *coins, sums []uint64, most int) draw {
-	n := c.requestRows
-	if n <= most {
-		return draw{share: 1}
-	}
-	order := make([]int, n)
-	lots := make([]float64, n)
-	for i := range order {
-		order[i] = i
-		_, lots[i] = coins.toss(c.model.coinScope+"/draw", sums[i])
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(lots[a], lots[b]) })
-	d := draw{share: float64(most) / float64(n), rows: make(map[int]bool, most)}
-	for _, i := range order[:most] {
-		d.rows[i] = true
-	}
-	return d
-}
-
 // evidenceOf is what a chosen row says about every certificate that it reached, and the cluster that it shares its fate with.
 func (g *Gateway) evidenceOf(c *call, r *row) (sequences []review.Sequence, cluster []byte) {
 	if !r.chosen {
@@ -132,7 +99,7 @@ func (g *Gateway) evidenceOf(c *call, r *row) (sequences []review.Sequence, clus
 			of = r.view.policy.Tiers[k-1]
 		}
 		s := review.Sequence{
-			Certificate: l.id, Probability: r.q * r.share, Least: r.view.least * r.share, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
+			Certificate: l.id, Probability: r.q, Least: r.view.least, Confidence: *ev.Confidence, Label: ev.Label, Value: ev.Value,
 			Accepted: of.Covers(*ev), Foreign: l.own != "",
 		}
 		sequences = append(sequences, s)

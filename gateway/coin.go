@@ -21,15 +21,22 @@ type coins struct {
 
 	mu sync.Mutex
 	// chosen and before are the rows that were chosen last, and those before them.
-	chosen, before map[inputDigest]struct{}
+	chosen, before map[choice]struct{}
 }
 
-// remembered is how many chosen rows each of both generations holds: some 3 MiB in all.
+// choice is a row that was chosen, for the certificates of a place: another model with the same primary, or another segment, has
+// certificates of its own, which want its verdict.
+type choice struct {
+	model, segment string
+	input          inputDigest
+}
+
+// remembered is how many chosen rows each of both generations holds: some 10 MiB in all.
 const remembered = 1 << 16
 
 // again says that this row was chosen before, as far as is remembered: a retry shall not cost another verdict. The store, which
 // forgets nothing, is who makes sure that an input is evidence once.
-func (c *coins) again(d inputDigest) bool {
+func (c *coins) again(d choice) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.chosen[d]; ok {
@@ -42,7 +49,7 @@ func (c *coins) again(d inputDigest) bool {
 		c.before, c.chosen = c.chosen, nil
 	}
 	if c.chosen == nil {
-		c.chosen = map[inputDigest]struct{}{}
+		c.chosen = map[choice]struct{}{}
 	}
 	c.chosen[d] = struct{}{}
 	return false

@@ -83,8 +83,8 @@ func TestTossIsSafeForConcurrentUse(t *testing.T) {
 // At least the last 64k chosen rows are remembered, at most twice as many.
 func TestAgain(t *testing.T) {
 	c := &coins{}
-	nth := func(i int) (d inputDigest) {
-		binary.LittleEndian.PutUint64(d[:], uint64(i))
+	nth := func(i int) (d choice) {
+		binary.LittleEndian.PutUint64(d.input[:], uint64(i))
 		return d
 	}
 	const rows = 3 * remembered

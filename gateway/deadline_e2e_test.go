@@ -61,7 +61,7 @@ func TestImpossibleDeadlineIsRefusedEarly(t *testing.T) {
 
 // While nobody knows how long the fallback takes, half of the time is kept for it; afterwards what it needs.
 func TestPrimaryMayUseWhatTheFallbackDoesNotNeed(t *testing.T) {
-	w := start(t, "timeout: 2s, breaker", "timeout: 100s, breaker", "BREAKER", "{min_calls: 1000, window: 300s}")
+	w := start(t, "timeout: 5s, breaker", "timeout: 100s, breaker", "BREAKER", "{min_calls: 1000, window: 300s}")
 	given := func() time.Duration {
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 		defer cancel()

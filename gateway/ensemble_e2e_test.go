@@ -24,7 +24,7 @@ const bothEnsemble = `both: {version: "1", members: [{backend: a}, {backend: b}]
 // thirdMember is a further server c, which answers by column 1 as a and b do, and the edit that makes it a backend.
 func thirdMember(t *testing.T) (*oiptest.Server, []string) {
 	c := oiptest.Start(t, oiptest.Model{Name: "m", Version: "1", Infer: byColumn(1)})
-	return c, []string{"ensembles:\n", "  c: {address: '" + c.Addr() + "', model: m, version: \"1\", timeout: 2s, breaker: BREAKER, card: *card}\nensembles:\n"}
+	return c, []string{"ensembles:\n", "  c: {address: '" + c.Addr() + "', model: m, version: \"1\", timeout: 5s, breaker: BREAKER, card: *card}\nensembles:\n"}
 }
 
 // Issue: an ensemble of three; kill one: answered by two, with more uncertainty, and says so; kill two: the remedial stage answers,

@@ -209,7 +209,7 @@ func TestMethodsThatAreNotOffered(t *testing.T) {
 }
 
 func TestDeadlineTooShort(t *testing.T) {
-	w := start(t, "timeout: 2s, breaker", "timeout: 2s, min_timeout: 1s, breaker")
+	w := start(t, "timeout: 5s, breaker", "timeout: 5s, min_timeout: 1s, breaker")
 	ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
 	defer cancel()
 	md := wantError(t, w.infer(ctx, request([][4]float32{sureRow})).err, codes.DeadlineExceeded, "DEADLINE_TOO_SHORT")

@@ -74,7 +74,7 @@ func TestExtremesServe(t *testing.T) {
 	edits := withLimit(1000, `, alerts: [{name: a, alertmanager: "https://alerts.example.com"}, {name: b, webhook: "https://alerts.example.com/"}]`)
 	edits[1] = "queues: {desk: {deadline: 1h, lease: 5m, capacity: {reviewers: 3, service_time: 1m, per_day: 100}, coalesce: {within: 1h}}}" + edits[1][len(edits[0]):]
 	w := start(t, append(edits,
-		"timeout: 2s, breaker: BREAKER, card: &card", "timeout: 2s, hedge: {}, breaker: {min_calls: 1000, collapse: {below: 0.3, min_rows: 1}}, replicas: {}, card: &card",
+		"timeout: 5s, breaker: BREAKER, card: &card", "timeout: 5s, hedge: {}, breaker: {min_calls: 1000, collapse: {below: 0.3, min_rows: 1}}, replicas: {}, card: &card",
 		"address: PRIMARY", `addresses: ["PRIMARY", "OLD"]`)...)
 	before := w.edited()
 	all := places(before.ProtoReflect(), func(m protoreflect.Message) protoreflect.Message { return m })
@@ -104,7 +104,7 @@ func TestExtremesServe(t *testing.T) {
 			}
 			served++
 			for _, rows := range [][][4]float32{{{.99, .5, .5, 1}}, {{.5, .5, .5, 1}}} {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				_, err := w.predictions().Predict(ctx, &candorv1.PredictRequest{Request: request(rows, "candor_route")})
 				if ctx.Err() != nil || status.Code(err) == codes.Internal {
 					t.Errorf("%s is %v: %v", p.field.FullName(), value, err)

@@ -45,14 +45,18 @@ func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item
 	if expired {
 		v = g.expiryVerdict(item)
 	}
-	r := g.pass(ctx, now, item, v)
-	var act review.Act = review.Finalize{Now: now, Gated: r.Gated}
-	if expired {
-		act = review.Expire{Now: now, Verdict: v, Gated: r.Gated}
-	}
-	final, err := g.reviews.Change(ctx, item.ID, ending{Act: act, etag: item.Etag()})
+	err := g.alone(ctx, item, v, func() (err error) {
+		r := g.pass(ctx, now, item, v)
+		var act review.Act = review.Finalize{Now: now, Gated: r.Gated}
+		if expired {
+			act = review.Expire{Now: now, Verdict: v, Gated: r.Gated}
+		}
+		if final, err = g.reviews.Change(ctx, item.ID, ending{Act: act, etag: item.Etag()}); err != nil {
+			r.undo()
+		}
+		return err
+	})
 	if err != nil {
-		r.undo()
 		if ctx.Err() == nil && !g.movedOn(err) {
 			g.log.WarnContext(ctx, "a review item could not be ended; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
 		}
@@ -60,6 +64,33 @@ func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item
 	}
 	g.ended(ctx, &final, expired)
 	return final, true
+}
+
+// alone ends an item by f, with the answer v. Where the limits count the answer nobody else is at it meanwhile, and nobody has been since the
+// item was read: an answer that they were asked for twice could trip one. Errors: review.ErrEtag where somebody is or has been; those of f.
+func (g *Gateway) alone(ctx context.Context, item *review.Item, v *candorv1.Verdict, f func() error) error {
+	if !g.counts(item, v) {
+		return f()
+	}
+	var ferr error
+	ran, err := g.reviews.Alone(ctx, item.ID, func() {
+		now, err := g.reviews.Get(ctx, item.ID)
+		switch {
+		case err != nil:
+			ferr = err
+		case now.Etag() != item.Etag():
+			ferr = review.ErrEtag
+		default:
+			ferr = f()
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case !ran:
+		return review.ErrEtag
+	}
+	return ferr
 }
 
 // movedOn says that an item isn't any more what it was when it was read.
@@ -97,43 +128,51 @@ func (g *Gateway) wakeFinals() {
 }
 
 // letOut releases answers that a limit holds and that the gate now lets pass: after a reset. What the gate still holds, such as answers that
-// their limit can't count, stands before no other: the next read is of those behind, in the next turn where there are many.
+// their limit can't count, stands before no other: the next read is of those behind, in the next turn where there are many. One gateway at a
+// time does: an answer that the limits were asked for twice could trip one.
 func (g *Gateway) letOut(ctx context.Context) {
-	for range heldBatches {
-		if ctx.Err() != nil {
-			return
-		}
-		now := g.ledger.Now()
-		var except []string
-		for _, s := range g.gate.States(now) {
-			if s.Tripped && (s.Configured || s.Stop) && !s.Definition.DryRun {
-				except = append(except, s.Definition.Name)
-			}
-		}
-		held, err := g.reviews.Held(ctx, except, g.heldAfter, finalBatch)
-		if err != nil {
-			if ctx.Err() == nil {
-				g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
-			}
-			return
-		}
-		out, unknown := 0, false
-		for i := range held {
-			r := g.letOutOne(ctx, now, &held[i])
-			if r.Release == candorv1.ReleaseState_RELEASE_STATE_RELEASED {
-				out++
-			}
-			unknown = unknown || r.unknown
-		}
-		if len(held) < finalBatch {
-			g.heldAfter = review.HeldPlace{}
-			return
-		}
-		g.heldAfter = held[len(held)-1].HeldPlace()
-		if unknown && out == 0 {
-			return // Nobody can be asked; the rest waits for the next turn.
+	more := true
+	for batch := 0; more && batch < heldBatches && ctx.Err() == nil; batch++ {
+		more = false
+		var err error
+		_, aerr := g.reviews.Alone(ctx, review.LettingOut, func() { more, err = g.letOutSome(ctx) })
+		if err = errors.Join(aerr, err); err != nil && ctx.Err() == nil {
+			g.log.WarnContext(ctx, "held answers could not be read; trying again", slog.Any("error", err))
 		}
 	}
+}
+
+// letOutSome lets out a batch, and answers whether the next is worth a look. Errors: the store's, when it can't be read.
+func (g *Gateway) letOutSome(ctx context.Context) (more bool, err error) {
+	now := g.ledger.Now()
+	var except []string
+	for _, s := range g.gate.States(now) {
+		if s.Tripped && (s.Configured || s.Stop) && !s.Definition.DryRun {
+			except = append(except, s.Definition.Name)
+		}
+	}
+	held, err := g.reviews.Held(ctx, except, g.heldAfter, finalBatch)
+	if err != nil {
+		return false, err
+	}
+	out, unknown := 0, false
+	for i := range held {
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		r := g.letOutOne(ctx, now, &held[i])
+		if r.Release == candorv1.ReleaseState_RELEASE_STATE_RELEASED {
+			out++
+		}
+		unknown = unknown || r.unknown
+	}
+	if len(held) < finalBatch {
+		g.heldAfter = review.HeldPlace{}
+		return false, nil
+	}
+	g.heldAfter = held[len(held)-1].HeldPlace()
+	// Where nobody can be asked the rest waits for the next turn.
+	return !unknown || out > 0, nil
 }
 
 // letOutOne answers what the gate said of the answer: HELD also where it could not be stored that it leaves.

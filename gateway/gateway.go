@@ -86,6 +86,8 @@ type Gateway struct {
 	tripped chan struct{}
 	// unfollowed: the last look at the stored latches failed, and the log knows.
 	unfollowed bool
+	// ports are open from Listen until Run has them.
+	ports *ports
 	// leaving is closed when the gateway is to stop: who asks how it is hears it from now on.
 	leaving chan struct{}
 	// stopping is closed when draining begins, so that streams without an end of their own end.
@@ -106,7 +108,7 @@ type Gateway struct {
 }
 
 // New makes a Gateway of a configuration that config.Load has checked and filled with defaults. It loads the state of the
-// limits from the store, and dials nothing: connections come up when they are first used. An error names the field of the configuration, or is the
+// limits from the store, where it notes nothing of them before Begin, and dials nothing: connections come up when they are first used. An error names the field of the configuration, or is the
 // store's; nothing is left open then.
 func New(ctx context.Context, cfg *candorv1.Config, d Deps) (*Gateway, error) {
 	g := &Gateway{
@@ -141,7 +143,7 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 	if err != nil {
 		return err
 	}
-	g.gate, err = limits.New(ctx, definitions(cfg), g.limitStore, g.ledger.Now(), limits.Options{
+	g.gate, err = limits.Open(ctx, definitions(cfg), g.limitStore, g.ledger.Now(), limits.Options{
 		OnTrip: g.onTrip, OnStoreError: g.onLimitStoreError, OnOverflow: g.onLimitOverflow, OnWalls: g.onWalls, OnVoided: g.onVoided, Clock: time.Now,
 	})
 	if err != nil {
@@ -166,6 +168,10 @@ func (g *Gateway) open(ctx context.Context, cfg *candorv1.Config, who People) er
 // Close releases connections and flushes spans. Call it after Run, or when Run is never called.
 func (g *Gateway) Close() error {
 	var errs []error
+	if g.ports != nil {
+		errs = append(errs, g.ports.close())
+		g.ports = nil
+	}
 	if g.inside != nil {
 		errs = append(errs, g.inside.Close())
 	}

@@ -205,7 +205,8 @@ func TestBrokenAnswersAreNeverServed(t *testing.T) {
 	for name, p := range map[string]float32{"NaN": nan, "1.7": 1.7, "negative": -.2} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t)
-			a := w.infer(t.Context(), request([][4]float32{row(p, .95, .5)}))
+			w.primary.Script(oiptest.Const(1-p, p)) // of a good row
+			a := w.infer(t.Context(), request([][4]float32{fallbackRow}))
 			if a.err != nil || a.param("candor_route") != "FALLBACK" || a.param("candor_answered_by") != "both" || a.param("candor_fault") == "" {
 				t.Fatalf("%v %v", a.resp, a.err)
 			}

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"slices"
+
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/router"
 )
@@ -22,11 +24,18 @@ func (g *Gateway) viewRows(c *call) {
 	if c.model.several() {
 		ofField = make([]*view, len(c.model.fields))
 	}
+	large := c.requestRows > int(p.cfg.GetMaxRows())
 	views := *p.views.Load()
 	for k := range views {
-		if v := &views[k]; v.segment == named {
-			ofField[v.field] = v
+		v := &views[k]
+		if v.segment != named {
+			continue
 		}
+		if large {
+			w := v.unlicensed()
+			v = &w
+		}
+		ofField[v.field] = v
 	}
 	for i := range c.rows {
 		r := &c.rows[i]
@@ -44,6 +53,33 @@ func (g *Gateway) viewRows(c *call) {
 		v.policy.Tiers = nil
 		c.rows[i].view = &v
 	}
+}
+
+// unlicensed is the view of a call that has more rows than the promise's units have. Certificates are not about it: to count its rows as
+// what they are, every bet would have to be made as small as the largest call wants it, and to count fewer of them would let wrong
+// answers hide in large calls. So they license nothing for it, and it is no evidence of them.
+func (v view) unlicensed() view {
+	v.policy.Tiers = slices.Clone(v.policy.Tiers)
+	v.licenses = slices.Clone(v.licenses)
+	for k, l := range v.licenses {
+		if l == nil {
+			continue
+		}
+		aside := *l
+		aside.aside = true
+		v.licenses[k] = &aside
+		of := &v.policy.Primary
+		if k > 0 {
+			if k > len(v.policy.Tiers) {
+				continue
+			}
+			of = &v.policy.Tiers[k-1]
+		}
+		if of.Threshold != nil {
+			of.Threshold, of.Missing = nil, candorv1.Reason_REASON_UNCERTIFIED
+		}
+	}
+	return v
 }
 
 // policy is the one that the row is decided by.
@@ -67,7 +103,7 @@ func (c *call) mode() candorv1.Mode {
 
 // sampling is the probability with which the row is chosen to be judged as evidence; 0: nothing is promised.
 func (r *row) sampling() *float64 {
-	p := r.q * r.share
+	p := r.q
 	return &p
 }
 

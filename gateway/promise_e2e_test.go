@@ -196,27 +196,67 @@ func TestAnInputIsEvidenceOnce(t *testing.T) {
 	wantError(t, err, codes.NotFound, "QUEUE_EMPTY")
 }
 
-// Of a call that is larger than a unit, as many rows as a unit has are drawn; what was recorded is the probability of that.
-func TestALargerCallIsDrawnFrom(t *testing.T) {
+// Two models may have one primary. Each has certificates of its own, so that a row which both accept is audited for both: else the alarm of
+// the second would have nothing to watch.
+func TestAModelsAuditsAreItsOwn(t *testing.T) {
+	edits := promised(", segments: [{name: paid, when: \"consumer == 'payments'\"}]")
+	w := start(t, append(edits, "actions: [{name: decline, when: {label_in: [bad]}}]", "", "models:\n  fraud:", "models:\n  twin:\n    primary: primary\n    policy:\n"+
+		"      mode: observe\n      accept: {promise: {alpha: 0.2, delta: 0.2, audit: {rate: 1}, grid: {levels: [0.9, 0.6]}}}\n      review: {queue: desk}\n"+
+		"      answers: [{output: probabilities, fill: scores}, {output: label, fill: label, neutral_text: \"?\"}]\n  fraud:", "mode: enforce", "mode: observe")...)
+	open := func() (units map[string]uint64) {
+		units = map[string]uint64{}
+		for _, c := range w.certificates(false) {
+			units[c.GetKey().GetModel()+"/"+c.GetKey().GetSegment()] = c.GetUnitsOpen()
+		}
+		return units
+	}
+	twin := request([][4]float32{{.95, .5, .5, 7}})
+	twin.ModelName = "twin"
+	for _, ctx := range []context.Context{as(clientToken), t.Context()} {
+		w.infer(ctx, request([][4]float32{{.95, .5, .5, 7}}))
+		w.infer(ctx, request([][4]float32{{.95, .5, .5, 7}}))
+	}
+	w.infer(as(clientToken), twin)
+	if got := open(); got["fraud/paid"] != 1 || got["fraud/rest"] != 1 || got["twin/"] != 1 {
+		t.Errorf("open units %v, want one of each", got)
+	}
+}
+
+// A certificate is about calls of max_rows rows at most. Were a larger one's answers accepted by it, and counted as fewer rows, they could be
+// wrong far more often than promised.
+func TestALargerCallHasNoLicense(t *testing.T) {
 	w := start(t, promised(", max_rows: 2")...)
-	var rows [][4]float32
-	for i := range 8 {
-		rows = append(rows, [4]float32{.95, .5, .5, float32(i)})
+	call := func(from, rows int) answer {
+		t.Helper()
+		var in [][4]float32
+		for i := range rows {
+			in = append(in, [4]float32{.95, .5, .5, float32(from + i)})
+		}
+		a := w.infer(as(clientToken), request(in, "candor_route", "candor_sampling_probability"))
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		return a
 	}
-	a := w.infer(as(clientToken), request(rows, "candor_route", "candor_sampling_probability"))
-	if a.err != nil {
-		t.Fatal(a.err)
+	before := call(0, 3)
+	for i, q := range before.floats(t, "candor_sampling_probability") {
+		if route := before.texts(t, "candor_route")[i]; route != "DEFER" || q != 0 {
+			t.Errorf("row %d: %s with %v, want DEFER, and no evidence", i, route, q)
+		}
+		w.resolve(reviewerToken, "", "good")
 	}
-	for i, p := range a.floats(t, "candor_sampling_probability") {
-		if route := a.texts(t, "candor_route")[i]; route != "DEFER" || p != .25 {
-			t.Errorf("row %d: %s with %v, want DEFER with 2/8", i, route, p)
+	w.earn(100)
+	ct := w.certificates(false)[0]
+	if ct.GetLevels()[0].GetErrors() != 0 || ct.GetUnits() != ct.GetLevels()[0].GetLabels() {
+		t.Errorf("three verdicts on a call of three count: %v", ct)
+	}
+	for i, p := range call(1000, 3).predictions {
+		if d := p.GetDecision(); d.GetRoute() != candorv1.Route_ROUTE_DEFER || !hasReason(d, candorv1.Reason_REASON_UNCERTIFIED) {
+			t.Errorf("row %d of three: %v", i, d)
 		}
 	}
-	for range rows {
-		w.resolve(reviewerToken, "", "bad")
-	}
-	if ct := w.certificates(false)[0]; ct.GetUnits() != 1 || ct.GetLevels()[0].GetLabels() != 2 {
-		t.Errorf("eight verdicts on a call of eight: %v", ct)
+	if routes := call(2000, 2).texts(t, "candor_route"); routes[0] != "ACCEPT" || routes[1] != "ACCEPT" {
+		t.Errorf("a call of two: %v", routes)
 	}
 }
 

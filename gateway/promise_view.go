@@ -17,7 +17,7 @@ func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.T
 		v := view{segment: at.segment, field: at.field, policy: m.fields[at.field].policy, rate: p.budget.rate()}
 		v.policy.Tiers = slices.Clone(v.policy.Tiers)
 		v.licenses = make([]*license, len(at.slots))
-		stale := false
+		stale, standsIn := false, false
 		for k, sl := range at.slots {
 			if sl == nil {
 				continue
@@ -31,7 +31,13 @@ func (p *promise) look(m *model, states []*candorv1.CertificateState, now time.T
 				// about. It licenses nothing for them, and they are no evidence of it.
 				of = router.License{Missing: candorv1.Reason_REASON_CERTIFICATE_STALE}
 				v.licenses[k].aside = true
+			} else if standsIn && v.licenses[k] != nil {
+				// The store begins this tier anew when the certificate of the stage before licenses something else. It knows nothing of
+				// the other version's that stands in for it, which may be revoked at any time: then other rows reach this tier.
+				of = router.License{Missing: candorv1.Reason_REASON_UNCERTIFIED}
+				v.licenses[k].aside = true
 			}
+			standsIn = standsIn || v.licenses[k] != nil && v.licenses[k].own != ""
 			stale = stale || of.Missing == candorv1.Reason_REASON_CERTIFICATE_STALE
 			if k == 0 {
 				of.Method = v.policy.Primary.Method

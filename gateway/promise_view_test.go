@@ -176,6 +176,19 @@ func TestATierBehindAStaleOne(t *testing.T) {
 	}
 }
 
+// While another version's certificate stands in for the stage before, it decides which rows reach the tier, and the store doesn't watch that.
+func TestATierBehindAnotherVersionsCertificate(t *testing.T) {
+	keep := &candorv1.Promise{OnNewVersion: candorv1.OnNewVersion_ON_NEW_VERSION_KEEP_PREVIOUS}
+	states := []*candorv1.CertificateState{stateOf(t, viewKey("2", 0), 1, 0), stateOf(t, viewKey("1", 0), 1, 1), stateOf(t, viewKey("2", 1), 1, 1)}
+	if got := viewOf(keep, nil, 1, states); got.tau[0] != .9 || got.tau[1] != 0 || got.missing[1] != uncertified || !got.aside[1] {
+		t.Errorf("behind one that stands in: %+v", got)
+	}
+	states[0] = stateOf(t, viewKey("2", 0), 1, 1)
+	if got := viewOf(keep, nil, 1, states); got.tau[1] != .9 || got.aside[1] {
+		t.Errorf("behind its own: %+v", got)
+	}
+}
+
 // A certificate of another version stands in only for one that counts the same errors.
 func TestPrecedes(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -21,11 +21,11 @@ type release struct {
 // pass asks the action limits for a final answer of people, a policy or a senior. v nil is none, and passes.
 func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v *candorv1.Verdict) release {
 	r := release{Gated: review.Gated{Release: candorv1.ReleaseState_RELEASE_STATE_RELEASED}, undo: func() {}}
-	m := g.plan().models[item.Model]
-	if m == nil || v == nil || !item.Awaited() {
+	m, action := g.bounded(item, v)
+	if m == nil {
 		return r
 	}
-	r.Action = m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), verdictValue(v))
+	r.Action = action
 	a := limits.Answer{Action: r.Action, Model: item.Model, Consumer: item.Consumer, PredictionID: item.PredictionID, Inputs: limitInputsOf(item.LimitInputs)}
 	got, known := g.knowsStops(ctx, m, a)
 	if known {
@@ -40,6 +40,20 @@ func (g *Gateway) pass(ctx context.Context, now time.Time, item *review.Item, v 
 	}
 	r.undo = func() { g.gate.Refund(got.Permit) }
 	return r
+}
+
+// bounded is the model whose policy an answer to an item passes, and the action that it means; nil: it passes none.
+func (g *Gateway) bounded(item *review.Item, v *candorv1.Verdict) (m *model, action string) {
+	if m = g.plan().models[item.Model]; m == nil || v == nil || !item.Awaited() {
+		return nil, ""
+	}
+	return m, m.actionOf(m.fieldNamed(item.Field), v.GetLabel(), verdictValue(v))
+}
+
+// counts says that some limit counts an answer to an item.
+func (g *Gateway) counts(item *review.Item, v *candorv1.Verdict) bool {
+	m, action := g.bounded(item, v)
+	return m != nil && g.gate.Covers(action, item.Model, item.Consumer)
 }
 
 func verdictValue(v *candorv1.Verdict) *float64 {

@@ -161,12 +161,17 @@ func (g *Gateway) change(ctx context.Context, it *review.Item, a review.Act) err
 
 // withdraw ends an item with an answer, which passes the limits; nil: none, which rejects.
 func (g *Gateway) withdraw(ctx context.Context, it *review.Item, v *candorv1.Verdict) error {
-	now := g.ledger.Now()
-	r := g.pass(ctx, now, it, v)
-	act := review.Withdraw{Now: now, Verdict: v, Author: v.GetAuthor(), Gated: r.Gated}
-	final, err := g.reviews.Change(ctx, it.ID, ending{Act: act, etag: it.Etag()})
+	var final review.Item
+	err := g.alone(ctx, it, v, func() (err error) {
+		now := g.ledger.Now()
+		r := g.pass(ctx, now, it, v)
+		act := review.Withdraw{Now: now, Verdict: v, Author: v.GetAuthor(), Gated: r.Gated}
+		if final, err = g.reviews.Change(ctx, it.ID, ending{Act: act, etag: it.Etag()}); err != nil {
+			r.undo()
+		}
+		return err
+	})
 	if err != nil {
-		r.undo()
 		if errors.Is(err, review.ErrResolved) || errors.Is(err, review.ErrNotFound) {
 			return nil
 		}

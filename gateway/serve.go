@@ -17,52 +17,41 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/inside"
-	"github.com/candor-gateway/candor/internal/listening"
 	"github.com/candor-gateway/candor/internal/wire"
 )
-
-// Addrs are where a running gateway listens; HTTP is empty when it doesn't.
-type Addrs struct{ GRPC, HTTP string }
 
 // Run serves until ctx ends, and then drains: health turns NOT_SERVING, new calls are refused after listen.drain_delay, calls in flight
 // finish within listen.drain_timeout. ready, when not nil, is called once the listeners are open. A clean stop answers nil.
 func (g *Gateway) Run(ctx context.Context, ready func(Addrs)) error {
-	// Without TCP's own probes, which gRPC's pings make needless: they are most of what it costs to turn a connection away.
-	network := net.ListenConfig{KeepAlive: -1}
-	// A stop that came before would end the look for the host's name, and be told as trouble with the port.
-	lis, err := network.Listen(context.WithoutCancel(ctx), "tcp", g.plan().cfg.GetListen().GetGrpc())
-	if err != nil {
-		return listening.Refused("listen.grpc", err)
-	}
-	addrs := Addrs{GRPC: lis.Addr().String()}
-	web, webLis, err := g.newHTTP()
-	if err != nil {
-		_ = lis.Close()
+	if err := g.Listen(ctx); err != nil {
 		return err
 	}
-	if webLis != nil {
-		addrs.HTTP = webLis.Addr().String()
+	if err := g.Begin(context.WithoutCancel(ctx)); err != nil {
+		return err // Close closes the ports
 	}
+	p := g.ports
+	g.ports = nil
+	web := p.web
 	srv, healthSrv := g.newServer() // it has goroutines from here on
 
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	work := g.startWork(workCtx)
 	served := make(chan error, 3)
-	go func() { served <- srv.Serve(g.arrivals(lis)) }()
+	go func() { served <- srv.Serve(g.arrivals(p.grpc)) }()
 	go func() { served <- srv.Serve(g.inside.Listener()) }()
 	if web != nil {
 		go func() {
-			if err := web.Serve(webLis); !errors.Is(err, http.ErrServerClosed) {
+			if err := web.Serve(p.http); !errors.Is(err, http.ErrServerClosed) {
 				served <- fmt.Errorf("http: %w", err)
 			}
 		}()
 	}
 	if ready != nil {
-		ready(addrs)
+		ready(p.addrs())
 	}
+	var err error
 	select {
 	case <-ctx.Done():
-		err = nil
 	case err = <-served:
 	}
 	healthSrv.Shutdown()

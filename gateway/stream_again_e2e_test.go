@@ -194,7 +194,7 @@ func TestStreamsShareTheRetryBudget(t *testing.T) {
 
 // While one request waits, answers to others don't give it more time than an attempt has.
 func TestStreamRequestHasADeadline(t *testing.T) {
-	w := start(t, "timeout: 2s, breaker: BREAKER, card: &card", "timeout: 0.5s, breaker: BREAKER, card: &card")
+	w := start(t, "timeout: 5s, breaker: BREAKER, card: &card", "timeout: 0.5s, breaker: BREAKER, card: &card")
 	ended := make(chan struct{})
 	w.primary.ScriptStream(func(st *oiptest.Stream) error {
 		defer close(ended)

@@ -245,7 +245,7 @@ func TestBareSilenceIsTheClients(t *testing.T) {
 	w, server := bare(t, func(ctx context.Context, _ *inference.ModelInferRequest, _ func(*inference.ModelInferResponse) error) error {
 		<-ctx.Done()
 		return ctx.Err()
-	}, "timeout: 2s, breaker: BREAKER, card: &card", "timeout: 1s, breaker: {min_calls: 1}, card: &card")
+	}, "timeout: 5s, breaker: BREAKER, card: &card", "timeout: 1s, breaker: {min_calls: 1}, card: &card")
 	c := w.openBare()
 	c.ask("1", [][4]float32{fallbackRow})
 	if a := c.next(); a.param("candor_answered_by") != "both" || !strings.Contains(a.param("candor_reasons"), "DEADLINE") {

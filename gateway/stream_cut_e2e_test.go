@@ -142,7 +142,7 @@ func TestStreamBreaksItsCard(t *testing.T) {
 // A model server that hangs is given up after an attempt's time, and counts as a failure. (backend's tests of its clock say what
 // counts as silence.)
 func TestStreamSilence(t *testing.T) {
-	w := start(t, "timeout: 2s, breaker: BREAKER, card: &card", "timeout: 1s, breaker: BREAKER, card: &card")
+	w := start(t, "timeout: 5s, breaker: BREAKER, card: &card", "timeout: 1s, breaker: BREAKER, card: &card")
 	w.primary.Hang()
 	c := w.openStream()
 	c.ask("x", [][4]float32{fallbackRow})

@@ -29,7 +29,7 @@ func crossing(t *testing.T, bareFrames bool) (*world, *oiptest.Server, *faultpro
 	line := faultproxy.Start(t, server.Addr())
 	dialect := map[bool]string{false: "triton", true: "mlserver"}[bareFrames]
 	w := start(t, "primary: {address: PRIMARY,", "primary: {dialect: "+dialect+", address: "+line.Addr()+",",
-		"timeout: 2s, breaker: BREAKER, card: &card", "timeout: 1.5s, breaker: BREAKER, card: &card")
+		"timeout: 5s, breaker: BREAKER, card: &card", "timeout: 1.5s, breaker: BREAKER, card: &card")
 	open := func() talk {
 		if bareFrames {
 			return w.openBare()

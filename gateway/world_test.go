@@ -85,14 +85,14 @@ operators:
   vera: {identity: {token_sha256: AUDITOR}, roles: [auditor]}
   root: {identity: {token_sha256: ADMIN}, roles: [admin]}
 backends:
-  primary: {address: PRIMARY, model: m, version: "3", timeout: 2s, breaker: BREAKER, card: &card {
+  primary: {address: PRIMARY, model: m, version: "3", timeout: 5s, breaker: BREAKER, card: &card {
     created_at: "2026-01-02T03:04:05Z", owner: risk, rows: first_dim,
     inputs: [{name: x, datatype: FP32, shape: [-1, 4]}],
     outputs: [{name: probabilities, datatype: FP32, shape: [-1, 2]}, {name: label, datatype: BYTES, shape: [-1]}],
     scores: [{output: probabilities, kind: probability, labels: [good, bad]}]}}
-  a: {address: MEMBER_A, model: m, version: "1", timeout: 2s, breaker: BREAKER, card: *card}
-  b: {address: MEMBER_B, model: m, version: "1", timeout: 2s, breaker: BREAKER, card: *card}
-  old: {address: OLD, model: m, version: "2", timeout: 2s, breaker: BREAKER, card: *card}
+  a: {address: MEMBER_A, model: m, version: "1", timeout: 5s, breaker: BREAKER, card: *card}
+  b: {address: MEMBER_B, model: m, version: "1", timeout: 5s, breaker: BREAKER, card: *card}
+  old: {address: OLD, model: m, version: "2", timeout: 5s, breaker: BREAKER, card: *card}
 ensembles:
   both: {version: "1", members: [{backend: a}, {backend: b}], quorum: 2, combiner: mean, remedial: {backend: old}}
 models:

@@ -91,9 +91,10 @@ func unlock(parts []part) {
 // decide looks at the limits, all of which are locked, at one moment. Limits that hold are asked before dry runs, and latched
 // ones before all: an answer that is withheld anyway meets no other limit.
 func (g *Gate) decide(ctx context.Context, parts []part, a Answer, m moment, unleased bool) (s step) {
-	if i := slices.IndexFunc(parts, func(p part) bool { return p.need != counted }); i >= 0 && g.closed.Load() {
+	shut := g.shut()
+	if i := slices.IndexFunc(parts, func(p part) bool { return p.need != counted }); i >= 0 && shut != nil {
 		s.decided = true
-		s.verdict = Verdict{Limit: parts[i].limit.def.Name, OnTrip: parts[i].limit.def.OnTrip, Unavailable: true, Err: ErrClosed}
+		s.verdict = Verdict{Limit: parts[i].limit.def.Name, OnTrip: parts[i].limit.def.OnTrip, Unavailable: true, Err: shut}
 		return s
 	}
 	for _, p := range parts {

@@ -30,6 +30,9 @@ import (
 // ErrClosed is why a closed Gate withholds.
 var ErrClosed = errors.New("limits: the gate is closed")
 
+// errNotBegun is why one of Open withholds.
+var errNotBegun = errors.New("limits: what they count isn't noted in the store yet: call Begin")
+
 // Defaults of Options.
 const (
 	defaultMaxLease     = 4096
@@ -87,7 +90,8 @@ type Gate struct {
 	opts   Options
 	clock  clock
 	roster atomic.Pointer[roster]
-	closed atomic.Bool
+	// begun: the store has what the limits count.
+	begun, closed atomic.Bool
 	// shared says what the store's Shared does.
 	shared bool
 	walls  *Walls
@@ -111,6 +115,19 @@ type Gate struct {
 // now is the store's clock. Errors name the definition and the remedy, or are the store's; a *CountsError where a limit counts something
 // else than before. With an error no name is taken for what its limit counts, unless the store did so and then failed.
 func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
+	g, err := Open(ctx, defs, st, now, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Begin(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Open is New without its last step, Begin, for whoever may still find a reason not to begin: no name is taken for what its limit counts.
+// Until then all that the limits bound is withheld.
+func Open(ctx context.Context, defs []Definition, st Store, now time.Time, opts Options) (*Gate, error) {
 	g := &Gate{store: st, opts: opts.withDefaults(), desk: make(chan struct{}, 1), shared: st.Shared(), walls: newWalls()}
 	if g.shared && g.opts.Clock == nil {
 		return nil, errors.New("limits: a shared store without Options.Clock: how long a lease has been in hand can't be told; set time.Now")
@@ -161,12 +178,39 @@ func New(ctx context.Context, defs []Definition, st Store, now time.Time, opts O
 			}
 		}
 	}
-	if err := g.declare(ctx, defs); err != nil {
-		return nil, err
-	}
 	g.retire(stored)
 	g.roster.Store(limits)
 	return g, nil
+}
+
+// Begin notes in the store what the limits count, and lets answers be released by them. A second call does nothing. Errors are the store's; a
+// *CountsError where another Gate was first with something else.
+func (g *Gate) Begin(ctx context.Context) error {
+	return g.atDesk(ctx, func() error {
+		if g.begun.Load() {
+			return nil
+		}
+		var defs []Definition
+		for _, l := range g.roster.Load().limits {
+			defs = append(defs, l.def)
+		}
+		if err := g.declare(ctx, defs); err != nil {
+			return err
+		}
+		g.begun.Store(true)
+		return nil
+	})
+}
+
+// shut answers why nothing is released; nil: it is.
+func (g *Gate) shut() error {
+	switch {
+	case g.closed.Load():
+		return ErrClosed
+	case !g.begun.Load():
+		return errNotBegun
+	}
+	return nil
 }
 
 // witness moves the clock to times that the store proves to have been: a clock that starts behind them would count what is

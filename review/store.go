@@ -40,6 +40,9 @@ var (
 	ErrAppealed = errors.New("review: the row is under appeal")
 )
 
+// LettingOut is no item's id. Whoever lets out answers that limits held has it alone.
+const LettingOut = "00000000-0000-0000-0000-000000000000"
+
 // Store keeps review items. Items are created by the gateway's ledger, in the transaction of the decision that deferred
 // them; a Store moves them through their life.
 //
@@ -60,6 +63,11 @@ type Store interface {
 	// Held answers up to limit finished items whose answer an action limit holds, oldest first, without payloads; those that
 	// a limit named in except holds are left out, and so are those up to a place, unless it is zero.
 	Held(ctx context.Context, except []string, after HeldPlace, limit int) ([]Item, error)
+	// Alone runs f while nobody else has the item alone, in this process or another that serves from the store, and answers whether it did:
+	// false, when somebody has. It is for asking others about an item before it is changed, where it matters that they are asked once. It keeps
+	// nobody from changing the item, and a store that is lost meanwhile may let somebody else begin: what f changes names the etag. Errors:
+	// ErrNotFound for what is no id; f was not run.
+	Alone(ctx context.Context, id string, f func()) (bool, error)
 	// Get answers one item with its payload. Errors: ErrNotFound.
 	Get(ctx context.Context, id string) (Item, error)
 	// List answers items, newest first, without payloads. Errors: ErrPageToken.

@@ -74,13 +74,25 @@ func tabular(addr string) Options {
 	}
 }
 
+// ran runs until a request has ended within a window: on a busy machine in a longer one.
+func ran(t *testing.T, o Options) Result {
+	t.Helper()
+	for {
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Completed > 0 || r.Failed > 0 || o.Window > time.Minute {
+			return r
+		}
+		o.Window *= 2
+	}
+}
+
 // good runs and wants nothing to be wrong.
 func good(t *testing.T, o Options) Result {
 	t.Helper()
-	r, err := Run(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := ran(t, o)
 	if r.Failed > 0 || r.Completed == 0 || r.Total < r.Completed || r.Elapsed < o.Window {
 		t.Errorf("%d failed (%v), %d completed of %d in %v", r.Failed, r.FirstError, r.Completed, r.Total, r.Elapsed)
 	}

@@ -116,10 +116,7 @@ func TestCountsWrongAnswers(t *testing.T) {
 			t.Parallel()
 			o := tabular(serveGRPC(t, server{infer: test.infer}))
 			o.Method, o.Check = test.method, payload.Exactly(encoded)
-			r, err := Run(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := ran(t, o)
 			if r.Total == 0 || r.Failed != r.Total || r.FirstError == nil || !strings.Contains(r.FirstError.Error(), test.want) {
 				t.Errorf("%d of %d failed: %v", r.Failed, r.Total, r.FirstError)
 			}

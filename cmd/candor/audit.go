@@ -19,7 +19,9 @@ func auditCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Check that the decision log is what was written",
-		RunE:  cli.Group,
+		Example: `  candor audit verify --data-dir /var/lib/candor
+  candor audit verify --config candor.yaml`,
+		RunE: cli.Group,
 	}
 	c.AddCommand(auditVerifyCommand())
 	return c

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -38,11 +37,11 @@ func writeBackend(w io.Writer, b *candorv1.BackendStatus, now time.Time) error {
 	}
 	breaker := strings.ToLower(strings.ReplaceAll(cli.Enum(b.GetBreaker()), "_", " "))
 	if at := b.GetBreakerTime(); at != nil {
-		breaker += " since " + stampText(at)
+		breaker += " since " + cli.Time(at.AsTime())
 	}
 	failed := fmt.Sprintf("%d, of them %d broke the card, %d were suddenly unsure", b.GetFailures(), b.GetContractFailures(), b.GetUnsureFailures())
 	if at := b.GetLastFailureTime(); at != nil {
-		failed += fmt.Sprintf("; the last at %s: %s", stampText(at), b.GetLastFailure())
+		failed += fmt.Sprintf("; the last at %s: %s", cli.Time(at.AsTime()), b.GetLastFailure())
 	}
 	table := [][]string{
 		{"BACKEND", b.GetName()},
@@ -75,7 +74,7 @@ func writeBackend(w io.Writer, b *candorv1.BackendStatus, now time.Time) error {
 	}
 	events := [][]string{{"TIME", "EVENT", "REPLICA", "WHY"}}
 	for _, e := range b.GetEvents() {
-		events = append(events, []string{stampText(e.GetTime()), strings.ToLower(strings.ReplaceAll(cli.Enum(e.GetKind()), "_", " ")), e.GetReplica(), e.GetWhy()})
+		events = append(events, []string{cli.Time(e.GetTime().AsTime()), strings.ToLower(strings.ReplaceAll(cli.Enum(e.GetKind()), "_", " ")), e.GetReplica(), e.GetWhy()})
 	}
 	return cli.Table(w, events)
 }
@@ -96,8 +95,6 @@ func writeConsumers(w io.Writer, all []*candorv1.ConsumerLoad) error {
 	}
 	return cli.Table(w, table)
 }
-
-func stampText(t *timestamppb.Timestamp) string { return t.AsTime().UTC().Format(time.RFC3339) }
 
 // lengthText is a short time; nil: what there is to say instead.
 func lengthText(d *durationpb.Duration, none string) string {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,12 +46,11 @@ Gateways that share a database reload each for themselves: ask each.`,
 }
 
 func writeConfig(w io.Writer, resp *candorv1.GetConfigurationResponse) error {
-	since := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-	if _, err := fmt.Fprintf(w, "in force since %s\ndigest %s\n", since(resp.GetLoadTime().AsTime()), resp.GetDigest()); err != nil {
+	if _, err := fmt.Fprintf(w, "in force since %s\ndigest %s\n", cli.Time(resp.GetLoadTime().AsTime()), resp.GetDigest()); err != nil {
 		return err
 	}
 	if at := resp.GetReloadTime(); at != nil {
-		if _, err := fmt.Fprintf(w, "last reload %s: %s\n", since(at.AsTime()), strings.ToLower(cli.Enum(resp.GetReloadResult()))); err != nil {
+		if _, err := fmt.Fprintf(w, "last reload %s: %s\n", cli.Time(at.AsTime()), strings.ToLower(cli.Enum(resp.GetReloadResult()))); err != nil {
 			return err
 		}
 	}
@@ -63,7 +61,7 @@ func writeConfig(w io.Writer, resp *candorv1.GetConfigurationResponse) error {
 	if err := cli.Table(w, table); err != nil || resp.GetRefuseTime() == nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "another configuration was refused at %s:\n", since(resp.GetRefuseTime().AsTime())); err != nil {
+	if _, err := fmt.Fprintf(w, "another configuration was refused at %s:\n", cli.Time(resp.GetRefuseTime().AsTime())); err != nil {
 		return err
 	}
 	for _, fault := range resp.GetFaults() {

@@ -59,7 +59,9 @@ func limitsListCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List action limits and stops: how much is used, which have tripped",
-		Args:  cli.Args(),
+		Example: `  candor limits list
+  candor limits list --json`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conn, err := f.Dial()
 			if err != nil {

@@ -33,14 +33,15 @@ goes to a fallback ensemble or to a person; a model server that fails is cut off
 action that happens too often is held until a person looks.
 
 Commands that talk to a gateway find it by --server or $CANDOR_SERVER, and authenticate
-by --token-file, $CANDOR_TOKEN or a client certificate. Exit status: 0 done, 1 failed, 2
-the command line makes no sense.`,
-		Example: `  candor demo                          see all of it at work, on this machine, with real models
-  candor check candor.yaml             what is wrong with a configuration
-  candor init  --config candor.yaml    make its store, once
-  candor serve --config candor.yaml    run the gateway
-  candor review next                   answer what the models were not sure of
-  candor explain PREDICTION            the whole story of one prediction
+by --token-file, $CANDOR_TOKEN or a client certificate. Times are written in UTC, as
+RFC 3339 has them, and flags take them so. Exit status: 0 done, 1 failed, 2 the command
+line makes no sense.`,
+		Example: `  candor demo                          # see all of it at work, on this machine, with real models
+  candor check candor.yaml             # what is wrong with a configuration
+  candor init  --config candor.yaml    # make its store, once
+  candor serve --config candor.yaml    # run the gateway
+  candor review next                   # answer what the models were not sure of
+  candor explain PREDICTION            # the whole story of one prediction
   candor explain --since 2h --action decline --by reason,version`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		Version:           version,

@@ -50,8 +50,8 @@ stream.`,
   candor simulate --alpha 0.02 --audit 0.2 --per-day 5000 --reviewers 3 --per-hour 20
   candor simulate --drift-at 12000 --drift 0.1 --picture drift.svg
   candor simulate --config candor.yaml --model spam --recorded last-month.csv
-  candor simulate promise      in how many of many streams is the promise broken?
-  candor simulate drift        how long does a change go unnoticed?`,
+  candor simulate promise      # in how many of many streams is the promise broken?
+  candor simulate drift        # how long does a change go unnoticed?`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}

@@ -34,7 +34,7 @@ The token is the first line of the output, or, with --out, goes to a file that o
 can read. It is kept nowhere else: the configuration has its SHA-256, from which nobody
 can make it.`,
 		Example: `  candor token
-  candor token --name ana --out ana.token     and the lines for operators: on standard output`,
+  candor token --name ana --out ana.token     # and the lines for operators: on standard output`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if name != "" && !principalName.MatchString(name) {

@@ -47,9 +47,10 @@ func versionLine(version string) string {
 
 func versionCommand(version string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cli.Args(),
+		Use:     "version",
+		Short:   "Print the version",
+		Example: `  candor version`,
+		Args:    cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine(version))
 			return err

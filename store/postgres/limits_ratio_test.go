@@ -25,8 +25,8 @@ func TestRatioOfManyGateways(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var approved, declined []span
-	var wg sync.WaitGroup
-	until := time.Now().Add(lasts)
+	var until time.Time
+	var parts []func() // of what goes on at once, until then
 	for i := range 3 {
 		store := open(t, url, postgres.Options{Writer: fmt.Sprint("w", i)})
 		gate, err := limits.New(t.Context(), []limits.Definition{def}, store, store.Now(), limits.Options{LeaseFor: 50 * time.Millisecond, Clock: time.Now})
@@ -45,20 +45,19 @@ func TestRatioOfManyGateways(t *testing.T) {
 			}
 			return v.Released
 		}
-		wg.Go(func() {
+		n := 0
+		parts = append(parts, func() {
 			for time.Now().Before(until) {
 				answer("approve", &approved)
 				<-time.After(time.Millisecond)
 			}
-		})
-		wg.Go(func() {
-			for n := 0; time.Now().Before(until); n++ {
+		}, func() {
+			for ; time.Now().Before(until); n++ {
 				if !answer("decline", &declined) {
 					_ = gate.Reset(t.Context(), limits.Reset{Limit: "ratio", By: "olga", Reason: "goes on", RequestID: fmt.Sprint(i, n), At: store.Now()})
 				}
 			}
-		})
-		wg.Go(func() {
+		}, func() {
 			for time.Now().Before(until) {
 				if err := gate.Settle(t.Context(), store.Now()); err != nil {
 					t.Error(err)
@@ -67,8 +66,25 @@ func TestRatioOfManyGateways(t *testing.T) {
 			}
 		})
 	}
-	wg.Wait()
 	more := 0
+	for round := 0; round < 10 && (len(approved) < 100 || more < 10); round++ { // a busy machine gets little done in one
+		until = time.Now().Add(lasts)
+		var wg sync.WaitGroup
+		for _, part := range parts {
+			wg.Go(part)
+		}
+		wg.Wait()
+		more = ratioHolds(t, approved, declined, window)
+	}
+	t.Logf("%d approvals, %d declines, %d of them by grace of the approvals", len(approved), len(declined), more)
+	if len(approved) < 100 || more < 10 {
+		t.Error("the test tries too little")
+	}
+}
+
+// ratioHolds wants that no decline had more beside it in its window than the approvals there allow, and answers how many needed them.
+func ratioHolds(t *testing.T, approved, declined []span, window time.Duration) (more int) {
+	t.Helper()
 	for _, d := range declined {
 		n, others := int64(1), int64(0)
 		for _, one := range declined {
@@ -88,8 +104,5 @@ func TestRatioOfManyGateways(t *testing.T) {
 			more++
 		}
 	}
-	t.Logf("%d approvals, %d declines, %d of them by grace of the approvals", len(approved), len(declined), more)
-	if len(approved) < 100 || more < 10 {
-		t.Error("the test tries too little")
-	}
+	return more
 }

@@ -38,6 +38,8 @@ type Store struct {
 
 	finals, certified feed
 	queue, latches    signal
+	// alone has a token for each connection that holds a lock of Alone.
+	alone chan struct{}
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -48,7 +50,7 @@ func newStore(d database, log *slog.Logger) *Store {
 	return &Store{
 		db: d, log: log, guard: defect.Guard{Log: log}, closed: make(chan struct{}), kinds: newKinds(),
 		finals: feed{changed: make(chan struct{})}, certified: feed{changed: make(chan struct{})},
-		queue: newSignal(), latches: newSignal(),
+		queue: newSignal(), latches: newSignal(), alone: make(chan struct{}, max(1, d.pool.MaxConns-1)),
 	}
 }
 

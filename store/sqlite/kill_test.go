@@ -144,7 +144,7 @@ func runAndKill(t *testing.T, test, env string, enough int, each func(fields []s
 		t.Fatal(err)
 	}
 	// A process that never gets that far is killed all the same.
-	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	late := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	lines := 0
 	in := bufio.NewReader(out)

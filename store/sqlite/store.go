@@ -26,6 +26,8 @@ type Store struct {
 
 	mu                                 sync.Mutex
 	changed, certified, moved, latches chan struct{}
+	// alone has the ids of review items that somebody has for themselves.
+	alone sync.Map
 
 	closeOnce sync.Once
 	closeErr  error

@@ -21,6 +21,7 @@ var concurrencyTests = []test{
 	{"undo or final", testUndoOrFinal},
 	{"several reviewers at once", testSeveralAtOnce},
 	{"a call that is given up stores nothing", testGivenUp},
+	{"one has an item alone", testAlone},
 }
 
 // long says whether the full size was asked for.
@@ -242,5 +243,63 @@ func testGivenUp(t *testing.T, d Driver) {
 		if (err == nil) != (found == nil) || (err == nil) != (got == nil) {
 			t.Fatalf("Record: %v; Find: %v; Get: %v", err, found, got)
 		}
+	}
+}
+
+func testAlone(t *testing.T, d Driver) {
+	items := put(t, d, "q", 2, nil)
+	all := drivers(t, d)
+	first, last := all[0], all[len(all)-1]
+	alone := func(d Driver, id string, f func()) bool {
+		t.Helper()
+		runs := 0
+		ran, err := d.Alone(t.Context(), id, func() { runs++; f() })
+		if err != nil || ran != (runs == 1) {
+			t.Errorf("alone: %t, %d runs (%v)", ran, runs, err)
+		}
+		return ran
+	}
+	nothing := func() {}
+	if !alone(first, items[0].ID, func() {
+		for i, d := range all {
+			if alone(d, items[0].ID, nothing) {
+				t.Errorf("two have an item alone, the second at %d", i)
+			}
+		}
+		if !alone(last, items[1].ID, nothing) {
+			t.Error("another item isn't to be had")
+		}
+		// It keeps nobody from changing the item, and whoever has it can.
+		claimID(t, first, items[0].ID, "ann", first.Now())
+	}) {
+		t.Fatal("nobody has the item, and it isn't to be had")
+	}
+	if !alone(last, items[0].ID, nothing) {
+		t.Error("the item isn't to be had any more")
+	}
+	_, err := first.Alone(t.Context(), "1", nothing)
+	wantError(t, "no id", err, review.ErrNotFound)
+	// Many at once, each for as long as another question to the store takes, never two.
+	var inside, ran atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			for range 5 {
+				alone(all[i%len(all)], items[1].ID, func() {
+					if inside.Add(1) > 1 {
+						t.Error("two at once")
+					}
+					if _, err := first.Get(t.Context(), items[1].ID); err != nil {
+						t.Error(err)
+					}
+					inside.Add(-1)
+					ran.Add(1)
+				})
+			}
+		})
+	}
+	wg.Wait()
+	if ran.Load() == 0 {
+		t.Error("nobody had it")
 	}
 }

@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"sync"
 	"testing"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -13,6 +14,9 @@ func TestTwoPeople(t *testing.T) {
 	w.deferSome(waiting)
 	names := []string{"ann", "ben"}
 	seen := make([]map[string]bool, len(names))
+	// Nobody begins before both are logged in: one browser may start long after the other.
+	var in sync.WaitGroup
+	in.Add(len(names))
 	t.Run("at once", func(t *testing.T) {
 		for i, name := range names {
 			seen[i] = map[string]bool{}
@@ -21,8 +25,12 @@ func TestTwoPeople(t *testing.T) {
 				// A world whose failures end this person's goroutine.
 				mine := *w
 				mine.T = t
+				there := sync.OnceFunc(in.Done)
+				defer there() // also where this one fails
 				b := mine.browser()
 				b.logIn(name, mine.user(name))
+				there()
+				in.Wait()
 				b.press("w", asked)
 				for b.path() != "/work" {
 					path := b.path()

@@ -78,7 +78,7 @@ in the queue, and released answers that are right at least as often as the prima
 fails it only beyond what chance explains (a probability of 0.001): the promise is about the risk, not about some hundred rows.`,
 		Example: `  candor demo
   candor demo --for 30s --headless
-  candor demo --data-dir ./demo      keep the data, and go on with it next time`,
+  candor demo --data-dir ./demo      # keep the data, and go on with it next time`,
 		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.length < minLength {

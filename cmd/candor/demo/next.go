@@ -5,10 +5,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/gateway"
 )
 
@@ -45,7 +45,7 @@ func writeNext(w io.Writer, d *dataDir, a gateway.Addrs, pages string, s *stage,
 	}
 	// The surge beside as much time before it, which was normal traffic.
 	step(fmt.Sprintf("Why did the action %s more than double?", s.cast.action),
-		fmt.Sprintf("%s explain --since %s --until %s --action %s --by reason,version %s", candor, moment(s.surged), moment(s.ended),
+		fmt.Sprintf("%s explain --since %s --until %s --action %s --by reason,version %s", candor, cli.ExactTime(s.surged), cli.ExactTime(s.ended),
 			s.cast.action, as(operator)))
 	step("Be the human: look at a digit, and say what it is. On the page, or in the terminal.", "open "+pages,
 		fmt.Sprintf("%s review next %s", candor, as(reviewer)))
@@ -86,8 +86,6 @@ func self() string {
 	}
 	return os.Args[0]
 }
-
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // quote is for a shell, where the path needs it.
 func quote(path string) string {

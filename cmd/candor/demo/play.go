@@ -17,8 +17,8 @@ import (
 	"github.com/candor-gateway/candor/gen/inference"
 )
 
-// How the images are played: one in a call while the certificate is being earned, because of each call one row at most is evidence,
-// and then in batches too. Slow enough to be watched, and for the nines
+// How the images are played: one in a call while the certificate is being earned, because larger calls are none that the promise is
+// about, and then in batches too. Slow enough to be watched, and for the nines
 // among them (one in ten) to stay well below the limit of candor.yaml; the surge is above it within seconds.
 const (
 	calmRows  = 80  // a second

@@ -122,7 +122,7 @@ func (s *stage) earn(ctx context.Context) error {
 		}
 	}
 	s.player.batching.Store(true)
-	s.view.say("From now on in batches of %d too. Each row has its own route; of a batch one row at most is evidence.", batchRows)
+	s.view.say("From now on in batches of %d too. Each row has its own route; the promise is about calls of one image, so the ensemble answers batches.", batchRows)
 	if err := s.until(ctx, endOfCalm); err != nil {
 		return err
 	}

@@ -3879,7 +3879,7 @@ type Promise struct {
 	Delta float64                `protobuf:"fixed64,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	// The random share of rows that are judged whatever becomes of them.
 	Audit *AuditSampling `protobuf:"bytes,3,opt,name=audit,proto3" json:"audit,omitempty"`
-	// Most rows of a call that are evidence; a call is one unit of it. Of a larger call as many are drawn. Default 1.
+	// Most rows of a call that the promise is about; a call is one unit of evidence. For a larger call nothing is licensed. Default 1.
 	MaxRows *uint32 `protobuf:"varint,4,opt,name=max_rows,json=maxRows,proto3,oneof" json:"max_rows,omitempty"`
 	// A request parameter: calls with the same value share a fate, and enter a certificate once.
 	ClusterKey string         `protobuf:"bytes,5,opt,name=cluster_key,json=clusterKey,proto3" json:"cluster_key,omitempty"`

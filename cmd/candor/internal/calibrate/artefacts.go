@@ -46,7 +46,9 @@ func (s *source) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List artefacts: what they are, and what for",
-		Args:  cli.Args(),
+		Example: `  candor artefacts list
+  candor artefacts list --data-dir /var/lib/candor --json`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			all, err := s.list(cmd.Context())
 			if err != nil {
@@ -95,7 +97,9 @@ func (s *source) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ARTEFACT",
 		Short: "Show one as JSON, by name@version; by name, its newest version",
-		Args:  cli.Args("ARTEFACT"),
+		Example: `  candor artefacts show linear-temperature@2
+  candor artefacts show linear-temperature --data-dir /var/lib/candor`,
+		Args: cli.Args("ARTEFACT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, version, err := parseName(args[0])
 			if err != nil {

@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// Time writes a moment for people: RFC 3339 in UTC, to the second, as JSON and the gateway's messages have it. [Moment] reads it.
+func Time(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// ExactTime is [Time] to the millisecond, where a second is too coarse.
+func ExactTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
 // Moment reads the value of a flag: a time (RFC 3339), or a span before now (90m, 2h, 7d).
 func Moment(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {

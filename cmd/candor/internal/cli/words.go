@@ -94,9 +94,6 @@ func Millis(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64) + " ms"
 }
 
-// Time writes a moment, in UTC, to the second.
-func Time(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
 // Count writes a number with its noun: 1 item, 2 items.
 func Count[N int | int64 | uint64 | uint32](n N, noun string) string {
 	if n == 1 {

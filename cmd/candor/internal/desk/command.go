@@ -24,8 +24,8 @@ verdict is taken only from who holds the lease, with that epoch. A lease that ha
 puts the item back. A verdict can be revised or undone until its window closes; then it
 is final, and only a senior can supersede it. You need an operator's token with the role
 reviewer (looking needs any role), and nobody reviews what they submitted.`,
-		Example: `  export CANDOR_TOKEN=...            or --token-file
-  candor review next                 claim, look, answer, keep or change, again
+		Example: `  export CANDOR_TOKEN=...            # or --token-file
+  candor review next                 # claim, look, answer, keep or change, again
   candor review list --queue fraud --mine --state any
   candor review show 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11 --events
   candor review queues`,

@@ -81,9 +81,9 @@ review
   item       reviewItems/r1
   kind       an audit: the coin chose the row, nobody waits for the verdict
   queue      desk, resolved
-  created    2026-11-21 02:00:00 UTC, expected loss 1.00
-  deadline   2026-11-21 02:00:00 UTC, then reject
-  verdict    "fraud" by ana at 2026-11-21 02:00:00 UTC, 0 s after the prediction
+  created    2026-11-21T02:00:00Z, expected loss 1.00
+  deadline   2026-11-21T02:00:00Z, then reject
+  verdict    "fraud" by ana at 2026-11-21T02:00:00Z, 0 s after the prediction
 `
 	_, rows, _ := strings.Cut(got.String(), "record 3\n")
 	if diff := cmp.Diff(want, rows); diff != "" {

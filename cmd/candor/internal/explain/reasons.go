@@ -22,7 +22,7 @@ var meanings = map[candorv1.Reason]string{
 	candorv1.Reason_REASON_LIMIT_INPUT_INVALID:     "what a limit sums, or is split by, was missing in the request or could not be one: nothing has tripped",
 	candorv1.Reason_REASON_ABSTAINED:               "a model said that it has no usable answer",
 	candorv1.Reason_REASON_NO_REVIEW:               "the policy has no review queue to turn to",
-	candorv1.Reason_REASON_UNCERTIFIED:             "the policy promises an error rate, and no certificate has earned a threshold here yet, or it was taken back",
+	candorv1.Reason_REASON_UNCERTIFIED:             "the policy promises an error rate, and no certificate has earned a threshold here yet, or it was taken back, or the call has more rows than the promise's max_rows",
 	candorv1.Reason_REASON_CERTIFICATE_STALE:       "the certificate's verdicts are overdue or missing, and the policy accepts nothing on old evidence",
 	candorv1.Reason_REASON_CERTIFICATE_UNAVAILABLE: "the certificates could not be read, so that nothing counted as certified",
 	candorv1.Reason_REASON_DISAGREEMENT:            "members of the ensemble that must agree did not",

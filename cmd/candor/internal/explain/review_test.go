@@ -69,23 +69,23 @@ func TestStoryOfAnAppeal(t *testing.T) {
   item       reviewItems/r2
   queue      experts, resolved, released
   appealed   it is no a
-  created    2026-11-21 02:10:00 UTC, expected loss 1.00
+  created    2026-11-21T02:10:00Z, expected loss 1.00
   claimed    3 times
-  deadline   2026-11-21 03:00:00 UTC, then reject
+  deadline   2026-11-21T03:00:00Z, then reject
   escalated  from desk by ana: too hard
-  verdict    "c" by sid\x1b[2J at 2026-11-21 02:30:00 UTC, first "b", blind, over reviewers who disagreed, 20 min after it was asked for
-  said       "a" by ana at 2026-11-21 02:12:00 UTC
-  said       "b" by ben at 2026-11-21 02:15:00 UTC
-  said       "c" by sid\x1b[2J at 2026-11-21 02:30:00 UTC, first "b", blind, over reviewers who disagreed
-  before     "a" by the models at 2026-11-21 02:00:00 UTC
+  verdict    "c" by sid\x1b[2J at 2026-11-21T02:30:00Z, first "b", blind, over reviewers who disagreed, 20 min after it was asked for
+  said       "a" by ana at 2026-11-21T02:12:00Z
+  said       "b" by ben at 2026-11-21T02:15:00Z
+  said       "c" by sid\x1b[2J at 2026-11-21T02:30:00Z, first "b", blind, over reviewers who disagreed
+  before     "a" by the models at 2026-11-21T02:00:00Z
   prediction https://t/1
   its review 00-22-33-01
 
   what happened
-    2026-11-21 02:10:00 UTC  created     shop  desk
-    2026-11-21 02:11:00 UTC  lease lost  ana   desk
-    2026-11-21 02:12:00 UTC  escalated   ana   experts  too hard
-    2026-11-21 02:30:00 UTC  answered    sid   experts  "c"
+    2026-11-21T02:10:00Z  created     shop  desk
+    2026-11-21T02:11:00Z  lease lost  ana   desk
+    2026-11-21T02:12:00Z  escalated   ana   experts  too hard
+    2026-11-21T02:30:00Z  answered    sid   experts  "c"
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -101,7 +101,7 @@ func TestAnswersThatAreNotFinal(t *testing.T) {
 	s := accepted(open)
 	s.record.Rows[0] = &candorv1.RowRecord{Route: deferred, AppliedRoute: deferred, State: candorv1.AnswerState_ANSWER_STATE_PENDING}
 	row, got := told(t, s)
-	if row.State != "PENDING" || row.Answer != "" || !strings.Contains(got, "not final  until 2026-11-21 02:03:00 UTC it can be changed or undone") {
+	if row.State != "PENDING" || row.Answer != "" || !strings.Contains(got, "not final  until 2026-11-21T02:03:00Z it can be changed or undone") {
 		t.Errorf("state %s, answer %q:\n%s", row.State, row.Answer, got)
 	}
 	for _, state := range []candorv1.ReviewState{candorv1.ReviewState_REVIEW_STATE_PENDING, candorv1.ReviewState_REVIEW_STATE_EXPIRED} {

@@ -273,7 +273,7 @@ func TestStoryOfAReview(t *testing.T) {
 	}
 	const want = `prediction 01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11
   model      fraud
-  made       2026-11-21 02:00:00.000 UTC for consumer checkout, request id order 7
+  made       2026-11-21T02:00:00.000Z for consumer checkout, request id order 7
   policy     abcd, mode enforce, confidence max_prob
   took       52.3 ms in all
   trace      0102030405060708090a0b0c0d0e0f10
@@ -301,10 +301,10 @@ result
 review
   item       reviewItems/r1
   queue      cards, resolved, released
-  created    2026-11-21 02:00:00 UTC, expected loss 0.45
+  created    2026-11-21T02:00:00Z, expected loss 0.45
   claimed    2 times
-  deadline   2026-11-21 03:00:00 UTC, then reject
-  verdict    "ok" by ana at 2026-11-21 02:04:03 UTC, 4 min 3 s after the prediction
+  deadline   2026-11-21T03:00:00Z, then reject
+  verdict    "ok" by ana at 2026-11-21T02:04:03Z, 4 min 3 s after the prediction
   sure       0.80
   reason     known card
 

@@ -24,7 +24,7 @@ func TestSummary(t *testing.T) {
 	if err := writeSummary(&got, s, "rows with action decline"); err != nil {
 		t.Fatal(err)
 	}
-	const want = `rows with action decline from 2026-11-21 02:00:00 UTC to 2026-11-21 04:00:00 UTC, beside the 2 h before
+	const want = `rows with action decline from 2026-11-21T02:00:00Z to 2026-11-21T04:00:00Z, beside the 2 h before
 
 REASON          VERSION  NOW  BEFORE  CHANGE  SHARE   EXAMPLE
 LOW_CONFIDENCE  8        150  10      x15.00  57.7 %  01939d4e-6a5c-7c3f-8f57-1f0a6c3e9b11

@@ -49,7 +49,7 @@ func (p *printer) head(s Story) {
 	if s.RequestID != "" {
 		by += ", request id " + cli.Plain(s.RequestID)
 	}
-	p.field("made", s.Time.Format("2006-01-02 15:04:05.000 UTC")+" for "+by)
+	p.field("made", cli.ExactTime(s.Time)+" for "+by)
 	p.field("policy", fmt.Sprintf("%s, mode %s, confidence %s", s.PolicyDigest, strings.ToLower(s.Mode), strings.ToLower(s.ConfidenceMethod)))
 	p.field("took", fmt.Sprintf("%.1f ms in all", s.Millis))
 	trace := s.TraceID

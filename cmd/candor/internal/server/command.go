@@ -46,7 +46,7 @@ and can't be reloaded.
 
 Names of files in the configuration start at its folder. GOMEMLIMIT and GOMAXPROCS are
 heeded as by every Go program.`,
-		Example: `  candor init  --config candor.yaml     once
+		Example: `  candor init  --config candor.yaml     # once
   candor serve --config candor.yaml
   candor serve --config candor.yaml --log json 2>candor.log`,
 		Args: cli.Args(),

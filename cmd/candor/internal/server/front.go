@@ -49,6 +49,16 @@ func newFront(ctx context.Context, o Options, cfg *candorv1.Config, store stores
 	return f, nil
 }
 
+// begin is the last step of a start, in one attempt; see gateway.Begin.
+func (f *front) begin(ctx context.Context, file string) error {
+	beginning, cancel := context.WithTimeout(ctx, frontTimeout)
+	defer cancel()
+	if err := f.Gateway.Begin(beginning); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
 // close gives back what it has. Spans that a collector doesn't take any more are a loss, and no reason to call the drain unclean.
 func (f *front) close() error {
 	if err := f.Gateway.Close(); err != nil {

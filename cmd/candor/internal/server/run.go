@@ -135,6 +135,14 @@ func run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	cleanups.add(site.close)
+	if err := g.Listen(ctx); err != nil {
+		return err
+	}
+	// All that could refuse this start has been looked at: now the limits may take their names.
+	begin := func(ctx context.Context) (struct{}, error) { return struct{}{}, g.begin(ctx, o.Config) }
+	if _, err := await(ctx, waiting, begin, func(struct{}) error { return nil }); err != nil {
+		return err
+	}
 	reload := &reloader{file: o.Config, once: once, gateway: g.Gateway, users: users, tokens: tokens, pages: site, log: o.Log, guard: guard, metrics: newReloadMetrics(g.registry)}
 	reload.current.Store(cfg)
 	cleanups.add(startSweep(ctx, store, func() *candorv1.Retention { return reload.config().GetRetention() }, o.Log, guard))

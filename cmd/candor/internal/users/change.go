@@ -106,13 +106,13 @@ user's sessions end, and they log in again.`,
 
 // disableCommand is disable, and its inverse.
 func disableCommand(f *remote.Flags, disable bool) *cobra.Command {
-	use, short, long := "disable NAME", "Shut a user out at once", `Shut a user out: sessions and tokens end at once, and an enrolment code that was not used
-is good no more. Password and passkeys stay, for the day when they are enabled again.`
+	use, short, long, example := "disable NAME", "Shut a user out at once", `Shut a user out: sessions and tokens end at once, and an enrolment code that was not used
+is good no more. Password and passkeys stay, for the day when they are enabled again.`, `  candor users disable sam`
 	if !disable {
-		use, short, long = "enable NAME", "Let a user in again who was disabled", `Let a user in again, by the password and the passkeys that they had.`
+		use, short, long, example = "enable NAME", "Let a user in again who was disabled", `Let a user in again, by the password and the passkeys that they had.`, `  candor users enable sam`
 	}
 	return &cobra.Command{
-		Use: use, Short: short, Long: long, Args: cli.Args("NAME"),
+		Use: use, Short: short, Long: long, Example: example, Args: cli.Args("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return update(cmd, f, args[0], func(u *candorv1.User) { u.Disabled = disable })
 		},

@@ -25,7 +25,7 @@ whoami. All of it is recorded in the decision log, with your name.
 A new user gets an enrolment code, with which they set a password or a passkey on the
 page /enrol. Names are never given twice, because records name people: who leaves is
 disabled.`,
-		Example: `  candor users create ana --role admin --config candor.yaml    the first, while no gateway runs
+		Example: `  candor users create ana --role admin --config candor.yaml    # the first, while no gateway runs
   candor users create sam --role reviewer --queue fraud-desk
   candor users update sam --role senior
   candor users disable sam
@@ -49,7 +49,9 @@ func whoAmICommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "whoami",
 		Short: "Say who the gateway takes you for, and what you may do",
-		Args:  cli.Args(),
+		Example: `  candor users whoami
+  candor users whoami --token-file sam.token`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				me, err := client(conn).WhoAmI(ctx, &candorv1.WhoAmIRequest{})
@@ -74,7 +76,9 @@ func listCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List users: what they may do, how they log in, which tokens they have",
-		Args:  cli.Args(),
+		Example: `  candor users list
+  candor users list --json`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				all, err := client(conn).ListUsers(ctx, &candorv1.ListUsersRequest{})

@@ -119,7 +119,9 @@ func sessionsCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sessions",
 		Short: "List who has logged in, from where, until when",
-		Args:  cli.Args(),
+		Example: `  candor users sessions
+  candor users sessions --user sam@example.com --json`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				all, err := client(conn).ListSessions(ctx, &candorv1.ListSessionsRequest{User: user})

@@ -26,7 +26,7 @@ func rotateCommand(f *remote.Flags) *cobra.Command {
 		Long: `Make a new secret and write it, this once, for the receiver's library. The secret before
 goes on signing beside it for --overlap, so that the receiver can be changed meanwhile.`,
 		Example: `  candor webhooks rotate payments
-  candor webhooks rotate payments --overlap 0s    the secret before is known to somebody`,
+  candor webhooks rotate payments --overlap 0s    # the secret before is known to somebody`,
 		Args: cli.Args("WEBHOOK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if keep < 0 {
@@ -57,7 +57,8 @@ func testCommand(f *remote.Flags) *cobra.Command {
 		Short: "Send a test event now, and say what came back",
 		Long: `Send a test event now, of the type webhook.test, and say what came back. Exit status 1: the
 receiver didn't take it.`,
-		Args: cli.Args("WEBHOOK"),
+		Example: `  candor webhooks test payments`,
+		Args:    cli.Args("WEBHOOK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.Await(testTime)
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
@@ -153,6 +154,8 @@ func enableCommand(f *remote.Flags) *cobra.Command {
 		Long: `Let a receiver that was disabled go on: it answered 410, or a delivery used up its attempts
 while no other succeeded. What waits is sent at once; what had failed before, by candor
 webhooks replay.`,
+		Example: `  candor webhooks enable payments
+  candor webhooks replay payments --since 24h --failed    # what had failed before`,
 		Args: cli.Args("WEBHOOK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {

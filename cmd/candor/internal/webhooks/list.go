@@ -18,7 +18,9 @@ func listCommand(f *remote.Flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List receivers: what waits, what failed, which are disabled",
-		Args:  cli.Args(),
+		Example: `  candor webhooks list
+  candor webhooks list --json`,
+		Args: cli.Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.Call(cmd.Context(), func(ctx context.Context, conn *remote.Conn) error {
 				resp, err := candorv1.NewWebhookServiceClient(conn).ListWebhooks(ctx, &candorv1.ListWebhooksRequest{})
