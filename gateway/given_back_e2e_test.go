@@ -80,8 +80,8 @@ func askMoody(r *rand.Rand) *inference.ModelInferRequest {
 // Whatever becomes of calls and streams, their callers' going away among it, all that they took is given back: bytes, places in flight, the
 // plan, and (as every test here demands) goroutines. None ends in UNKNOWN, or in an INTERNAL that nobody meant.
 func TestEverythingIsGivenBack(t *testing.T) {
-	w := start(t, "primary: {address: PRIMARY, model: m, version: \"3\", timeout: 2s", "primary: {address: PRIMARY, dialect: triton, model: m, version: \"3\", hedge: {percentile: 0.5}, timeout: 300ms",
-		"a: {address: MEMBER_A, model: m, version: \"1\", timeout: 2s", "a: {address: MEMBER_A, model: m, version: \"1\", timeout: 100ms",
+	w := start(t, "primary: {address: PRIMARY, model: m, version: \"3\", timeout: 5s", "primary: {address: PRIMARY, dialect: triton, model: m, version: \"3\", hedge: {percentile: 0.5}, timeout: 300ms",
+		"a: {address: MEMBER_A, model: m, version: \"1\", timeout: 5s", "a: {address: MEMBER_A, model: m, version: \"1\", timeout: 100ms",
 		"reflection: true", "reflection: true, default_deadline: 500ms")
 	for range 120 { // hedges want to know how long answers take
 		if a := w.infer(as(clientToken), request([][4]float32{sureRow})); a.err != nil {
