@@ -60,6 +60,9 @@ func plainGateway(b testing.TB, exporters ...sdktrace.SpanExporter) *Gateway {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if err := g.Begin(ctx); err != nil {
+		b.Fatal(err)
+	}
 	b.Cleanup(func() {
 		if err := g.Close(); err != nil {
 			b.Error(err)
