@@ -26,7 +26,7 @@ func (g *Gateway) finalizeDue(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if _, ok := g.finalize(ctx, now, &due[i]); ok {
+			if _, err := g.finalize(ctx, now, &due[i]); err == nil {
 				done++
 			}
 		}
@@ -38,14 +38,14 @@ func (g *Gateway) finalizeDue(ctx context.Context) {
 }
 
 // finalize ends an item that is due: a settled verdict becomes final, past its deadline an open item gets the policy's answer. Either
-// passes the action limits like any other answer. ok is false where nothing was ended: another gateway was first, or the item
+// passes the action limits like any other answer. With an error nothing was ended: errTaken, another gateway was first, or the item
 // has changed meanwhile, and is looked at again.
-func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item) (final review.Item, ok bool) {
+func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item) (final review.Item, err error) {
 	v, expired := item.Verdict, item.Open()
 	if expired {
 		v = g.expiryVerdict(item)
 	}
-	err := g.alone(ctx, item, v, func() (err error) {
+	err = g.alone(ctx, item, v, func() (err error) {
 		r := g.pass(ctx, now, item, v)
 		var act review.Act = review.Finalize{Now: now, Gated: r.Gated}
 		if expired {
@@ -60,14 +60,15 @@ func (g *Gateway) finalize(ctx context.Context, now time.Time, item *review.Item
 		if ctx.Err() == nil && !g.movedOn(err) {
 			g.log.WarnContext(ctx, "a review item could not be ended; trying again", slog.String("review_item", item.ID), slog.Any("error", err))
 		}
-		return review.Item{}, false
+		return review.Item{}, err
 	}
 	g.ended(ctx, &final, expired)
-	return final, true
+	return final, nil
 }
 
 // alone ends an item by f, with the answer v. Where the limits count the answer nobody else is at it meanwhile, and nobody has been since the
-// item was read: an answer that they were asked for twice could trip one. Errors: review.ErrEtag where somebody is or has been; those of f.
+// item was read: an answer that they were asked for twice could trip one. Errors: errTaken where somebody is, review.ErrEtag where somebody has
+// been; those of f.
 func (g *Gateway) alone(ctx context.Context, item *review.Item, v *candorv1.Verdict, f func() error) error {
 	if !g.counts(item, v) {
 		return f()
@@ -88,14 +89,17 @@ func (g *Gateway) alone(ctx context.Context, item *review.Item, v *candorv1.Verd
 	case err != nil:
 		return err
 	case !ran:
-		return review.ErrEtag
+		return errTaken
 	}
 	return ferr
 }
 
-// movedOn says that an item isn't any more what it was when it was read.
+// errTaken: somebody else is about to end the item.
+var errTaken = errors.New("somebody else is at the item")
+
+// movedOn says that an item isn't any more what it was when it was read, or is about not to be.
 func (g *Gateway) movedOn(err error) bool {
-	return errors.Is(err, review.ErrEtag) || errors.Is(err, review.ErrResolved) || errors.Is(err, review.ErrNotDue) ||
+	return errors.Is(err, errTaken) || errors.Is(err, review.ErrEtag) || errors.Is(err, review.ErrResolved) || errors.Is(err, review.ErrNotDue) ||
 		errors.Is(err, review.ErrNotFound) || errors.Is(err, review.ErrNotHeld)
 }
 

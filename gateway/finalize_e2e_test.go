@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,30 +50,60 @@ func TestAPermitGoesBack(t *testing.T) {
 	}
 }
 
-// overtaken is a store in which the work beside the calls ends an item before the call that resolves it comes to that.
+// overtaken is a store in which the work beside the calls comes to an item's end before the call that resolves it: it has ended the item, or it
+// is at it.
 type overtaken struct {
 	review.Store
-	// calls counts the changes that come of calls; ended is closed when the other work has made one.
-	calls atomic.Int64
-	ended chan struct{}
-	once  sync.Once
+	atIt bool
+	// changes counts those that come of calls. begun, tried and ended are closed when the other work has the item alone, when the call has asked
+	// for that, and when the other work is done.
+	changes             atomic.Int64
+	begun, tried, ended chan struct{}
+	once                sync.Once
 }
 
 func (s *overtaken) Change(ctx context.Context, id string, a review.Act) (review.Item, error) {
 	if _, called := grpcpeer.FromContext(ctx); called {
-		if s.calls.Add(1) == 2 { // The verdict is the first.
-			select {
-			case <-s.ended:
-			case <-ctx.Done():
-			}
+		s.changes.Add(1)
+	}
+	return s.Store.Change(ctx, id, a)
+}
+
+func (s *overtaken) Alone(ctx context.Context, id string, f func()) (bool, error) {
+	if _, called := grpcpeer.FromContext(ctx); called {
+		first := s.ended
+		if s.atIt {
+			first = s.begun
 		}
-		return s.Store.Change(ctx, id, a)
+		select {
+		case <-first:
+		case <-ctx.Done():
+		}
+		ran, err := s.Store.Alone(ctx, id, f)
+		if err == nil && ran == s.atIt {
+			err = errors.New("two have the item alone, or nobody")
+		}
+		close(s.tried)
+		return ran, err
 	}
-	item, err := s.Store.Change(ctx, id, a)
-	if err == nil {
-		s.once.Do(func() { close(s.ended) })
+	if id == review.LettingOut {
+		return s.Store.Alone(ctx, id, f)
 	}
-	return item, err
+	ended := false
+	ran, err := s.Store.Alone(ctx, id, func() {
+		s.once.Do(func() {
+			close(s.begun)
+			ended = true
+			if s.atIt {
+				<-s.tried
+			}
+		})
+		f()
+	})
+	if ended {
+		close(s.ended)
+	}
+	return ran, err
 }
 
 // Whoever ends an item first, the reviewer is told of its end in the answer to the verdict, and it counts once.
@@ -81,12 +112,15 @@ func TestAVerdictIsAnsweredWithTheEnd(t *testing.T) {
 		bound   int
 		release candorv1.ReleaseState
 		heldBy  string
+		atIt    bool
 	}{
-		"released": {5, candorv1.ReleaseState_RELEASE_STATE_RELEASED, ""},
-		"held":     {1, candorv1.ReleaseState_RELEASE_STATE_HELD, "limits/declines"},
+		"released":       {5, candorv1.ReleaseState_RELEASE_STATE_RELEASED, "", false},
+		"held":           {1, candorv1.ReleaseState_RELEASE_STATE_HELD, "limits/declines", false},
+		"being released": {5, candorv1.ReleaseState_RELEASE_STATE_RELEASED, "", true},
+		"being held":     {1, candorv1.ReleaseState_RELEASE_STATE_HELD, "limits/declines", true},
 	} {
 		t.Run(what, func(t *testing.T) {
-			store := &overtaken{ended: make(chan struct{})}
+			store := &overtaken{atIt: c.atIt, begun: make(chan struct{}), tried: make(chan struct{}), ended: make(chan struct{})}
 			w := startWith(t, options{deps: func(d *gateway.Deps) {
 				store.Store = d.Reviews
 				d.Reviews = store
@@ -97,8 +131,8 @@ func TestAVerdictIsAnsweredWithTheEnd(t *testing.T) {
 			}
 			name, id := w.deferOne(deferredRow)
 			item := w.resolve(reviewerToken, name, "bad")
-			if n := store.calls.Load(); n != 2 {
-				t.Fatalf("%d changes came of calls, want the verdict and its end", n)
+			if n := store.changes.Load(); n != 1 {
+				t.Fatalf("%d changes came of calls, want the verdict alone", n)
 			}
 			if item.GetReleaseState() != c.release || item.GetHeldBy() != c.heldBy {
 				t.Errorf("the answer to the verdict is %v", item)

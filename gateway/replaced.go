@@ -70,7 +70,7 @@ func (g *Gateway) replaceItemsOf(ctx context.Context, m *model) (left int) {
 				switch {
 				case err != nil && ctx.Err() != nil:
 					return left + 1
-				case errors.Is(err, errHeld), errors.Is(err, review.ErrClaimed), errors.Is(err, review.ErrEtag):
+				case errors.Is(err, errHeld), errors.Is(err, review.ErrClaimed), errors.Is(err, review.ErrEtag), errors.Is(err, errTaken):
 					left++
 				case err != nil:
 					left++

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -44,15 +46,41 @@ func (s *reviewService) finalized(ctx context.Context, item review.Item) review.
 	if item.Final() || item.State != candorv1.ReviewState_REVIEW_STATE_RESOLVED || item.UndoUntil.After(s.g.ledger.Now()) {
 		return item
 	}
-	if final, ok := s.g.finalize(ctx, s.g.ledger.Now(), &item); ok {
+	final, err := s.g.finalize(ctx, s.g.ledger.Now(), &item)
+	if err == nil {
 		return final
 	}
 	// The work beside the calls may have been faster; otherwise it comes next.
-	if final, err := s.g.reviews.Get(ctx, item.ID); err == nil && final.Final() {
+	if final, ok := s.endedByOthers(ctx, item.ID, errors.Is(err, errTaken)); ok {
 		return final
 	}
 	s.g.wakeFinals()
 	return item
+}
+
+// endPatience is how long an answer to a verdict waits for whoever is at the item's end: the limits are asked meanwhile.
+const endPatience = 2 * time.Second
+
+// endedByOthers is the item if others have ended it; or, where they are at it, when they have.
+func (s *reviewService) endedByOthers(ctx context.Context, id string, atIt bool) (review.Item, bool) {
+	patience := time.NewTimer(endPatience)
+	defer patience.Stop()
+	for {
+		moved := s.g.reviews.Moved()
+		switch item, err := s.g.reviews.Get(ctx, id); {
+		case err == nil && item.Final():
+			return item, true
+		case err != nil || !atIt:
+			return review.Item{}, false
+		}
+		select {
+		case <-moved:
+		case <-patience.C:
+			atIt = false
+		case <-ctx.Done():
+			return review.Item{}, false
+		}
+	}
 }
 
 // said is what a reviewer says, without what a caller can't say.
