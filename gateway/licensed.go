@@ -17,6 +17,8 @@ import (
 type SegmentPolicy struct {
 	Segment string
 	Policy  router.Policy
+	// Large is that of calls with more rows than the promise's max_rows; the same where nothing is promised.
+	Large router.Policy
 }
 
 // Licensed answers by what a gateway of this configuration would decide a model's rows at a moment: its policy, with the thresholds
@@ -35,7 +37,7 @@ func Licensed(
 		return nil, fmt.Errorf("models.%s.policy.%w", name, err)
 	}
 	if p == nil {
-		return []SegmentPolicy{{Policy: m.policy}}, nil
+		return []SegmentPolicy{{Policy: m.policy, Large: m.policy}}, nil
 	}
 	in := map[string]bool{}
 	for _, s := range states {
@@ -56,7 +58,7 @@ func Licensed(
 	p.look(m, states, now)
 	var out []SegmentPolicy
 	for _, v := range *p.views.Load() {
-		out = append(out, SegmentPolicy{v.segment, v.policy})
+		out = append(out, SegmentPolicy{v.segment, v.policy, v.unlicensed().policy})
 	}
 	return out, nil
 }

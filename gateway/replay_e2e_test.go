@@ -66,13 +66,16 @@ func (w *world) replayed() replay.ModelReport {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	policies := map[string]router.Policy{}
+	policies, large := map[string]router.Policy{}, map[string]router.Policy{}
 	for _, l := range licensed {
-		policies[l.Segment] = l.Policy
+		policies[l.Segment], large[l.Segment] = l.Policy, l.Large
 	}
 	m, err := replay.NewModel(cfg, "fraud", config.Digest(cfg, "fraud"), policies)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if p := cfg.GetModels()["fraud"].GetPolicy().GetAccept().GetPromise(); p != nil {
+		m.Larger(int(p.GetMaxRows()), large)
 	}
 	r := replay.New([]*replay.Model{m}, replay.Options{Limit: 10, Until: s.Now()})
 	scan, err := s.Scan(w.t.Context(), time.Time{}, time.Time{})
@@ -152,5 +155,27 @@ func TestLicensedIsWhatTheGatewayLicenses(t *testing.T) {
 	cfg.Models["fraud"].Policy.Accept.GetPromise().Alpha = .1
 	if l := primary(states); l.Threshold != nil || l.Missing != candorv1.Reason_REASON_UNCERTIFIED {
 		t.Errorf("under another alpha: %+v", l)
+	}
+}
+
+// A call with more rows than max_rows is licensed nothing, then and now.
+func TestLargeCallsAreDecidedAgainAsTheyWere(t *testing.T) {
+	w := start(t, promised(", max_rows: 2")...)
+	w.earn(0)
+	before := w.replayed().Changed // what was deferred while nothing was certified
+	row := func(n float32) [4]float32 { return [4]float32{.95, .5, .5, n} }
+	for rows, route := range map[int]candorv1.Route{2: candorv1.Route_ROUTE_ACCEPT, 3: candorv1.Route_ROUTE_DEFER} {
+		a := w.infer(as(clientToken), request([][4]float32{row(301), row(302), row(303)}[:rows], "candor_route"))
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		for _, p := range a.predictions {
+			if p.GetDecision().GetRoute() != route {
+				t.Errorf("a row of %d: %v", rows, p.GetDecision())
+			}
+		}
+	}
+	if got := w.replayed(); got.Changed != before || len(got.Undecided) > 0 {
+		t.Errorf("%d changed, %d before: %+v, undecided %+v", got.Changed, before, got.Changes, got.Undecided)
 	}
 }

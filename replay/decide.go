@@ -98,7 +98,7 @@ func (m *Model) decide(r *recorded) decided {
 		return decided{outcome: Undecided, cause: CauseFields}
 	}
 	segment, cause := m.segmentOf(r)
-	policy, ok := m.Policies[segment]
+	policy, ok := m.policyOf(r, segment)
 	if cause == "" && !ok {
 		segment, cause = "", CauseSegment
 	}

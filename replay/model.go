@@ -18,6 +18,9 @@ type Model struct {
 	Digest []byte
 	// Policies by segment, without conditions. One without segments has the one policy "".
 	Policies map[string]router.Policy
+	// large are those of calls with more than maxRows rows; 0: all are alike.
+	large   map[string]router.Policy
+	maxRows int
 
 	primary, meta stage
 	tiers         []tier
@@ -112,6 +115,25 @@ func NewModel(cfg *candorv1.Config, name string, digest []byte, policies map[str
 	}
 	m.was = append(m.was, m.Was())
 	return m, nil
+}
+
+// Larger gives calls with more than maxRows rows, at least 1, policies of their own, for the same segments: no certificate is about them.
+func (m *Model) Larger(maxRows int, policies map[string]router.Policy) {
+	m.maxRows, m.large = maxRows, maps.Clone(policies)
+	for segment, p := range m.large {
+		p.Conditions = m.routerConditions()
+		m.large[segment] = p
+	}
+}
+
+// policyOf is that of a row's call and segment.
+func (m *Model) policyOf(r *recorded, segment string) (p router.Policy, ok bool) {
+	if m.maxRows > 0 && len(r.prediction.GetRows()) > m.maxRows {
+		p, ok = m.large[segment]
+		return p, ok
+	}
+	p, ok = m.Policies[segment]
+	return p, ok
 }
 
 // Was is the model as the one under which rows were recorded.

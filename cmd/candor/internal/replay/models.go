@@ -79,7 +79,7 @@ func (f *flags) models(ctx context.Context, cfg *candorv1.Config, was []*candorv
 }
 
 func modelOf(cfg *candorv1.Config, name string, policies []gateway.SegmentPolicy, stated map[string]float64, used map[string]bool) (*replay.Model, error) {
-	bySegment := map[string]router.Policy{}
+	bySegment, large := map[string]router.Policy{}, map[string]router.Policy{}
 	mc := cfg.GetModels()[name]
 	state := func(l *router.License, stage string) {
 		place := name + "/" + stage
@@ -92,16 +92,25 @@ func modelOf(cfg *candorv1.Config, name string, policies []gateway.SegmentPolicy
 	for _, t := range tiers {
 		used[name+"/"+t.GetEnsemble()] = true
 	}
-	for _, s := range policies {
-		p := s.Policy
+	with := func(p router.Policy) router.Policy {
 		p.Tiers = slices.Clone(p.Tiers)
 		state(&p.Primary, mc.GetPrimary())
 		for k := range p.Tiers {
 			state(&p.Tiers[k], tiers[k].GetEnsemble())
 		}
-		bySegment[s.Segment] = p
+		return p
 	}
-	return replay.NewModel(cfg, name, config.Digest(cfg, name), bySegment)
+	for _, s := range policies {
+		bySegment[s.Segment], large[s.Segment] = with(s.Policy), with(s.Large)
+	}
+	m, err := replay.NewModel(cfg, name, config.Digest(cfg, name), bySegment)
+	if err != nil {
+		return nil, err
+	}
+	if p := mc.GetPolicy().GetAccept().GetPromise(); p != nil {
+		m.Larger(int(p.GetMaxRows()), large)
+	}
+	return m, nil
 }
 
 // knows adds an old configuration of a model; one that doesn't have it is left alone. Thresholds don't matter: records tell them.
