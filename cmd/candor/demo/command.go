@@ -48,9 +48,8 @@ Digits that nobody is sure of are deferred to a review queue throughout. VERDICT
 resolve review items by the calls and with the role of people, say what the data set says, and never err. They go home before
 scene 4; what is deferred then waits for you, on the page whose address the demo prints first.
 
-Afterwards the demo lists commands to try, and the gateway goes on serving until it is interrupted, until its terminal is
-closed, or until its output can't be written any more. There is no login, neither for the consumer nor on the pages: the
-gateway listens on loopback only.
+Afterwards the demo lists commands to try, and the gateway goes on serving until it is interrupted, or until its terminal is
+closed. There is no login, neither for the consumer nor on the pages: the gateway listens on loopback only.
 
 Summary (--headless: as JSON on standard output; every figure is counted from what happened):
 
