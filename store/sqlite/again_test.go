@@ -32,10 +32,14 @@ func renamed(t *testing.T, s *Store) (back func()) {
 			t.Fatal(err)
 		}
 	}
-	rename("log", "elsewhere")
+	for _, table := range []string{"log", "log_runs"} {
+		rename(table, table+"_elsewhere")
+	}
 	return func() {
 		t.Helper()
-		rename("elsewhere", "log")
+		for _, table := range []string{"log", "log_runs"} {
+			rename(table+"_elsewhere", table)
+		}
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}

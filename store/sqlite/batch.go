@@ -3,8 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"slices"
 )
 
 // transact stores plain records and runs jobs in one transaction. On nil every job has been finished; on an error none has,
@@ -15,7 +13,7 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 	}
 	t := &tx{w: w, now: w.store.Now(), chain: w.chain}
 	results := make([]error, len(jobs))
-	refused, err := t.appendPlain(plain)
+	err := t.appendPlain(plain)
 	for i := 0; i < len(jobs) && err == nil; i++ {
 		results[i], err = t.runJob(jobs[i])
 	}
@@ -28,7 +26,6 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 		return err
 	}
 	w.committed.Add(t.predictions)
-	w.refused.Add(refused)
 	if t.dirty {
 		w.batches.Add(1)
 	}
@@ -50,38 +47,6 @@ func (w *writer) transact(plain []queued, jobs []*job) error {
 		j.finish(results[i])
 	}
 	return nil
-}
-
-// appendPlain stores queued records. One that can never be stored is dropped, with a word in the log: nobody waits for it.
-func (t *tx) appendPlain(plain []queued) (refused uint64, err error) {
-	for some := range slices.Chunk(plain, bulkRows) {
-		err := t.recordAll(some)
-		if isConstraint(err) {
-			var n uint64
-			n, err = t.recordEach(some)
-			refused += n
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return refused, nil
-}
-
-// recordEach finds the records that can't be stored, and stores the others.
-func (t *tx) recordEach(some []queued) (refused uint64, err error) {
-	for i := range some {
-		err := t.record(&some[i].record)
-		if errors.Is(err, errRecorded) {
-			refused++
-			t.w.store.log.Error("sqlite: a queued record is refused", slog.Any("error", err))
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return refused, nil
 }
 
 // runJob runs one job so that what it did can be undone alone. broken means that the whole transaction is.

@@ -58,8 +58,6 @@ func (w *writer) end() error {
 }
 
 func (w *writer) release() {
-	w.bulks.log.close()
-	w.bulks.decisions.close()
 	for _, st := range w.statements {
 		st.Close()
 	}

@@ -8,10 +8,11 @@ import (
 	"iter"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// exported are all tables of a store, each after those that it refers to.
+// exported are all tables of a store but those of runs, each after those that it refers to.
 var exported = []string{
 	"store", "clock", "writers", "log", "decision_kinds", "decisions", "outcomes",
 	"review_items", "review_exclusions", "review_verdicts", "review_requests", "review_events", "review_payloads", "finals",
@@ -68,7 +69,7 @@ func OpenExport(ctx context.Context, path string) (_ *Store, err error) {
 // that it refers to, with the names of its columns, how many rows it has, and the rows. It ends with the first error of each. A
 // table that it doesn't know is an error, so that nothing is left behind.
 //
-// Columns are those of the migrations, without generated ones. review_items has one more, "verdicts": the verdicts that stand, the
+// Columns are those of the migrations, without generated ones. Records that are stored in runs are handed out with log and decisions. review_items has one more, "verdicts": the verdicts that stand, the
 // first first, each a candor.v1.Verdict in hexadecimal, with a blank between them; NULL: none.
 //
 // rows hands out int64, float64, string, []byte or nil for each column; the caller owns a row. It ends after its first error. It is
@@ -89,8 +90,14 @@ func (s *Store) Export(ctx context.Context, each func(table string, columns []st
 		if err == nil {
 			err = tx.QueryRowContext(ctx, `SELECT count(*) FROM `+name).Scan(&count)
 		}
+		rows := rowsOf(ctx, tx, `SELECT `+chosen+` FROM `+name, len(columns))
+		if more := unpacked[name]; more != "" && err == nil {
+			var ofRuns int64
+			err = tx.QueryRowContext(ctx, more).Scan(&ofRuns)
+			count, rows = count+ofRuns, withRuns(ctx, tx, name, rows)
+		}
 		if err == nil {
-			err = each(name, columns, count, rowsOf(ctx, tx, `SELECT `+chosen+` FROM `+name, len(columns)))
+			err = each(name, columns, count, rows)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", doing, name, err)
@@ -102,7 +109,7 @@ func (s *Store) Export(ctx context.Context, each func(table string, columns []st
 // knowsAll refuses a store with a table that isn't exported.
 func knowsAll(ctx context.Context, tx *sql.Tx) error {
 	known := map[string]bool{"goose_db_version": true}
-	for _, name := range exported {
+	for _, name := range slices.Concat(exported, packed) {
 		known[name] = true
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`)

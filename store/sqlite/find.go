@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -33,19 +32,17 @@ func (s *Store) Find(ctx context.Context, predictionID string) (audit.Stored, er
 }
 
 func (s *Store) find(ctx context.Context, id uuid.UUID) (audit.Stored, error) {
-	var found audit.Stored
-	var seq int64
-	var data []byte
-	err := s.readDB.QueryRowContext(ctx, `
-		SELECT w.name, l.seq, l.data FROM log l JOIN writers w ON w.ordinal = l.writer WHERE l.prediction_id = ?`, id[:]).
-		Scan(&found.Writer, &seq, &data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return found, audit.ErrNotFound
-	}
+	query := s.reader(ctx)
+	r, err := recordOf(query, id)
 	if err != nil {
-		return found, err
+		return audit.Stored{}, err
 	}
-	found.Seq = uint64(seq)
-	found.Record, err = audit.Decode(data)
+	found := audit.Stored{Seq: uint64(r.seq)}
+	if err := query(`SELECT name FROM writers WHERE ordinal = ?`, []any{r.writer}, func(row scanner) error {
+		return row.Scan(&found.Writer)
+	}); err != nil {
+		return audit.Stored{}, err
+	}
+	found.Record, err = audit.Decode(r.data)
 	return found, err
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -48,17 +47,16 @@ func (s *Store) RecordOutcome(ctx context.Context, o *candorv1.OutcomeRecord) er
 
 // checkRow says whether the log has the prediction, with that row and field. Errors: audit.ErrNotFound.
 func (t *tx) checkRow(prediction []byte, row uint32, field string) error {
-	var data []byte
-	err := t.queryRow(`SELECT data FROM log WHERE prediction_id = ?`, []any{prediction}, &data)
+	found, err := recordOf(t.query, uuid.UUID(prediction))
 	switch {
-	case errors.Is(err, sql.ErrNoRows) && t.w.behind != nil:
+	case errors.Is(err, audit.ErrNotFound) && t.w.behind != nil:
 		return t.w.behind
-	case errors.Is(err, sql.ErrNoRows):
+	case errors.Is(err, audit.ErrNotFound):
 		return fmt.Errorf("%s: %w", uuid.UUID(prediction), audit.ErrNotFound)
 	case err != nil:
 		return err
 	}
-	rec, err := audit.Decode(data)
+	rec, err := audit.Decode(found.data)
 	if err != nil {
 		return err
 	}

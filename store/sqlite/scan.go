@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,21 +34,19 @@ func (l logPages) Parts(ctx context.Context) ([]audit.Part, error) {
 	return out, err
 }
 
+// errMissing: the log has no record of that number.
+var errMissing = errors.New("it is missing")
+
 // Record is of audit.Pages.
 func (l logPages) Record(ctx context.Context, writer, seq int64) (data []byte, err error) {
-	err = l.s.readDB.QueryRowContext(ctx, `SELECT data FROM log WHERE writer = ? AND seq = ?`, writer, seq).Scan(&data)
-	return data, err
+	found, err := entry(l.s.reader(ctx), writer, seq)
+	if err == nil && found.data == nil {
+		err = errMissing
+	}
+	return found.data, err
 }
 
 // Page is of audit.Pages.
 func (l logPages) Page(ctx context.Context, p audit.Part, limit int, each func(seq int64, data []byte) error) error {
-	return l.s.reader(ctx)(`SELECT seq, data FROM log WHERE writer = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
-		[]any{p.Writer, p.After, p.Last, limit}, func(row scanner) error {
-			var seq int64
-			var data []byte
-			if err := row.Scan(&seq, &data); err != nil {
-				return err
-			}
-			return each(seq, data)
-		})
+	return entries(l.s.reader(ctx), p.Writer, p.After, p.Last, limit, func(s stored) error { return each(s.seq, s.data) })
 }

@@ -82,8 +82,6 @@ type Stats struct {
 	Queued int
 	// Committed counts records of predictions that are durable; Batches the commits, of whatever.
 	Committed, Batches uint64
-	// Refused counts queued records that could not be stored whatever the disk: a prediction id used twice.
-	Refused uint64
 	// Lost counts queued records that Close could not store. It stays 0 until then.
 	Lost uint64
 }

@@ -48,21 +48,16 @@ func (l keptLog) Origin(writer int64) (origin []byte, err error) {
 
 // Hash is of audit.Kept.
 func (l keptLog) Hash(writer, seq int64) (hash []byte, err error) {
-	err = l.query(`SELECT hash FROM log WHERE writer = ? AND seq = ?`, []any{writer, seq}, func(row scanner) error { return row.Scan(&hash) })
-	return hash, err
+	found, err := entry(l.query, writer, seq)
+	return found.hash, err
 }
 
 // Entries is of audit.Kept.
 func (l keptLog) Entries(writer, after int64, limit int, each func(audit.StoredEntry)) error {
-	return l.query(`SELECT seq, prediction_id, data, hash FROM log WHERE writer = ? AND seq > ? ORDER BY seq LIMIT ?`,
-		[]any{writer, after, limit}, func(row scanner) error {
-			var e audit.StoredEntry
-			if err := row.Scan(&e.Seq, &e.Prediction, &e.Data, &e.Hash); err != nil {
-				return err
-			}
-			each(e)
-			return nil
-		})
+	return entries(l.query, writer, after, noLast, limit, func(s stored) error {
+		each(audit.StoredEntry{Seq: s.seq, Prediction: s.prediction, Data: s.data, Hash: s.hash})
+		return nil
+	})
 }
 
 // Payload is of audit.Kept.
@@ -75,7 +70,8 @@ func (l keptLog) Payload(item uuid.UUID) (audit.StoredPayload, error) {
 func (l keptLog) Strays() ([]audit.Stray, error) {
 	var out []audit.Stray
 	err := l.query(`
-		SELECT writer, min(seq) FROM log WHERE seq < 1 OR writer NOT IN (SELECT ordinal FROM writers) GROUP BY writer`, nil,
+		SELECT writer, min(seq) FROM (SELECT writer, seq FROM log UNION ALL SELECT writer, first_seq FROM log_runs)
+		WHERE seq < 1 OR writer NOT IN (SELECT ordinal FROM writers) GROUP BY writer`, nil,
 		func(row scanner) error {
 			var s audit.Stray
 			err := row.Scan(&s.Writer, &s.Seq)

@@ -12,7 +12,7 @@ import (
 	"github.com/candor-gateway/candor/store/storetest"
 )
 
-// writtenLog has 20 records of writer one, 10 of two, 5 of three and 5 more of one.
+// writtenLog has 20 records of writer one, 10 of two, 5 of three and 5 more of one, each in a row of its own.
 func writtenLog(t *testing.T) string {
 	t.Helper()
 	path := initialised(t)
@@ -30,7 +30,7 @@ func writtenLog(t *testing.T) string {
 			case i == 4 && part.writer == "two":
 				_, err = d.Trip(t.Context(), limits.Trip{ID: "t", Limit: "l", At: d.Now()})
 			default:
-				err = d.Enqueue(t.Context(), storetest.Accept(uuid.Must(uuid.NewV7())))
+				err = d.Record(t.Context(), storetest.Accept(uuid.Must(uuid.NewV7())), nil)
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -35,7 +35,7 @@ type writer struct {
 	chain      audit.Chain
 	mark       int64 // high-water mark of the last commit, µs
 	kinds      map[audit.Kind]int64
-	bulks      bulks
+	run        run
 	retry      []queued
 	backoff    time.Duration
 	behind     error // why records that were queued before the batch aren't in it; nil: they are
@@ -55,7 +55,7 @@ type writer struct {
 	closed   chan struct{}
 	stopErr  error
 
-	committed, batches, refused, lost atomic.Uint64
+	committed, batches, lost atomic.Uint64
 }
 
 // job is a caller's part of a transaction. run may be called more than once, each time in a transaction of its own of which
@@ -87,7 +87,7 @@ func startWriter(ctx context.Context, s *Store, opts Options) (*writer, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	w := &writer{
-		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[audit.Kind]int64{}, bulks: newBulks(),
+		store: s, conn: conn, statements: map[string]*sql.Stmt{}, kinds: map[audit.Kind]int64{}, run: run{known: map[audit.Kind]int{}},
 		linger: opts.MaxLinger, jobs: make(chan *job, maxWaitingJobs), queue: newPlainQueue(opts.QueueRecords),
 		leaving: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}), closed: make(chan struct{}),
 	}
@@ -165,7 +165,7 @@ func (w *writer) stop() error {
 func (w *writer) stats() Stats {
 	return Stats{
 		Queued:    w.queue.pending(),
-		Committed: w.committed.Load(), Batches: w.batches.Load(), Refused: w.refused.Load(), Lost: w.lost.Load(),
+		Committed: w.committed.Load(), Batches: w.batches.Load(), Lost: w.lost.Load(),
 	}
 }
 

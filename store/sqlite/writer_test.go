@@ -15,7 +15,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/candor-gateway/candor/audit"
-	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/store/storetest"
 )
 
@@ -102,7 +101,7 @@ func TestQueueIsBounded(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if st := s.Stats(); st.Committed != room+1 || st.Queued != 0 || st.Lost != 0 || st.Refused != 0 {
+	if st := s.Stats(); st.Committed != room+1 || st.Queued != 0 || st.Lost != 0 {
 		t.Errorf("stats %+v; want %d committed", st, room+1)
 	}
 }
@@ -258,29 +257,6 @@ func TestMatesOfAFailure(t *testing.T) {
 	eventually(t, "both to wait for the writer", func() bool { return len(s.writer.jobs) == 2 })
 	release()
 	wg.Wait()
-}
-
-func TestQueuedTwice(t *testing.T) {
-	var logged bytes.Buffer
-	s := fresh(t, Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
-	id, other := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
-	for _, rec := range []*candorv1.Record{storetest.Accept(id), storetest.Accept(id), storetest.Accept(other)} {
-		if err := s.Enqueue(t.Context(), rec); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := s.Find(t.Context(), other.String()); err != nil {
-		t.Errorf("the record after the refused one: %v", err)
-	}
-	if st := s.Stats(); st.Refused != 1 || st.Committed != 2 {
-		t.Errorf("stats %+v; want 1 refused, 2 committed", st)
-	}
-	if err := s.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(logged.String(), id.String()) {
-		t.Errorf("the log doesn't name the refused prediction: %q", logged.String())
-	}
 }
 
 // What the writer has in hand is queued until it is stored, also to the one who gives up waiting for that.
