@@ -1,12 +1,16 @@
 package soak
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -100,10 +104,8 @@ func named(out string, seq int64) bool {
 // somewhere is the number of a record that isn't the last.
 func somewhere(db *sql.DB, rng *rand.Rand) (seq int64, err error) {
 	var n int64
-	if err := db.QueryRow("SELECT count(*) FROM log").Scan(&n); err != nil {
-		return 0, err
-	}
-	return seq, db.QueryRow("SELECT seq FROM log ORDER BY seq LIMIT 1 OFFSET ?", rng.Int64N(n-1)).Scan(&seq)
+	err = db.QueryRow("SELECT seq FROM writers").Scan(&n)
+	return 1 + rng.Int64N(max(1, n-1)), err
 }
 
 func flip(db *sql.DB, rng *rand.Rand) (int64, error) {
@@ -111,12 +113,11 @@ func flip(db *sql.DB, rng *rand.Rand) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var record []byte
-	if err := db.QueryRow("SELECT data FROM log WHERE seq = ?", seq).Scan(&record); err != nil {
-		return 0, err
-	}
-	record[rng.IntN(len(record))] ^= 1 << rng.IntN(8)
-	return seq, changed(db.Exec("UPDATE log SET data = ? WHERE seq = ?", record, seq))
+	return seq, edit(db, seq, 1, func(records []kept) []kept {
+		data := records[0].data
+		data[rng.IntN(len(data))] ^= 1 << rng.IntN(8)
+		return records
+	})
 }
 
 func remove(db *sql.DB, rng *rand.Rand) (int64, error) {
@@ -124,21 +125,85 @@ func remove(db *sql.DB, rng *rand.Rand) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return seq, changed(db.Exec("DELETE FROM log WHERE seq = ?", seq))
+	return seq, edit(db, seq, 1, func(records []kept) []kept { return records[1:] })
 }
 
 func exchange(db *sql.DB, rng *rand.Rand) (int64, error) {
-	seq, err := somewhere(db, rng)
+	for {
+		seq, err := somewhere(db, rng)
+		if err != nil {
+			return 0, err
+		}
+		err = edit(db, seq, 2, func(records []kept) []kept {
+			records[0], records[1] = records[1], records[0]
+			return records
+		})
+		if !errors.Is(err, errApart) {
+			return seq, err
+		}
+	}
+}
+
+// kept is a record of the log, with its hash.
+type kept struct{ data, hash []byte }
+
+// errApart: neighbours don't lie in the same place, a run of plain accepts or the rows of the others.
+var errApart = errors.New("the records lie in different places")
+
+// edit changes the records from a number on, n of them, where they lie.
+func edit(db *sql.DB, seq int64, n int, change func([]kept) []kept) error {
+	var first, last int64
+	var packed []byte
+	err := db.QueryRow("SELECT first_seq, last_seq, records FROM log_runs WHERE first_seq <= ?1 AND last_seq >= ?1", seq).Scan(&first, &last, &packed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return editRows(db, seq, n, change)
+	}
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := changed(db.Exec("UPDATE log SET seq = -1 WHERE seq = ?", seq)); err != nil {
-		return 0, err
+	if seq+int64(n)-1 > last {
+		return errApart
 	}
-	if err := changed(db.Exec("UPDATE log SET seq = ? WHERE seq = ?", seq, seq+1)); err != nil {
-		return 0, err
+	var records []kept
+	for len(packed) > 0 {
+		size, w := binary.Uvarint(packed)
+		end := w + int(size)
+		records = append(records, kept{packed[w:end:end], packed[end : end+sha256.Size : end+sha256.Size]})
+		packed = packed[end+sha256.Size:]
 	}
-	return seq, changed(db.Exec("UPDATE log SET seq = ? WHERE seq = -1", seq+1))
+	at := int(seq - first)
+	var out []byte
+	for _, r := range slices.Concat(records[:at], change(slices.Clone(records[at:at+n])), records[at+n:]) {
+		out = binary.AppendUvarint(out, uint64(len(r.data)))
+		out = append(append(out, r.data...), r.hash...)
+	}
+	return changed(db.Exec("UPDATE log_runs SET records = ? WHERE last_seq = ?", out, last))
+}
+
+// editRows is edit for records with rows of their own.
+func editRows(db *sql.DB, seq int64, n int, change func([]kept) []kept) error {
+	var records []kept
+	for i := range int64(n) {
+		var r kept
+		err := db.QueryRow("SELECT data, hash FROM log WHERE seq = ?", seq+i).Scan(&r.data, &r.hash)
+		if errors.Is(err, sql.ErrNoRows) {
+			return errApart
+		}
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	after := change(records)
+	if len(after) < n {
+		return changed(db.Exec("DELETE FROM log WHERE seq = ?", seq))
+	}
+	for i, r := range after {
+		if err := changed(db.Exec("UPDATE log SET data = ?, hash = ? WHERE seq = ?", r.data, r.hash, seq+int64(i))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changed wants that one row was.

@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -226,9 +228,25 @@ func cmdTamper(ts *testscript.TestScript, neg bool, args []string) {
 	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer db.Close()
+	const seq = 7
 	var data []byte
-	ts.Check(db.QueryRow(`SELECT data FROM log WHERE seq = 7`).Scan(&data))
-	data[len(data)/2] ^= 1
-	_, err = db.Exec(`UPDATE log SET data = ? WHERE seq = 7`, data)
+	if err := db.QueryRow(`SELECT data FROM log WHERE seq = ?`, seq).Scan(&data); err == nil {
+		data[len(data)/2] ^= 1
+		_, err = db.Exec(`UPDATE log SET data = ? WHERE seq = ?`, data, seq)
+		ts.Check(err)
+		return
+	}
+	// It lies in a run, each record behind its length and before its hash.
+	var first, last, at int
+	ts.Check(db.QueryRow(`SELECT first_seq, last_seq, records FROM log_runs WHERE first_seq <= ?1 AND last_seq >= ?1`, seq).Scan(&first, &last, &data))
+	for ; ; first++ {
+		size, n := binary.Uvarint(data[at:])
+		if at += n; first == seq {
+			data[at+int(size)/2] ^= 1
+			break
+		}
+		at += int(size) + sha256.Size
+	}
+	_, err = db.Exec(`UPDATE log_runs SET records = ? WHERE last_seq = ?`, data, last)
 	ts.Check(err)
 }

@@ -39,10 +39,10 @@ func mixed(t *testing.T, n int) (*Store, map[uuid.UUID]*candorv1.Record) {
 	for i := range n {
 		at = at.Add(time.Duration(rng.Int64N(int64(20 * time.Millisecond))))
 		made := at.Add(-time.Duration(rng.Int64N(int64(5 * time.Second))))
-		switch i % 397 {
-		case 50:
+		switch i % 997 {
+		case 150:
 			made = made.Add(-time.Hour) // a call that lasted long
-		case 270:
+		case 570:
 			at = at.Add(2 * time.Minute)
 		}
 		id := idAt(made)
@@ -57,7 +57,7 @@ func mixed(t *testing.T, n int) (*Store, map[uuid.UUID]*candorv1.Record) {
 			p.Rows = append(p.Rows, &candorv1.RowRecord{Route: candorv1.Route_ROUTE_FALLBACK, AnsweredBy: 1, Action: "decline"})
 		}
 		var err error
-		if rng.IntN(300) == 0 {
+		if rng.IntN(600) == 0 {
 			err = s.Record(t.Context(), rec, nil)
 		} else {
 			err = s.Enqueue(t.Context(), rec)
@@ -75,7 +75,7 @@ func mixed(t *testing.T, n int) (*Store, map[uuid.UUID]*candorv1.Record) {
 
 // Whether a record lies in a run or alone, everybody finds it: by its id, in its place, in the chain, and counted.
 func TestRuns(t *testing.T) {
-	s, all := mixed(t, 5000)
+	s, all := mixed(t, 12000)
 	var runs, longest int
 	if err := s.reader(t.Context())(`SELECT count(*), max(last_seq - first_seq + 1) FROM log_runs`, nil, func(row scanner) error {
 		return row.Scan(&runs, &longest)
@@ -111,7 +111,7 @@ func TestRuns(t *testing.T) {
 
 // What is counted is what the records say, wherever a span begins and ends.
 func TestRunsAreCounted(t *testing.T) {
-	s, all := mixed(t, 5000)
+	s, all := mixed(t, 12000)
 	records := slices.Collect(maps.Values(all))
 	first := slices.MinFunc(records, func(a, b *candorv1.Record) int { return int(a.TimeUs - b.TimeUs) }).TimeUs
 	last := slices.MaxFunc(records, func(a, b *candorv1.Record) int { return int(a.TimeUs - b.TimeUs) }).TimeUs
