@@ -73,8 +73,8 @@ func withRuns(ctx context.Context, tx *sql.Tx, table string, rows iter.Seq2[[]an
 // logRows is a record as a row of log.
 func logRows(s stored) ([][]any, error) {
 	var prediction any // NULL
-	if s.prediction != nil {
-		prediction = s.prediction
+	if id := s.filed(); id != nil {
+		prediction = id
 	}
 	return [][]any{{s.writer, s.seq, prediction, s.data, blob(s.hash)}}, nil
 }

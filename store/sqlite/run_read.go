@@ -9,10 +9,26 @@ import (
 	"github.com/candor-gateway/candor/audit"
 )
 
-// stored is a record of the log, wherever it lies. prediction is the id that it is filed under; empty: none.
+// stored is a record of the log, wherever it lies.
 type stored struct {
-	writer, seq            int64
-	prediction, data, hash []byte
+	writer, seq int64
+	data, hash  []byte
+	// prediction is the id that a row is filed under; empty: none. run is the one that it lies in; nil: it has a row of its own.
+	prediction []byte
+	run        *storedRun
+}
+
+// filed is the id that the record is found by; empty: none. A run is found by the ids that it spans.
+func (s *stored) filed() []byte {
+	if s.run == nil {
+		return s.prediction
+	}
+	rec, err := audit.Decode(s.data)
+	id := rec.GetPrediction().GetPredictionId()
+	if err != nil || !s.run.spans(id) {
+		return nil
+	}
+	return id
 }
 
 const (
@@ -40,7 +56,7 @@ func recordOf(query queryFunc, id uuid.UUID) (found stored, err error) {
 			return nil
 		}
 		r.each(func(s stored) {
-			if found.data == nil && bytes.Equal(s.prediction, id[:]) {
+			if found.data == nil && bytes.Contains(s.data, id[:]) && bytes.Equal(s.filed(), id[:]) {
 				found = s
 			}
 		})
@@ -58,15 +74,16 @@ type storedRun struct {
 	least, most, records []byte
 }
 
-// each calls do for the run's records. One whose id the run doesn't span, so that nobody would find it, is filed under none.
+// spans says whether somebody who looks for a prediction looks at the run.
+func (r *storedRun) spans(id []byte) bool {
+	return bytes.Compare(id, r.least) >= 0 && bytes.Compare(id, r.most) <= 0 && idMillis(r.most)-idMillis(id) <= maxRunSpan.Milliseconds()
+}
+
+// each calls do for the run's records in order.
 func (r *storedRun) each(do func(stored)) {
 	seq := r.first
 	unpack(r.records, func(data, hash []byte) {
-		id := audit.PredictionID(data)
-		if bytes.Compare(id, r.least) < 0 || bytes.Compare(id, r.most) > 0 || idMillis(r.most)-idMillis(id) > maxRunSpan.Milliseconds() {
-			id = nil
-		}
-		do(stored{r.writer, seq, id, data, hash})
+		do(stored{writer: r.writer, seq: seq, data: data, hash: hash, run: r})
 		seq++
 	})
 }

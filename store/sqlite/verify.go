@@ -55,7 +55,7 @@ func (l keptLog) Hash(writer, seq int64) (hash []byte, err error) {
 // Entries is of audit.Kept.
 func (l keptLog) Entries(writer, after int64, limit int, each func(audit.StoredEntry)) error {
 	return entries(l.query, writer, after, noLast, limit, func(s stored) error {
-		each(audit.StoredEntry{Seq: s.seq, Prediction: s.prediction, Data: s.data, Hash: s.hash})
+		each(audit.StoredEntry{Seq: s.seq, Prediction: s.filed(), Data: s.data, Hash: s.hash})
 		return nil
 	})
 }
