@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -32,6 +33,11 @@ func BenchmarkEnqueue(b *testing.B) {
 	st := d.Stats()
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(st.Committed), "µs/record")
 	b.ReportMetric(float64(st.Committed)/float64(max(st.Batches-before, 1)), "records/commit")
+	file, err := os.Stat(d.path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(file.Size())/float64(st.Committed), "B/record")
 }
 
 // BenchmarkRecord is a deferral that waits until it is durable: alone, and beside many others.

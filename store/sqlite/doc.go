@@ -7,6 +7,6 @@
 //   - [Store.VerifyLog] checks the hash chains, [Store.Sweep] removes payloads after their retention.
 //
 // One goroutine owns the one connection that writes (writer.go). Whoever needs durability hands it a job and waits; plain
-// accepts are left in a bounded queue and committed by the group. Every commit is synced to disk (synchronous=FULL). Readers
+// accepts are left in a bounded queue and committed by the group, in runs (run.go). Every commit is synced to disk (synchronous=FULL). Readers
 // have a pool of their own and, since the journal is a WAL, wait for nobody.
 package sqlite

@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/candor-gateway/candor/audit"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/review"
+	"github.com/candor-gateway/candor/store/storetest"
 )
 
 // ofSchema makes a store of an earlier schema, and what the statements put into it.
@@ -63,6 +65,34 @@ func TestMigrateFirstSchema(t *testing.T) {
 	}
 	if got, err := s.PutArtefact(t.Context(), a); err != nil || got.GetVersion() != 1 {
 		t.Errorf("an artefact after the migration: %v, %v", got, err)
+	}
+}
+
+// What is in the log when runs come is found beside them, in one chain.
+func TestMigrateLogBeforeRuns(t *testing.T) {
+	id := uuid.Must(uuid.NewV7())
+	data, err := audit.Encode(storetest.Accept(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := audit.Chain{Writer: "w"}
+	e := chain.Append(data)
+	path := ofSchema(t, 15,
+		fmt.Sprintf(`INSERT INTO writers (ordinal, name, opened_us, after_writer, after_seq, origin, seq, head) VALUES (1, 'w', 1, 0, 0, zeroblob(32), 1, x'%x')`, e.Hash),
+		fmt.Sprintf(`INSERT INTO log (writer, seq, prediction_id, data, hash) VALUES (1, 1, x'%x', x'%x', x'%x')`, id[:], data, e.Hash))
+	s := reopen(t, path, Options{Writer: "w"})
+	other := uuid.Must(uuid.NewV7())
+	if err := s.Enqueue(t.Context(), storetest.Accept(other)); err != nil {
+		t.Fatal(err)
+	}
+	for seq, id := range map[uint64]uuid.UUID{1: id, 2: other} {
+		if found, err := s.Find(t.Context(), id.String()); err != nil || found.Seq != seq {
+			t.Errorf("%s: %+v, %v; want record %d", id, found, err, seq)
+		}
+	}
+	report, err := s.VerifyLog(t.Context())
+	if err != nil || report.Fault() != nil || report.Writers[0].Entries != 2 {
+		t.Errorf("verified: %+v, %v", report, err)
 	}
 }
 
