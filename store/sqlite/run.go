@@ -16,6 +16,8 @@ import (
 const (
 	// maxRun is how many records a run has at most: whoever wants one of them reads all.
 	maxRun = 256
+	// maxRunBytes is what makes a run of fewer: records of many rows are large.
+	maxRunBytes = 256 << 10
 	// maxRunSpan bounds how far the times of a run's records are apart, and those in its predictions' ids: it bounds in turn how many runs
 	// have to be looked at for a moment or an id.
 	maxRunSpan = time.Minute
@@ -45,7 +47,7 @@ func (r *run) takes(q *queued) bool {
 		return true
 	}
 	least, most := r.ids(q.prediction)
-	return r.last-r.first+1 < maxRun &&
+	return r.last-r.first+1 < maxRun && len(r.records) < maxRunBytes &&
 		max(r.to, q.timeUS)-min(r.from, q.timeUS) <= maxRunSpan.Microseconds() &&
 		idMillis(most)-idMillis(least) <= maxRunSpan.Milliseconds()
 }

@@ -109,6 +109,30 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// A run of large records has few of them.
+func TestRunsOfLargeRecords(t *testing.T) {
+	s := fresh(t, Options{MaxLinger: time.Hour})
+	for range 40 {
+		rec := storetest.Accept(uuid.Must(uuid.NewV7()))
+		p := rec.GetPrediction()
+		for range 1000 {
+			p.Rows = append(p.Rows, p.GetRows()[0])
+		}
+		if err := s.Enqueue(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var largest, most int
+	if err := s.reader(t.Context())(`SELECT max(length(records)), max(last_seq - first_seq + 1) FROM log_runs`, nil, func(row scanner) error {
+		return row.Scan(&largest, &most)
+	}); err != nil || largest < maxRunBytes || largest > 2*maxRunBytes || most >= 40 {
+		t.Errorf("%d bytes and %d records at most, %v", largest, most, err)
+	}
+}
+
 // What is counted is what the records say, wherever a span begins and ends.
 func TestRunsAreCounted(t *testing.T) {
 	s, all := mixed(t, 12000)
