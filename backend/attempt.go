@@ -26,7 +26,7 @@ func (b *Backend) attempt(ctx context.Context, start time.Time, conn *sharedConn
 			given, ours, cause = left, false, errCallerOut
 		}
 	}
-	x.timed.begin(ctx, given, cause)
+	x.timed.begin(ctx, start, given, cause)
 	defer x.timed.stop()
 
 	err := conn.Invoke(&x.timed, b.Speech().infer, request, x, &x.head, &x.tail)

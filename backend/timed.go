@@ -38,10 +38,11 @@ type heir struct {
 	end func()
 }
 
-// begin makes it the context of an attempt below ctx that may take up to given, and ends with cause then. Who begins it calls stop.
-func (t *timed) begin(ctx context.Context, given time.Duration, cause error) {
+// begin makes it the context of an attempt below ctx that began at start, may take up to given, and ends with cause then. Who begins it
+// calls stop.
+func (t *timed) begin(ctx context.Context, start time.Time, given time.Duration, cause error) {
 	t.Context, t.told, t.cause, t.done = ctx, twoDigits(given), cause, make(chan struct{})
-	t.timer = time.AfterFunc(given, t.timeUp)
+	t.timer = time.AfterFunc(given-time.Since(start), t.timeUp) // on a busy machine start can be a while ago
 	t.quit = context.AfterFunc(ctx, t.above)
 	if ctx.Err() != nil {
 		t.above()

@@ -28,7 +28,7 @@ func TestTwoDigits(t *testing.T) {
 func TestTimedEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x timed
-		x.begin(t.Context(), 4999*time.Millisecond, errTimeUp)
+		x.begin(t.Context(), time.Now(), 4999*time.Millisecond, errTimeUp)
 		defer x.stop()
 		if d, ok := x.Deadline(); !ok || time.Until(d) != 5*time.Second {
 			t.Errorf("told %v", time.Until(d))
@@ -46,11 +46,26 @@ func TestTimedEndsInTime(t *testing.T) {
 	})
 }
 
+// What has gone of an attempt's time when its context begins is not given twice.
+func TestTimedBeginsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var x timed
+		start := time.Now()
+		time.Sleep(300 * time.Millisecond)
+		x.begin(t.Context(), start, time.Second, errTimeUp)
+		defer x.stop()
+		<-x.Done()
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("ended %v after the attempt began", took)
+		}
+	})
+}
+
 // It ends with the context above, for the reason of that, whether somebody waits for it directly or below.
 func TestTimedEndsWithItsParent(t *testing.T) {
 	parent, cancel := context.WithCancelCause(t.Context())
 	var x timed
-	x.begin(parent, time.Hour, errTimeUp)
+	x.begin(parent, time.Now(), time.Hour, errTimeUp)
 	defer x.stop()
 	first, stopFirst := context.WithCancel(&x)
 	defer stopFirst()
@@ -88,14 +103,14 @@ func TestTimedBelowAnEnd(t *testing.T) {
 	parent, cancel := context.WithCancelCause(t.Context())
 	cancel(errLost)
 	var x timed
-	x.begin(parent, time.Hour, errTimeUp)
+	x.begin(parent, time.Now(), time.Hour, errTimeUp)
 	<-x.Done()
 	x.stop()
 	if x.Err() != context.Canceled || x.ender() != errLost {
 		t.Errorf("ended by %v, %v", x.Err(), x.ender())
 	}
 	var y timed
-	y.begin(t.Context(), time.Hour, errTimeUp)
+	y.begin(t.Context(), time.Now(), time.Hour, errTimeUp)
 	child, stop := context.WithCancel(&y)
 	defer stop()
 	y.stop()
