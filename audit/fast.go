@@ -42,7 +42,13 @@ const (
 	wireBytes  = 2
 )
 
-func (e *encoder) tag(num, typ int) { e.b = binary.AppendUvarint(e.b, uint64(num<<3|typ)) }
+func (e *encoder) tag(num, typ int) {
+	if num < 16 {
+		e.b = append(e.b, byte(num<<3|typ))
+		return
+	}
+	e.b = binary.AppendUvarint(e.b, uint64(num<<3|typ))
+}
 
 func (e *encoder) uint(num int, v uint64) {
 	if v != 0 {

@@ -18,26 +18,25 @@ var (
 	errCallerOut = errors.New("the caller's time is up")
 )
 
-// attempt makes one call on conn.
-func (b *Backend) attempt(ctx context.Context, conn *sharedConn, until time.Time, p *permit, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
-	start := time.Now()
+// attempt makes one call on conn, which begins now, at start.
+func (b *Backend) attempt(ctx context.Context, start time.Time, conn *sharedConn, until time.Time, p *permit, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*wire.Response, Verdict, *Failure) {
 	given, ours, cause := b.set.timeout, true, errTimeUp
 	if deadline := callersEnd(ctx, until); !deadline.IsZero() {
 		if left := deadline.Sub(start); left < given {
 			given, ours, cause = left, false, errCallerOut
 		}
 	}
-	timed, cancel := context.WithDeadlineCause(ctx, start.Add(given), cause)
-	defer cancel()
+	x.timed.begin(ctx, start, given, cause)
+	defer x.timed.stop()
 
-	err := conn.Invoke(tell(timed, given), b.Speech().infer, request, x, &x.head, &x.tail)
+	err := conn.Invoke(&x.timed, b.Speech().infer, request, x, &x.head, &x.tail)
 	p.answered.Store(true)
 	now := time.Now()
 	x.took = now.Sub(start)
 	if err != nil {
 		e := ended{status: status.Convert(err), ours: ours, elapsed: x.took, given: given, enough: b.tempo.enough(given)}
 		e.said, e.trailer = saidIt(x.trailer, e.status.Message()), x.trailer
-		ender := context.Cause(timed)
+		ender := x.timed.ender()
 		if ender == nil && !e.said && e.status.Code() == codes.Canceled && float64(e.elapsed) >= nearlyAll*float64(given) {
 			// The model server's own timer reset the stream a moment before ours fired.
 			ender = cause
@@ -117,9 +116,9 @@ func broken(format string, args ...any) *Failure {
 	return inferred(Failed, candorv1.Reason_REASON_CONTRACT_FAILURE, codes.Internal, format, args...)
 }
 
-// outcome is outcomeOf, and fails an answer of a model that is suddenly unsure.
-func (b *Backend) outcome(f *Failure, v Verdict) outcome {
-	if out := outcomeOf(f, v); out != succeeded || !b.collapse.note(time.Now(), v) {
+// outcome is outcomeOf, now, and fails an answer of a model that is suddenly unsure.
+func (b *Backend) outcome(now time.Time, f *Failure, v Verdict) outcome {
+	if out := outcomeOf(f, v); out != succeeded || !b.collapse.note(now, v) {
 		return out
 	}
 	b.counters.unsure.Add(1)

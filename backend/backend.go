@@ -146,7 +146,7 @@ func (b *Backend) Usual() (time.Duration, bool) { return b.tempo.usual() }
 func (b *Backend) UnsureBelow() float64 { return b.set.collapse.below }
 
 // Fastest is the least time that an answer of the last half to whole minute took; false: there was none.
-func (b *Backend) Fastest() (time.Duration, bool) { return b.tempo.fastest(time.Now()) }
+func (b *Backend) Fastest(now time.Time) (time.Duration, bool) { return b.tempo.fastest(now) }
 
 func (b *Backend) breakerChanged(from, to candorv1.BreakerState) {
 	level, last, why := slog.LevelInfo, b.counters.lastFailure(), ""

@@ -197,6 +197,8 @@ type changes struct {
 	mu      sync.Mutex
 	pending []change
 	busy    bool
+	// some: there are any pending.
+	some atomic.Bool
 }
 
 func (c *changes) add(ch change) {
@@ -206,9 +208,13 @@ func (c *changes) add(ch change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = append(c.pending, ch)
+	c.some.Store(true)
 }
 
 func (c *changes) flush() {
+	if !c.some.Load() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy {
@@ -219,6 +225,7 @@ func (c *changes) flush() {
 	for len(c.pending) > 0 {
 		ch := c.pending[0]
 		c.pending = c.pending[1:]
+		c.some.Store(len(c.pending) > 0)
 		c.handOn(ch)
 	}
 }

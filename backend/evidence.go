@@ -66,7 +66,8 @@ func (c *Card) Evidence(room []router.Evidence, stage string, resp *wire.Respons
 			e := &evidence[i*fields+k]
 			bad, where := columns.into(&in, i), c.abstain
 			if bad == "" {
-				*e, where = router.Score(in), c.fields[k].Output
+				router.ScoreInto(e, &in)
+				where = c.fields[k].Output
 			} else {
 				*e = router.Failed(stage, candorv1.Reason_REASON_CONTRACT_FAILURE, bad)
 			}

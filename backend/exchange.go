@@ -12,6 +12,7 @@ import (
 // exchange is what one attempt needs in memory, in one piece: the answer, and what came beside it where there is none.
 type exchange struct {
 	answer wire.Frame
+	timed  timed
 	// came: a whole message has come.
 	came            bool
 	header, trailer metadata.MD

@@ -165,7 +165,7 @@ func (h *hedge) attempt(ctx context.Context) (response *wire.Response, failure *
 			response, failure = nil, h.b.defect("a second attempt", p)
 		}
 	}()
-	response, _, failure = h.b.attempt(ctx, h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
+	response, _, failure = h.b.attempt(ctx, time.Now(), h.conn, h.terms.Until, h.permit, h.x, &h.request, nil)
 	h.terms.excuse(failure)
 	return response, failure
 }
@@ -205,7 +205,7 @@ func (h *hedge) won(check func(*wire.Response) Verdict) (*Answer, *Failure) {
 		b.counters.count(nil, verdict)
 		b.counters.hedgesWon.Add(1)
 	}
-	h.permit.report(h.conn.heard(b.outcome(failure, verdict), h.start))
+	h.permit.report(h.conn.heard(b.outcome(time.Now(), failure, verdict), h.start))
 	h.tell(failure, verdict, took, size)
 	if failure != nil {
 		return nil, failure

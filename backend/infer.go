@@ -74,10 +74,11 @@ type Headers interface {
 // model server as a time-out; one that ended with the caller's deadline does so only if the model server usually answers in less
 // time than the caller left (see tempo). What is retried, and when, is in retry.go.
 func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, error) {
-	start, size := time.Now(), request.Len()
-	if f := b.admit(ctx, start, t.Until, size); f != nil {
+	start := time.Now()
+	if f := b.admit(ctx, start, t.Until, request.Len()); f != nil {
 		return nil, b.finish(f, start)
 	}
+	began := start
 	var last *Failure
 	var paid time.Time
 	var tried []*replica
@@ -91,11 +92,13 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 			again = &x.again
 			request.Share(again)
 		}
-		answer, f := b.once(ctx, t, number, x, request, check)
+		answer, f := b.once(ctx, &t, began, number, x, request, check)
 		made, waited = append(made, x.made...), waited+x.waited
 		switch {
 		case f == nil:
-			answer.Duration, answer.Attempts = time.Since(start), number-1+answer.Attempts
+			if answer.Attempts += number - 1; answer.Attempts > 1 {
+				answer.Duration = time.Since(start)
+			}
 		case f.Attempts == 0 && last != nil:
 			// Refused by us: what the model server said before tells more, but not when to come back.
 			b.budget.refund(paid)
@@ -107,7 +110,7 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 			var ok bool
 			if paid, ok = b.retry(ctx, t, f.Attempts, f); ok {
 				number = f.Attempts // a hedge counts
-				request, last, tried = again, f, x.tried
+				request, last, tried, began = again, f, x.tried, time.Now()
 				continue
 			}
 		}
@@ -126,10 +129,10 @@ func (b *Backend) Infer(ctx context.Context, t Terms, request *wire.Frame, check
 	}
 }
 
-// once makes one attempt inside of the breaker, and a hedge beside it, or refuses it: its Failure then has no Attempts.
-func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
+// once makes one attempt inside of the breaker, now, at start, and a hedge beside it, or refuses it: its Failure then has no Attempts.
+func (b *Backend) once(ctx context.Context, t *Terms, start time.Time, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict) (*Answer, *Failure) {
 	var told Attempt
-	answer, second, failure := b.first(ctx, t, number, x, request, check, &told)
+	answer, second, failure := b.first(ctx, t, start, number, x, request, check, &told)
 	if told.Number == 0 {
 		return nil, failure // refused
 	}
@@ -165,15 +168,16 @@ func (b *Backend) once(ctx context.Context, t Terms, number int, x *exchange, re
 
 // first makes the attempt that is no hedge, and concludes it: whatever comes after, it holds nothing any more. second is to be asked for
 // its result, or stopped; nil: there is none. told becomes what is to be told of the attempt, and stays as it is where none was made.
-func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict, told *Attempt) (_ *Answer, second *hedge, _ *Failure) {
-	start, size := time.Now(), request.Len()
+func (b *Backend) first(ctx context.Context, t *Terms, start time.Time, number int, x *exchange, request *wire.Frame, check func(*wire.Response) Verdict, told *Attempt) (_ *Answer, second *hedge, _ *Failure) {
+	size := request.Len()
 	seat, waited, f := b.place(ctx, t, start, 0)
 	x.waited = waited
 	if f != nil {
 		return nil, nil, b.finish(f, start)
 	}
-	says, asked := loadUnknown, start
-	defer func() { b.limiter.release(seat, time.Now(), says, x.took) }()
+	// Two moments are enough of an attempt that waits for nothing: when it began, and when its answer had been checked.
+	says, asked, ended := loadUnknown, start, start
+	defer func() { b.limiter.release(seat, ended, says, x.took) }()
 	permit := b.breaker.allow(b.set.timeout)
 	if permit == nil {
 		return nil, nil, b.finish(b.shut(), start)
@@ -188,10 +192,12 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 	conn := b.conns.takeOther(x.tried...)
 	defer conn.release()
 	x.asked(conn.replica)
-	asked = time.Now()
+	if waited > 0 {
+		asked = time.Now()
+	}
 	within := ctx
 	if number == 1 {
-		second, within = b.arm(ctx, t, asked, conn.replica, request)
+		second, within = b.arm(ctx, *t, asked, conn.replica, request)
 	} else if t.Headers != nil {
 		within = t.Headers.Again(ctx, number)
 	}
@@ -201,42 +207,43 @@ func (b *Backend) first(ctx context.Context, t Terms, number int, x *exchange, r
 			second.stop() // after a panic nobody asks for its result
 		}
 	}()
-	response, verdict, failure := b.attempt(within, conn, t.Until, permit, x, request, check)
-	took := time.Since(asked)
+	response, verdict, failure := b.attempt(within, asked, conn, t.Until, permit, x, request, check)
+	ended = time.Now()
+	took := ended.Sub(asked)
 	t.excuse(failure)
 	if failure != nil && context.Cause(within) == errLost {
 		failure = b.lost()
-		b.latencies.add(time.Now(), took) // at least
+		b.latencies.add(ended, took) // at least
 		conn.timed(asked, took)
 	}
 	says = loadOf(failure)
-	attempt := Attempt{
+	*told = Attempt{
 		Backend: b.name, Model: b.set.model, Version: b.set.version, Number: number, Start: asked, Duration: took, Waited: x.waited,
 		RequestBytes: size, Verdict: verdict, Replica: conn.place(),
 	}
 	if response != nil {
-		attempt.ResponseBytes = response.Frame().Len()
+		told.ResponseBytes = response.Frame().Len()
 	}
 	if failure != nil {
 		failure.Attempts, failure.Replica = 1, conn.place()
 		b.finish(failure, asked)
-		attempt.Failure, attempt.Lost = copied(failure), failure.lost
+		told.Failure, told.Lost = copied(failure), failure.lost
 	} else {
 		b.counters.count(nil, verdict)
 	}
-	permit.report(conn.heard(b.outcome(failure, verdict), asked))
+	permit.report(conn.heard(b.outcome(ended, failure, verdict), asked))
 	if b.observer != nil {
-		b.observer.Attempt(ctx, attempt)
+		b.observer.Attempt(ctx, *told)
 	}
-	*told, whole = attempt, true
+	whole = true
 	if failure != nil {
 		return nil, second, failure
 	}
-	return &Answer{Response: response, Duration: took, Attempts: 1, Verdict: verdict, Replica: conn.place()}, second, nil
+	return &Answer{Response: response, Duration: ended.Sub(start), Attempts: 1, Verdict: verdict, Replica: conn.place()}, second, nil
 }
 
 // place takes a place in flight, for which it may wait: shortly, or with patience. waited is how long it did.
-func (b *Backend) place(ctx context.Context, t Terms, now time.Time, patience time.Duration) (_ seat, waited time.Duration, _ *Failure) {
+func (b *Backend) place(ctx context.Context, t *Terms, now time.Time, patience time.Duration) (_ seat, waited time.Duration, _ *Failure) {
 	if s, ok := b.limiter.try(t.caller()); ok {
 		return s, 0, nil
 	}

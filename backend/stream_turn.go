@@ -50,7 +50,7 @@ func (b *Backend) Begin(ctx context.Context, t Terms, size int, queued bool) (*T
 	if queued {
 		patience = b.set.timeout
 	}
-	seat, _, f := b.place(ctx, t, start, patience)
+	seat, _, f := b.place(ctx, &t, start, patience)
 	if f != nil {
 		return nil, b.finish(f, start)
 	}
@@ -108,7 +108,7 @@ func (t *Turn) Answer(ctx context.Context, response *wire.Response, paid bool, c
 	} else {
 		t.b.counters.count(nil, verdict)
 	}
-	t.report(t.told(t.b.outcome(failure, verdict), began))
+	t.report(t.told(t.b.outcome(time.Now(), failure, verdict), began))
 	t.observe(ctx, number, took, response.Frame().Len(), failure, verdict)
 	if failure != nil {
 		failure.Attempts = t.attempts

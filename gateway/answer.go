@@ -62,14 +62,17 @@ var nobodys row
 // rewritten extends the primary's response. Rows that the primary answered keep their bits.
 func (c *call) rewritten() (*wire.Frame, error) {
 	version := c.model.backendCfg.GetVersion()
-	others := slices.ContainsFunc(c.rows, func(r row) bool { return !r.primarys() })
+	others := false
+	for i := range c.rows {
+		others = others || !c.rows[i].primarys()
+	}
 	// A tensor that the card doesn't declare can't be filled for a row that the primary doesn't answer, and would give away
 	// what was withheld.
 	hidden := func(name string) bool {
 		return isOurs(name) || c.ask.added[name] || (others && !c.model.declares(name))
 	}
 	w := wire.Rewrite{
-		Model: &c.model.name, Version: &version, StripOutputs: hidden, StripParams: isOurs, AppendParams: c.params(),
+		Model: &c.model.name, Version: &version, StripOutputs: hidden, StripParams: isOurs, AppendParams: c.params,
 	}
 	if others {
 		// So would what the model server says beside its tensors.
@@ -144,7 +147,7 @@ func (c *call) built() (*wire.Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.NewFrame(data, c.params()), nil
+	return wire.NewFrame(data, c.params(nil)), nil
 }
 
 // onlyRaw: the protocol has no typed contents for these.

@@ -136,7 +136,8 @@ func mark(span trace.Span, f *fallback.Failure) {
 
 // observe counts and traces a call when it has ended, however it ended.
 func (g *Gateway) observe(c *call) {
-	g.metrics.count(c, c.trace.failure)
+	end := time.Now()
+	g.metrics.count(c, end, c.trace.failure)
 	g.monitors.rows(c)
-	c.trace.export(c, time.Now())
+	c.trace.export(c, end)
 }

@@ -163,6 +163,7 @@ func (c *call) end() {
 	c.req.Free()
 	kept := c.perRow
 	kept.clear()
-	*c = call{perRow: kept}
+	*c = call{} // in place: with a field it would be made beside the call and copied
+	c.perRow = kept
 	calls.Put(c)
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
@@ -22,6 +23,8 @@ type coming struct {
 	context.Context
 	conn *calmConn
 	id   uint32
+	// header is the metadata that the call came with.
+	header metadata.MD
 	// whole: the client sends no more.
 	whole atomic.Bool
 	// kept: it is, or was, among its connection's calls; the reader's.
@@ -39,6 +42,14 @@ func (in *coming) Value(key any) any {
 	return in.Context.Value(key)
 }
 
+// incomingValues are those of a lower-case key of the metadata that a call came with. Nobody changes them.
+func incomingValues(ctx context.Context, key string) []string {
+	if in, ok := ctx.Value(comingKey{}).(*coming); ok {
+		return in.header[key] // as they come all keys are lower-case; gRPC doesn't rely on it, and goes through all of them
+	}
+	return metadata.ValueFromIncomingContext(ctx, key)
+}
+
 // comings are those of a connection.
 type comings struct {
 	// opened is the call whose headers were heard last, and latest what it became; only the connection's reader touches them.
@@ -53,7 +64,7 @@ type comings struct {
 }
 
 // begins is where a call begins, in its connection's reader: the server has just read its headers.
-func begins(ctx context.Context, _ *tap.Info) (context.Context, error) {
+func begins(ctx context.Context, info *tap.Info) (context.Context, error) {
 	pr, ok := peer.FromContext(ctx)
 	if !ok {
 		return ctx, nil
@@ -66,7 +77,7 @@ func begins(ctx context.Context, _ *tap.Info) (context.Context, error) {
 		from.called.Store(true)
 	}
 	c := &a.conn.coming
-	in := &coming{Context: ctx, conn: a.conn, id: c.opened.stream}
+	in := &coming{Context: ctx, conn: a.conn, id: c.opened.stream, header: info.Header}
 	in.whole.Store(c.opened.last())
 	c.keep(c.latest)
 	c.latest = in

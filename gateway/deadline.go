@@ -45,7 +45,7 @@ func allot(ctx context.Context, m *model, start time.Time) (budget, error) {
 	}
 	left := deadline.Sub(start)
 	least, why := m.backendCfg.GetMinTimeout().AsDuration(), "min_timeout of its backend"
-	if fastest := m.fastest(); fastest > least {
+	if fastest := m.fastest(start); fastest > least {
 		least, why = fastest, "the fastest answer of the last minute"
 	}
 	if left-ownShare(left) < least {
@@ -66,13 +66,13 @@ func withOwnShare(least time.Duration) time.Duration {
 
 // fastest is the least time in which anybody in the ladder has answered of late; 0: not known, or a rule or constant can answer
 // without being asked over the network.
-func (m *model) fastest() time.Duration {
-	least, known := m.primary.Fastest()
+func (m *model) fastest(now time.Time) time.Duration {
+	least, known := m.primary.Fastest(now)
 	if !known {
 		return 0
 	}
 	for _, b := range m.behind {
-		f, known := b.Fastest()
+		f, known := b.Fastest(now)
 		if !known {
 			return 0
 		}

@@ -36,7 +36,7 @@ func (g *Gateway) askTier(c *call, tier int, rows []int) {
 	base := len(c.stages)
 	c.stages = append(c.stages, result.Stages...)
 	for s, stage := range result.Stages {
-		c.note(base+s, stage)
+		c.note(base+s, &stage)
 	}
 	for j, i := range rows {
 		r := &c.rows[i]

@@ -35,7 +35,8 @@ func (g *Gateway) unaryGuard(ctx context.Context, req any, info *grpc.UnaryServe
 		}
 	}()
 	if !isOpen(info.FullMethod) {
-		call := &guarded{Context: ctx, plan: g.hold()}
+		call := newGuarded(ctx)
+		call.plan = g.hold()
 		defer call.letGo()
 		if call.principal, err = call.plan.principals.identify(ctx); err != nil {
 			return nil, g.toStatus(ctx, info.FullMethod, err)
@@ -67,7 +68,9 @@ func (g *Gateway) streamGuard(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	ctx, ended, stop := g.whileKnown(ctx, pl, p)
 	defer stop()
 	// No plan is held for a stream, which may go on for days: each of its requests has its own.
-	err = handler(srv, &identified{ServerStream: ss, ctx: &guarded{Context: ctx, principal: p}})
+	call := newGuarded(ctx)
+	call.principal = p
+	err = handler(srv, &identified{ServerStream: ss, ctx: call})
 	if e := ended(); err != nil && e != nil {
 		err = e
 	}

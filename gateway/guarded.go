@@ -6,9 +6,14 @@ import "context"
 type guarded struct {
 	context.Context
 	principal *Principal
+	// done is the parent's, below which are as many contexts as grpc-go has things to say of a call.
+	done <-chan struct{}
 	// plan is held until the call ends, or letGo; nil: none is.
 	plan *plan
 }
+
+// newGuarded begins a call's context, which is to be told who calls.
+func newGuarded(ctx context.Context) *guarded { return &guarded{Context: ctx, done: ctx.Done()} }
 
 // letGo gives the plan back. From then on the call is under the plan in force, as streams are.
 func (c *guarded) letGo() {
@@ -31,6 +36,8 @@ type (
 	planKey      struct{}
 	guardedKey   struct{}
 )
+
+func (c *guarded) Done() <-chan struct{} { return c.done }
 
 func (c *guarded) Value(key any) any {
 	switch key.(type) {

@@ -12,7 +12,8 @@ func TestLetGo(t *testing.T) {
 	pl := &plan{abandon: func() { abandoned++ }}
 	pl.holders.Store(1) // the gateway's own
 	g.current.Store(pl)
-	call := &guarded{Context: t.Context(), plan: g.hold()}
+	call := newGuarded(t.Context())
+	call.plan = g.hold()
 	ctx, cancel := context.WithCancel(call)
 	defer cancel()
 	if heldIn(ctx) != pl || pl.holders.Load() != 2 {

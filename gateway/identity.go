@@ -10,7 +10,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
@@ -109,7 +108,7 @@ func (ps *principals) identify(ctx context.Context) (*Principal, error) {
 	if p, ok, err := insidePerson(ctx); ok {
 		return p, err
 	}
-	if tokens := metadata.ValueFromIncomingContext(ctx, "authorization"); len(tokens) > 0 {
+	if tokens := incomingValues(ctx, "authorization"); len(tokens) > 0 {
 		scheme, token, ok := strings.Cut(tokens[0], " ")
 		if !ok || !strings.EqualFold(scheme, "bearer") || len(tokens) > 1 {
 			return nil, unauthenticated("the authorization metadata is not one `Bearer TOKEN`")

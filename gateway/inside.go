@@ -41,7 +41,7 @@ func OutgoingAs(ctx context.Context, p people.Person, remote string) context.Con
 
 // insidePerson answers for whom a page calls. ok: the call is from inside, or says so.
 func insidePerson(ctx context.Context) (p *Principal, ok bool, err error) {
-	told := metadata.ValueFromIncomingContext(ctx, personKey)
+	told := incomingValues(ctx, personKey)
 	if pr, has := peer.FromContext(ctx); !has || !inside.Is(pr.AuthInfo) {
 		if len(told) > 0 {
 			return nil, true, unauthenticated("a name in a header is no identity")
@@ -63,7 +63,7 @@ func remoteAddress(ctx context.Context) string {
 	}
 	if inside.Is(pr.AuthInfo) {
 		var who caller
-		if told := metadata.ValueFromIncomingContext(ctx, personKey); len(told) != 1 || json.Unmarshal([]byte(told[0]), &who) != nil {
+		if told := incomingValues(ctx, personKey); len(told) != 1 || json.Unmarshal([]byte(told[0]), &who) != nil {
 			return ""
 		}
 		return who.Remote

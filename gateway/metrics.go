@@ -175,9 +175,9 @@ func (m *metrics) BreakerChanged(name string, _, to candorv1.BreakerState) {
 }
 
 // count counts a call that has ended.
-func (m *metrics) count(c *call, failed *Error) {
+func (m *metrics) count(c *call, end time.Time, failed *Error) {
 	name, bound := c.model.name, c.model.bound
-	bound.seconds.Observe(time.Since(c.start).Seconds())
+	bound.seconds.Observe(end.Sub(c.start).Seconds())
 	if failed != nil {
 		m.errors.WithLabelValues(name, shortReason(failed.Reason)).Inc()
 	}

@@ -66,8 +66,8 @@ type model struct {
 	watched watchedModel
 	// alone is the model without its fallback; nil: this is it.
 	alone *model
-	// params are those of the response that are the same for every call, encoded.
-	params []byte
+	// params are those of the response that are the same for every call, accepted those that tell of most rows, encoded.
+	params, accepted []byte
 }
 
 // fill is how one output tensor of the primary is filled from an answer that is not the primary's.
@@ -118,7 +118,7 @@ func newModel(ctx context.Context, name string, g *Gateway, pl *plan) (*model, e
 		}
 	}
 	m.losses = newLosses(m.review.GetCosts(), bc.GetCard(), m.fields)
-	m.params = m.constantParams()
+	m.params, m.accepted = m.constantParams(), m.acceptedParams()
 	m.asked = []*backend.Backend{primary}
 	if m.policy.Method == candorv1.ConfidenceMethod_CONFIDENCE_METHOD_META {
 		if m.meta = backends[mc.GetPolicy().GetMeta().GetBackend()]; m.meta == nil {

@@ -107,7 +107,7 @@ func (g *Gateway) outgoing(f *wire.Frame) (*wire.Frame, error) {
 // wantsTrailers: a successful answer has all that matters in its parameters. Trailers that change with every call cost both
 // sides more than everything else that is said about a prediction (docs/adr/0014), so whoever reads them asks for them.
 func wantsTrailers(ctx context.Context) bool {
-	return slices.Contains(metadata.ValueFromIncomingContext(ctx, headerTrailers), wantPrediction)
+	return slices.Contains(incomingValues(ctx, headerTrailers), wantPrediction)
 }
 
 const (

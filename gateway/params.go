@@ -110,13 +110,29 @@ func (m *model) constantParams() []byte {
 	return b
 }
 
-// paramsSize has room for the parameters of most calls, in bytes, and for what is appended behind them.
-const paramsSize = 768
+// acceptedParams are outcomeParams of a row that the primary answered because it was confident, which nearly all are.
+func (m *model) acceptedParams() []byte {
+	return outcomeParams(nil, candorv1.Route_ROUTE_ACCEPT, []candorv1.Reason{candorv1.Reason_REASON_CONFIDENT}, m.primary.Name(), candorv1.AnswerState_ANSWER_STATE_FINAL)
+}
 
-// params are the response parameters, encoded; docs/metadata.md is their table. Only bool, int64 and string survive every
+// outcomeParams tell what became of the only row.
+func outcomeParams(b []byte, route candorv1.Route, reasons []candorv1.Reason, answeredBy string, state candorv1.AnswerState) []byte {
+	b = wire.AppendParam(b, wire.StringParam("candor_route", routeName(route)))
+	b = wire.AppendParam(b, wire.StringParam("candor_reasons", reasonsText(reasons)))
+	b = wire.AppendParam(b, wire.StringParam("candor_answered_by", answeredBy))
+	return wire.AppendParam(b, wire.StringParam("candor_state", stateName(state)))
+}
+
+// asMost says that the row's outcome is what acceptedParams tell.
+func (r *row) asMost() bool {
+	return r.decision.Route == candorv1.Route_ROUTE_ACCEPT && r.state == candorv1.AnswerState_ANSWER_STATE_FINAL && r.primarys() &&
+		len(r.decision.Reasons) == 1 && r.decision.Reasons[0] == candorv1.Reason_REASON_CONFIDENT
+}
+
+// params appends the response parameters, encoded; docs/metadata.md is their table. Only bool, int64 and string survive every
 // dialect.
-func (c *call) params() []byte {
-	b := append(make([]byte, 0, paramsSize), c.model.params...)
+func (c *call) params(b []byte) []byte {
+	b = append(b, c.model.params...)
 	b = wire.AppendParam(b, wire.StringParam("candor_mode", modeName(c.mode())))
 	b = wire.AppendParam(b, wire.StringParam("candor_prediction_id", c.idText))
 	if c.defaulted > 0 {
@@ -143,10 +159,11 @@ func (c *call) params() []byte {
 		return b
 	}
 	r := &c.rows[0]
-	b = wire.AppendParam(b, wire.StringParam("candor_route", routeName(r.decision.Route)))
-	b = wire.AppendParam(b, wire.StringParam("candor_reasons", reasonsText(r.decision.Reasons)))
-	b = wire.AppendParam(b, wire.StringParam("candor_answered_by", c.answeredBy(r)))
-	b = wire.AppendParam(b, wire.StringParam("candor_state", stateName(r.state)))
+	if r.asMost() {
+		b = append(b, c.model.accepted...)
+	} else {
+		b = outcomeParams(b, r.decision.Route, r.decision.Reasons, c.answeredBy(r), r.state)
+	}
 	if v := ppm(r.decision.Confidence); v != nil {
 		b = wire.AppendParam(b, wire.Int64Param("candor_confidence_ppm", int64(*v)))
 	}
@@ -159,17 +176,18 @@ func (c *call) params() []byte {
 		b = wire.AppendParam(b, wire.Int64Param("candor_certificate_errors", int64(l.shown.GetErrors())))
 		b = wire.AppendParam(b, wire.Int64Param("candor_sampling_ppm", int64(*ppm(r.sampling()))))
 	}
-	for _, p := range [...]wire.Param{
-		wire.StringParam("candor_review_item", review.Name(r.deferredItem())),
-		wire.StringParam("candor_action", r.action),
-		wire.StringParam("candor_limit", r.limitName()),
-		wire.StringParam("candor_fault", r.fault(c)),
-	} {
-		if p.Str != "" {
-			b = wire.AppendParam(b, p)
-		}
+	b = appendText(b, "candor_review_item", review.Name(r.deferredItem()))
+	b = appendText(b, "candor_action", r.action)
+	b = appendText(b, "candor_limit", r.limitName())
+	return appendText(b, "candor_fault", r.fault(c))
+}
+
+// appendText appends a parameter, unless there is nothing to say.
+func appendText(b []byte, key, text string) []byte {
+	if text == "" {
+		return b
 	}
-	return b
+	return wire.AppendParam(b, wire.StringParam(key, text))
 }
 
 // deferredItem is the review item that the caller may wait for; empty: none. That a row is audited is nobody's to know.

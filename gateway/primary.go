@@ -77,7 +77,7 @@ func (g *Gateway) heard(c *call, began time.Time, answer *backend.Answer, readab
 		}
 	}
 	c.stages = append(c.stages, stage)
-	c.note(0, stage)
+	c.note(0, &stage)
 	if c.failure != nil {
 		return g.hopeless(c)
 	}

@@ -145,9 +145,9 @@ func fillStage(out *candorv1.StageRecord, s *fallback.Stage, fields int) {
 	out.Stage, out.Kind, out.Version, out.DurationUs, out.Attempts = s.Name, s.Kind, s.Version, micros(s.Duration), uint32(s.Attempts)
 	out.Tried, out.WaitedUs = attemptRecords(s.Tried), micros(s.Waited)
 	out.Rows, out.ModelCreatedS, out.Parent = uint32(len(s.Rows)/fields), s.Created, s.Parent
-	for _, ev := range s.Evidence {
-		if ev.Calibrator != "" {
-			out.Calibrator = ev.Calibrator
+	for i := range s.Evidence {
+		if by := s.Evidence[i].Calibrator; by != "" {
+			out.Calibrator = by
 			break
 		}
 	}
@@ -155,8 +155,8 @@ func fillStage(out *candorv1.StageRecord, s *fallback.Stage, fields int) {
 		out.Failure, out.FailureSource, out.Detail = s.Failure.Reason, s.Failure.Source, cut(s.Failure.Detail, maxDetail)
 	} else {
 		// A row that broke its card is told with the stage that gave it.
-		for _, ev := range s.Evidence {
-			if len(ev.Faults) > 0 && s.Kind != candorv1.StepKind_STEP_KIND_ENSEMBLE {
+		for i := range s.Evidence {
+			if ev := &s.Evidence[i]; len(ev.Faults) > 0 && s.Kind != candorv1.StepKind_STEP_KIND_ENSEMBLE {
 				out.Detail = cut(ev.Detail, maxDetail)
 				break
 			}

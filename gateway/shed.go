@@ -53,7 +53,7 @@ func (g *Gateway) askSpare(c *call, rows []int) {
 	base := len(c.stages)
 	c.stages = append(c.stages, result.Stages...)
 	for s, stage := range result.Stages {
-		c.note(base+s, stage)
+		c.note(base+s, &stage)
 	}
 	for j, i := range rows {
 		r, ev := &c.rows[i], &result.Evidence[j]

@@ -48,7 +48,7 @@ func (c *call) rowsFor(b *backend.Backend, rows []int) (*wire.Frame, error) {
 }
 
 // note keeps every stage's Evidence with the rows that it is about: one verdict scores all of them.
-func (c *call) note(index int, s fallback.Stage) {
+func (c *call) note(index int, s *fallback.Stage) {
 	for j := range s.Evidence {
 		if ev := &s.Evidence[j]; len(ev.Faults) == 0 {
 			r := &c.rows[s.Rows[j]]

@@ -109,7 +109,7 @@ func (s *clientStream) tell(n notice, err error) {
 		version = c.model.backendCfg.GetVersion()
 		message = brief(message, maxErrorMessage) + "; prediction " + c.idText
 		params = append(params, wire.Int64Param("candor_response_index", int64(n.index)))
-		tail = c.params()
+		tail = c.params(nil)
 	}
 	data, buildErr := wire.BuildResponse(n.model, version, n.id, params, nil, true)
 	if buildErr != nil {

@@ -17,7 +17,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/candor-gateway/candor/fallback"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
 
@@ -110,8 +109,13 @@ func (ct *callTrace) kept(c *call) bool {
 		// Nothing is exported here, but the caller's own trace can still be found by its id.
 		return ct.parent.IsSampled()
 	}
-	if ct.sampled || ct.failure != nil || slices.ContainsFunc(c.stages, func(s fallback.Stage) bool { return repeated(&s) }) {
+	if ct.sampled || ct.failure != nil {
 		return true
+	}
+	for i := range c.stages {
+		if repeated(&c.stages[i]) {
+			return true
+		}
 	}
 	for i := range c.rows {
 		if r := &c.rows[i]; !r.plain() || r.decision.Route != candorv1.Route_ROUTE_ACCEPT {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 
 	"go.opentelemetry.io/otel/trace"
-	"google.golang.org/grpc/metadata"
 )
 
 func newTraceID() (id trace.TraceID) {
@@ -28,7 +27,7 @@ func newSpanID() (id trace.SpanID) {
 const traceparentKey = "traceparent"
 
 func incoming(ctx context.Context) trace.SpanContext {
-	v := metadata.ValueFromIncomingContext(ctx, traceparentKey)
+	v := incomingValues(ctx, traceparentKey)
 	if len(v) != 1 {
 		return trace.SpanContext{}
 	}

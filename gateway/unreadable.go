@@ -45,8 +45,9 @@ func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 func receive(ctx context.Context, recv func(any) error, v any) error {
 	msg, ok := v.(proto.Message)
 	into := v
-	f := new(wire.Frame)
+	var f *wire.Frame
 	if ok {
+		f = new(wire.Frame)
 		into = f
 	}
 	if err := received(ctx, recv, into); err != nil {

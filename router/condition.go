@@ -60,7 +60,7 @@ func (c *Condition) raise(p Policy, d Decision) Decision {
 	case c.to() == candorv1.Route_ROUTE_FALLBACK && d.asked < len(p.Tiers):
 		d.Route, d.Ask = candorv1.Route_ROUTE_FALLBACK, d.asked
 	default:
-		d.Route, d.Reasons = unanswered(p, d.Reasons)
+		d.Route, d.Reasons = unanswered(&p, d.Reasons)
 	}
 	return d
 }

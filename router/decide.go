@@ -30,15 +30,15 @@ const NoTier = -1
 // ACCEPT wants usable evidence, a confidence, a threshold, and confidence >= threshold. Everything else goes to the least
 // cautious route that exists: FALLBACK, to be asked of tier 0, then DEFER, then REJECT.
 func Decide(p Policy, e Evidence) Decision {
-	d := compared(e, p.Primary)
-	reasons, ok := p.Primary.covers(e)
+	d := compared(&e, &p.Primary)
+	reasons, ok := p.Primary.covers(&e)
 	switch {
 	case ok:
 		d.Route, d.Reasons = candorv1.Route_ROUTE_ACCEPT, reasons
 	case len(p.Tiers) > 0:
 		d.Route, d.Reasons, d.Ask = candorv1.Route_ROUTE_FALLBACK, reasons, 0
 	default:
-		d.Route, d.Reasons = unanswered(p, reasons)
+		d.Route, d.Reasons = unanswered(&p, reasons)
 	}
 	return d
 }
@@ -46,10 +46,10 @@ func Decide(p Policy, e Evidence) Decision {
 // DecideTier routes a row on the Evidence of the tier that before said to ask. The row is released as FALLBACK, goes on to the
 // next tier, is deferred or rejected; the reasons of all passes are kept in order.
 func DecideTier(p Policy, before Decision, e Evidence) Decision {
-	license := p.Tiers[before.Ask]
-	d := compared(e, license)
+	license := &p.Tiers[before.Ask]
+	d := compared(&e, license)
 	d.Condition, d.asked = before.Condition, before.Ask+1
-	reasons, ok := license.covers(e)
+	reasons, ok := license.covers(&e)
 	if ok {
 		// "Confident" would read as if the primary had been.
 		d.Route, d.Reasons = candorv1.Route_ROUTE_FALLBACK, merge(before.Reasons, e.Notes)
@@ -60,25 +60,25 @@ func DecideTier(p Policy, before Decision, e Evidence) Decision {
 		d.Route, d.Reasons, d.Ask = candorv1.Route_ROUTE_FALLBACK, reasons, next
 		return d
 	}
-	d.Route, d.Reasons = unanswered(p, reasons)
+	d.Route, d.Reasons = unanswered(&p, reasons)
 	return d
 }
 
 // Covers says whether an answer may be released on its own.
 func (l License) Covers(e Evidence) bool {
-	_, ok := l.covers(e)
+	_, ok := l.covers(&e)
 	return ok
 }
 
 // compared is a Decision without a route.
-func compared(e Evidence, l License) Decision {
+func compared(e *Evidence, l *License) Decision {
 	return Decision{
 		Confidence: e.Confidence, Threshold: l.Threshold, RawConfidence: e.RawConfidence, Calibrator: e.Calibrator, Method: l.Method, Ask: NoTier,
 	}
 }
 
 // covers says whether an answer may be released on its own, and why or why not.
-func (l License) covers(e Evidence) ([]candorv1.Reason, bool) {
+func (l *License) covers(e *Evidence) ([]candorv1.Reason, bool) {
 	switch {
 	case len(e.Faults) > 0:
 		return merge(e.Faults, e.Notes), false
@@ -105,7 +105,7 @@ func (l License) covers(e Evidence) ([]candorv1.Reason, bool) {
 var confident = []candorv1.Reason{candorv1.Reason_REASON_CONFIDENT}
 
 // unanswered is the route of a row that no machine may answer.
-func unanswered(p Policy, reasons []candorv1.Reason) (candorv1.Route, []candorv1.Reason) {
+func unanswered(p *Policy, reasons []candorv1.Reason) (candorv1.Route, []candorv1.Reason) {
 	if p.HasReview {
 		return candorv1.Route_ROUTE_DEFER, reasons
 	}

@@ -52,54 +52,66 @@ type Scores struct {
 //
 // A calibrator whose result is no distribution leaves the row without a confidence.
 func Score(s Scores) Evidence {
+	var ev Evidence
+	ScoreInto(&ev, &s)
+	return ev
+}
+
+// ScoreInto is Score, for Evidence that has its place.
+func ScoreInto(ev *Evidence, s *Scores) {
 	switch {
 	case s.Abstained:
-		return Failed(s.Stage, candorv1.Reason_REASON_ABSTAINED, "the model abstained")
+		*ev = Failed(s.Stage, candorv1.Reason_REASON_ABSTAINED, "the model abstained")
+		return
 	case s.Kind == candorv1.ScoreKind_SCORE_KIND_UNSPECIFIED:
-		return Evidence{Stage: s.Stage, Top: -1, Method: s.Method}
+		*ev = Evidence{Stage: s.Stage, Top: -1, Method: s.Method}
+		return
 	case s.Kind == candorv1.ScoreKind_SCORE_KIND_REGRESSION:
-		return scoreRegression(s)
+		*ev = scoreRegression(s)
+		return
 	}
 	problem := misfit(s)
 	if problem == "" && (s.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE || s.Kind == candorv1.ScoreKind_SCORE_KIND_MARGIN) {
-		return scoreRanked(s)
+		*ev = scoreRanked(s)
+		return
 	}
 	var probs []float64
 	if problem == "" {
 		probs, problem = probabilities(s)
 	}
 	if problem != "" {
-		return Failed(s.Stage, candorv1.Reason_REASON_CONTRACT_FAILURE, problem)
+		*ev = Failed(s.Stage, candorv1.Reason_REASON_CONTRACT_FAILURE, problem)
+		return
 	}
-	ev, _ := calibrated(s, probs)
+	ev.calibrated(s, probs)
 	if s.Method == methodEnergy && s.Kind == candorv1.ScoreKind_SCORE_KIND_LOGIT && len(s.Values) > 1 {
 		ev.Confidence = ptr(EnergyConfidence(Energy(s.Values), s.Scale.EnergyCenter))
 		if s.Calibrator != nil {
 			ev.RawConfidence = ev.Confidence
 		}
 	}
-	return ev
 }
 
-// calibrated makes Evidence of class probabilities, which it keeps, by way of the calibrator where there is one. ok is false when
+// calibrated makes it Evidence of class probabilities, which it keeps, by way of the calibrator where there is one. ok is false when
 // its result is no distribution: the Evidence is then that of probs, without a confidence.
-func calibrated(s Scores, probs []float64) (ev Evidence, ok bool) {
-	ev, ok = FromProbabilities(s.Stage, probs, s.Labels, s.Method), true
+func (e *Evidence) calibrated(s *Scores, probs []float64) (ok bool) {
+	e.ofProbabilities(s.Stage, probs, s.Labels, s.Method)
+	ok = true
 	if s.Calibrator != nil {
-		raw, top := ev.Confidence, ev.Top
+		raw, top := e.Confidence, e.Top
 		var better []float64
 		if better, ok = Calibrate(s.Calibrator, probs); ok {
-			ev = FromProbabilities(s.Stage, better, s.Labels, s.Method)
-			if ev.Top != top {
-				ev.answers(top)
+			e.ofProbabilities(s.Stage, better, s.Labels, s.Method)
+			if e.Top != top {
+				e.answers(top)
 			}
 		} else {
-			ev.Confidence = nil
+			e.Confidence = nil
 		}
-		ev.RawConfidence, ev.Calibrator = raw, s.Calibrator.Name()
+		e.RawConfidence, e.Calibrator = raw, s.Calibrator.Name()
 	}
-	ev.Kind, ev.Scores = s.Kind, s.Values
-	return ev, ok
+	e.Kind, e.Scores = s.Kind, s.Values
+	return ok
 }
 
 // answers keeps the label at top as the answer, although another has the largest calibrated probability: what leaves is what the
@@ -118,28 +130,31 @@ func (e *Evidence) answers(top int) {
 // FromProbabilities makes Evidence of class probabilities that sum to 1, in the order of labels. It keeps both slices. A method
 // that reads something else than probabilities leaves it without a confidence.
 func FromProbabilities(stage string, probs []float64, labels []string, method candorv1.ConfidenceMethod) Evidence {
-	ev := Evidence{
-		Stage: stage, Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY, Scores: probs, Probs: probs, Labels: labels,
-		Method: method,
-	}
-	top, second := topTwo(probs)
-	ev.Top = top
-	ev.Label = labels[top]
-	h := NormalizedEntropy(probs)
-	ev.Uncertainty, ev.UncertaintyKind = h, candorv1.UncertaintyKind_UNCERTAINTY_KIND_ENTROPY
-	switch method {
-	case methodMaxProb:
-		ev.Confidence = ptr(probs[top])
-	case methodMargin:
-		ev.Confidence = ptr(probs[top] - second)
-	case methodEntropy:
-		ev.Confidence = ptr(1 - h)
-	}
+	var ev Evidence
+	ev.ofProbabilities(stage, probs, labels, method)
 	return ev
 }
 
+// ofProbabilities makes it what FromProbabilities makes.
+func (e *Evidence) ofProbabilities(stage string, probs []float64, labels []string, method candorv1.ConfidenceMethod) {
+	top, second := topTwo(probs)
+	h := NormalizedEntropy(probs)
+	*e = Evidence{
+		Stage: stage, Kind: candorv1.ScoreKind_SCORE_KIND_PROBABILITY, Scores: probs, Probs: probs, Labels: labels, Top: top, Label: labels[top],
+		Method: method, Uncertainty: h, UncertaintyKind: candorv1.UncertaintyKind_UNCERTAINTY_KIND_ENTROPY,
+	}
+	switch method {
+	case methodMaxProb:
+		e.Confidence = &probs[top]
+	case methodMargin:
+		e.Confidence = ptr(probs[top] - second)
+	case methodEntropy:
+		e.Confidence = ptr(1 - h)
+	}
+}
+
 // misfit says what classification scores can't be, whatever their kind; empty: nothing.
-func misfit(s Scores) string {
+func misfit(s *Scores) string {
 	want := len(s.Labels)
 	if len(s.Values) == 0 || want < 2 || len(s.Values) != want && !(len(s.Values) == 1 && want == 2) {
 		return fmt.Sprintf("%d scores for %d labels", len(s.Values), want)
@@ -157,7 +172,7 @@ func misfit(s Scores) string {
 }
 
 // probabilities converts scores that have passed misfit; problem is not empty when they can't be what the card says.
-func probabilities(s Scores) (probs []float64, problem string) {
+func probabilities(s *Scores) (probs []float64, problem string) {
 	tol := s.SumTolerance
 	if tol == 0 {
 		tol = DefaultSumTolerance

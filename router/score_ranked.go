@@ -15,7 +15,7 @@ import (
 //
 // One margin: its sign decides, 0 being the first label. One margin per label: the largest decides, and the boundary is where the
 // second largest would draw level, so that the margin is the difference of the two (Crammer & Singer 2001).
-func scoreRanked(s Scores) Evidence {
+func scoreRanked(s *Scores) Evidence {
 	distance := s.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE
 	if distance {
 		for i, d := range s.Values {
@@ -25,7 +25,8 @@ func scoreRanked(s Scores) Evidence {
 		}
 	}
 	if s.Calibrator != nil && s.Method != methodDistance && s.Method != methodBoundary {
-		if ev, ok := calibrated(s, ranks(s)); ok {
+		var ev Evidence
+		if ev.calibrated(s, ranks(s)) {
 			return ev
 		}
 	}
@@ -60,7 +61,7 @@ func scoreRanked(s Scores) Evidence {
 }
 
 // ranks are the numbers that stand for probabilities towards a calibrator; Score says why these.
-func ranks(s Scores) []float64 {
+func ranks(s *Scores) []float64 {
 	distance := s.Kind == candorv1.ScoreKind_SCORE_KIND_DISTANCE
 	switch {
 	case distance && len(s.Values) == 1:

@@ -8,7 +8,7 @@ import (
 )
 
 // scoreRegression makes the Evidence of one value with the interval that the model gave, or that its variance makes.
-func scoreRegression(s Scores) Evidence {
+func scoreRegression(s *Scores) Evidence {
 	bad := func(format string, args ...any) Evidence {
 		return Failed(s.Stage, candorv1.Reason_REASON_CONTRACT_FAILURE, fmt.Sprintf(format, args...))
 	}

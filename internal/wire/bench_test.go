@@ -74,7 +74,7 @@ func BenchmarkRewrite(b *testing.B) {
 			return err
 		}
 		defer r.Free()
-		_, err = r.Rewrite(Rewrite{StripParams: isOurs, AppendParams: encoded(StringParam("candor_route", "accept"))})
+		_, err = r.Rewrite(Rewrite{StripParams: isOurs, AppendParams: appends(StringParam("candor_route", "accept"))})
 		return err
 	})
 }

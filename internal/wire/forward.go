@@ -60,8 +60,17 @@ func (a *assembly) output(w *walker, f Forward, o *RequestedOutput) {
 // strips reports whether f takes anything out of this request.
 func (r *Request) strips(f Forward) bool {
 	s := strip(f.StripParams)
-	return slices.ContainsFunc(r.Outputs, func(o RequestedOutput) bool { return f.stripsOutput(o.Name) || s.any(o.Params) }) || s.any(r.Params) ||
-		slices.ContainsFunc(r.Inputs, func(t Tensor) bool { return s.any(t.Params) })
+	for i := range r.Outputs {
+		if o := &r.Outputs[i]; f.stripsOutput(o.Name) || s.any(o.Params) {
+			return true
+		}
+	}
+	for i := range r.Inputs {
+		if s.any(r.Inputs[i].Params) {
+			return true
+		}
+	}
+	return s.any(r.Params)
 }
 
 func (f *Forward) stripsOutput(name string) bool {

@@ -177,7 +177,7 @@ func FuzzRewrite(f *testing.F) {
 			StripOutputs:  func(name string) bool { return name == strip },
 			StripParams:   isOurs,
 			Splices:       []Splice{s},
-			AppendParams:  encoded(StringParam("candor_route", "accept")),
+			AppendParams:  appends(StringParam("candor_route", "accept")),
 			AppendOutputs: []TensorData{{Name: "candor_confidence", Datatype: FP32, Shape: []int64{1}, Floats: []float64{1}}},
 		})
 		if err != nil {

@@ -47,3 +47,25 @@ func (p *buffers) Put(b *[]byte) {
 		p.tiers[tier-leastTier].Put(b)
 	}
 }
+
+// lent is a buffer of the pool's that somebody appends to.
+type lent struct{ buffer *[]byte }
+
+func lend() lent { return lent{Buffers.Get(1 << leastTier)} }
+
+func (l lent) empty() []byte { return (*l.buffer)[:0] }
+
+func (l lent) giveBack() { Buffers.Put(l.buffer) }
+
+// addLent appends to the frame what was appended to the lent buffer, which goes back when the frame's references are given up. Where it
+// was too small, or nothing was appended, it goes back now.
+func (f *Frame) addLent(l lent, b []byte) {
+	if len(b) == 0 || cap(b) != cap(*l.buffer) {
+		l.giveBack()
+		f.add(b)
+		return
+	}
+	*l.buffer = b
+	f.attach(mem.NewBuffer(l.buffer, Buffers))
+	f.counted = true
+}

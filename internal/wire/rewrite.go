@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"slices"
-
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -17,35 +15,39 @@ type Rewrite struct {
 	StripParams func(key string) bool
 	// Splices replace rows of tensors. Of two for the same row of an output, the later counts.
 	Splices []Splice
-	// AppendParams are added, encoded by [AppendParam]; one with a key that the response has replaces it. Rewrite appends to
-	// what has room behind it.
-	AppendParams []byte
+	// AppendParams appends the parameters that are added, by [AppendParam]; one with a key that the response has replaces it.
+	// nil adds none. What it is given has room for most.
+	AppendParams func(b []byte) []byte
 	// AppendOutputs are added in the form that the response has: raw if it has raw_output_contents, else typed.
 	AppendOutputs []TensorData
 }
 
-// Rewrite returns the response for a client. Whatever w doesn't change keeps its bytes and is not copied.
+// Rewrite returns the response for a client, to be sent once. Whatever w doesn't change keeps its bytes and is not copied.
 func (r *Response) Rewrite(w Rewrite) (*Frame, error) {
 	if r.RawForm && len(r.raws) != len(r.Outputs) {
 		return nil, miscounted(rawOutputs, len(r.raws), len(r.Outputs))
 	}
-	tail, err := r.appended(w)
+	spliced, err := r.spliced(&w)
 	if err != nil {
 		return nil, err
 	}
-	spliced, err := r.spliced(w)
+	room := lend()
+	tail, err := r.appended(room.empty(), &w)
 	if err != nil {
+		room.giveBack()
 		return nil, err
 	}
 	a := assemble(r.frame)
-	if len(spliced) > 0 || r.strips(w) {
-		r.edit(&a, w, spliced)
+	if len(spliced) > 0 || r.strips(&w) {
+		r.edit(&a, &w, spliced)
 	}
-	return a.finish(tail), nil
+	a.keep(r.frame.Len())
+	a.out.addLent(room, tail)
+	return a.out, nil
 }
 
 // edit walks the response's fields and keeps, drops or replaces each.
-func (r *Response) edit(a *assembly, w Rewrite, spliced map[int]*run) {
+func (r *Response) edit(a *assembly, w *Rewrite, spliced map[int]*run) {
 	outputs, raws := 0, 0
 	c := walk(r.frame, responseRaw)
 	for c.next() {
@@ -83,9 +85,14 @@ func (r *Response) edit(a *assembly, w Rewrite, spliced map[int]*run) {
 }
 
 // strips reports whether w takes anything out of this response.
-func (r *Response) strips(w Rewrite) bool {
+func (r *Response) strips(w *Rewrite) bool {
 	s := strip(w.StripParams)
-	return slices.ContainsFunc(r.Outputs, func(t Tensor) bool { return w.stripsOutput(t.Name) || s.any(t.Params) }) || s.any(r.Params)
+	for i := range r.Outputs {
+		if t := &r.Outputs[i]; w.stripsOutput(t.Name) || s.any(t.Params) {
+			return true
+		}
+	}
+	return s.any(r.Params)
 }
 
 func (w *Rewrite) stripsOutput(name string) bool {
@@ -93,9 +100,11 @@ func (w *Rewrite) stripsOutput(name string) bool {
 }
 func (w *Rewrite) stripsParam(key string) bool { return w.StripParams != nil && w.StripParams(key) }
 
-// appended returns the fields that follow what stays of the response.
-func (r *Response) appended(w Rewrite) ([]byte, error) {
-	tail := w.AppendParams
+// appended appends the fields that follow what stays of the response.
+func (r *Response) appended(tail []byte, w *Rewrite) ([]byte, error) {
+	if w.AppendParams != nil {
+		tail = w.AppendParams(tail)
+	}
 	if w.Model != nil && *w.Model != r.ModelName {
 		if err := text(*w.Model); err != nil {
 			return nil, within("model_name", -1, err)

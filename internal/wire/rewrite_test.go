@@ -35,7 +35,7 @@ func TestRewriteFastPath(t *testing.T) {
 			Model: &model, Version: &version,
 			StripOutputs: func(string) bool { return false },
 			StripParams:  func(key string) bool { return key == "candor_route" },
-			AppendParams: encoded(StringParam("candor_route", "accept"), Int64Param("took", 7), BoolParam("b", true), Param{Key: "none"}),
+			AppendParams: appends(StringParam("candor_route", "accept"), Int64Param("took", 7), BoolParam("b", true), Param{Key: "none"}),
 			AppendOutputs: []TensorData{
 				{Name: "candor_confidence", Datatype: FP32, Shape: []int64{2}, Floats: []float64{0.5, math.NaN()}},
 				{Name: "candor_route", Datatype: BYTES, Shape: []int64{2}, Texts: [][]byte{[]byte("accept"), []byte("defer")}},
@@ -74,7 +74,7 @@ func TestRewriteStrips(t *testing.T) {
 		got := rewrite(t, r, Rewrite{
 			StripOutputs: func(name string) bool { return name == "out_FP32" || name == "out_BYTES" },
 			StripParams:  isOurs,
-			AppendParams: encoded(BoolParam("candor_ours", true)),
+			AppendParams: appends(BoolParam("candor_ours", true)),
 			Splices:      []Splice{{Output: "out_FP32", Row: 0, Rows: 2, Floats: []float64{1, 2}}},
 		})
 		want := unmarshalResponse(t, data)
@@ -200,6 +200,11 @@ func TestRewriteRefuses(t *testing.T) {
 	odd := scanResponse(t, marshal(t, &inference.ModelInferResponse{RawOutputContents: [][]byte{{}}}))
 	_, err = odd.Rewrite(Rewrite{})
 	wantField(t, err, "raw_output_contents")
+}
+
+// appends is encoded for a Rewrite.
+func appends(params ...Param) func([]byte) []byte {
+	return func(b []byte) []byte { return append(b, encoded(params...)...) }
 }
 
 func encoded(params ...Param) []byte {

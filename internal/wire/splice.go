@@ -18,7 +18,7 @@ type Splice struct {
 
 // spliced returns the elements of the outputs that have rows replaced, by the output's index. Outputs that are
 // stripped are left out.
-func (r *Response) spliced(w Rewrite) (map[int]*run, error) {
+func (r *Response) spliced(w *Rewrite) (map[int]*run, error) {
 	if len(w.Splices) == 0 {
 		return nil, nil
 	}
