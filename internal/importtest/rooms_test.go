@@ -71,6 +71,7 @@ var rooms = []room{
 	{path: "internal/oiptest", level: 5, kind: testOnly, why: "a scripted fake model server"},
 	{path: "internal/faultproxy", level: 5, kind: testOnly, why: "a network that misbehaves on demand"},
 	{path: "internal/importtest", level: 5, kind: testOnly, why: "this test"},
+	{path: "internal/leaktest", level: 5, kind: testOnly, why: "no goroutine is left when a package's tests end"},
 	{path: "soak", level: 5, why: "the ten promises, kept by the whole under faults"},
 	{path: "examples/...", level: 5, kind: outside, why: "programs to be copied: they must work without our source"},
 }
