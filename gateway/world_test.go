@@ -297,6 +297,14 @@ func (w *world) infer(ctx context.Context, req *inference.ModelInferRequest) ans
 	return a
 }
 
+// decision of the first row; nil: none was told.
+func (a answer) decision() *candorv1.Decision {
+	if len(a.predictions) == 0 {
+		return nil
+	}
+	return a.predictions[0].GetDecision()
+}
+
 // param answers a response parameter as text.
 func (a answer) param(key string) string {
 	p, ok := a.resp.GetParameters()[key]
