@@ -1,10 +1,12 @@
 package gateway_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 )
@@ -165,7 +167,10 @@ func TestLimitsOfShedRows(t *testing.T) {
 
 // A day's budget is never passed, not even over a restart.
 func TestBudgetOfADay(t *testing.T) {
-	w := start(t, bounds("reviewers: 100, service_time: 1s, per_day: 12")...)
+	// People who are always there, in a zone where it is about noon: their day doesn't end during the test.
+	west := time.Now().UTC().Hour() - 12
+	hours := fmt.Sprintf(`desk: {hours: {time_zone: "Etc/GMT%+d", shifts: [{from: "00:00", until: "24:00"}]}, `, west)
+	w := start(t, bounds("reviewers: 100, service_time: 1s, per_day: 12", "desk: {deadline: 5m", hours+"deadline: 5m")...)
 	deferred := 0
 	for call := range 8 {
 		a := w.infer(t.Context(), request(unsureRows(10), "candor_route"))

@@ -47,7 +47,15 @@ func TestStopEverywhere(t *testing.T) {
 	url := shared(t).URL("postgres")
 	edits := withLimit(1000, ", on_trip: reject, reset: {people: 2}")
 	a, b := sharing(t, url, "a", edits...), sharing(t, url, "b", edits...)
-	declined := func(w *world) bool { return w.infer(t.Context(), request([][4]float32{sureRow})).err != nil }
+	declined := func(w *world) bool {
+		for {
+			answer := w.infer(t.Context(), request([][4]float32{sureRow}))
+			if !slices.Contains(answer.decision().GetReasons(), candorv1.Reason_REASON_LIMIT_UNAVAILABLE) {
+				return answer.err != nil
+			}
+			// The database was too slow for this gateway to know of stops, on a machine that is busy.
+		}
+	}
 	if declined(a) || declined(b) {
 		t.Fatal("withheld before anything was stopped")
 	}
@@ -92,13 +100,20 @@ func TestStopCutOff(t *testing.T) {
 		return w.infer(t.Context(), request([][4]float32{row})).err == nil
 	}
 	for _, w := range []*world{here, there, all, none} {
-		if !passes(w, declines) || !passes(w, others) {
-			t.Fatal("withheld before anything happened")
+		for _, row := range [][4]float32{declines, others} {
+			w.eventually(func() bool {
+				a := w.infer(t.Context(), request([][4]float32{row}))
+				// The database may have been too slow for this gateway to know of stops, on a machine that is busy.
+				if a.err != nil && !slices.Contains(a.decision().GetReasons(), candorv1.Reason_REASON_LIMIT_UNAVAILABLE) {
+					t.Fatalf("withheld before anything happened: %v", a.err)
+				}
+				return a.err == nil
+			})
 		}
 	}
 
 	decision := func(w *world, row [4]float32) *candorv1.Decision {
-		return w.infer(t.Context(), request([][4]float32{row})).predictions[0].GetDecision()
+		return w.infer(t.Context(), request([][4]float32{row})).decision()
 	}
 
 	proxy.Set(faultproxy.Fault{Blackhole: true})

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -24,11 +23,12 @@ import (
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/leaktest"
 	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // The store is what the gateway asks for; said here because neither may import the other.
 var (
@@ -295,6 +295,14 @@ func (w *world) infer(ctx context.Context, req *inference.ModelInferRequest) ans
 		a.predictions = msg.GetPredictions()
 	}
 	return a
+}
+
+// decision of the first row; nil: none was told.
+func (a answer) decision() *candorv1.Decision {
+	if len(a.predictions) == 0 {
+		return nil
+	}
+	return a.predictions[0].GetDecision()
 }
 
 // param answers a response parameter as text.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +22,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // alertConfig groups nothing and waits for nothing, so that every notification is of one alert and comes at once. That what was notified
@@ -46,12 +46,7 @@ func startAlertmanager(t *testing.T, program, desk string) *alertmanager {
 	if err := os.WriteFile(a.file, fmt.Appendf(nil, alertConfig, desk), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.addr = lis.Addr().String()
-	_ = lis.Close()
+	a.addr = heldport.For(t)
 	a.start()
 	t.Cleanup(a.stop)
 	return a

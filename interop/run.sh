@@ -105,7 +105,8 @@ perf_analyzer() {
     say "making $home"
     rm -rf "$home"
     new="$(mktemp -d "$cache/.new.XXXXXX")"
-    trap 'rm -rf "$new"' EXIT
+    # Expanded now: when the trap runs, the function has returned, and its variables are gone.
+    trap "rm -rf '$new'" EXIT
     python3 -m venv "$new/venv" >&2
     "$new/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --platform manylinux_2_38_x86_64 \
       -d "$new" "perf-analyzer==$version" >&2

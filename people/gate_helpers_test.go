@@ -17,15 +17,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/leaktest"
 	"github.com/candor-gateway/candor/people"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // cheap is a cost for tests; the default's is nobody's to wait for.
 var cheap = people.Cost{MemoryKiB: 64, Passes: 1, Threads: 1}

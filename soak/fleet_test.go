@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/internal/faultproxy"
+	"github.com/candor-gateway/candor/internal/heldport"
 	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
 
@@ -104,7 +104,7 @@ func newFleet(t *testing.T, pg *pgtest.Server, gateways int) *fleet {
 	f := &fleet{t: t, pg: pg, model: model.Addr()}
 	for i := range gateways {
 		way := faultproxy.Start(t, pg.Socket())
-		g := configured(t, fleetConfig(freePort(t), databaseThrough(way.Addr()), model.Addr()))
+		g := configured(t, fleetConfig(heldport.For(t), databaseThrough(way.Addr()), model.Addr()))
 		if i == 0 {
 			if out, err := candor("init", "--config", g.config); err != nil {
 				t.Fatalf("candor init: %v\n%s", err, out)
@@ -240,19 +240,4 @@ func (f *fleet) serves() {
 	for i, m := range f.members {
 		await(f.t, fmt.Sprintf("gateway %d (%s) releases again", i, m.grpc), func() bool { return f.releasedBy(i, from) > 0 })
 	}
-}
-
-// freePort is an address that is free now, and that connections don't get by themselves, so that it is free again after a restart.
-func freePort(t *testing.T) string {
-	t.Helper()
-	const first, ports = 20000, 10000 // below what systems give to connections
-	for range ports {
-		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports))
-		if lis, err := net.Listen("tcp", address); err == nil {
-			_ = lis.Close()
-			return address
-		}
-	}
-	t.Fatal("there is no free port")
-	return ""
 }

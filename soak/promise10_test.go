@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // changing is a gateway whose certificate and configuration a test changes.
@@ -43,7 +44,7 @@ func TestPromise10InvisibleChange(t *testing.T) {
 	var addresses []string
 	const taking, still = 2, 2 // gateways that take turns; one more isn't restarted
 	for i := range taking + 1 {
-		address := freePort(t)
+		address := heldport.For(t)
 		text := changingConfig(address, pg.URL("postgres"))
 		g := &changing{gateway: configured(t, withChanges(text, models[0], 0)), number: i, text: text}
 		g.certify(ours)

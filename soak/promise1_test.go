@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // ledger is what callers and reviewers were told. Safe for concurrent use.
@@ -37,7 +38,7 @@ func TestPromise1ReviewsSurvive(t *testing.T) {
 			"PostgreSQL with several gateways: go test ./cmd/candor and ./store/postgres, CANDOR_POSTGRES=1)")
 	model := modelServer(t, "primary")
 	g := initialised(t, `
-listen: {grpc: "`+freePort(t)+`", http: "127.0.0.1:0"}
+listen: {grpc: "`+heldport.For(t)+`", http: "127.0.0.1:0"}
 store: {identity: soak, sqlite: {path: candor.db}}
 consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}`+peopleConfig+`
 backends:`+backendConfig("primary", model.Addr(), "")+`

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // TestPromise3TripsLatch: neither time, nor kill -9, nor a wiped or another store, nor a replayed reset frees a limit that has tripped.
@@ -23,7 +24,7 @@ func TestPromise3TripsLatch(t *testing.T) {
 	const most = 5
 	model := modelServer(t, "primary")
 	g := initialised(t, `
-listen: {grpc: "`+freePort(t)+`", http: "127.0.0.1:0"}
+listen: {grpc: "`+heldport.For(t)+`", http: "127.0.0.1:0"}
 store: {identity: soak, sqlite: {path: candor.db}}
 consumers: {anyone: {identity: {anonymous: true}, models: ["*"]}}`+peopleConfig+`
 backends:`+backendConfig("primary", model.Addr(), "")+`

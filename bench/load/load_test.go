@@ -16,6 +16,7 @@ import (
 
 	"github.com/candor-gateway/candor/bench/payload"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 func TestAgainstStub(t *testing.T) {
@@ -180,9 +181,7 @@ func TestNoCoordinatedOmission(t *testing.T) {
 // A run that can't go on ends with the reason.
 func TestRunEnds(t *testing.T) {
 	t.Parallel()
-	free := listen(t)
-	_ = free.Close()
-	if _, err := Run(t.Context(), tabular(free.Addr().String())); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, err := Run(t.Context(), tabular(heldport.For(t))); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody listens: %v", err)
 	}
 

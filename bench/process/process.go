@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // ErrLinux is what everything here says on other systems.
@@ -122,13 +124,10 @@ func (p *Process) Await(ctx context.Context, addr string) error {
 	}
 }
 
-// FreeAddr is a loopback address that nobody listens at.
+// FreeAddr is a loopback address that nobody listens at, and that nobody else is given while this program runs.
 func FreeAddr() (string, error) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return lis.Addr().String(), lis.Close()
+	addr, _, err := heldport.Hold()
+	return addr, err
 }
 
 // tail keeps the last of what is written to it.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/candor-gateway/candor/bench/payload"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // server echoes tensors and a header, as a header and a trailer.
@@ -171,14 +172,13 @@ func TestStream(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	lis := listen(t)
-	_ = lis.Close()
-	stop, err := ServeMetrics(lis.Addr().String())
+	addr := heldport.For(t)
+	stop, err := ServeMetrics(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + lis.Addr().String())
+	resp, err := client.Get("http://" + addr)
 	if err != nil {
 		t.Fatal(err)
 	}

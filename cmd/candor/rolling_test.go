@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/heldport"
 	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
@@ -93,20 +93,6 @@ func (c *crowd) end(t *testing.T) {
 	}
 }
 
-// freePort is one that connections don't get by themselves, so that a gateway which is started again finds it free.
-func freePort(t *testing.T, from int) string {
-	t.Helper()
-	for port := from; port < from+1000; port++ {
-		address := fmt.Sprintf("127.0.0.1:%d", port)
-		if lis, err := net.Listen("tcp", address); err == nil {
-			_ = lis.Close()
-			return address
-		}
-	}
-	t.Fatal("there is no free port")
-	return ""
-}
-
 // served says how many rows the gateway has decided, by its metrics.
 func (p *process) served(t *testing.T) bool {
 	t.Helper()
@@ -139,8 +125,8 @@ func TestRollingRestart(t *testing.T) {
 	model := oiptest.Start(t, oiptest.Model{Name: "coin", Infer: oiptest.Const(0.3, 0.7)})
 	url := pgtest.Database(t)
 	var files, addresses []string
-	for i := range 2 {
-		address := freePort(t, 21000+1000*i)
+	for range 2 {
+		address := heldport.For(t) // where it listens again after its restarts
 		file := filepath.Join(t.TempDir(), "candor.yaml")
 		text := strings.NewReplacer("$MODEL", model.Addr(), "$ADDRESS", address, "$URL", url).Replace(rollingConfig)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

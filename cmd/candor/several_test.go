@@ -16,6 +16,7 @@ import (
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/server"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
+	"github.com/candor-gateway/candor/internal/heldport"
 	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/review"
 	"github.com/candor-gateway/candor/store/postgres"
@@ -123,7 +124,7 @@ func startSeveral(t *testing.T, folder, store string, gateways int) *several {
 		fmt.Fprintf(&people, "\n  %s: {identity: {token_sha256: %x}, roles: [reviewer]}", personName(i), sha256.Sum256([]byte(personName(i)+"-token")))
 	}
 	for i := range gateways {
-		text := strings.NewReplacer("$MODEL", model.Addr(), "127.0.0.1:0", freePort(t, 23000+1000*i), "sqlite: {path: candor.db}", store,
+		text := strings.NewReplacer("$MODEL", model.Addr(), "127.0.0.1:0", heldport.For(t), "sqlite: {path: candor.db}", store,
 			"operators:", "operators:"+people.String()).Replace(coinConfig)
 		config := filepath.Join(folder, fmt.Sprintf("candor-%d.yaml", i))
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

@@ -12,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/candor-gateway/candor/internal/faultproxy"
+	"github.com/candor-gateway/candor/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // patience is how long what must happen may take on a slow machine; silence how long one listens for what must not.
 const (

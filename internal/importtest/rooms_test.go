@@ -45,6 +45,7 @@ var rooms = []room{
 		"github.com/google/cel-go/common/types", "github.com/google/cel-go/common/types/ref", "github.com/google/cel-go/interpreter",
 	}, why: "expressions over values, below config, which checks them, and gateway, which evaluates them; the language is cel-go's"},
 	{path: "internal/defect", level: 1, kind: pure, why: "what becomes of a panic in a goroutine of our own; knows no room"},
+	{path: "internal/heldport", level: 1, kind: pure, why: "ports for processes that tests and the benchmark start; knows no room"},
 	{path: "internal/inside", level: 1, why: "a connection to the own process's server; imports grpc"},
 	{path: "internal/listening", level: 1, kind: pure, why: "why an address can't be listened on; knows no room"},
 	{path: "internal/wire", level: 1, why: "raw protobuf and tensor views; imports grpc for its codec, and no room but gen"},
@@ -71,6 +72,7 @@ var rooms = []room{
 	{path: "internal/oiptest", level: 5, kind: testOnly, why: "a scripted fake model server"},
 	{path: "internal/faultproxy", level: 5, kind: testOnly, why: "a network that misbehaves on demand"},
 	{path: "internal/importtest", level: 5, kind: testOnly, why: "this test"},
+	{path: "internal/leaktest", level: 5, kind: testOnly, why: "no goroutine is left when a package's tests end"},
 	{path: "soak", level: 5, why: "the ten promises, kept by the whole under faults"},
 	{path: "examples/...", level: 5, kind: outside, why: "programs to be copied: they must work without our source"},
 }

@@ -1,7 +1,6 @@
 package oiptest
 
 import (
-	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // Model is one model of a server.
@@ -99,7 +100,11 @@ func StartWith(t testing.TB, options Options, models ...Model) *Server {
 		}
 		s.models[m.Name] = m
 	}
-	lis, err := net.Listen("tcp", cmp.Or(options.Address, "127.0.0.1:0"))
+	if options.Address == "" {
+		// It is the server's own over its whole life, also while it is killed.
+		options.Address = heldport.For(t)
+	}
+	lis, err := net.Listen("tcp", options.Address)
 	if err != nil {
 		t.Fatalf("oiptest: listen: %v", err)
 	}
@@ -161,8 +166,8 @@ func (s *Server) serve(lis net.Listener) {
 	s.run = run
 }
 
-// relisten takes an address back. Between a Kill and a Restart the kernel may lend the port to an outgoing connection
-// of another process for a moment, hence several attempts.
+// relisten takes an address back. Where its port isn't held, the kernel may lend it to an outgoing connection of another process for a moment
+// between a Kill and a Restart, hence several attempts.
 func relisten(addr string) (net.Listener, error) {
 	const (
 		attempts = 100

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -19,10 +18,11 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/leaktest"
 	"github.com/candor-gateway/candor/internal/oiptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func dial(t *testing.T, s *oiptest.Server) inference.GRPCInferenceServiceClient {
 	t.Helper()

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // configuration is Candor in front of all servers. Names of models are the servers' own, so that a client sends the same bytes
@@ -106,7 +107,7 @@ func startCandor(t *testing.T, all []*server) string {
 	binary := filepath.Join(dir, "candor")
 	run(t, "go", "build", "-o", binary, "../../cmd/candor")
 
-	addr := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0])
+	addr := heldport.For(t)
 	data := struct {
 		Addr    string
 		Servers []serverConfig

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/heldport"
 )
 
 // server is a model server that others wrote, with the models of servers/tensors.py.
@@ -77,7 +77,9 @@ const startTimeout = 2 * time.Minute
 // start runs the server until the test ends, and waits until its models are ready.
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	ports := freePorts(t, 3)
+	// They don't tell which port they got, so they can't be asked to take a free one themselves.
+	s.addr = heldport.For(t)
+	ports := []string{portOf(t, s.addr), portOf(t, heldport.For(t)), portOf(t, heldport.For(t))}
 	program, err := filepath.Abs(filepath.Join("servers", s.program))
 	if err != nil {
 		t.Fatal(err)
@@ -88,8 +90,7 @@ func (s *server) start(t *testing.T) {
 	if s.libraries != "" {
 		env = append(env, "LD_LIBRARY_PATH="+required(t, s.libraries))
 	}
-	p := startProcess(t, s.title, env, required(t, s.python), program, strconv.Itoa(ports[0]), strconv.Itoa(ports[1]), strconv.Itoa(ports[2]))
-	s.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	p := startProcess(t, s.title, env, required(t, s.python), append([]string{program}, ports...)...)
 	ready(t, p, s.addr, func(ctx context.Context, c inference.GRPCInferenceServiceClient) error {
 		about, err := c.ServerMetadata(ctx, &inference.ServerMetadataRequest{}, grpc.WaitForReady(true))
 		if err != nil {
@@ -144,20 +145,13 @@ func ready(t *testing.T, p *process, addr string, ask func(context.Context, infe
 	}
 }
 
-// freePorts finds ports that nobody listens on. Servers that others wrote don't tell which port they got, so they can't be
-// asked to take a free one themselves.
-func freePorts(t *testing.T, n int) []int {
+func portOf(t *testing.T, address string) string {
 	t.Helper()
-	var ports []int
-	for range n {
-		lis, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = lis.Close() }()
-		ports = append(ports, lis.Addr().(*net.TCPAddr).Port)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ports
+	return port
 }
 
 // required answers a variable of run.sh.

@@ -13,6 +13,7 @@ import (
 
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/heldport"
 	"github.com/candor-gateway/candor/internal/oiptest"
 )
 
@@ -71,7 +72,11 @@ func everything(t *testing.T) *world {
 	t.Helper()
 	sure := oiptest.Start(t, oiptest.Model{Name: "s", Version: "1", Infer: oiptest.Const(0.02, 0.98)})
 	// Nobody listens at the second replica's address.
-	w := startWith(t, everythingYAML, "WEBPORT", freePort(t), "SURE", sure.Addr(), "GONE", "127.0.0.1:"+freePort(t))
+	_, port, err := net.SplitHostPort(heldport.For(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := startWith(t, everythingYAML, "WEBPORT", port, "SURE", sure.Addr(), "GONE", heldport.For(t))
 	w.claims(4)
 	pay := oiptest.FP32("x", []int64{2, 2}, 1, 2, 3, 4)
 	w.infer("pay", pay)
@@ -79,21 +84,6 @@ func everything(t *testing.T) *world {
 		t.Fatal("the limit let four rows out")
 	}
 	return w
-}
-
-// freePort is a port of this machine that nobody listens at.
-func freePort(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
-	_, port, err := net.SplitHostPort(lis.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 func (w *world) infer(model string, inputs ...oiptest.Tensor) {

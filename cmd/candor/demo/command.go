@@ -28,8 +28,10 @@ const (
 )
 
 // Command is candor demo.
-func Command() *cobra.Command {
-	var o options
+func Command() *cobra.Command { return command(usual) }
+
+func command(p patience) *cobra.Command {
+	o := options{patience: p}
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Play handwritten digits through a gateway, and break things",

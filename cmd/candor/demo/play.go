@@ -29,8 +29,6 @@ const (
 	surgeBatchEvery = 3
 	// callers in flight at most.
 	callers = 4
-	// callDeadline is what an impatient consumer would set. An answer that comes later is a broken promise.
-	callDeadline = 3 * time.Second
 )
 
 // player plays images through the gateway as any client of the protocol would. It has no credentials.
@@ -41,6 +39,8 @@ type player struct {
 	tally       *tally
 	// calm deals every image, hot those of the surge.
 	calm, hot *deck
+	// deadline of a call.
+	deadline time.Duration
 	// batching: some calls are batches. surging: the images are those of the surge.
 	batching, surging atomic.Bool
 }
@@ -101,7 +101,7 @@ func (p *player) deal(n int) ([]int, time.Duration) {
 }
 
 func (p *player) call(ctx context.Context, images []int) {
-	bounded, cancel := context.WithTimeout(ctx, callDeadline)
+	bounded, cancel := context.WithTimeout(ctx, p.deadline)
 	defer cancel()
 	var answers []answer
 	var err error
@@ -178,7 +178,7 @@ func (p *player) settle(ctx context.Context, answers []answer) error {
 	if !slices.ContainsFunc(answers, func(a answer) bool { return !a.released }) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, callDeadline)
+	ctx, cancel := context.WithTimeout(ctx, p.deadline)
 	defer cancel()
 	id := answers[0].predictionID
 	resp, err := p.predictions.GetPrediction(ctx, &candorv1.GetPredictionRequest{PredictionId: id})

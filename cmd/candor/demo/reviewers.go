@@ -20,12 +20,8 @@ import (
 // The simulated reviewers. Four, so that verdicts keep up with 80 rows a second on a slow machine too.
 var simulated = []string{"simulated-1", "simulated-2", "simulated-3", "simulated-4"}
 
-const (
-	// lookForWork is how long a reviewer who found nothing waits.
-	lookForWork = 50 * time.Millisecond
-	// reviewTimeout is for one call; a reviewer whose call failed goes on with the next item.
-	reviewTimeout = 5 * time.Second
-)
+// lookForWork is how long a reviewer who found nothing waits.
+const lookForWork = 50 * time.Millisecond
 
 // reviewers are what a demo has in the place of people: they claim items of one queue and resolve them, by the calls and with
 // the role that a person's program has. They see what people see, which is the image; they know the right label because the data
@@ -34,6 +30,8 @@ type reviewers struct {
 	client candorv1.ReviewServiceClient
 	queue  string
 	tokens []string
+	// timeout is for one item.
+	timeout time.Duration
 	// truth is the label of an image, by its pixels.
 	truth map[[digits.Pixels]float64]string
 	// verdicts given; failures are calls that went wrong, lastFailure the newest.
@@ -44,8 +42,8 @@ type reviewers struct {
 	lastFailure error
 }
 
-func newReviewers(conn grpc.ClientConnInterface, queue string, images digits.Set, tokens map[string]string) *reviewers {
-	r := &reviewers{client: candorv1.NewReviewServiceClient(conn), queue: queue, truth: map[[digits.Pixels]float64]string{}}
+func newReviewers(conn grpc.ClientConnInterface, queue string, images digits.Set, tokens map[string]string, timeout time.Duration) *reviewers {
+	r := &reviewers{client: candorv1.NewReviewServiceClient(conn), queue: queue, timeout: timeout, truth: map[[digits.Pixels]float64]string{}}
 	for _, img := range images {
 		r.truth[[digits.Pixels]float64(img.Pixels)] = strconv.Itoa(img.Label)
 	}
@@ -82,7 +80,7 @@ func (r *reviewers) work(ctx context.Context, stop <-chan struct{}) {
 
 // one claims the next item and says what its image shows; found is false when there was nothing to claim.
 func (r *reviewers) one(ctx context.Context) (found bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	claimed, err := r.client.ClaimReviewItem(ctx, &candorv1.ClaimReviewItemRequest{Queue: r.queue})
 	if status.Code(err) == codes.NotFound {

@@ -68,7 +68,7 @@ func reviewed(t *testing.T, d *desk, images digits.Set) *reviewers {
 	for _, name := range simulated {
 		tokens[name] = "token of " + name
 	}
-	r := newReviewers(nil, "q", images, tokens)
+	r := newReviewers(nil, "q", images, tokens, usual.review)
 	r.client, d.tokens, d.verdicts = d, map[string]bool{}, map[string]string{}
 	stop := make(chan struct{})
 	d.resolved = func(n int) {
@@ -111,7 +111,7 @@ func TestTruthIsUnique(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := newReviewers(nil, "q", images, nil); len(r.truth) != len(images) {
+	if r := newReviewers(nil, "q", images, nil, usual.review); len(r.truth) != len(images) {
 		t.Errorf("%d different images of %d", len(r.truth), len(images))
 	}
 }
@@ -123,7 +123,7 @@ func TestReviewersTellOfFailures(t *testing.T) {
 		"a lost lease":  {waiting: [][]float64{images[0].Pixels}, refuse: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newReviewers(nil, "q", images, nil)
+			r := newReviewers(nil, "q", images, nil, usual.review)
 			d.tokens = map[string]bool{}
 			r.client = d
 			_, err := r.one(t.Context())

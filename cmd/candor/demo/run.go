@@ -29,6 +29,7 @@ type options struct {
 	// grpc, http and web, when not empty, are where the gateway shall listen.
 	grpc, http, web string
 	seed            uint64
+	patience        patience
 	// stdout gets the summary, stderr the progress: as a table, when it is a terminal.
 	stdout, stderr io.Writer
 	table          bool
@@ -212,11 +213,11 @@ func setStage(
 		return nil, fmt.Errorf("models.%s.policy.actions: no image has one of the labels %q of the action %s", modelName, c.surge, c.action)
 	}
 	s := &stage{
-		cast: c, servers: servers, view: v, length: o.length, watch: newWatch(conn, dir.tokens[operator]),
-		reviewers: newReviewers(conn, c.queue, images, dir.tokens), goHome: make(chan struct{}),
+		cast: c, servers: servers, view: v, length: o.length, patience: o.patience, watch: newWatch(conn, dir.tokens[operator], o.patience.look),
+		reviewers: newReviewers(conn, c.queue, images, dir.tokens, o.patience.review), goHome: make(chan struct{}),
 		player: &player{
 			infer: inference.NewGRPCInferenceServiceClient(conn), predictions: candorv1.NewPredictionServiceClient(conn),
-			images: images, tally: newTally(images, alone), calm: newDeck(every, o.seed), hot: newDeck(hot, o.seed),
+			images: images, tally: newTally(images, alone), calm: newDeck(every, o.seed), hot: newDeck(hot, o.seed), deadline: o.patience.call,
 		},
 	}
 	first, err := s.watch.look(ctx)

@@ -18,8 +18,9 @@ type stage struct {
 	watch   *watch
 	view    *view
 	// began is when the first scene did; length is how long all of them shall last.
-	began  time.Time
-	length time.Duration
+	began    time.Time
+	length   time.Duration
+	patience patience
 	// surged and ended are when the surge began, and the scenes ended.
 	surged, ended time.Time
 	// latchedBefore: an earlier demo in this directory left the limit tripped.
@@ -43,12 +44,21 @@ func (p *promises) check(kept bool, format string, args ...any) {
 	}
 }
 
-// patience is how long a scene waits, beyond its time, for what it promises: a busy machine is slow, and a probe of a
-// breaker may fail once more.
-const patience = 20 * time.Second
+// patience is how long the demo waits for what it promises.
+type patience struct {
+	// call is what an impatient consumer would set as its deadline. An answer that comes later is a broken promise.
+	call time.Duration
+	// scene is how long one waits, beyond its time, for what it promises: a busy machine is slow, and a probe of a breaker may fail once more.
+	scene time.Duration
+	// earning is for the certificate, which needs some hundred images and so more time on a slow machine.
+	earning time.Duration
+	// review is for one item of a reviewer, who goes on with the next when a call has failed.
+	review time.Duration
+	// look is for one look at the gateway's state; the gateway itself waits up to a second for a backend that doesn't answer.
+	look time.Duration
+}
 
-// earnPatience is for the certificate, which needs some hundred images and so more time on a slow machine.
-const earnPatience = 40 * time.Second
+var usual = patience{call: 3 * time.Second, scene: 20 * time.Second, earning: 40 * time.Second, review: 5 * time.Second, look: 5 * time.Second}
 
 // Ends of the scenes, as shares of the whole length.
 const (
@@ -78,9 +88,9 @@ func (s *stage) until(ctx context.Context, share float64) error {
 
 const lookEvery = 25 * time.Millisecond
 
-// see waits until seen says yes, for as long as patience lasts.
+// see waits until seen says yes, for as long as a scene's patience lasts.
 func (s *stage) see(ctx context.Context, promise string, seen func(state, figures) bool) error {
-	return s.seeWithin(ctx, patience, promise, seen)
+	return s.seeWithin(ctx, s.patience.scene, promise, seen)
 }
 
 // seeWithin waits for so long. What doesn't show is a broken promise, and the play goes on.
@@ -111,7 +121,7 @@ func (s *stage) earn(ctx context.Context) error {
 	} else {
 		s.view.announce(1, "Nothing is certified, so nothing of %s is accepted: the ensemble %s answers, or a human will. Meanwhile reviewers judge a random share.",
 			s.cast.primary, s.cast.ensemble)
-		err := s.seeWithin(ctx, earnPatience, "the simulated verdicts earned no certificate", func(st state, _ figures) bool { return s.certified(st).licensed() })
+		err := s.seeWithin(ctx, s.patience.earning, "the simulated verdicts earned no certificate", func(st state, _ figures) bool { return s.certified(st).licensed() })
 		if err != nil {
 			return err
 		}

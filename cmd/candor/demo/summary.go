@@ -86,7 +86,7 @@ func round(v float64, decimals int) float64 {
 // checkSummary adds what the end shows of the promises.
 func (s *stage) checkSummary(f figures, sum summary) {
 	p := &s.broken
-	p.check(f.failed == 0, "%d calls brought no answer within %v; the last: %s", f.failed, callDeadline, f.lastFailure)
+	p.check(f.failed == 0, "%d calls brought no answer within %v; the last: %s", f.failed, s.patience.call, f.lastFailure)
 	p.check(f.accepted.ratio() >= f.alone.ratio(), "the released answers are right less often (%s) than the primary alone (%s)",
 		percent(f.accepted), percent(f.alone))
 	p.check(sum.Review.Deferred > 0, "no digit was deferred to a human")

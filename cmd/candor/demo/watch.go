@@ -62,23 +62,23 @@ type watch struct {
 	reviews      candorv1.ReviewServiceClient
 	certificates candorv1.CertificateServiceClient
 	token        string
+	// timeout is for one look.
+	timeout time.Duration
 
 	mu   sync.Mutex
 	last state
 	err  error
 }
 
-func newWatch(conn grpc.ClientConnInterface, token string) *watch {
+func newWatch(conn grpc.ClientConnInterface, token string, timeout time.Duration) *watch {
 	return &watch{
 		explain: candorv1.NewExplainServiceClient(conn), limits: candorv1.NewLimitServiceClient(conn),
-		reviews: candorv1.NewReviewServiceClient(conn), certificates: candorv1.NewCertificateServiceClient(conn), token: token,
+		reviews: candorv1.NewReviewServiceClient(conn), certificates: candorv1.NewCertificateServiceClient(conn), token: token, timeout: timeout,
 	}
 }
 
 const (
 	watchEvery = 200 * time.Millisecond
-	// watchTimeout is for one look; the gateway itself waits up to a second for a backend that doesn't answer.
-	watchTimeout = 5 * time.Second
 	// watchedLimits is the most that one page holds.
 	watchedLimits = 1000
 )
@@ -103,7 +103,7 @@ func (w *watch) look(ctx context.Context) (state, error) {
 }
 
 func (w *watch) ask(ctx context.Context) (state, error) {
-	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+w.token), watchTimeout)
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+w.token), w.timeout)
 	defer cancel()
 	backends, err := w.explain.ListBackends(ctx, &candorv1.ListBackendsRequest{})
 	if err != nil {

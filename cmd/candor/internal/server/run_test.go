@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"go.uber.org/goleak"
 
 	"github.com/candor-gateway/candor/cmd/candor/internal/cli"
 	"github.com/candor-gateway/candor/cmd/candor/internal/remote"
@@ -18,12 +17,13 @@ import (
 	"github.com/candor-gateway/candor/gateway"
 	candorv1 "github.com/candor-gateway/candor/gen/candor/v1"
 	"github.com/candor-gateway/candor/gen/inference"
+	"github.com/candor-gateway/candor/internal/leaktest"
 	"github.com/candor-gateway/candor/internal/oiptest"
 	"github.com/candor-gateway/candor/store/postgres/pgtest"
 	"github.com/candor-gateway/candor/store/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+func TestMain(m *testing.M) { leaktest.Main(tests{m}) }
 
 // tests stop the PostgreSQL that they have used.
 type tests struct{ *testing.M }

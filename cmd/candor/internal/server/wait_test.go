@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/candor-gateway/candor/gateway"
 	"github.com/candor-gateway/candor/internal/faultproxy"
+	"github.com/candor-gateway/candor/internal/heldport"
 	"github.com/candor-gateway/candor/store/postgres"
 	"github.com/candor-gateway/candor/store/postgres/pgtest"
 )
@@ -23,21 +22,6 @@ import (
 func onPostgres(s *subject, at, wait string) {
 	s.text = strings.Replace(s.text, "sqlite: {path: candor.db}", "postgres: {url: '"+at+"'}, wait: "+wait, 1)
 	write(s.T, s.file(), s.text)
-}
-
-// nobody is an address at which nobody listens now, and which connections don't get by themselves.
-func nobody(t *testing.T) string {
-	t.Helper()
-	const first, ports = 10000, 10000 // below what systems give to connections
-	for range ports {
-		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports))
-		if lis, err := net.Listen("tcp", address); err == nil {
-			_ = lis.Close() // nothing is lost with it
-			return address
-		}
-	}
-	t.Fatal("there is no free port")
-	return ""
 }
 
 // says waits until the log has said something.
@@ -63,7 +47,7 @@ func (s *subject) serve(ctx context.Context, ready func(gateway.Addrs)) <-chan e
 func TestStopWhileItWaits(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, plainConfig)
-	onPostgres(s, "postgres://candor@"+nobody(t)+"/candor?sslmode=disable", "1h")
+	onPostgres(s, "postgres://candor@"+heldport.For(t)+"/candor?sslmode=disable", "1h")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := s.serve(ctx, nil)
 	s.says("waiting for the store")
@@ -111,7 +95,7 @@ func TestItWaitedInVain(t *testing.T) {
 	t.Parallel()
 	for wait, waited := range map[string]bool{"0s": false, "300ms": true} {
 		s := newSubject(t, plainConfig)
-		onPostgres(s, "postgres://candor@"+nobody(t)+"/candor?sslmode=disable", wait)
+		onPostgres(s, "postgres://candor@"+heldport.For(t)+"/candor?sslmode=disable", wait)
 		err := <-s.serve(t.Context(), nil)
 		if !errors.Is(err, postgres.ErrUnreachable) || !strings.HasSuffix(err.Error(), "; start the server, or correct store.postgres.url") ||
 			strings.Contains(err.Error(), "as store.wait says") != waited || (s.log.count("waiting for the store") > 0) != waited {
@@ -128,7 +112,7 @@ func TestItStartsBeforePostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, at := u.Host, nobody(t)
+	server, at := u.Host, heldport.For(t)
 	if folder := u.Query().Get("host"); folder != "" {
 		server = filepath.Join(folder, ".s.PGSQL.5432")
 	}
