@@ -88,9 +88,6 @@ func (r *storedRun) each(do func(stored)) {
 	})
 }
 
-// runsPage is how many runs are read at a time, at most.
-const runsPage = 16
-
 // entries calls each for a writer's records after a number, and up to last, in order, at most limit of them.
 func entries(query queryFunc, writer, after, last int64, limit int, each func(stored) error) error {
 	var rows, packed []stored
@@ -100,7 +97,8 @@ func entries(query queryFunc, writer, after, last int64, limit int, each func(st
 		rows = append(rows, s)
 		return err
 	})
-	page := min(limit, runsPage)
+	// As many as hold what is wanted if they are full, and twice as many each time that they don't.
+	page := limit/maxRun + 1
 	for past, more := after, true; err == nil && more && len(packed) < limit; {
 		n := 0
 		err = query(runsAfter, []any{writer, past, page}, func(row scanner) error {
@@ -117,6 +115,7 @@ func entries(query queryFunc, writer, after, last int64, limit int, each func(st
 			return nil
 		})
 		more = n == page && past < last
+		page *= 2
 	}
 	for n := 0; err == nil && n < limit && len(rows)+len(packed) > 0; n++ {
 		from := &rows
