@@ -11,8 +11,9 @@ import (
 	"github.com/candor-gateway/candor/audit"
 )
 
-// Most of the log are plain accepts, which nobody waits for. Each with a row of its own and two entries in indexes costs more than half
-// of what else recording it does; so consecutive ones make a run, a row of log_runs, and are found by what the run spans.
+// Most of the log are plain accepts, which nobody waits for. A row for each, and its places in the indexes of ids and of decisions, are
+// three inserts into trees, nearly all that recording one costs; so consecutive ones make a run, a row of log_runs, and are found by what
+// the run spans (docs/adr/0074).
 const (
 	// maxRun is how many records a run has at most: whoever wants one of them reads all.
 	maxRun = 256

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"slices"
 	"testing"
 	"time"
@@ -35,11 +34,7 @@ func editRun(t *testing.T, path string, writer, seq int64, edit func(records []p
 	unpack(r.records, func(data, hash []byte) {
 		records = append(records, packedRecord{slices.Clone(data), slices.Clone(hash)})
 	})
-	var out []byte
-	for _, p := range edit(records, int(seq-r.first)) {
-		out = binary.AppendUvarint(out, uint64(len(p.data)))
-		out = append(append(out, p.data...), p.hash...)
-	}
+	out := pack(edit(records, int(seq-r.first)))
 	if _, err := db.Exec(`UPDATE log_runs SET records = ? WHERE writer = ? AND last_seq = ?`, out, writer, r.last); err != nil {
 		t.Fatal(err)
 	}
